@@ -1,0 +1,1 @@
+"""A super-resolution training and experiment toolkit."""

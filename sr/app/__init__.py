@@ -1,0 +1,1 @@
+"""The application room: the only one that knows Hydra and the command line."""

@@ -1,0 +1,237 @@
+"""`sr bench`: rates measured on this machine, each against its plain alternative in the same process."""
+
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import lightning
+import numpy as np
+import psutil
+import torch
+from PIL import Image as PillowImage
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from sr.app.composing import composed
+from sr.app.preparing import StoreProgress
+from sr.app.training import build, build_module, choose
+from sr.data.crops import Batch, CropBatches
+from sr.data.module import CropData
+from sr.errors import UserError
+from sr.losses.pixel import L1
+from sr.training.clock import Clock
+from sr.training.module import SuperResolution
+from sr.training.precision import Compute
+
+_PNG_PICTURES = 32
+
+
+def bench_data(overrides: Sequence[str], seconds: float) -> None:
+    """Print pairs of crops per second: store on one core, and PNG files decoded for every crop.
+
+    Args:
+        overrides: as for train.py.
+        seconds: length of each measurement.
+    """
+    console = Console()
+    config = composed(overrides)
+    data = _prepared(config, console)
+    batches = data.stream.batches
+    if batches.lr is None:
+        raise UserError("the degradation runs on the device, so the store has no pairs; try degradation=bicubic")
+    torch.set_num_threads(1)
+    side = batches.plan.crop * batches.plan.scale
+    table = Table(title=f"pairs with {side}x{side} HR crops, one core, {_machine()}")
+    table.add_column("from")
+    table.add_column("pairs/s", justify="right")
+    table.add_column("MB/s", justify="right")
+    store = _store_rate(batches, seconds)
+    png = _png_rate(batches, seconds)
+    bytes_per_pair = 3 * batches.plan.crop**2 * (1 + batches.plan.scale**2)
+    for name, rate in (("store", store), ("PNG files", png)):
+        table.add_row(name, f"{rate:,.0f}", f"{rate * bytes_per_pair / 1e6:,.0f}")
+    console.print(table)
+    console.print(f"the store is {store / png:,.0f} times faster", highlight=False)
+
+
+def _store_rate(batches: CropBatches, seconds: float) -> float:
+    for number in range(20):
+        batches[number]
+    start, number = perf_counter(), 20
+    while perf_counter() - start < seconds:
+        batches[number]
+        number += 1
+    return (number - 20) * batches.batch_size / (perf_counter() - start)
+
+
+def _png_rate(batches: CropBatches, seconds: float) -> float:
+    assert batches.lr is not None
+    count = min(len(batches.hr), _PNG_PICTURES)
+    with tempfile.TemporaryDirectory() as temporary:
+        for index in range(count):
+            for kind, store in (("hr", batches.hr), ("lr", batches.lr)):
+                PillowImage.fromarray(store.picture(index)).save(Path(temporary) / f"{kind}{index}.png")
+        plan, pairs, number = batches.plan, 0, 0
+        start = perf_counter()
+        while perf_counter() - start < seconds:
+            _, tops, lefts = plan.places(batches.samples(number))
+            number += 1
+            for top, left in zip(tops.tolist(), lefts.tolist(), strict=True):
+                for kind, factor in (("lr", 1), ("hr", plan.scale)):
+                    path = Path(temporary) / f"{kind}{pairs % count}.png"
+                    pixels = np.asarray(PillowImage.open(path))
+                    side = plan.crop * factor
+                    pixels[top * factor : top * factor + side, left * factor : left * factor + side].copy()
+                pairs += 1
+        return pairs / (perf_counter() - start)
+
+
+def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
+    """Print the time of a training step beside that of a bare loop, measured in turns in one process.
+
+    Args:
+        overrides: as for train.py.
+        updates: per round.
+        rounds: of each loop.
+    """
+    console = Console()
+    config = composed(overrides)
+    compute = choose(config)
+    data = _prepared(config, console)
+    module = build_module(config, compute, Clock(updates * (rounds + 1), None))
+    bare = BareLoop(build("model", config.model), build("optimizer", config.optimizer), data.stream.batches, compute)
+    turns = Turns(updates, rounds, bare)
+    lightning.Trainer(
+        accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
+        devices=1,
+        max_epochs=-1,
+        logger=False,
+        callbacks=[turns],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    ).fit(module, datamodule=data)
+    table = Table(title=f"{type(module.network).__name__} x{config.scale}, {_batch(config)}, {compute.reason}")
+    for column in ("loop", "median ms/step", "min", "max", "pictures/s"):
+        table.add_column(column, justify="left" if column == "loop" else "right")
+    for name, times in (("bare PyTorch", turns.bare_times), ("this toolkit", turns.own_times)):
+        table.add_row(
+            name,
+            *[f"{1000 * f(times):.3f}" for f in (median, min, max)],
+            f"{config.data.batch_size / median(times):,.0f}",
+        )
+    console.print(table)
+    ratio = median(own / plain for own, plain in zip(turns.own_times, turns.bare_times, strict=True))
+    console.print(
+        f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates); {_machine()}", highlight=False
+    )
+
+
+class BareLoop:
+    """What somebody would write in forty lines: cut, convert, forward, L1, backward, step."""
+
+    def __init__(
+        self, network: nn.Module, optimizer: Callable[..., Any], batches: CropBatches, compute: Compute
+    ) -> None:
+        self.network = compute.place(network).train()
+        self.optimizer = optimizer(list(self.network.parameters()))
+        self.loss = L1()
+        self.compute = compute
+        self._stream = _endless(batches)
+
+    def run(self, updates: int) -> None:
+        """So many updates."""
+        for _ in range(updates):
+            batch = next(self._stream)
+            hr = self.compute.to_image(batch.hr)
+            with torch.no_grad():
+                lr = self.compute.to_image(batch.lr if batch.lr is not None else batch.hr)
+            with self.compute.autocast():
+                sr = self.network(lr)
+            self.loss(sr, hr).backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+
+def _endless(batches: CropBatches) -> Iterator[Batch]:
+    number = 0
+    while True:
+        yield batches[number]
+        number += 1
+
+
+class Turns(lightning.Callback):
+    """Lets the toolkit's loop and the bare loop run in turns and times both.
+
+    Args:
+        updates: per turn.
+        rounds: timed turns of each, after one that warms up.
+        bare: the bare loop.
+    """
+
+    def __init__(self, updates: int, rounds: int, bare: BareLoop) -> None:
+        self.updates, self.rounds, self.bare = updates, rounds, bare
+        self.own_times: list[float] = []
+        self.bare_times: list[float] = []
+        self._turn = -1
+        self._started = 0.0
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """At the end of a turn of the toolkit, time one of the bare loop."""
+        assert isinstance(pl_module, SuperResolution)
+        if pl_module.updates % self.updates != 0 or not pl_module.at_update:
+            return
+        _wait(self.bare.compute.device)
+        own = perf_counter() - self._started
+        started = perf_counter()
+        self.bare.run(self.updates)
+        _wait(self.bare.compute.device)
+        if self._turn >= 0:
+            self.own_times.append(own / self.updates)
+            self.bare_times.append((perf_counter() - started) / self.updates)
+        self._turn += 1
+        trainer.should_stop = self._turn == self.rounds
+        self._started = perf_counter()
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _prepared(config: Any, console: Console) -> CropData:
+    data: CropData = build("data", config.data)
+    degradation = build("degradation", config.degradation)
+    with StoreProgress(console) as progress:
+        data.prepare(
+            degradation,
+            choose(config).device,
+            progress.update,
+            lambda text: console.print(text, highlight=False, markup=False),
+        )
+    return data
+
+
+def _batch(config: Any) -> str:
+    return f"batch {config.data.batch_size} of {config.data.crop}x{config.data.crop} LR"
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        chip = torch.cuda.get_device_name()
+    else:
+        chip = f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores"
+    return f"{chip}, torch {torch.__version__}"

@@ -1,0 +1,153 @@
+"""Check the composed configuration before anything is built: every fault at once, with the nearest valid name."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_origin, get_type_hints
+
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from sr.app.nearest import did_you_mean
+from sr.app.schema import TrainConfig
+from sr.errors import UserError
+
+_HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
+_AT_RUN_TIME = {"logger": {"run_dir", "config"}}
+"""Arguments that the program adds itself, by the first part of the node's name."""
+
+
+def checked(config: DictConfig) -> TrainConfig:
+    """Merge into the schema once more (a ``+key`` slips past Hydra), and check every ``_target_``.
+
+    Args:
+        config: as Hydra composed it.
+
+    Returns:
+        The configuration as a structured object whose unknown keys are errors.
+
+    Raises:
+        UserError: one line per fault.
+    """
+    plain = OmegaConf.to_container(config, resolve=False)
+    try:
+        typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
+    except OmegaConfBaseException as error:
+        raise UserError(_unknown_key(error)) from error
+    faults = list(missing(typed))
+    if faults:
+        raise UserError("\n".join(faults))
+    try:
+        resolved = OmegaConf.to_container(typed, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    faults = list(target_faults(resolved))
+    if faults:
+        raise UserError("\n".join(faults))
+    checked_config: TrainConfig = typed
+    return checked_config
+
+
+def missing(config: Any) -> Iterator[str]:
+    """A line per mandatory value (``???``) that nobody gave."""
+    for key in sorted(OmegaConf.missing_keys(config)):
+        yield f"{key} is not set; add {key}=… to the command line"
+
+
+def target_faults(node: Any, name: str = "") -> Iterator[str]:
+    """A line for each fault below a node of plain values.
+
+    Args:
+        node: dictionaries, lists and plain values.
+        name: the node's dotted name, for messages.
+    """
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield from _call_faults(node, name)
+        for key, child in node.items():
+            yield from target_faults(child, f"{name}.{key}" if name else str(key))
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from target_faults(child, f"{name}[{index}]")
+
+
+def _call_faults(node: Mapping[str, Any], name: str) -> Iterator[str]:
+    target = str(node["_target_"])
+    try:
+        function: Callable[..., Any] = get_object(target)
+    except (HydraException, ImportError, ValueError) as error:
+        yield f"{name}._target_={target} cannot be imported: {' '.join(str(error).split())}"
+        return
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    given = [key for key in node if key not in _HYDRA_KEYS]
+    for key in given:
+        if key not in parameters and not open_ended:
+            yield f"{name}.{key} is not an argument of {target}{did_you_mean(key, parameters)}"
+    yield from _missing_arguments(node, name, parameters)
+    hints = _hints(function)
+    for key in given:
+        if key in hints and not _holds_objects(node[key]):
+            yield from _type_fault(f"{name}.{key}", node[key], hints[key])
+
+
+def _missing_arguments(
+    node: Mapping[str, Any], name: str, parameters: Mapping[str, inspect.Parameter]
+) -> Iterator[str]:
+    later = _AT_RUN_TIME.get(name.split(".")[0], set())
+    positional = 1 if node.get("_partial_") else 0  # the caller of a partial gives the first argument
+    for index, (key, parameter) in enumerate(parameters.items()):
+        required = parameter.default is parameter.empty and parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        if required and key not in node and key not in later and index >= positional:
+            yield f"{name}.{key} is not set, and {node['_target_']} needs it"
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    subject = function.__init__ if inspect.isclass(function) else function
+    try:
+        return get_type_hints(subject)
+    except (NameError, TypeError):  # annotations of foreign code that only its type checker can read
+        return {}
+
+
+def _holds_objects(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(_holds_objects(child) for child in value.values())
+    return isinstance(value, list) and any(_holds_objects(child) for child in value)
+
+
+def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
+    if isinstance(value, list) and get_origin(hint) is tuple:
+        value = tuple(value)
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
+        return  # an annotation that only makes sense for objects
+    except Exception as error:  # a dataclass or model hint refuses the config argument
+        if "config" not in str(error):
+            raise
+        return
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        problems = {str(problem["msg"]).lower() for problem in error.errors()}
+        yield f"{name}={value} does not fit: {'; '.join(sorted(problems))}"
+
+
+def _unknown_key(error: OmegaConfBaseException) -> str:
+    key = str(error.full_key or error.key or "")
+    first = str(error).splitlines()[0]
+    if "not in 'Train" in first or "not in struct" in first:
+        from dataclasses import fields
+
+        from sr.app.schema import TrainerConfig
+
+        known = [f.name for f in fields(TrainConfig)] + [f"trainer.{f.name}" for f in fields(TrainerConfig)]
+        return f"{key} is not a setting{did_you_mean(key, known)}"
+    return f"{key}: {first}"

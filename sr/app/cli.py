@@ -1,0 +1,111 @@
+"""The command `sr`: everything but training. Heavy imports happen inside the verbs, so that help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr.errors import UserError
+
+USER_ERROR = 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Use, measure and time super-resolution networks. Training is `python train.py`.",
+)
+bench = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
+app.add_typer(bench, name="bench")
+
+Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
+ConfOverrides = Annotated[
+    list[str] | None, typer.Argument(help="Overrides as for train.py, for instance model=rdn_small.")
+]
+
+
+@app.command()
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN…", help="Pictures, or folders of pictures.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file for one picture; a folder for several.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
+    ] = None,
+    accelerator: Accelerator = "auto",
+) -> None:
+    """Upscale pictures with a trained network.
+
+    [dim]sr upscale photo.jpg -o photo_x2.png
+    sr upscale holiday/ -o holiday_x2/ --model outputs/RUN/best.safetensors[/dim]
+    """
+    from sr.app.upscaling import upscale_files
+
+    upscale_files(inputs, output, model, accelerator)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
+    sets: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
+        ),
+    ],
+    scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
+    accelerator: Accelerator = "auto",
+) -> None:
+    """Measure a network by the literature's protocol, beside nothing but its own name.
+
+    [dim]sr evaluate bicubic --set Set14 --scale 2
+    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv[/dim]
+    """
+    from sr.app.evaluating import evaluate_sets
+
+    evaluate_sets(model, sets, scale, csv, accelerator)
+
+
+@bench.command("data")
+def bench_data(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 3.0,
+) -> None:
+    """Pairs of crops per second from the store, and with the PNG files decoded each time.
+
+    [dim]sr bench data                        generated pictures
+    sr bench data data=folder data.train=DIR data.val=null[/dim]
+    """
+    from sr.app.benchmarks import bench_data as run
+
+    run(overrides or [], seconds)
+
+
+@bench.command("step")
+def bench_step(
+    overrides: ConfOverrides = None,
+    updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
+    rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
+) -> None:
+    """The supervised training step against a bare PyTorch loop of the same network, precision and batch.
+
+    [dim]sr bench step
+    sr bench step model=rdn_small --updates 20[/dim]
+    """
+    from sr.app.benchmarks import bench_step as run
+
+    run(overrides or [], updates, rounds)
+
+
+def main() -> None:
+    """Entry point: mistakes become one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(USER_ERROR) from None

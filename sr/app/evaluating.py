@@ -1,0 +1,113 @@
+"""`sr evaluate`: the literature's metrics of a network, or of bicubic, on any folders."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from sr.app.networks import benchmark_folder, inference, out_of_memory, ready
+from sr.data.module import ValidationPair, validation_pair
+from sr.data.sources import Folder, Photographs
+from sr.data.store import PictureSource, to_uint8
+from sr.degradations.bicubic import Bicubic as BicubicDegradation
+from sr.errors import UserError
+from sr.files import write_atomically
+from sr.models.bicubic import Bicubic
+from sr.training.validation import METRICS, evaluate, means, network_upscaler
+
+COLUMNS = ("model", "set", "scale", "images", *METRICS, "seconds")
+
+
+def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: Path | None, accelerator: str) -> None:
+    """Print one row per set, and write it to a CSV file on request.
+
+    Args:
+        model: a network's file, or ``bicubic``.
+        sets: folders, names below ``SR_BENCHMARKS``, or ``photographs``.
+        scale: for bicubic; a network's own must agree.
+        csv_path: file to write, or None.
+        accelerator: cpu, gpu, mps or auto.
+
+    Raises:
+        UserError: a set or the network cannot be read, or the scale does not fit.
+    """
+    console = Console()
+    upscale, factor = _upscaler(model, scale, accelerator)
+    sources = {name: _source(name) for name in sets}
+    rows = [_row(model, name, source, upscale, factor, console) for name, source in sources.items()]
+    table = Table(title=f"PSNR in dB, border of {factor} px cropped, 8-bit results, mean over pictures")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("model", "set") else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*[_shown(column, row[column]) for column in COLUMNS])
+    console.print(table)
+    if csv_path is not None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows({column: _exact(row[column]) for column in COLUMNS} for row in rows)
+        write_atomically(csv_path, text.getvalue().encode())
+
+
+def _upscaler(model: str, scale: int | None, accelerator: str) -> tuple[Any, int]:
+    if model == "bicubic":
+        if scale is None:
+            raise UserError("bicubic needs --scale, for instance --scale 2")
+        try:
+            network: Any = Bicubic(scale)
+        except ValueError as error:
+            raise UserError(f"--scale {scale}: {error}") from error
+        compute = inference(accelerator)
+        network = network.to(compute.device)
+    else:
+        network, compute = ready(Path(model), accelerator)
+        if scale is not None and scale != network.scale:
+            raise UserError(f"--scale {scale}, but {model} upscales x{network.scale}; leave --scale out")
+    return network_upscaler(network, compute.device, compute.exact()), int(network.scale)
+
+
+def _source(name: str) -> PictureSource:
+    return Photographs() if name == "photographs" else Folder([str(benchmark_folder(name))])
+
+
+def _row(model: str, name: str, source: PictureSource, upscale: Any, scale: int, console: Console) -> dict[str, Any]:
+    degradation = BicubicDegradation(scale)
+    rows, seconds = [], 0.0
+    numbers = track(range(len(source)), name, console=console, transient=True, disable=not console.is_terminal)
+    for number in numbers:
+        pair = _pair(source, number, degradation)
+        try:
+            metrics, spent = evaluate(upscale, [pair], scale)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise UserError(f"{pair.name} is too large for the memory that is free") from error
+        rows.append(metrics)
+        seconds += spent
+    shown = Path(name).name if model == "bicubic" or Path(name).exists() else name
+    return (
+        {"model": model, "set": shown or name, "scale": scale, "images": len(rows)} | means(rows) | {"seconds": seconds}
+    )
+
+
+def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -> ValidationPair:
+    picture = source.read(number)
+    return validation_pair(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray, degradation)
+
+
+def _shown(column: str, value: Any) -> str:
+    if column.startswith("psnr"):
+        return f"{value:.2f}"
+    if column.startswith("ssim"):
+        return f"{value:.4f}"
+    return f"{value:.2f}" if column == "seconds" else str(value)
+
+
+def _exact(value: Any) -> Any:
+    return f"{value:.6f}" if isinstance(value, float) else value

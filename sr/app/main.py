@@ -1,0 +1,105 @@
+"""What `train.py` runs: check the command line, let Hydra compose, train once or once per combination."""
+
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from sr.app.overrides import override_faults
+from sr.app.schema import register_schema
+from sr.errors import UserError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+USER_ERROR = 2
+"""Exit code of a mistake that the user can mend."""
+
+
+@dataclass
+class Outcome:
+    """How one run of a sweep ended.
+
+    Attributes:
+        name: the overrides that tell it apart.
+        summary: what the run wrote, or None where it failed.
+        error: one sentence, where it failed.
+    """
+
+    name: str
+    summary: dict[str, Any] | None = None
+    error: str = ""
+
+
+@dataclass
+class Session:
+    """The runs of one command.
+
+    Attributes:
+        arguments: the overrides as typed.
+        outcomes: one per run, in order.
+    """
+
+    arguments: list[str]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def run(self, config: DictConfig) -> None:
+        """Train one combination; in a sweep a failure does not keep the others from running."""
+        from sr.app.training import train
+
+        choices = HydraConfig.get()
+        sweep = choices.mode == RunMode.MULTIRUN
+        name = choices.job.override_dirname if sweep else str(choices.runtime.choices["model"])
+        outcome = Outcome(name)
+        self.outcomes.append(outcome)
+        folder = Path(choices.runtime.output_dir) if sweep else None
+        if sweep:
+            print(f"\n=== run {len(self.outcomes)}: {name} ===", flush=True)
+        try:
+            outcome.summary = train(config, list(choices.overrides.task), str(choices.runtime.choices["model"]), folder)
+        except UserError as error:
+            outcome.error = str(error)
+            _print_error(error)
+        except Exception as error:
+            if not sweep:
+                raise
+            outcome.error = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
+
+
+def main() -> int:
+    """Run `train.py`; the result is the exit code."""
+    arguments = sys.argv[1:]
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    faults = override_faults(CONF, overrides) if not _only_shows(arguments) else []
+    if faults:
+        _print_error(UserError("\n".join(faults)))
+        return USER_ERROR
+    register_schema()
+    session = Session(overrides)
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
+    return _finish(session)
+
+
+def _only_shows(arguments: list[str]) -> bool:
+    return any(argument in ("-h", "--help", "--hydra-help", "--version", "--info") for argument in arguments)
+
+
+def _finish(session: Session) -> int:
+    if len(session.outcomes) > 1:
+        from sr.app.tables import print_sweep
+
+        print_sweep([(o.name, o.summary, o.error) for o in session.outcomes])
+    if any(outcome.error for outcome in session.outcomes):
+        return USER_ERROR
+    interrupted = any(o.summary and o.summary["exit_reason"] == "interrupted" for o in session.outcomes)
+    return 130 if interrupted else 0
+
+
+def _print_error(error: UserError) -> None:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr, flush=True)

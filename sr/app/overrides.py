@@ -1,0 +1,133 @@
+"""Check command-line overrides before Hydra composes: all faults at once, each with the nearest valid name."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Sweep
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sr.app.nearest import did_you_mean
+from sr.app.schema import register_schema
+
+OPEN_KEYS = ("loss.terms.", "callbacks.", "logger.")
+"""Dictionaries whose entries the user names."""
+
+
+def config_groups(folder: Path) -> dict[str, list[str]]:
+    """Choices of each group: ``{"model": ["espcn", …], "experiment": ["log/31_alias", …]}``.
+
+    Args:
+        folder: the conf folder. Files that start with ``_`` are parts of others, not choices.
+    """
+    groups: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*/**/*.yaml")):
+        group, *rest = path.relative_to(folder).with_suffix("").parts
+        if not path.name.startswith("_"):
+            groups.setdefault(group, []).append("/".join(rest))
+    for path in folder.iterdir():
+        if path.is_dir():
+            groups.setdefault(path.name, [])
+    return groups
+
+
+def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """What is wrong with ``key=value`` arguments; empty where all is well.
+
+    Args:
+        folder: the conf folder.
+        arguments: of the command line, without those that start with ``-``.
+    """
+    faults: list[str] = []
+    parsed: list[Override] = []
+    for argument in arguments:
+        try:
+            parsed.append(OverridesParser.create().parse_override(argument))
+        except HydraException:
+            faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters")
+    groups = config_groups(folder)
+    chosen = [o for o in parsed if _group(o) in groups]
+    faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
+    if faults:
+        return faults
+    config = _compose(folder, [_first_choice(o) for o in chosen])
+    if isinstance(config, str):
+        return [config]
+    keys = set(_keys(config))
+    values = [o for o in parsed if _group(o) not in groups and not _is_hydra(o)]
+    return [fault for override in values for fault in _key_faults(override, keys)]
+
+
+def _group(override: Override) -> str:
+    return str(override.key_or_group).split("@")[0].split("/")[0]
+
+
+def _is_hydra(override: Override) -> bool:
+    return str(override.key_or_group).split("/")[0].split(".")[0] == "hydra"
+
+
+def _choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Iterator[str]:
+    group = str(override.key_or_group)
+    if "." in group or override.is_delete():
+        return
+    for choice in _values(override):
+        if choice not in (None, "null") and str(choice) not in groups[_group(override)]:
+            hint = did_you_mean(str(choice), groups[_group(override)])
+            yield f"{group}={choice}: there is no such {group} in conf/{group}{hint}"
+
+
+def _values(override: Override) -> list[Any]:
+    """One value, or each value of a sweep."""
+    if override.is_sweep_override() and isinstance(override.value(), Sweep):
+        try:
+            return [_plain(v) for v in override.sweep_iterator()]
+        except HydraException:
+            return []
+    value = override.value()
+    return list(value) if isinstance(value, list) else [_plain(value)]
+
+
+def _plain(value: Any) -> Any:
+    return getattr(value, "text", value)
+
+
+def _first_choice(override: Override) -> str:
+    values = _values(override)
+    first = "null" if not values or values[0] is None else values[0]
+    prefix = "+" if override.is_add() else ""
+    return f"{prefix}{override.key_or_group}={first}" if not override.is_delete() else str(override.input_line)
+
+
+def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
+    register_schema()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            return compose("train", overrides=overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        return " ".join(str(error).split())
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all values and branches."""
+    for key in config:
+        name = f"{prefix}{key}"
+        yield name
+        child = config._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            yield from _keys(child, f"{name}.")
+
+
+def _key_faults(override: Override, keys: set[str]) -> Iterator[str]:
+    key = str(override.key_or_group)
+    if key in keys or key.startswith(OPEN_KEYS):
+        return
+    parent = key
+    while "." in parent:
+        parent = parent.rsplit(".", 1)[0]
+        if parent in keys and OmegaConf.is_config(parent):
+            break
+    yield f"{key} is not a setting{did_you_mean(key, keys)}"

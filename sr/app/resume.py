@@ -1,0 +1,107 @@
+"""Find the run to go on from, and join its configuration with what the command line changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from sr.training.checkpoint import read_checkpoint
+from sr.training.run_folder import RunFolder
+from sr.types import UserError
+
+FINISHED = ("max_updates", "max_time", "no_improvement")
+"""Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
+_NOT_COMPARED = ("run_dir", "resume")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that goes on.
+
+    Attributes:
+        folder: where.
+        config: its own configuration, with the overrides of this command line on top.
+        state: its checkpoint.
+    """
+
+    folder: RunFolder
+    config: DictConfig
+    state: dict[str, Any]
+
+
+def find_resumed(config: DictConfig, overrides: Sequence[str]) -> Resumed | None:
+    """What ``resume=`` asks for; None where the run starts afresh.
+
+    Args:
+        config: as composed from this command line.
+        overrides: ``key=value`` of this command line.
+
+    Raises:
+        UserError: the folder has no checkpoint, or it is damaged, or of another network.
+    """
+    if config.resume is None:
+        return None
+    if config.resume == "auto":
+        folder = _newest_unfinished(config)
+        if folder is None:
+            return None
+    else:
+        folder = RunFolder(Path(config.resume))
+        if not folder.path.is_dir():
+            raise UserError(f"resume={config.resume}: there is no such folder{_runs_near(folder.path)}")
+    state = read_checkpoint(folder.checkpoint)
+    return Resumed(folder, _joined(state["config"], config, overrides), state)
+
+
+def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The run's own configuration; only what this command line names is changed."""
+    joined = OmegaConf.create(saved)
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~")
+        if key in _NOT_COMPARED or key == "experiment":
+            continue
+        value = OmegaConf.select(composed, key)
+        plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        OmegaConf.update(joined, key, plain, merge=False, force_add=True)
+    if joined.model != OmegaConf.create(saved).model:
+        raise UserError(
+            f"resume={composed.resume} goes on with the network of that run, {_line(saved['model'])}; "
+            f"this command line asks for {_line(OmegaConf.to_container(joined.model))}. Leave model and scale out"
+        )
+    return joined
+
+
+def _line(model: Any) -> str:
+    arguments = ", ".join(f"{key}={value}" for key, value in model.items() if not key.startswith("_"))
+    return f"{str(model['_target_']).rsplit('.', 1)[-1]}({arguments})"
+
+
+def _newest_unfinished(config: DictConfig) -> RunFolder | None:
+    wanted = _comparable(OmegaConf.to_container(config, resolve=True))
+    places = [Path(config.run_dir)] if config.run_dir is not None else Path("outputs").glob("**/config.yaml")
+    folders = [RunFolder(p.parent if p.name == "config.yaml" else p) for p in places]
+    unfinished = [folder for folder in folders if _is_unfinished(folder, wanted)]
+    return max(unfinished, key=lambda folder: folder.checkpoint.stat().st_mtime, default=None)
+
+
+def _is_unfinished(folder: RunFolder, wanted: dict[str, Any]) -> bool:
+    if not folder.checkpoint.exists() or not folder.config.exists():
+        return False
+    summary = folder.read_summary()
+    if summary is not None and summary["exit_reason"] in FINISHED:
+        return False
+    return _comparable(OmegaConf.to_container(OmegaConf.load(folder.config), resolve=True)) == wanted
+
+
+def _comparable(config: Any) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _NOT_COMPARED}
+
+
+def _runs_near(path: Path) -> str:
+    from sr.app.nearest import did_you_mean
+
+    root = path.parent if path.parent.is_dir() else Path("outputs")
+    runs = [str(p.parent.parent) for p in root.glob("*/checkpoints/last.ckpt")]
+    return did_you_mean(str(path), runs)

@@ -1,0 +1,91 @@
+"""Tables that end a run, a sweep and an evaluation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sr.training.run_folder import RunFolder
+
+_COLUMNS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+
+
+def _cells(metrics: dict[str, float]) -> list[str]:
+    return [_number(name, metrics[name]) for name in _COLUMNS]
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.2f}" if name.startswith("psnr") else f"{value:.4f}"
+
+
+def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
+    """Bicubic, the final and the best network of one run; then what to do with it."""
+    if summary["final"]:
+        table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
+        table.add_column("network")
+        for name in _COLUMNS:
+            table.add_column(name, justify="right")
+        table.add_column("gain psnr_y", justify="right")
+        base = summary["bicubic"]["psnr_y"]
+        table.add_row("bicubic", *_cells(summary["bicubic"]), "")
+        table.add_row(
+            f"final, {summary['updates']} updates",
+            *_cells(summary["final"]),
+            f"{summary['final']['psnr_y'] - base:+.2f}",
+        )
+        best = summary["best"]
+        table.add_row(f"best, {best['updates']} updates", *_cells(best), f"{best['psnr_y'] - base:+.2f}")
+        console.print(table)
+    console.print(
+        f"ended by {summary['exit_reason']} after {summary['updates']} updates, {summary['seconds']:.0f} s; "
+        f"{summary['updates_per_second']:.1f} updates/s, {summary['pictures_per_second']:.0f} pictures/s, "
+        f"{summary['waiting_share']:.1%} of the time waiting for data",
+        highlight=False,
+    )
+    if summary["exit_reason"] == "interrupted":
+        console.print(f"go on: uv run python train.py resume={folder.path}", highlight=False, markup=False)
+    network = folder.best if folder.best.exists() else folder.last
+    console.print(f"network: {network}", highlight=False, markup=False)
+    console.print(f"use it: uv run sr upscale PHOTO -o OUT.png --model {network}", highlight=False, markup=False)
+
+
+def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
+    """One line per run: (name, summary, error)."""
+    table = Table(title="sweep: best network of each run, gain over bicubic")
+    for name, justify in (
+        ("run", "left"),
+        ("psnr_y", "right"),
+        ("gain", "right"),
+        ("ssim_y", "right"),
+        ("psnr_rgb", "right"),
+        ("parameters", "right"),
+        ("updates", "right"),
+        ("updates/s", "right"),
+        ("ended by", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name, summary, error in rows:
+        if summary is None:
+            table.add_row(name, *[""] * 7, f"failed: {error}")
+            continue
+        best = summary["best"]
+        metrics = (
+            [
+                f"{best['psnr_y']:.2f}",
+                f"{best['psnr_y'] - summary['bicubic']['psnr_y']:+.2f}",
+                f"{best['ssim_y']:.4f}",
+                f"{best['psnr_rgb']:.2f}",
+            ]
+            if best
+            else [""] * 4
+        )
+        table.add_row(
+            name,
+            *metrics,
+            f"{summary['parameters']:,}",
+            str(summary["updates"]),
+            f"{summary['updates_per_second']:.1f}",
+            str(summary["exit_reason"]),
+        )
+    Console().print(table)

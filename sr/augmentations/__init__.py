@@ -1,0 +1,1 @@
+"""Augmentations of a pair of crops on the device."""

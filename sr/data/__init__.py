@@ -1,0 +1,1 @@
+"""Pictures: sources, the decode-once store, crops, the data module."""

@@ -1,0 +1,243 @@
+"""Crops of pictures in a store, chosen by sample number: the same crops in any mode, batch split or restart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from sr.data.store import Store
+from sr.draws import Draws
+from sr.types import UserError
+
+Small = Literal["pad", "skip"]
+
+
+class Batch(NamedTuple):
+    """One batch of crops as it leaves the store.
+
+    Attributes:
+        lr: (batch, 3, crop, crop) uint8, or None where the degradation runs on the device.
+        hr: (batch, 3, scale*crop, scale*crop) uint8.
+        samples: (batch,) int64 on the CPU, the number of each sample since the start of the run.
+    """
+
+    lr: Tensor | None
+    hr: Tensor
+    samples: Tensor
+
+
+class Places(NamedTuple):
+    """Where the crops of a batch lie: picture numbers and top left corners in low-resolution pixels."""
+
+    pictures: np.ndarray
+    tops: np.ndarray
+    lefts: np.ndarray
+
+
+class CropPlan:
+    """Chooses crops uniformly over all positions of all pictures.
+
+    Args:
+        store: high-resolution pictures.
+        scale: low-resolution pixels are ``scale`` times larger.
+        crop: side of a crop in low-resolution pixels.
+        small: what to do with pictures smaller than the crop: ``pad`` them by reflection or ``skip`` them.
+        seed: another seed, other crops.
+
+    Raises:
+        UserError: no picture is left.
+    """
+
+    def __init__(self, store: Store, scale: int, crop: int, small: Small, seed: int) -> None:
+        self.crop, self.scale, self.seed = crop, scale, seed
+        rows = store.heights // scale - crop + 1
+        columns = store.widths // scale - crop + 1
+        too_small = (rows < 1) | (columns < 1)
+        self.small_names = [store.entries[i].name for i in np.flatnonzero(too_small)]
+        # A padded picture counts as having one position per direction that is too short.
+        self._rows, self._columns = np.maximum(rows, 1), np.maximum(columns, 1)
+        empty = (store.heights < scale) | (store.widths < scale)
+        positions = self._rows * self._columns * ~(too_small if small == "skip" else empty)
+        if len(store) == 0 or positions.sum() == 0:
+            largest = max(zip(store.heights.tolist(), store.widths.tolist(), strict=True), key=min, default=(0, 0))
+            raise UserError(
+                f"no picture is as large as the crop: data.crop={crop} at scale={scale} needs "
+                f"{crop * scale}x{crop * scale} pixels and the largest picture is {largest[1]}x{largest[0]}; "
+                f"take data.crop={max(1, min(largest) // scale)} or less, or data.small=pad"
+            )
+        self._cumulative = np.cumsum(positions)
+
+    def places(self, samples: np.ndarray) -> Places:
+        """The crops of these sample numbers."""
+        u = Draws(self.seed, samples).uniform("crop", 3)
+        total = self._cumulative[-1]
+        pictures = np.searchsorted(self._cumulative, (u[:, 0] * total).astype(np.int64), side="right")
+        tops = (u[:, 1] * self._rows[pictures]).astype(np.int64)
+        lefts = (u[:, 2] * self._columns[pictures]).astype(np.int64)
+        return Places(pictures, tops, lefts)
+
+
+def cut(
+    store: Store, pictures: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int, multiple: int = 1
+) -> Tensor:
+    """Cut square crops out of a store on the CPU.
+
+    Args:
+        store: the pictures.
+        pictures: (batch,) picture numbers.
+        tops: (batch,) first rows.
+        lefts: (batch,) first columns.
+        size: side of the crops; what a picture lacks is mirrored at its border.
+        multiple: mirror at the last row and column that is a multiple of this, where the twin ends too.
+
+    Returns:
+        (batch, 3, size, size) uint8, channels last in memory.
+    """
+    crops = np.empty((len(pictures), size, size, 3), dtype=np.uint8)
+    for crop, picture, top, left in zip(crops, pictures.tolist(), tops.tolist(), lefts.tolist(), strict=True):
+        piece = store.picture(picture)[top : top + size, left : left + size]
+        crop[...] = piece if piece.shape == crop.shape else _padded(piece, size, multiple)
+    return torch.from_numpy(crops).permute(0, 3, 1, 2)
+
+
+def _padded(piece: np.ndarray, size: int, multiple: int) -> np.ndarray:
+    """Mirror at the border itself: half a pixel outside the last pixel, the same place at every resolution."""
+    height, width = (min(side // multiple * multiple, size) for side in piece.shape[:2])
+    return np.pad(piece[:height, :width], ((0, size - height), (0, size - width), (0, 0)), mode="symmetric")
+
+
+class ResidentStore:
+    """A store whose pixels lie in the memory of a device; crops are gathered there.
+
+    Args:
+        store: the pictures.
+        device: where to copy them.
+    """
+
+    def __init__(self, store: Store, device: torch.device) -> None:
+        self.store = store
+        self._pixels = torch.from_numpy(np.array(store.pixels)).to(device)
+        self._large_enough = np.minimum(store.heights, store.widths)
+
+    def cut(self, pictures: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int, multiple: int = 1) -> Tensor:
+        """As `cut`, on the device; a batch with a picture that needs padding is cut on the CPU."""
+        device = self._pixels.device
+        if (self._large_enough[pictures] < size).any():
+            return cut(self.store, pictures, tops, lefts, size, multiple).to(device)
+        widths = self.store.widths[pictures]
+        starts = torch.from_numpy(self.store.offsets[pictures] + (tops * widths + lefts) * 3)
+        strides = torch.from_numpy(widths * 3)
+        if device.type == "cuda":
+            starts, strides = starts.pin_memory(), strides.pin_memory()
+        starts, strides = starts.to(device, non_blocking=True), strides.to(device, non_blocking=True)
+        rows = starts[:, None] + strides[:, None] * torch.arange(size, device=device)
+        index = rows[:, :, None] + torch.arange(3 * size, device=device)
+        crops = self._pixels[index].reshape(len(pictures), size, size, 3)
+        return crops.permute(0, 3, 1, 2)
+
+
+@dataclass
+class CropBatches(Dataset[Batch]):
+    """Batch number ``b`` of a run, cut on the CPU; what loader processes hold.
+
+    Attributes:
+        plan: chooses the crops.
+        hr: high-resolution store.
+        lr: its low-resolution twin, or None.
+        batch_size: crops per batch in this process.
+        rank: number of this process among those that train together.
+        ranks: how many processes train together.
+    """
+
+    plan: CropPlan
+    hr: Store
+    lr: Store | None
+    batch_size: int
+    rank: int = 0
+    ranks: int = 1
+
+    def samples(self, batch: int) -> np.ndarray:
+        """Sample numbers of batch ``batch``: joint batches follow each other, each split among the processes."""
+        first = (batch * self.ranks + self.rank) * self.batch_size
+        return np.arange(first, first + self.batch_size, dtype=np.int64)
+
+    def __getitem__(self, batch: int) -> Batch:
+        samples = self.samples(batch)
+        pictures, tops, lefts = self.plan.places(samples)
+        scale, crop = self.plan.scale, self.plan.crop
+        lr = None if self.lr is None else cut(self.lr, pictures, tops, lefts, crop)
+        hr = cut(self.hr, pictures, tops * scale, lefts * scale, crop * scale, scale)
+        return Batch(lr, hr, torch.from_numpy(samples))
+
+
+class _From(Sampler[int]):
+    """start, start + 1, … without end."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Iterator[int]:
+        batch = self.start
+        while True:
+            yield batch
+            batch += 1
+
+
+class CropStream:
+    """Endless batches from batch number ``start`` on, and the time that the consumer spent waiting for them.
+
+    Args:
+        batches: what to cut.
+        device: where the batches are wanted.
+        mode: ``device`` cuts them in this process (out of the device's own memory where that is not the CPU's),
+            ``workers`` in loader processes.
+        workers: number of loader processes.
+        start: first batch number; set it before the first batch is taken.
+    """
+
+    def __init__(
+        self, batches: CropBatches, device: torch.device, mode: Literal["device", "workers"], workers: int
+    ) -> None:
+        self.batches, self.device, self.mode, self.workers = batches, device, mode, workers
+        self.start = 0
+        self.waited = 0.0
+        """Seconds spent waiting since the start."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        made = self._cut_here() if self.mode == "device" else iter(self._loader())
+        while True:
+            before = perf_counter()
+            batch = next(made)
+            self.waited += perf_counter() - before
+            yield batch
+
+    def _cut_here(self) -> Iterator[Batch]:
+        if self.device.type == "cpu":
+            for number in _From(self.start):
+                yield self.batches[number]
+        plan, scale, crop = self.batches.plan, self.batches.plan.scale, self.batches.plan.crop
+        hr = ResidentStore(self.batches.hr, self.device)
+        lr = None if self.batches.lr is None else ResidentStore(self.batches.lr, self.device)
+        for number in _From(self.start):
+            samples = self.batches.samples(number)
+            pictures, tops, lefts = plan.places(samples)
+            yield Batch(
+                None if lr is None else lr.cut(pictures, tops, lefts, crop),
+                hr.cut(pictures, tops * scale, lefts * scale, crop * scale, scale),
+                torch.from_numpy(samples),
+            )
+
+    def _loader(self) -> DataLoader[Batch]:
+        return DataLoader(
+            self.batches,
+            batch_size=None,
+            sampler=_From(self.start),
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=True,
+        )

@@ -1,0 +1,145 @@
+"""Where pictures come from: folders, a generator, the photographs inside scikit-image, another store made smaller."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sr.data.generated.pictures import GeneratedPictures, Kind
+from sr.data.store import Store
+from sr.degradations.bicubic import Bicubic
+from sr.image.io import find_pictures, read_picture
+from sr.types import Picture
+
+PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
+"""Photographs inside the scikit-image package, all in the public domain or CC0 (see `skimage.data`)."""
+
+
+class Folder:
+    """Every picture below one or several folders, in a fixed order.
+
+    Args:
+        folders: paths of folders (searched through all levels) or of single pictures.
+
+    Raises:
+        UserError: a folder is missing or holds no picture.
+    """
+
+    heavy = False
+
+    def __init__(self, folders: str | Sequence[str]) -> None:
+        roots = [folders] if isinstance(folders, str) else list(folders)
+        self.paths = find_pictures([Path(root).expanduser() for root in roots])
+
+    def stamp(self) -> str:
+        """Hash over path, size and modification time of each file: cheap for a million files."""
+        digest = hashlib.blake2b(digest_size=16)
+        for path in self.paths:
+            stat = path.stat()
+            digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The file's path."""
+        return str(self.paths[index])
+
+    def read(self, index: int) -> Picture:
+        """Decode one file."""
+        return read_picture(self.paths[index])
+
+
+class Generated:
+    """The first ``pictures`` of an endless seeded sequence of drawn pictures (`sr.data.generated`).
+
+    Args:
+        kind: ``dead_leaves``, ``drawings`` or ``mixed``.
+        pictures: how many.
+        size: side in pixels.
+        seed: another seed, other pictures.
+    """
+
+    heavy = True
+
+    def __init__(self, kind: Kind, pictures: int, size: int, seed: int) -> None:
+        if pictures < 1:
+            raise ValueError(f"pictures={pictures} must be at least 1")
+        self.sequence = GeneratedPictures(kind=kind, height=size, width=size, seed=seed)
+        self.pictures = pictures
+
+    def stamp(self) -> str:
+        """The settings, and the version of the drawing code."""
+        return f"{self.sequence.identity} pictures={self.pictures}"
+
+    def __len__(self) -> int:
+        return self.pictures
+
+    def name(self, index: int) -> str:
+        """A running number."""
+        return f"generated_{index:05d}"
+
+    def read(self, index: int) -> Picture:
+        """Draw one picture."""
+        return Picture(self.sequence[index])
+
+
+class Photographs:
+    """Real photographs that come inside the scikit-image package: for validation, never for training."""
+
+    heavy = False
+
+    def stamp(self) -> str:
+        """The names and the sizes of the files."""
+        return " ".join(f"{path.name}:{path.stat().st_size}" for path in self._paths())
+
+    def __len__(self) -> int:
+        return len(PHOTOGRAPHS)
+
+    def name(self, index: int) -> str:
+        """The photograph's name in scikit-image."""
+        return PHOTOGRAPHS[index]
+
+    def read(self, index: int) -> Picture:
+        """Decode one photograph."""
+        return read_picture(self._paths()[index])
+
+    @staticmethod
+    def _paths() -> list[Path]:
+        import skimage
+
+        folder = Path(skimage.__file__).parent / "data"
+        return [next(folder.glob(f"{name}.*")) for name in PHOTOGRAPHS]
+
+
+class Reduced:
+    """The low-resolution twin of a store, for a degradation that always gives the same result.
+
+    Args:
+        store: high-resolution pictures.
+        degradation: one with ``in_advance`` true; its ``picture`` makes one uint8 picture from another.
+    """
+
+    heavy = False
+
+    def __init__(self, store: Store, degradation: Bicubic) -> None:
+        self.store = store
+        self.degradation = degradation
+
+    def stamp(self) -> str:
+        """The high-resolution store's key and the degradation's settings."""
+        return f"{self.store.key} {self.degradation.key}"
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def name(self, index: int) -> str:
+        """The same name as the high-resolution picture."""
+        return self.store.entries[index].name
+
+    def read(self, index: int) -> Picture:
+        """Degrade one picture."""
+        hr: np.ndarray = self.store.picture(index)
+        return Picture(self.degradation.picture(hr), gray=self.store.entries[index].gray)

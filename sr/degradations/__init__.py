@@ -1,0 +1,1 @@
+"""Degradations on the device: high to low resolution."""

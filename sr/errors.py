@@ -1,0 +1,9 @@
+"""The error that users see. Imports nothing, so that the command line starts quickly."""
+
+
+class UserError(Exception):
+    """A mistake that the person at the keyboard can mend.
+
+    The message is one sentence (or one line per fault) that quotes the offending value and says what to do.
+    The command line prints it without a traceback and exits with code 2.
+    """

@@ -1,0 +1,259 @@
+"""Picture files: read one, write one, find those in folders. Whatever is wrong becomes one clear sentence."""
+
+import difflib
+import os
+import secrets
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import torch
+from jaxtyping import UInt8, UInt16
+from PIL import Image as pil
+from PIL import UnidentifiedImageError
+
+from sr.image.decode import decode
+from sr.image.encode import ENCODERS, encode
+from sr.types import Image, Picture, UserError
+
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".j2k", ".tga"),
+    *(".dds", ".psd", ".qoi", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".jfif", ".mpo"),
+)
+"""Names by which pictures are found in folders, in lower case; the case in a name does not matter."""
+
+MAX_PIXELS = 178_956_970
+"""Twice Pillow's own warning level, beyond which it refuses; changing its global limit is not ours to do."""
+
+NOT_DECODED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+"""Pillow's formats without pixels of their own: EPS is a program that it would run in Ghostscript."""
+
+
+class _Quiet:
+    """Silences warnings while any thread decodes.
+
+    ``warnings.catch_warnings`` alone restores the filters out of order when threads overlap; here the first
+    reader saves them and the last one puts them back.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.readers = 0
+        self.saved = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.readers == 0:
+                self.saved = warnings.catch_warnings()
+                self.saved.__enter__()
+                warnings.simplefilter("ignore")
+            self.readers += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self.lock:
+            self.readers -= 1
+            if self.readers == 0:
+                self.saved.__exit__(kind, error, trace)
+
+
+_QUIET = _Quiet()
+
+
+def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Reads one picture file.
+
+    EXIF orientation is applied, transparency kept apart, CMYK, palettes, 1 bit, gray and LAB become RGB, and
+    an animation gives its first frame. More than 8 bits per channel stay 16 bits in gray files of any format
+    and in PNG and TIFF of any colour. Floating point is taken as white = 1 where no value exceeds 1, else as
+    0..255, else as 0..65535. Colour profiles are not applied.
+
+    Args:
+        path: the file.
+        max_pixels: most pixels (width times height) to decode; checked in the header, before decoding.
+
+    Returns:
+        The decoded picture.
+
+    Raises:
+        UserError: the file is missing, a folder, empty, no picture, damaged, truncated, or too large.
+    """
+    path = Path(path)
+    _check_there(path)
+    try:
+        with _QUIET:
+            pil.init()
+            formats = [name for name in pil.ID if name not in NOT_DECODED]
+            with pil.open(path, formats=formats) as file:
+                _check_size(path, file.size, max_pixels)
+                return decode(file, path)
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"cannot read '{path}': it is damaged or not a picture in a known format; "
+            "open it in an image editor and save it as PNG"
+        ) from error
+    except pil.DecompressionBombError as error:
+        raise UserError(
+            f"cannot read '{path}': it claims to be larger than Pillow's limit of {MAX_PIXELS / 1e6:.0f} "
+            "megapixels; shrink it or cut it into pieces"
+        ) from error
+    except PermissionError as error:
+        raise UserError(f"cannot read '{path}': permission denied; make the file readable") from error
+    except MemoryError as error:
+        raise UserError(f"cannot read '{path}': not enough memory to decode it; shrink it first") from error
+    except Exception as error:  # Pillow's decoders raise nearly any built-in exception on damaged files
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"cannot read '{path}': truncated, damaged or unsupported ({reason}); copy it again or save it as PNG"
+        ) from error
+
+
+def write_picture(path: str | Path, picture: Picture) -> None:
+    """Writes one picture file in the format that its suffix names.
+
+    PNG and TIFF keep 8 or 16 bits, gray and alpha (only 16-bit gray with alpha becomes RGBA in TIFF). JPEG
+    (quality 95, colour not subsampled) and WebP (quality 95) round 16 bits to 8. JPEG refuses transparency,
+    unless it is opaque everywhere: what to put behind the picture is not ours to guess. The file appears
+    whole or not at all, also when the power fails.
+
+    Args:
+        path: the file; an existing one is replaced.
+        picture: what to write.
+
+    Raises:
+        UserError: unknown suffix, missing folder, a picture that the format cannot hold, or a failing disk.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ENCODERS:
+        near = difflib.get_close_matches(suffix, ENCODERS, 1, 0)[0]
+        raise UserError(
+            f"cannot write '{path}': unknown suffix '{path.suffix}'; nearest is '{near}', all are {', '.join(ENCODERS)}"
+        )
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write '{path}': there is no folder '{path.parent}'{_nearest(path.parent)}; create it")
+    try:
+        _write_whole(path, encode(picture, suffix))
+    except (ValueError, OSError) as error:
+        raise UserError(f"cannot write '{path}': {error}") from error
+
+
+def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Pictures in folders and all their subfolders, by suffix (:data:`SUFFIXES`).
+
+    Hidden files and folders (a leading dot, as in macOS's ``._photo.jpg``) are passed over, links followed.
+
+    Args:
+        folders: one or several; a file stands for itself, whatever its suffix.
+
+    Returns:
+        Folder by folder in the order given, each sorted by the parts of the relative path, so that the order
+        does not depend on the file system; a file met twice is listed once.
+
+    Raises:
+        UserError: a folder is missing or holds no picture, or no folder is given.
+    """
+    roots = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    if not roots:
+        raise UserError("no folder of pictures is given; name at least one")
+    found: dict[Path, Path] = {}
+    for root in roots:
+        for path in [root] if root.is_file() else _in_folder(root):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def to_image(pixels: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]) -> Image:
+    """Pixels of a file as a batch of one, float32 RGB in [0, 1], shape (1, 3, height, width)."""
+    values = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
+    return values.permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def to_pixels(image: Image, deep: bool = False) -> np.ndarray:
+    """A batch of one, [0, 1], as pixels of a file; values beyond the range are clipped.
+
+    Args:
+        image: RGB, shape (1, 3, height, width).
+        deep: 16 bits per channel instead of 8.
+
+    Returns:
+        (height, width, 3), uint8 or uint16.
+
+    Raises:
+        ValueError: the batch holds more than one picture.
+    """
+    if len(image) != 1:
+        raise ValueError(f"a file holds one picture, got a batch of {len(image)}; pass image[i : i + 1]")
+    dtype = np.uint16 if deep else np.uint8
+    values = image[0].detach().float().clamp(0, 1).mul(int(np.iinfo(dtype).max)).round()
+    return np.ascontiguousarray(values.permute(1, 2, 0).cpu().numpy().astype(dtype))
+
+
+def _check_there(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"cannot read '{path}': it is a folder; name a picture in it")
+    if not path.is_file():
+        raise UserError(f"cannot read '{path}': there is no such file{_nearest(path)}; check the name")
+    if path.stat().st_size == 0:
+        raise UserError(f"cannot read '{path}': the file is empty; copy or download it again")
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise UserError(
+            f"cannot read '{path}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
+            f"and the limit is {max_pixels / 1e6:.1f}; shrink it or cut it into pieces"
+        )
+
+
+def _nearest(path: Path) -> str:
+    """'; nearest is ...' with a name beside the missing one, or nothing."""
+    if not path.parent.is_dir():
+        return f" (nor a folder '{path.parent}')"
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f"; nearest is '{path.parent / near[0]}'" if near else ""
+
+
+def _in_folder(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise UserError(f"there is no folder '{root}'{_nearest(root)}; check the name")
+    files = list(_files(root))
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not pictures:
+        kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
+        seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+        raise UserError(
+            f"folder '{root}' holds no pictures, only {len(files)} files of other kinds ({seen}); "
+            f"pictures end in {' '.join(SUFFIXES)}"
+        )
+    return sorted(pictures, key=lambda path: path.relative_to(root).parts)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    visited: set[str] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        visited.add(os.path.realpath(folder))
+        shown = sorted(name for name in below if not name.startswith("."))
+        below[:] = [name for name in shown if os.path.realpath(Path(folder, name)) not in visited]  # no loops
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

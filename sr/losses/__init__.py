@@ -1,0 +1,1 @@
+"""Losses: one per file, (prediction, target) to a scalar; and the objective that sums them."""

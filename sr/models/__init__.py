@@ -1,0 +1,1 @@
+"""Generators: one network per file, low resolution in, super-resolution out."""

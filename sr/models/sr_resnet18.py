@@ -1,0 +1,70 @@
+"""A classifier's residual trunk turned into an upscaler: first network of the experiment log (#00, #05)."""
+
+from typing import ClassVar
+
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
+from sr.types import Image
+
+WIDTHS = (64, 128, 256, 512)
+BLOCKS_PER_STAGE = 2
+
+
+class SrResnet18(nn.Module):
+    """ResNet-18 (He et al. 2016, arXiv 1512.03385) with every stride 1, and two transposed convolutions.
+
+    The trunk keeps the LR size at all its widths, which makes this network slow for its quality; batch
+    normalisation makes its output depend on the training batch. It is kept because the log starts from it.
+    Pictures are moved to [-1, 1] inside. Convolutions start with Kaiming's fan-out initialisation.
+
+    Args:
+        scale: 1, 2, 3, 4 or 8, done by the last transposed convolution alone (kernel 4, stride 2, padding 3
+            at x2).
+        relu_between: a ReLU between the two transposed convolutions (absent in #00, present from #05 on).
+
+    Raises:
+        ValueError: any other scale.
+    """
+
+    scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
+
+    def __init__(self, scale: int, relu_between: bool = True) -> None:
+        super().__init__()
+        self.scale = check_scale(self, scale, self.scales)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(WIDTHS[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=1, padding=1),
+        )
+        self.stages = nn.Sequential(*_stages())
+        # The first transposed convolution makes h + 2, the second (h + 1) * scale + kernel - 2 * padding.
+        # That is scale * h when kernel = 2 * padding - scale. With this padding the windows overlap by half.
+        padding = scale + (scale + 1) // 2
+        self.widen = nn.ConvTranspose2d(WIDTHS[-1], 64, 3)
+        self.relu = nn.ReLU(inplace=True) if relu_between else nn.Identity()
+        self.to_rgb = nn.ConvTranspose2d(64, 3, 2 * padding - scale, stride=scale, padding=padding)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, lr: Image) -> Upscaled:
+        """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
+        features = self.stages(self.stem(2 * lr - 1))
+        return (self.to_rgb(self.relu(self.widen(features))) + 1) / 2
+
+
+def _stages() -> list[nn.Module]:
+    """The four stages of basic blocks; a 1x1 projection on the shortcut where the width changes."""
+    blocks: list[nn.Module] = []
+    channels = WIDTHS[0]
+    for width in WIDTHS:
+        for _ in range(BLOCKS_PER_STAGE):
+            shortcut = None
+            if channels != width:
+                shortcut = nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
+            blocks.append(BasicBlock(channels, width, stride=1, downsample=shortcut))
+            channels = width
+    return blocks

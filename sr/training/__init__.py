@@ -1,0 +1,1 @@
+"""The training module, its clock, checkpoints and callbacks."""

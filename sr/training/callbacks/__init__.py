@@ -1,0 +1,1 @@
+"""Lightning callbacks on the updates clock."""

@@ -1,0 +1,118 @@
+"""Log training values on the updates clock, and stop at a loss that is no number."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+
+from sr.training.loggers import publish
+from sr.training.module import SuperResolution
+from sr.types import UserError
+
+
+@dataclass
+class Speed:
+    """Rates over some stretch of training.
+
+    Attributes:
+        updates_per_second: generator updates.
+        pictures_per_second: crops of all processes.
+        waiting: share of the time spent waiting for data, 0..1.
+    """
+
+    updates_per_second: float = 0.0
+    pictures_per_second: float = 0.0
+    waiting: float = 0.0
+
+
+@dataclass
+class _Marks:
+    updates: int
+    samples: int
+    seconds: float
+    waited: float
+
+    def speed_since(self, earlier: "_Marks") -> Speed:
+        seconds = self.seconds - earlier.seconds
+        if seconds <= 0:
+            return Speed()
+        return Speed(
+            (self.updates - earlier.updates) / seconds,
+            (self.samples - earlier.samples) / seconds,
+            (self.waited - earlier.waited) / seconds,
+        )
+
+
+class TrainingLog(lightning.Callback):
+    """Publishes means of the losses since the last row, the learning rate and the speed.
+
+    Args:
+        every: updates between rows. Only then are values read from the device.
+    """
+
+    def __init__(self, every: int) -> None:
+        if every < 1:
+            raise UserError(f"trainer.log_every={every} must be at least 1 (updates)")
+        self.every = every
+        self.latest: dict[str, float] = {}
+        self.speed = Speed()
+        self._start = self._last = _Marks(0, 0, 0.0, 0.0)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin to measure speed."""
+        assert isinstance(pl_module, SuperResolution)
+        pl_module.stopwatch.start()
+        self._start = self._last = self._marks(trainer, pl_module)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Write a row when it is due."""
+        assert isinstance(pl_module, SuperResolution)
+        if pl_module.at_update and pl_module.updates % self.every == 0:
+            self.write(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write what has gathered since the last row."""
+        assert isinstance(pl_module, SuperResolution)
+        if pl_module.updates != self._last.updates:
+            self.write(trainer, pl_module)
+
+    def write(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Publish one row.
+
+        Raises:
+            UserError: a loss is infinite or not a number.
+        """
+        values = module.means.take()
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise UserError(
+                f"{bad[0]} is {values[bad[0]]} at update {module.updates}: training has exploded; "
+                "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
+            )
+        now = self._marks(trainer, module)
+        self.speed = now.speed_since(self._last)
+        self._last = now
+        self.latest = values | {"train/lr": module.learning_rate}
+        rates = {
+            "train/updates_per_second": self.speed.updates_per_second,
+            "train/pictures_per_second": self.speed.pictures_per_second,
+            "train/waiting_share": self.speed.waiting,
+        }
+        publish(trainer, self.latest | rates, module.updates)
+
+    def overall(self, trainer: lightning.Trainer, module: SuperResolution) -> Speed:
+        """Rates since this sitting began."""
+        return self._marks(trainer, module).speed_since(self._start)
+
+    @staticmethod
+    def _marks(trainer: lightning.Trainer, module: SuperResolution) -> _Marks:
+        waited = trainer.datamodule.stream.waited  # type: ignore[attr-defined]
+        return _Marks(module.updates, module.samples, module.stopwatch.seconds, waited)

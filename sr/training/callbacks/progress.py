@@ -1,0 +1,114 @@
+"""The progress bar, or one line now and then where the output is no terminal."""
+
+from time import monotonic
+from typing import Any
+
+import lightning
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from sr.training.callbacks.logging import TrainingLog
+from sr.training.callbacks.validation import Validation
+from sr.training.module import SuperResolution
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class ProgressBar(lightning.Callback):
+    """Shows updates, speed, share of time waiting for data, losses, and PSNR against bicubic.
+
+    Place it behind `TrainingLog` and `Validation`, whose values it shows.
+
+    Args:
+        console: where to draw.
+        log: the newest training values.
+        validation: the newest validation.
+    """
+
+    def __init__(self, console: Console, log: TrainingLog, validation: Validation) -> None:
+        self.console, self.training_log, self.validation = console, log, validation
+        self._bar: Progress | None = None
+        self._last_line = 0.0
+        self._shown_validation = -1
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Show the bar."""
+        if not trainer.is_global_zero:
+            return
+        self._last_line = monotonic()
+        if self.console.is_terminal:
+            self._bar = Progress(
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.description}"),
+                console=self.console,
+                transient=True,
+            )
+            self._bar.add_task("starting", total=1.0)
+            self._bar.start()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Refresh after a logged row or a validation; between them there is nothing new to show."""
+        assert isinstance(pl_module, SuperResolution)
+        if not (pl_module.at_update and trainer.is_global_zero):
+            return
+        validated = self.validation.validated_at == pl_module.updates
+        if validated and self._shown_validation != pl_module.updates:
+            self._shown_validation = pl_module.updates
+            self.console.print(f"update {pl_module.updates}: {self._validation_text()}", highlight=False)
+        if pl_module.updates % self.training_log.every != 0:
+            return
+        text = self._text(pl_module)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=pl_module.clock.progress, description=text)
+        elif monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = monotonic()
+            self.console.print(f"{pl_module.clock.progress:4.0%} {text}", highlight=False, soft_wrap=True)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take the bar away."""
+        self._stop()
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        """Take the bar away."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _text(self, module: SuperResolution) -> str:
+        clock, speed = module.clock, self.training_log.speed
+        losses = " ".join(
+            f"{name.removeprefix('train/')} {value:.4g}"
+            for name, value in self.training_log.latest.items()
+            if name != "train/lr"
+        )
+        of = "" if clock.max_updates is None else f"/{clock.max_updates}"
+        parts = [
+            f"{clock.updates}{of} updates",
+            f"{speed.updates_per_second:.1f}/s",
+            f"{speed.pictures_per_second:.0f} pictures/s",
+            f"data wait {speed.waiting:.1%}",
+            losses,
+        ]
+        if self.validation.latest:
+            parts.append(self._validation_text())
+        return " · ".join(parts)
+
+    def _validation_text(self) -> str:
+        latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]
+        return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+.2f})"

@@ -1,0 +1,102 @@
+"""Write checkpoints and networks on the updates clock, and take a run up again."""
+
+from typing import Any
+
+import lightning
+
+from sr.models.files import save_network
+from sr.training.callbacks.validation import Validation
+from sr.training.checkpoint import random_states, set_random_states, write_checkpoint
+from sr.training.loggers import CsvLog
+from sr.training.module import SuperResolution
+from sr.training.run_folder import RunFolder
+
+
+class Saving(lightning.Callback):
+    """Keeps ``checkpoints/last.ckpt``, ``last.safetensors`` and ``best.safetensors`` up to date.
+
+    Place it behind `Validation`, whose result it stores.
+
+    Args:
+        every: updates between checkpoints; each validation that improves and the end of a run save too.
+        folder: the run's folder.
+        config: the whole configuration as plain values.
+        validation: tells which network is the best.
+        resume: state of a checkpoint to go on from, or None.
+    """
+
+    def __init__(
+        self,
+        every: int,
+        folder: RunFolder,
+        config: dict[str, Any],
+        validation: Validation,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        self.every, self.folder, self.config = every, folder, config
+        self.validation = validation
+        self._resume = resume
+        self._saved_at = -1
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Go on from the checkpoint, if there is one."""
+        assert isinstance(pl_module, SuperResolution)
+        if self._resume is None:
+            return
+        pl_module.load_trained_state(self._resume["trained"])
+        self.validation.load_state_dict(self._resume["validation"])
+        trainer.datamodule.stream.start = pl_module.batches  # type: ignore[attr-defined]
+        for logger in trainer.loggers:
+            if isinstance(logger, CsvLog):
+                logger.resume_from(pl_module.updates)
+        set_random_states(self._resume["random"])
+        self._saved_at = pl_module.updates
+        self._resume = None  # the state is large
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save when it is due; never inside an accumulation, whose gradients a checkpoint does not hold."""
+        assert isinstance(pl_module, SuperResolution)
+        if not pl_module.at_update:
+            return
+        validated = self.validation.validated_at == pl_module.updates
+        if pl_module.updates % self.every == 0 or validated:
+            self.save(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save the final state."""
+        assert isinstance(pl_module, SuperResolution)
+        self._saved_at = -1 if self.validation.validated_at == pl_module.updates else self._saved_at
+        self.save(trainer, pl_module)
+
+    def save(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Write the checkpoint and the networks; at most once per number of updates.
+
+        Raises:
+            UserError: the disk is full or not writable; the files of the last save are kept.
+        """
+        if self._saved_at == module.updates or not trainer.is_global_zero or not module.at_update:
+            return
+        with module.stopwatch.paused():
+            extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
+            if self.validation.improved:
+                best = {"metrics": self.validation.best, "bicubic": self.validation.baseline}
+                save_network(self.folder.best, module.deliverable, self.config["model"], extra | best)
+            measured = self.validation.latest if self.validation.validated_at == module.updates else {}
+            save_network(self.folder.last, module.deliverable, self.config["model"], extra | {"metrics": measured})
+            write_checkpoint(
+                self.folder.checkpoint,
+                {
+                    "config": self.config,
+                    "trained": module.trained_state(),
+                    "validation": self.validation.state_dict(),
+                    "random": random_states(),
+                },
+            )
+        self._saved_at = module.updates

@@ -1,0 +1,103 @@
+"""End a run: at its limits, on a signal, or when validation no longer improves."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import lightning
+
+from sr.training.callbacks.validation import Validation
+from sr.training.module import SuperResolution
+from sr.types import UserError
+
+
+class Stopping(lightning.Callback):
+    """Stops at the clock's limits and, saving first, on Ctrl-C and SIGTERM. A second signal ends at once."""
+
+    def __init__(self) -> None:
+        self._signalled = False
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock and listen for signals."""
+        assert isinstance(pl_module, SuperResolution)
+        pl_module.clock.start()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._on_signal)
+        self._stop_if_due(trainer, pl_module)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._signalled:
+            self._restore()
+            raise KeyboardInterrupt
+        self._signalled = True
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Stop after an update; inside an accumulation the run could not be saved."""
+        assert isinstance(pl_module, SuperResolution)
+        if pl_module.at_update:
+            self._stop_if_due(trainer, pl_module)
+
+    def _stop_if_due(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        reason = "interrupted" if self._signalled else module.clock.reached()
+        if reason is not None:
+            module.exit_reason = reason
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        """Give the signals back."""
+        self._restore()
+
+
+class EarlyStop(lightning.Callback):
+    """Stops when the monitored metric has not improved for some validations.
+
+    Args:
+        patience: validations without improvement that are tolerated.
+        min_updates: never stop before.
+    """
+
+    def __init__(self, patience: int, min_updates: int = 0) -> None:
+        if patience < 1:
+            raise UserError(f"patience={patience} must be at least 1 (validations)")
+        self.patience, self.min_updates = patience, min_updates
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Compare the newest validation with the best."""
+        assert isinstance(pl_module, SuperResolution)
+        validation = next(c for c in trainer.callbacks if isinstance(c, Validation))  # type: ignore[attr-defined]
+        since_best = validation.validated_at - validation.best_updates
+        enough = pl_module.updates >= self.min_updates and validation.validated_at == pl_module.updates
+        if pl_module.at_update and enough and since_best >= self.patience * validation.every:
+            pl_module.exit_reason = "no_improvement"
+            trainer.should_stop = True

@@ -1,0 +1,151 @@
+"""Validate on the updates clock, keep the best result, write pictures."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+
+from sr.image.io import write_picture
+from sr.models.bicubic import Bicubic
+from sr.training.loggers import PictureLogger, publish
+from sr.training.module import SuperResolution
+from sr.training.panels import strip
+from sr.training.run_folder import RunFolder
+from sr.training.validation import METRICS, evaluate, network_upscaler
+from sr.types import Picture, UserError
+
+
+class Validation(lightning.Callback):
+    """Measures the deliverable network every so many updates, beside bicubic.
+
+    Args:
+        every: updates between validations; the end of a run is validated too.
+        monitor: metric that decides which network is the best, one of psnr_y, ssim_y, psnr_rgb, ssim_rgb.
+        folder: where pictures are written.
+        pictures: how many validation pictures are written and shown each time.
+    """
+
+    def __init__(self, every: int, monitor: str, folder: RunFolder, pictures: int = 4) -> None:
+        if every < 1:
+            raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
+        if monitor not in METRICS:
+            raise UserError(f"trainer.monitor={monitor} is not a metric; choose one of {', '.join(METRICS)}")
+        self.every, self.monitor, self.folder, self.pictures = every, monitor, folder, pictures
+        self.baseline: dict[str, float] = {}
+        """Bicubic's means."""
+        self.latest: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+        self.best_updates = -1
+        self.validated_at = -1
+        self._bicubic: list[np.ndarray] = []
+
+    @property
+    def improved(self) -> bool:
+        """Whether the newest validation is the best so far."""
+        return self.best_updates == self.validated_at >= 0
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Measure bicubic once."""
+        module = _module(pl_module)
+        pairs = _pairs(trainer)
+        if not pairs:
+            return
+        scale = int(getattr(module.network, "scale"))  # noqa: B009 (an attribute that nn.Module does not declare)
+        compute = module.compute
+        kept: list[np.ndarray] = []
+        self.baseline, _ = evaluate(
+            network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact()),
+            pairs,
+            scale,
+            lambda number, sr: kept.append(sr) if number < self.pictures else None,
+        )
+        self._bicubic = kept
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Validate when it is due."""
+        module = _module(pl_module)
+        if module.at_update and module.updates % self.every == 0:
+            self.validate(trainer, module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Validate the final network, unless the user is waiting for an interrupted run to end."""
+        module = _module(pl_module)
+        if module.exit_reason != "interrupted":
+            self.validate(trainer, module)
+
+    def validate(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Measure, log, and remember the best; at most once per number of updates."""
+        pairs = _pairs(trainer)
+        if not pairs or self.validated_at == module.updates or not trainer.is_global_zero:
+            return
+        with module.stopwatch.paused():
+            network, compute = module.deliverable, module.compute
+            training = network.training
+            network.eval()
+            scale = int(getattr(network, "scale"))  # noqa: B009
+            strips: dict[str, np.ndarray] = {}
+
+            def show(number: int, sr: np.ndarray) -> None:
+                if number < len(self._bicubic):
+                    name = f"{number:02d}_{Path(pairs[number].name).stem}"
+                    strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
+
+            upscale = network_upscaler(network, compute.device, compute.autocast())
+            self.latest, _ = evaluate(upscale, pairs, scale, show)
+            network.train(training)
+            self.validated_at = module.updates
+            self._remember()
+            module.schedule.observe(self.latest[self.monitor])
+            self._publish(trainer, module.updates)
+            self._show(trainer, strips, module.updates)
+
+    def _remember(self) -> None:
+        value = self.latest[self.monitor]
+        if not self.best or value > self.best[self.monitor]:
+            self.best, self.best_updates = dict(self.latest), self.validated_at
+
+    def _publish(self, trainer: lightning.Trainer, updates: int) -> None:
+        values = {f"val/{name}": value for name, value in self.latest.items()}
+        values |= {f"val/bicubic/{name}": value for name, value in self.baseline.items()}
+        publish(trainer, {name: value for name, value in values.items() if math.isfinite(value)}, updates)
+
+    def _show(self, trainer: lightning.Trainer, strips: dict[str, np.ndarray], updates: int) -> None:
+        self.folder.pictures.mkdir(parents=True, exist_ok=True)
+        for name, pixels in strips.items():
+            # The newest validation replaces the last: a long run must not fill the disk.
+            write_picture(self.folder.pictures / f"{name}.png", Picture(pixels))
+        for logger in trainer.loggers:
+            if isinstance(logger, PictureLogger):
+                logger.log_pictures(strips, updates)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured so far."""
+        return {
+            "latest": self.latest,
+            "best": self.best,
+            "best_updates": self.best_updates,
+            "validated_at": self.validated_at,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` gave."""
+        self.latest, self.best = dict(state_dict["latest"]), dict(state_dict["best"])
+        self.best_updates, self.validated_at = state_dict["best_updates"], state_dict["validated_at"]
+
+
+def _module(module: lightning.LightningModule) -> SuperResolution:
+    assert isinstance(module, SuperResolution)
+    return module
+
+
+def _pairs(trainer: lightning.Trainer) -> list[Any]:
+    return list(trainer.datamodule.pairs)  # type: ignore[attr-defined]

@@ -1,0 +1,74 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sr.files import write_atomically
+from sr.types import UserError
+
+FORMAT = "sr-checkpoint/1"
+
+
+def random_states() -> dict[str, Any]:
+    """States of torch's, NumPy's and Python's global generators, as tensors and plain values."""
+    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 (the global one is what libraries use)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [kind, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],
+        "python": random.getstate(),
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Take back what `random_states` gave."""
+    torch.set_rng_state(states["torch"].cpu())
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    kind, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write atomically: a reader, or a full disk, meets either the old file or the new one.
+
+    Args:
+        path: the checkpoint.
+        state: tensors and plain values.
+
+    Raises:
+        UserError: the file cannot be written; the old one is kept.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or no checkpoint of ours.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}; resume=DIR needs a run folder that has one")
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
+        raise UserError(f"{path} is truncated or damaged and cannot be resumed from ({_first_line(error)})") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this program (expected format {FORMAT})")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__

@@ -1,0 +1,87 @@
+"""Which number format and memory layout the hardware runs natively."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Precision = Literal["auto", "32", "bf16"]
+ChannelsLast = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How the networks of a run are computed.
+
+    Attributes:
+        device: where.
+        bf16: networks run under bfloat16 autocast; degradations, losses and updates stay float32.
+        channels_last: pictures and weights lie in memory with the channels innermost.
+        reason: one line for the user.
+    """
+
+    device: torch.device
+    bf16: bool
+    channels_last: bool
+    reason: str
+
+    def autocast(self) -> torch.autocast:
+        """Context in which networks run."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def exact(self) -> torch.autocast:
+        """Context in which everything stays float32."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=False)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device, in the chosen layout."""
+        network = network.to(self.device)
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+
+    def to_image(self, crops: Tensor) -> Tensor:
+        """uint8 0..255 of any layout to float32 [0, 1] in the chosen layout, on the device."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        moved = crops.to(self.device, non_blocking=True)
+        return moved.to(torch.float32, memory_format=layout).div_(255)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware: AVX512-BF16 or AMX on CPUs, Ampere or newer on GPUs."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def choose_compute(device: torch.device, precision: Precision, channels_last: ChannelsLast) -> Compute:
+    """Resolve ``auto`` for this hardware.
+
+    Args:
+        device: where the networks run.
+        precision: ``32``, ``bf16``, or ``auto``: bf16 where it is native.
+        channels_last: ``on``, ``off``, or ``auto``: on together with bf16, whose convolutions are faster so.
+    """
+    native = native_bf16(device)
+    bf16 = native if precision == "auto" else precision == "bf16"
+    layout = bf16 if channels_last == "auto" else channels_last == "on"
+    number = "bf16 autocast" if bf16 else "float32"
+    why = f"bf16 is {'' if native else 'not '}native here" if precision == "auto" else f"precision={precision}"
+    return Compute(device, bf16, layout, f"{number}, {'channels_last' if layout else 'contiguous'} ({why})")
+
+
+def choose_device(accelerator: Literal["auto", "cpu", "gpu", "mps"]) -> torch.device:
+    """The device of this process; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        ValueError: a GPU is asked for and there is none.
+    """
+    if accelerator in ("auto", "gpu") and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        return torch.device("mps")
+    if accelerator in ("gpu", "mps"):
+        raise ValueError(f"trainer.accelerator={accelerator}: PyTorch sees no such device; take cpu or auto")
+    return torch.device("cpu")

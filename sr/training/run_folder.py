@@ -1,0 +1,65 @@
+"""What a run leaves on disk, and where."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sr.files import write_atomically
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside a run's folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """Every logged value; the first column is ``updates``."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that resuming needs."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The network with the best validation metric."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The network as of the last checkpoint."""
+        return self.path / "last.safetensors"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of validation pictures."""
+        return self.path / "val"
+
+    @property
+    def summary(self) -> Path:
+        """Final and best metrics, speed, and why the run ended."""
+        return self.path / "summary.json"
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """The summary, or None while the run has not ended."""
+        if not self.summary.exists():
+            return None
+        summary: dict[str, Any] = json.loads(self.summary.read_text())
+        return summary
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write the summary."""
+        write_atomically(self.summary, (json.dumps(summary, indent=2) + "\n").encode())

@@ -1,0 +1,213 @@
+"""Learning-rate schedules over the project's own clock: generator updates and the fraction of the run done.
+
+The functions are the shapes; the classes hold settings (and, for the plateau, state). A schedule gives a
+factor for the base learning rate: ``lr = base * factor(updates, progress)``. Progress in [0, 1] is the
+caller's: the larger of updates / max_updates and elapsed / max_time, so that a run limited by time is decayed
+in full as well.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+
+def warmup_factor(updates: int, warmup: int) -> float:
+    """Linear rise: update u (from 0) gets (u + 1) / warmup until that reaches 1; no warmup gives 1."""
+    return min(1.0, (updates + 1) / warmup) if warmup > 0 else 1.0
+
+
+def step_factor(progress: float, milestones: Sequence[float], gamma: float) -> float:
+    """``gamma`` to the number of milestones passed or reached."""
+    return gamma ** sum(progress >= milestone for milestone in milestones)
+
+
+def exponential_factor(progress: float, final: float) -> float:
+    """final^progress: equal ratios in equal times, 1 at the start, ``final`` at the end."""
+    return final**progress
+
+
+def cosine_factor(progress: float, final: float) -> float:
+    """Half a cosine from 1 to ``final`` (Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5)."""
+    return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+class Schedule:
+    """A factor on the base learning rate; this one never changes after warmup.
+
+    The other schedules override ``shape``; one that listens to validation also overrides ``observe`` and its
+    state.
+
+    Args:
+        warmup: generator updates over which the factor rises linearly to the schedule's own value; 0 for
+            none.
+
+    Raises:
+        ValueError: a negative warmup.
+    """
+
+    def __init__(self, warmup: int = 0) -> None:
+        if warmup < 0:
+            raise ValueError(f"warmup counts updates and cannot be {warmup}; use 0 for none.")
+        self.warmup = warmup
+
+    def factor(self, updates: int, progress: float) -> float:
+        """Factor for the next update.
+
+        Args:
+            updates: generator updates done so far.
+            progress: fraction of the run done; values outside [0, 1] count as the nearer end.
+        """
+        return warmup_factor(updates, self.warmup) * self.shape(min(max(progress, 0.0), 1.0))
+
+    def shape(self, progress: float) -> float:
+        """Factor without warmup at ``progress`` in [0, 1]."""
+        return 1.0
+
+    def observe(self, metric: float) -> None:
+        """Take note of a validation's result; most schedules do not care."""
+
+    def state_dict(self) -> dict[str, float | int]:
+        """Plain numbers for the checkpoint; most schedules have none."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, float | int]) -> None:
+        """Continue from ``state_dict()``'s value."""
+
+
+class Constant(Schedule):
+    """The base learning rate throughout, after warmup."""
+
+
+class Step(Schedule):
+    """Multiply by ``gamma`` at each milestone.
+
+    Args:
+        milestones: fractions of the run in (0, 1), ascending: [0.5, 0.75] are half and three quarters of it.
+        gamma: factor at each, in (0, 1].
+        warmup: updates of linear rise.
+
+    Raises:
+        ValueError: milestones or gamma out of range.
+    """
+
+    def __init__(self, milestones: Sequence[float] = (0.5, 0.75, 0.9), gamma: float = 0.5, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        if not all(0 < m < 1 for m in milestones) or list(milestones) != sorted(milestones):
+            raise ValueError(
+                f"milestones are ascending fractions of the run between 0 and 1, such as [0.5, 0.75]; "
+                f"not {list(milestones)}."
+            )
+        self.milestones = tuple(milestones)
+        self.gamma = _ratio("gamma", gamma)
+
+    def shape(self, progress: float) -> float:
+        """See ``step_factor``."""
+        return step_factor(progress, self.milestones, self.gamma)
+
+
+class Exponential(Schedule):
+    """Fall by equal ratios in equal times, to ``final`` at the end of the run.
+
+    Args:
+        final: last factor, in (0, 1].
+        warmup: updates of linear rise.
+    """
+
+    def __init__(self, final: float = 0.01, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        self.final = _ratio("final", final)
+
+    def shape(self, progress: float) -> float:
+        """See ``exponential_factor``."""
+        return exponential_factor(progress, self.final)
+
+
+class Cosine(Schedule):
+    """Fall along half a cosine, to ``final`` at the end of the run.
+
+    Args:
+        final: last factor, in (0, 1].
+        warmup: updates of linear rise.
+    """
+
+    def __init__(self, final: float = 0.01, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        self.final = _ratio("final", final)
+
+    def shape(self, progress: float) -> float:
+        """See ``cosine_factor``."""
+        return cosine_factor(progress, self.final)
+
+
+class Plateau(Schedule):
+    """Multiply by ``factor`` whenever ``patience`` validations in a row bring no new best.
+
+    A new best exceeds the best so far by more than ``threshold``. NaN is never a new best.
+
+    Args:
+        factor: in (0, 1).
+        patience: validations without a new best that trigger a cut; the count starts anew after each.
+        threshold: least improvement that counts, in the metric's unit (dB for PSNR).
+        minimum: the factor on the base learning rate never falls below this.
+        mode: ``max`` for metrics where more is better (PSNR), ``min`` for the others (LPIPS, losses).
+        warmup: updates of linear rise.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    def __init__(
+        self,
+        factor: float = 0.5,
+        patience: int = 5,
+        threshold: float = 0.0,
+        minimum: float = 0.01,
+        mode: Literal["max", "min"] = "max",
+        warmup: int = 0,
+    ) -> None:
+        super().__init__(warmup)
+        if patience < 1 or threshold < 0:
+            raise ValueError(f"a plateau needs patience >= 1 and threshold >= 0, not {patience} and {threshold}.")
+        if mode not in ("max", "min"):
+            raise ValueError(f"a plateau's mode is max or min, not {mode!r}.")
+        self.cut = _ratio("factor", factor)
+        self.patience = patience
+        self.threshold = threshold
+        self.minimum = _ratio("minimum", minimum)
+        self.mode = mode
+        self.current = 1.0
+        self.best = -math.inf  # of the metric, or of its negative where less is better
+        self.stale = 0
+
+    def shape(self, progress: float) -> float:
+        """The factor reached by the cuts so far."""
+        return self.current
+
+    def observe(self, metric: float) -> None:
+        """Take note of a validation's result, once per validation."""
+        value = metric if self.mode == "max" else -metric
+        if value > self.best + self.threshold:
+            self.best = value
+            self.stale = 0
+            return
+        self.stale += 1
+        if self.stale >= self.patience:
+            self.current = max(self.current * self.cut, self.minimum)
+            self.stale = 0
+
+    def state_dict(self) -> dict[str, float | int]:
+        """Plain numbers for the checkpoint."""
+        return {"current": self.current, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state: Mapping[str, float | int]) -> None:
+        """Continue from ``state_dict()``'s value."""
+        self.current = float(state["current"])
+        self.best = float(state["best"])
+        self.stale = int(state["stale"])
+
+
+def _ratio(name: str, value: float) -> float:
+    """Return ``value`` if it lies in (0, 1]."""
+    if not 0 < value <= 1:
+        raise ValueError(f"{name} is a factor above 0 and at most 1, not {value}.")
+    return value

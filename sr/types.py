@@ -1,0 +1,32 @@
+"""What every room shares: the shape of a batch of pictures, one decoded picture, and the error users see."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+from torch import Tensor
+
+from sr.errors import UserError
+
+__all__ = ["Image", "Picture", "Pixels", "UserError"]
+
+Image = Float[Tensor, "batch channel height width"]
+"""Batch of pictures between rooms: float32 (bfloat16 inside autocast), RGB, range [0, 1]."""
+
+Pixels = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
+"""One decoded picture as a file holds it: RGB, 0..255 (uint8) or 0..65535 (uint16)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture file.
+
+    Attributes:
+        pixels: (height, width, 3) RGB, uint8 0..255 or uint16 0..65535, EXIF orientation already applied.
+        alpha: (height, width) opacity of the same dtype as ``pixels``, or None where the file has none.
+        gray: the file had a single channel, so the three channels of ``pixels`` are equal.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    gray: bool = False

@@ -1,0 +1,130 @@
+"""Losses with numbers worked out by hand, and the objective that sums them."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from sr.losses.objective import Objective, Term
+from sr.losses.pixel import L1, L2, Charbonnier
+from tests.close import assert_close
+
+CONF = Path(__file__).parents[1] / "conf" / "loss"
+PIXEL_CONFIGS = ("l1", "l2", "charbonnier")
+
+
+def pictures(*values):
+    return torch.tensor(values).reshape(1, 1, 2, 2)
+
+
+SR = pictures(0.0, 0.5, 1.0, 0.25)
+HR = pictures(0.1, 0.5, 0.6, 0.25)  # differences -0.1, 0, 0.4, 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (L1(), (0.1 + 0.4) / 4),
+        (L2(), (0.01 + 0.16) / 4),
+        # sqrt(0.01 + 0.09) + 2 * 0.3 + sqrt(0.16 + 0.09)
+        (Charbonnier(eps=0.3), (math.sqrt(0.1) + 0.6 + 0.5) / 4),
+        (Charbonnier(), (math.sqrt(0.010001) + 2e-3 + math.sqrt(0.160001)) / 4),
+    ],
+)
+def test_values_by_hand(loss, expected):
+    assert_close(loss(SR, HR), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("loss", [L1(), L2(), Charbonnier(0.1)])
+def test_gradients(loss):
+    """Analytic against finite differences, away from the kink of L1."""
+    prediction = torch.rand(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(1, 2, 3, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: loss(x, target), prediction)
+
+
+def test_charbonnier_is_smooth_where_the_pictures_agree():
+    prediction = HR.clone().requires_grad_()
+    value = Charbonnier(1e-3)(prediction, HR)
+    value.backward()
+    assert_close(value, torch.tensor(1e-3))
+    assert prediction.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("loss", [L1(), L2(), Charbonnier()])
+def test_bf16_input_is_summed_in_float32(loss):
+    sr = torch.rand(2, 3, 40, 40).bfloat16()
+    hr = torch.rand(2, 3, 40, 40).bfloat16()
+    value = loss(sr, hr)
+    assert value.dtype == torch.float32
+    assert_close(value.double(), loss(sr.double(), hr.double()).float())
+
+
+@pytest.mark.parametrize("eps", [0.0, -1e-3])
+def test_charbonnier_needs_a_positive_eps(eps):
+    with pytest.raises(ValueError, match=f"eps > 0, not {eps}"):
+        Charbonnier(eps)
+
+
+LR = torch.rand(1, 1, 1, 1)
+
+
+def test_objective_sums_weighted_terms_and_reports_raw_ones():
+    objective = Objective({"l1": Term(2.0, L1()), "l2": Term(10.0, L2())})
+    sr = SR.clone().requires_grad_()
+    total, raw = objective(sr, HR, LR)
+    assert_close(total, torch.tensor(2 * 0.125 + 10 * 0.0425))
+    assert_close(raw["l1"], torch.tensor(0.125))
+    assert_close(raw["l2"], torch.tensor(0.0425))
+    assert list(raw) == ["l1", "l2"]
+    assert not any(value.requires_grad for value in raw.values())
+    assert objective.weights == {"l1": 2.0, "l2": 10.0}
+    total.backward()
+    # 2 sign(d) / 4 + 10 * 2 d / 4
+    assert_close(sr.grad.flatten(), torch.tensor([-0.5 - 0.5, 0.0, 0.5 + 2.0, 0.0]))
+
+
+class Nan(torch.nn.Module):
+    def forward(self, prediction, target):
+        return (prediction - target).sum() * math.nan
+
+
+def test_weight_zero_only_watches():
+    sr = SR.clone().requires_grad_()
+    total, raw = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(sr, HR, LR)
+    assert raw["nan"].isnan()
+    total.backward()
+    assert_close(sr.grad.flatten(), torch.tensor([-0.25, 0.0, 0.25, 0.0]))
+
+
+def test_objective_never_waits_for_the_device():
+    """On the meta device any attempt to read a value raises."""
+    sr = torch.rand(1, 3, 4, 4, device="meta")
+    total, raw = Objective({"l1": Term(1.0, L1()), "c": Term(0.0, Charbonnier())})(sr, sr, sr)
+    assert total.device.type == raw["c"].device.type == "meta"
+
+
+def test_mistakes_are_quoted():
+    with pytest.raises(ValueError, match="at least one term"):
+        Objective({})
+    with pytest.raises(ValueError, match="finite number, not nan"):
+        Term(math.nan, L1())
+
+
+def test_unknown_views_are_refused():
+    with pytest.raises(
+        Exception, match="hr,sr"
+    ):  # by the annotation in the tests, by a ValueError outside them
+        Term(1.0, L1(), views="hr,sr")
+
+
+@pytest.mark.parametrize("name", PIXEL_CONFIGS)
+@pytest.mark.parametrize("convert", ["none", "all"])
+def test_configs_build(name, convert):
+    objective = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), _convert_=convert)
+    total, raw = objective(SR, HR, LR)
+    assert list(raw) == [name]
+    assert total == raw[name] > 0
