@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from sr.types import UserError
+from sr.errors import UserError
 
 
 def write_atomically(path: Path | str, data: bytes) -> None:

@@ -1,11 +1,16 @@
-"""Fixtures for every test: fixed seeds, no stray cache, no tracker that phones home."""
+"""Fixtures for every test: fixed seeds, no stray cache, no tracker that phones home, small pictures, a quick run."""
 
 import os
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 os.environ.setdefault("WANDB_MODE", "disabled")
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +22,81 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(autouse=True)
 def fixed_seed():
     torch.manual_seed(0)
+
+
+def smooth_picture(height: int, width: int, seed: int) -> np.ndarray:
+    """A uint8 RGB picture with gradients and edges: a few overlaid discs on a ramp."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    picture = np.stack([60 + 100 * x / width, 80 + 90 * y / height, 120 + 0 * x], axis=2)
+    for _ in range(12):
+        cy, cx, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(3, height / 3)
+        picture[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = rng.uniform(0, 255, 3)
+    return picture.round().astype(np.uint8)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder of six small PNG pictures in two levels."""
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    for index in range(6):
+        place = folder / "below" if index % 2 else folder
+        Image.fromarray(smooth_picture(64 + 4 * index, 80, index)).save(place / f"picture_{index}.png")
+    return folder
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path, pictures, capsys):
+    """Run `train.py` in this process on small pictures: ``train("loss=l2")`` gives (exit code, stdout, stderr)."""
+    from sr.app.main import main
+
+    def run(*overrides: str, defaults: bool = True) -> tuple[int, str, str]:
+        small = [
+            "data=folder",
+            f"data.train={pictures}",
+            f"data.val={pictures}",
+            "data.val_pictures=2",
+            "data.crop=12",
+            "data.batch_size=4",
+            "trainer.accelerator=cpu",
+            "trainer.max_updates=4",
+            "trainer.val_every=2",
+            "trainer.log_every=1",
+        ]
+        given = {override.split("=")[0] for override in overrides}
+        kept = [s for s in small if s.split("=")[0] not in given] if defaults else []
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["train.py", *kept, *overrides])
+        capsys.readouterr()
+        try:
+            code = main()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        out = capsys.readouterr()
+        print(out.out, out.err)  # for the report of a failing test
+        return code, out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def sr(monkeypatch, tmp_path, capsys):
+    """Run the command `sr` in this process: ``sr("evaluate", "bicubic", …)`` gives (exit code, stdout, stderr)."""
+    from sr.app.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["sr", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        out = capsys.readouterr()
+        print(out.out, out.err)  # for the report of a failing test
+        return code, out.out, out.err
+
+    return run

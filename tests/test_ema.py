@@ -35,9 +35,7 @@ def test_equals_the_plain_recurrence(decay, warmup):
         ema.update(module)
         d = min(decay, (1 + n) / (10 + n)) if warmup else decay
         for key, value in module.state_dict().items():
-            expected[key] = (
-                d * expected[key] + (1 - d) * value if value.is_floating_point() else value.clone()
-            )
+            expected[key] = d * expected[key] + (1 - d) * value if value.is_floating_point() else value.clone()
     averaged = ema.averaged().state_dict()
     assert averaged.keys() == expected.keys()
     for key, value in expected.items():

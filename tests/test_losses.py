@@ -115,9 +115,7 @@ def test_mistakes_are_quoted():
 
 
 def test_unknown_views_are_refused():
-    with pytest.raises(
-        Exception, match="hr,sr"
-    ):  # by the annotation in the tests, by a ValueError outside them
+    with pytest.raises(Exception, match="hr,sr"):  # by the annotation in the tests, by a ValueError outside them
         Term(1.0, L1(), views="hr,sr")
 
 

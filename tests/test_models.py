@@ -99,9 +99,7 @@ def test_parameter_counts(name, scale, expected):
 
 @pytest.mark.parametrize("network", [Bicubic, Espcn, Rdn, SrResnet18])
 def test_impossible_scale_is_refused_with_the_possible_ones(network):
-    with pytest.raises(
-        ValueError, match=f"{network.__name__} cannot upscale by 5; choose scale from 1, 2, 3, 4, 8"
-    ):
+    with pytest.raises(ValueError, match=f"{network.__name__} cannot upscale by 5; choose scale from 1, 2, 3, 4, 8"):
         network(5)
 
 
@@ -162,9 +160,7 @@ def test_icnr_is_nearest_upsampling_of_the_base_convolution(factor):
     icnr_(conv.weight, factor)
     icnr_(conv.bias, factor)
     x = torch.rand(2, 4, 6, 7)
-    assert_close(
-        F.pixel_shuffle(conv(x), factor), F.interpolate(base(x), scale_factor=factor, mode="nearest")
-    )
+    assert_close(F.pixel_shuffle(conv(x), factor), F.interpolate(base(x), scale_factor=factor, mode="nearest"))
 
 
 def test_icnr_refuses_channels_that_do_not_fit():
@@ -217,9 +213,7 @@ def test_dense_block_against_its_equations():
     """F_c = relu(W_c [F_0 .. F_{c-1}]), output F_0 + W [F_0 .. F_C], with 1x1 numbers."""
     block = ResidualDenseBlock(features=1, growth=1, layers=2)
     with torch.no_grad():
-        for conv, weights in zip(
-            [*block.layers, block.fusion], [[2.0], [3.0, -1.0], [1.0, 10.0, 100.0]], strict=True
-        ):
+        for conv, weights in zip([*block.layers, block.fusion], [[2.0], [3.0, -1.0], [1.0, 10.0, 100.0]], strict=True):
             conv.weight.zero_()
             centre = conv.kernel_size[0] // 2
             conv.weight[0, :, centre, centre] = torch.tensor(weights)

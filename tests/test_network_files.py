@@ -68,9 +68,7 @@ def test_half_precision_weights_come_back_as_float32(tmp_path):
 
 
 def test_config_of_another_network_is_refused_when_saving(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"describes sr.models.espcn.Espcn at scale 2, .* is sr.models.rdn.Rdn"
-    ):
+    with pytest.raises(ValueError, match=r"describes sr.models.espcn.Espcn at scale 2, .* is sr.models.rdn.Rdn"):
         save_network(tmp_path / "x.safetensors", Rdn(2, 4, 4, 1, 1), CONFIG, {})
     assert not any(tmp_path.iterdir())
 
@@ -249,7 +247,5 @@ def test_folders_are_made_links_followed_and_permissions_usual(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(
-        UserError, match=r"could not write .*/file/best.safetensors: (Not a directory|File exists)$"
-    ):
+    with pytest.raises(UserError, match=r"could not write .*/file/best.safetensors: (Not a directory|File exists)$"):
         write_atomically(tmp_path / "file" / "best.safetensors", b"1")

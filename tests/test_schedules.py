@@ -74,9 +74,7 @@ def test_plateau_by_hand():
 def test_plateau_equals_torchs(mode):
     """Torch cuts after ``patience`` + 1 misses; otherwise the rules are the same."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=1.0)
-    reference = ReduceLROnPlateau(
-        optimizer, mode, factor=0.5, patience=1, threshold=0.05, threshold_mode="abs", eps=0
-    )
+    reference = ReduceLROnPlateau(optimizer, mode, factor=0.5, patience=1, threshold=0.05, threshold_mode="abs", eps=0)
     schedule = Plateau(factor=0.5, patience=2, threshold=0.05, minimum=1e-6, mode=mode)
     generator = torch.Generator().manual_seed(1)
     for metric in torch.rand(40, generator=generator).tolist():

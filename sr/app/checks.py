@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, get_origin, get_type_hints
 
 from hydra.errors import HydraException
@@ -9,12 +10,14 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from sr.app.nearest import did_you_mean
-from sr.app.schema import TrainConfig
+from sr.app.schema import TrainConfig, TrainerConfig
 from sr.errors import UserError
 
+_STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
 _HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 """Arguments that the program adds itself, by the first part of the node's name."""
@@ -126,13 +129,9 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
     if isinstance(value, list) and get_origin(hint) is tuple:
         value = tuple(value)
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError):
-        return  # an annotation that only makes sense for objects
-    except Exception as error:  # a dataclass or model hint refuses the config argument
-        if "config" not in str(error):
-            raise
-        return
+        adapter = TypeAdapter(hint, config=_STRICT) if _takes_config(hint) else TypeAdapter(hint)
+    except (PydanticUserError, SchemaError, TypeError):
+        return  # an annotation that only describes objects, such as a protocol
     try:
         adapter.validate_python(value)
     except ValidationError as error:
@@ -140,14 +139,15 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
         yield f"{name}={value} does not fit: {'; '.join(sorted(problems))}"
 
 
+def _takes_config(hint: Any) -> bool:
+    """Dataclasses and models bring their own settings."""
+    return not (is_dataclass(hint) or hasattr(hint, "model_config"))
+
+
 def _unknown_key(error: OmegaConfBaseException) -> str:
     key = str(error.full_key or error.key or "")
     first = str(error).splitlines()[0]
     if "not in 'Train" in first or "not in struct" in first:
-        from dataclasses import fields
-
-        from sr.app.schema import TrainerConfig
-
         known = [f.name for f in fields(TrainConfig)] + [f"trainer.{f.name}" for f in fields(TrainerConfig)]
         return f"{key} is not a setting{did_you_mean(key, known)}"
     return f"{key}: {first}"

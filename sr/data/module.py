@@ -186,7 +186,7 @@ def validation_pair(name: str, hr: np.ndarray, gray: bool, degradation: Bicubic)
     height, width = (side // scale * scale for side in hr.shape[:2])
     if min(height, width) == 0:
         raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
-    return ValidationPair(name, degradation.picture(hr), hr[:height, :width], gray)
+    return ValidationPair(name, degradation.picture(hr), hr[:height, :width].copy(), gray)
 
 
 def _source(given: PictureSource | str | Sequence[str]) -> PictureSource:

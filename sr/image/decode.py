@@ -24,6 +24,8 @@ from sr.types import Picture, UserError
 
 Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
 
+Upright = UInt8[np.ndarray, "out_height out_width channels"] | UInt16[np.ndarray, "out_height out_width channels"]
+
 ORIENTATION, BITS, PHOTOMETRIC, EXTRA_SAMPLES = 274, 258, 262, 338
 """TIFF and EXIF tag numbers (TIFF 6.0, sections 3 to 8)."""
 
@@ -83,7 +85,7 @@ def decode(file: pil.Image, path: Path) -> Picture:
     return _picture(oriented(channels, turn))
 
 
-def oriented(channels: Channels, orientation: int) -> Channels:
+def oriented(channels: Channels, orientation: int) -> Upright:
     """Turns pixels upright.
 
     Args:
@@ -149,7 +151,9 @@ def _deep_tiff(path: Path, facts: Facts) -> Channels:
     return channels.astype(np.uint16)
 
 
-def _with_clear(channels: Channels, clear: object) -> Channels:
+def _with_clear(
+    channels: Channels, clear: object
+) -> UInt8[np.ndarray, "height width all"] | UInt16[np.ndarray, "height width all"]:
     """Adds the alpha of a 16-bit PNG that names one colour as transparent."""
     if clear is None or channels.shape[-1] in (2, 4):
         return channels

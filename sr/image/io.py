@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import secrets
 import threading
 import warnings
 from collections import Counter
@@ -16,6 +15,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import UnidentifiedImageError
 
+from sr.files import write_atomically
 from sr.image.decode import decode
 from sr.image.encode import ENCODERS, encode
 from sr.types import Image, Picture, UserError
@@ -89,7 +89,9 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         with _QUIET:
             pil.init()
             formats = [name for name in pil.ID if name not in NOT_DECODED]
-            with pil.open(path, formats=formats) as file:
+            # From an opened file: given a path, Pillow maps the pixels of an uncompressed TIFF into memory
+            # with the sides of the turned picture, which scrambles orientations 5 to 8 (Pillow 13.0).
+            with path.open("rb") as stream, pil.open(stream, formats=formats) as file:
                 _check_size(path, file.size, max_pixels)
                 return decode(file, path)
     except UserError:
@@ -140,9 +142,10 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     if not path.parent.is_dir():
         raise UserError(f"cannot write '{path}': there is no folder '{path.parent}'{_nearest(path.parent)}; create it")
     try:
-        _write_whole(path, encode(picture, suffix))
+        data = encode(picture, suffix)
     except (ValueError, OSError) as error:
         raise UserError(f"cannot write '{path}': {error}") from error
+    write_atomically(path, data)
 
 
 def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -245,15 +248,3 @@ def _files(root: Path) -> Iterator[Path]:
         shown = sorted(name for name in below if not name.startswith("."))
         below[:] = [name for name in shown if os.path.realpath(Path(folder, name)) not in visited]  # no loops
         yield from (Path(folder, name) for name in names if not name.startswith("."))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -156,17 +156,20 @@ def _bands(length: int, out: int, scale: float, edge: Edge, antialias: bool, dev
     return tuple(bands)
 
 
+@torch.compiler.disable
 def bicubic(
     image: Image,
     scale: Scale | None = None,
     size: tuple[int, int] | None = None,
     edge: Edge = "mirror",
     antialias: bool = True,
-) -> Image:
+    clip: bool = False,
+) -> Float[Tensor, "batch channel out_height out_width"]:
     """Bicubic resizing on any device, differentiable, equal to :func:`imresize` up to its roundings.
 
     The sums run in float64 (float32 on MPS, which has none): neither autocast nor TF32 touches them, and
-    their rounding does not depend on the batch. The result is not clipped: bicubic overshoots at edges.
+    their rounding does not depend on the batch. ``torch.compile`` leaves it as it is; networks that are to be
+    exported use :class:`sr.models.bicubic.Bicubic`.
 
     Args:
         image: pictures in [0, 1].
@@ -174,10 +177,12 @@ def bicubic(
         size: (height, width) of the result, instead of ``scale``.
         edge: what lies beyond the border, see :data:`Edge`.
         antialias: stretch the kernel when shrinking, as MATLAB does.
+        clip: clip to [0, 1] after each pass, as MATLAB does with 8-bit pictures; no gradient flows where it
+            clips. Without, bicubic overshoots at sharp edges.
 
     Returns:
-        (batch, channel, out height, out width) in the image's dtype; after rounding to 8 bits within one gray
-        level of :func:`imresize`.
+        (batch, channel, out height, out width) in the image's dtype. With ``clip`` and rounded to 8 bits it
+        lies within one gray level of :func:`imresize`; without, a few levels off at saturated edges.
 
     Raises:
         ValueError: neither or both of scale and size given, or one of them not positive.
@@ -190,4 +195,5 @@ def bicubic(
         else:
             blocks = [wide[..., low:high] @ weight for low, high, weight in bands]
         wide = torch.cat(blocks, dim=2 + axis)
+        wide = wide.clamp(0, 1) if clip else wide
     return wide.to(image.dtype)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sr.image.io import to_image, to_pixels
 from sr.image.resize import bicubic
 from sr.types import Picture
 
@@ -19,11 +20,9 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
     Returns:
         (scale*height, scale*width, 3) of the same dtype, rounded.
     """
-    top = float(np.iinfo(pixels.dtype).max)
-    image = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None].to(device) / top
     with torch.inference_mode():
-        result = network(image)[0].float().mul(top).round().clamp(0, top)
-    return result.permute(1, 2, 0).cpu().numpy().astype(pixels.dtype)
+        result = network(to_image(pixels).to(device)).float()
+    return to_pixels(result, deep=pixels.dtype == np.uint16)
 
 
 def upscale_picture(network: nn.Module, picture: Picture, device: torch.device) -> Picture:
@@ -36,14 +35,19 @@ def upscale_picture(network: nn.Module, picture: Picture, device: torch.device) 
     """
     pixels = upscale_pixels(network, picture.pixels, device)
     alpha = None if picture.alpha is None else _upscale_alpha(picture.alpha, *pixels.shape[:2])
-    if picture.gray:
-        mean = np.rint(pixels.mean(axis=2, dtype=np.float64)).astype(pixels.dtype)
-        pixels = np.repeat(mean[:, :, None], 3, axis=2)
-    return Picture(pixels, alpha, picture.gray)
+    return Picture(gray_again(pixels) if picture.gray else pixels, alpha, picture.gray)
+
+
+def gray_again(pixels: np.ndarray) -> np.ndarray:
+    """The mean of the three channels in all three: what a network made of a gray picture, gray.
+
+    Args:
+        pixels: (height, width, 3) uint8 or uint16.
+    """
+    mean = np.rint(pixels.mean(axis=2, dtype=np.float64)).astype(pixels.dtype)
+    return np.repeat(mean[:, :, None], 3, axis=2)
 
 
 def _upscale_alpha(alpha: np.ndarray, height: int, width: int) -> np.ndarray:
-    top = float(np.iinfo(alpha.dtype).max)
-    image = torch.from_numpy(alpha.astype(np.float32))[None, None] / top
-    result = bicubic(image, size=(height, width))[0, 0].mul(top).round().clamp(0, top)
-    return result.numpy().astype(alpha.dtype)
+    three = to_image(np.repeat(alpha[:, :, None], 3, axis=2))
+    return to_pixels(bicubic(three, size=(height, width)), deep=alpha.dtype == np.uint16)[:, :, 0]

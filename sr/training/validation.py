@@ -5,11 +5,11 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sr.data.module import ValidationPair
 from sr.metrics.functional import measure
-from sr.models.upscale import upscale_pixels
+from sr.models.upscale import gray_again, upscale_pixels
 
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 Upscale = Callable[[np.ndarray], np.ndarray]
@@ -28,10 +28,12 @@ def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.a
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
     """The four metrics of one picture; a gray picture's upscaling is averaged over its channels first."""
-    if pair.gray:
-        mean = np.rint(sr.mean(axis=2, dtype=np.float64)).astype(np.uint8)
-        sr = np.repeat(mean[:, :, None], 3, axis=2)
-    return measure(sr, pair.hr, scale, gray=pair.gray)
+    shown = gray_again(sr) if pair.gray else sr
+    return measure(_batch(shown), _batch(pair.hr), scale, gray=pair.gray)
+
+
+def _batch(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
 
 
 def means(values: Iterable[dict[str, float]]) -> dict[str, float]:

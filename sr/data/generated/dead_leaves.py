@@ -12,7 +12,7 @@ Array = np.ndarray
 OVERSAMPLING = 2  # fine samples per pixel and direction; the camera's blur then leaves no visible steps
 COVERAGE = 3.0  # mean number of leaves over a point; exp(-3), 5 %, shows the textured ground
 
-DEFOCUSED = 0.25  # share of the pictures that are partly out of focus
+DEFOCUSED = 0.1  # share of the pictures that are partly out of focus
 
 
 def _smooth_field(x: Array, y: Array, extent: float, rng: np.random.Generator) -> Array:
@@ -76,7 +76,7 @@ def _texture(labels: Array, count: int, rng: np.random.Generator) -> Array:
     index += (v.astype(np.int64) & (TILE - 1)) * TILE
     index += u.astype(np.int64) & (TILE - 1)
     # Most leaves are nearly plain, a few are busy.
-    rough = np.minimum(rng.exponential(0.7, count), 2.2).astype(np.float32)
+    rough = np.minimum(rng.exponential(0.5, count), 1.8).astype(np.float32)
     texture = noise_bank(rng).ravel()[index] * rough[labels]
     _add_patterns(texture, labels, u, v, float(rng.choice([0.0, 0.05, 0.15, 0.4])), rng)
     return texture
@@ -89,7 +89,7 @@ def _paint(labels: Array, count: int, place: Array, rng: np.random.Generator) ->
     bases = base_colours(int(rng.integers(3, 8)), rng)
     field = _smooth_field(place[:, 0], place[:, 1], extent, rng)
     colour = leaf_colours(bases, field, rng)
-    step = np.stack([rng.uniform(0.03, 0.13, count), *rng.normal(0, 0.012, (2, count))], -1) @ OPPONENT
+    step = np.stack([rng.uniform(0.03, 0.12, count), *rng.normal(0, 0.012, (2, count))], -1) @ OPPONENT
     texture = _texture(labels, count, rng)
     slope = (rng.normal(0, 0.8, (2, count)) / extent).astype(np.float32)
     x, y = np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)[:, None]
@@ -122,7 +122,7 @@ def dead_leaves(
         rng: source of every draw.
         smallest: least radius in pixels; None draws it from 1 to 8, log-uniformly.
         largest: greatest radius in pixels; None draws it from 40 to 200, log-uniformly.
-        sigma: standard deviation of the camera's Gaussian blur in pixels; None draws it from 0.3 to 0.9.
+        sigma: standard deviation of the camera's Gaussian blur in pixels; None draws it from 0.2 to 0.75.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -134,7 +134,7 @@ def dead_leaves(
         raise ValueError(f"a picture needs at least 1x1 pixels, got height={height} and width={width}; give 16 or more")
     least = float(np.exp(rng.uniform(0, np.log(8)))) if smallest is None else smallest
     most = max(float(np.exp(rng.uniform(np.log(40), np.log(200)))), 4 * least) if largest is None else largest
-    kernel = camera_kernel(OVERSAMPLING, float(rng.uniform(0.3, 0.9)) if sigma is None else sigma)
+    kernel = camera_kernel(OVERSAMPLING, float(rng.uniform(0.2, 0.75)) if sigma is None else sigma)
     extra = len(kernel) - OVERSAMPLING
     rows, columns = height * OVERSAMPLING + extra, width * OVERSAMPLING + extra
     radii, centre = _scatter(rows, columns, least * OVERSAMPLING, most * OVERSAMPLING, rng)
@@ -147,6 +147,6 @@ def dead_leaves(
         x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
         share = np.clip(0.5 + 1.5 * _smooth_field(x, y, max(height, width), rng), 0, 1)
         picture = defocus(picture, share, float(rng.uniform(0.8, 2.5)))
-    gamma, contrast = np.exp(rng.normal(0, 0.2)), rng.uniform(0.65, 1.1)
+    gamma, contrast = np.exp(rng.normal(0, 0.2)), rng.uniform(0.75, 1.15)
     grain = float(rng.choice([0.0, rng.uniform(0, 1.5)]))
     return develop(picture, gamma, contrast, grain, rng)

@@ -48,6 +48,6 @@ def leaf_colours(bases: Array, field: Array, rng: np.random.Generator) -> Array:
     rank = np.clip((field + rng.normal(0, 0.5, n)) / 3.2 + 0.5, 0, 0.999)
     near = bases[(rank * k).astype(int)]
     anywhere = bases[rng.integers(0, k, n)]
-    colour = np.where((rng.random(n) < 0.65)[:, None], near, anywhere)
-    step = np.concatenate([rng.laplace(0, 0.11, (n, 1)), rng.laplace(0, (0.03, 0.015), (n, 2))], 1)
+    colour = np.where((rng.random(n) < 0.5)[:, None], near, anywhere)
+    step = np.concatenate([rng.laplace(0, 0.12, (n, 1)), rng.laplace(0, (0.03, 0.015), (n, 2))], 1)
     return np.clip(colour + step @ OPPONENT, 0.02, 0.98)

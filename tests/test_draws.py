@@ -1,0 +1,57 @@
+"""Draws belong to samples: the same in any split, even in distribution, independent between names."""
+
+import numpy as np
+
+from sr.draws import Draws, mix
+
+
+def test_mix_gives_the_published_splitmix64_sequence():
+    # First outputs of SplitMix64 seeded with 1234567, as listed with the reference implementation (Vigna,
+    # prng.di.unimi.it/splitmix64.c, test vector in Rosetta Code "Pseudo-random numbers/Splitmix64").
+    state = np.uint64(1234567) + np.arange(1, 6, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    expected = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+    assert mix(state).tolist() == expected
+
+
+def test_any_batch_split_gives_the_same_numbers():
+    whole = Draws(7, np.arange(40)).uniform("crop", 3)
+    parts = [Draws(7, np.arange(start, start + 8)).uniform("crop", 3) for start in range(0, 40, 8)]
+    assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_seed_name_and_sample_each_change_the_numbers():
+    base = Draws(0, np.arange(1000)).uniform("a")[:, 0]
+    others = [
+        Draws(1, np.arange(1000)).uniform("a")[:, 0],
+        Draws(0, np.arange(1000)).uniform("b")[:, 0],
+        Draws(0, np.arange(1000, 2000)).uniform("a")[:, 0],
+        Draws(-1, np.arange(1000)).uniform("a")[:, 0],
+    ]
+    for other in others:
+        assert abs(np.corrcoef(base, other)[0, 1]) < 4 / np.sqrt(1000)  # four standard errors of independence
+
+
+def test_uniform_is_even():
+    u = Draws(3, np.arange(50_000)).uniform("even", 2).ravel()
+    assert u.min() >= 0
+    assert u.max() < 1
+    counts = np.histogram(u, bins=50, range=(0, 1))[0]
+    chi2 = ((counts - 2000) ** 2 / 2000).sum()
+    assert chi2 < 49 + 5 * np.sqrt(2 * 49)  # five standard deviations of chi-squared with 49 degrees of freedom
+
+
+def test_consecutive_samples_and_columns_are_independent():
+    u = Draws(3, np.arange(20_000)).uniform("even", 2)
+    assert abs(np.corrcoef(u[:-1, 0], u[1:, 0])[0, 1]) < 4 / np.sqrt(20_000)
+    assert abs(np.corrcoef(u[:, 0], u[:, 1])[0, 1]) < 4 / np.sqrt(20_000)
+
+
+def test_integers_cover_their_range():
+    drawn = Draws(0, np.arange(2000)).integers("pick", 7)
+    assert set(drawn.tolist()) == set(range(7))

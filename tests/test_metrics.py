@@ -1,0 +1,192 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from skimage.metrics import structural_similarity
+
+from sr.image.io import read_picture, to_image
+from sr.image.resize import bicubic, imresize
+from sr.metrics.functional import measure, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.metrics.stateful import PsnrRgb, PsnrY, SsimRgb, SsimY
+from sr.types import UserError
+from tests.benchmarks import benchmark_pictures
+from tests.close import assert_close
+
+PUBLISHED = {  # bicubic, PSNR and SSIM on Y, in every table of the field (VDSR, LapSRN, EDSR papers)
+    ("Set14", 2): (30.24, 0.8688),
+    ("Set14", 3): (27.54, 0.7742),
+    ("Set14", 4): (26.00, 0.7027),
+    ("BSD100", 2): (29.56, 0.8431),
+    ("BSD100", 3): (27.21, 0.7385),
+    ("BSD100", 4): (25.96, 0.6675),
+}
+
+
+@pytest.fixture
+def pair():
+    """A photograph and a noisy copy, uint8 NCHW, batch of two."""
+    hr = torch.from_numpy(data.astronaut()[:96, :80].copy()).permute(2, 0, 1).expand(2, 3, 96, 80)
+    noise = torch.randn(hr.shape, generator=torch.Generator().manual_seed(1))
+    noise = noise * torch.tensor([4.0, 12.0]).view(2, 1, 1, 1)
+    return (hr + noise).round().clamp(0, 255).byte(), hr.contiguous()
+
+
+def y_of(pixels):
+    """BT.601 luma by the constants of MATLAB's documentation."""
+    r, g, b = pixels.double()
+    return (16 + (65.481 * r + 128.553 * g + 24.966 * b) / 255).numpy()
+
+
+def their_ssim(a, b):
+    return structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+
+
+def test_psnr_of_a_constant_error():
+    hr = torch.full((1, 3, 20, 20), 100, dtype=torch.uint8)
+    sr = hr + 5
+    # MSE 25 in RGB; in Y the same gray error is 5 * 219 / 255
+    assert_close(psnr_rgb(sr, hr, 2), torch.tensor([10 * math.log10(255**2 / 25)]))
+    assert_close(psnr_y(sr, hr, 2), torch.tensor([20 * math.log10(255 / (5 * 219 / 255))]))
+
+
+def test_psnr_averages_the_error_over_channels():
+    hr = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    sr = hr.clone()
+    sr[:, 0] = 6  # 36 in one of three channels is 12
+    assert_close(psnr_rgb(sr, hr, 1), torch.tensor([10 * math.log10(255**2 / 12)]))
+
+
+def test_identical_pictures():
+    picture = torch.rand(2, 3, 24, 24)
+    assert measure(picture, picture, 2) == {
+        "psnr_y": math.inf,
+        "ssim_y": pytest.approx(1),
+        "psnr_rgb": math.inf,
+        "ssim_rgb": pytest.approx(1),
+    }
+    assert list(measure(picture, picture, 2)) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
+
+
+def test_floats_are_rounded_and_clipped_to_8_bits(pair):
+    sr, hr = pair
+    blurred_by_less_than_half_a_level = sr / 255 + 0.3 / 255
+    assert torch.equal(psnr_y(blurred_by_less_than_half_a_level, hr / 255, 2), psnr_y(sr, hr, 2))
+    white = torch.full((1, 3, 16, 16), 255, dtype=torch.uint8)
+    assert psnr_rgb(white / 255 * 1.7, white, 1).item() == math.inf
+
+
+def test_only_the_border_is_cropped(pair):
+    _, hr = pair
+    broken = hr.clone()
+    broken[..., :3, :] = 0
+    broken[..., -3:, :] = 0
+    broken[..., :3] = 0
+    broken[..., -3:] = 0
+    assert psnr_rgb(broken, hr, 3).tolist() == [math.inf, math.inf]
+    assert all(psnr_rgb(broken, hr, 2) < 40)
+
+
+def test_psnr_and_ssim_on_y_against_numpy_and_skimage(pair):
+    sr, hr = pair
+    for i in range(2):
+        a, b = (y_of(picture[i])[4:-4, 4:-4] for picture in (sr, hr))
+        assert psnr_y(sr, hr, 4)[i].item() == pytest.approx(10 * np.log10(255**2 / ((a - b) ** 2).mean()), abs=1e-4)
+        assert ssim_y(sr, hr, 4)[i].item() == pytest.approx(their_ssim(a, b), abs=1e-5)
+
+
+def test_ssim_rgb_is_the_mean_over_channels(pair):
+    sr, hr = pair
+    for i in range(2):
+        a, b = (picture[i, :, 3:-3, 3:-3].double().numpy() for picture in (sr, hr))
+        channels = [their_ssim(a[c], b[c]) for c in range(3)]
+        assert ssim_rgb(sr, hr, 3)[i].item() == pytest.approx(np.mean(channels), abs=1e-5)
+
+
+def test_ssim_of_flat_pictures_is_the_luminance_term():
+    # no variance: (2 a b + C1) / (a^2 + b^2 + C1), C1 = (0.01 * 255)^2 = 6.5025
+    sr, hr = (torch.full((1, 3, 16, 16), level, dtype=torch.uint8) for level in (100, 120))
+    expected = (2 * 100 * 120 + 6.5025) / (100**2 + 120**2 + 6.5025)
+    assert ssim_rgb(sr, hr, 1).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_gray_picture_is_its_own_y():
+    hr = torch.full((1, 3, 20, 20), 100, dtype=torch.uint8)
+    expected = torch.tensor([10 * math.log10(255**2 / 25)])
+    assert_close(psnr_y(hr + 5, hr, 2, gray=True), expected)
+    assert_close(psnr_y(hr[:, :1] + 5, hr[:, :1], 2), expected)
+    assert ssim_y(hr + 5, hr, 2, gray=True).item() == pytest.approx(ssim_rgb(hr + 5, hr, 2).item())
+
+
+def test_measure_is_the_mean_of_per_image_values(pair):
+    sr, hr = pair
+    values = measure(sr, hr, 2)
+    assert values["psnr_rgb"] == pytest.approx(psnr_rgb(sr, hr, 2).mean().item())
+    assert values["psnr_y"] == pytest.approx(psnr_y(sr, hr, 2).mean().item())
+
+
+@pytest.mark.parametrize(
+    ("metric", "function"), [(PsnrY, psnr_y), (SsimY, ssim_y), (PsnrRgb, psnr_rgb), (SsimRgb, ssim_rgb)]
+)
+def test_shells_average_images_not_batches(pair, metric, function):
+    sr, hr = pair
+    shell = metric(scale=2)
+    shell.update(sr, hr)
+    shell.update(sr[:1], hr[:1])
+    per_image = function(sr, hr, 2)
+    assert_close(shell.compute(), (2 * per_image[0] + per_image[1]) / 3)
+
+
+@pytest.mark.parametrize("metric", [PsnrY, SsimY, PsnrRgb, SsimRgb])
+def test_shells_of_two_processes_add_up(pair, metric):
+    sr, hr = pair
+    both, one, other = metric(scale=2), metric(scale=2), metric(scale=2)
+    for shell, part in ((both, slice(0, 2)), (one, slice(0, 1)), (other, slice(1, 2))):
+        shell.update(sr[part], hr[part])
+    states = [torch.stack((getattr(one, name), getattr(other, name))) for name in ("total", "count")]
+    total, count = (reduce(state) for reduce, state in zip(one._reductions.values(), states, strict=True))
+    assert_close(total / count, both.compute())  # what torchmetrics does after gathering
+
+
+def test_shells_take_gray_batches(pair):
+    sr, hr = pair
+    shell = PsnrY(scale=2)
+    shell.update(sr[:, :1].expand_as(sr), hr[:, :1].expand_as(hr), gray=True)
+    assert_close(shell.compute(), psnr_rgb(sr[:, :1], hr[:, :1], 2).mean())
+
+
+def test_mistakes_are_named():
+    with pytest.raises(UserError, match=r"24x16x3 and 25x16x3 pixels .*multiple of the scale"):
+        psnr_y(torch.rand(1, 3, 16, 24), torch.rand(1, 3, 16, 25), 2)
+    with pytest.raises(UserError, match=r"18x40x3 pixels is too small .*at least 11x11 .*at least 19 pixels"):
+        ssim_y(torch.rand(1, 3, 40, 18), torch.rand(1, 3, 40, 18), 4)
+    with pytest.raises(ValueError, match="scale must be at least 1, got 0"):
+        PsnrY(scale=0)
+
+
+@pytest.fixture
+def one_thread():
+    """Threads cost more than they bring on pictures this small when other jobs share the processor."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("name", "scale"), PUBLISHED)
+def test_bicubic_scores_what_the_literature_says(name, scale):
+    pictures = benchmark_pictures(name)
+    scores = []
+    for path in pictures:
+        picture = read_picture(path)
+        height, width = (side - side % scale for side in picture.pixels.shape[:2])
+        high = picture.pixels[:height, :width]
+        low = imresize(high, Fraction(1, scale))
+        hr, sr = to_image(high), bicubic(to_image(low), scale)
+        scores.append([f(sr, hr, scale, picture.gray).item() for f in (psnr_y, ssim_y)])
+    psnr, ssim = np.mean(scores, axis=0)
+    assert psnr == pytest.approx(PUBLISHED[name, scale][0], abs=0.01)
+    assert ssim == pytest.approx(PUBLISHED[name, scale][1], abs=0.001)

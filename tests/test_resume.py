@@ -1,0 +1,186 @@
+"""Resuming equals never having stopped."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sr.training.checkpoint import random_states, read_checkpoint, set_random_states, write_checkpoint
+from sr.types import UserError
+from tests.conftest import REPOSITORY
+
+SETTINGS = ["trainer.max_updates=60", "trainer.val_every=15", "trainer.checkpoint_every=5", "trainer.accumulate=2"]
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+
+
+def tensors(value, name=""):
+    """All leaves of nested dictionaries and lists, by path."""
+    if isinstance(value, dict):
+        return {k: v for key, child in value.items() for k, v in tensors(child, f"{name}/{key}").items()}
+    if isinstance(value, list | tuple):
+        return {k: v for key, child in enumerate(value) for k, v in tensors(child, f"{name}/{key}").items()}
+    return {name: value}
+
+
+def assert_same_run(first: Path, second: Path, ignored: tuple[str, ...] = ("elapsed",)) -> None:
+    states = [read_checkpoint(folder / "checkpoints" / "last.ckpt") for folder in (first, second)]
+    a, b = (tensors({key: state[key] for key in ("trained", "validation", "random")}) for state in states)
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        if any(part in name for part in ignored):
+            continue
+        same = torch.equal(value, b[name]) if isinstance(value, torch.Tensor) else value == b[name]
+        assert same, f"{name} differs"
+    for file in ("best.safetensors", "last.safetensors"):
+        tensors_of = [(folder / file).read_bytes().split(b"}}", 1)[-1] for folder in (first, second)]
+        assert tensors_of[0][-1000:] == tensors_of[1][-1000:]
+    rows = []
+    for folder in (first, second):
+        with (folder / "metrics.csv").open() as file:
+            rows.append([{k: v for k, v in row.items() if k not in TIMED} for row in csv.DictReader(file)])
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("model", ["espcn", "sr_resnet18"])
+def test_stopped_and_resumed_equals_uninterrupted(train, tmp_path, model):
+    # sr_resnet18 has batch norm, whose statistics must come back too.
+    few = ["trainer.max_updates=8", "trainer.val_every=4", f"model={model}", "trainer.accumulate=2"]
+    few += ["schedule=constant"] if model == "sr_resnet18" else ["schedule=plateau", "schedule.patience=1"]
+    assert train(*few, "run_dir=whole")[0] == 0
+    assert train(*few, "trainer.max_updates=4", "run_dir=parts")[0] == 0
+    code, out, _ = train("resume=parts", "trainer.max_updates=8", defaults=False)
+    assert code == 0
+    assert "going on from parts/checkpoints/last.ckpt" in out
+    # beartype, which checks types during tests in this process, draws from Python's generator.
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
+
+
+def command(pictures, *overrides):
+    small = [f"data.train={pictures}", f"data.val={pictures}", "data.val_pictures=2", "data.crop=12"]
+    return [
+        sys.executable,
+        str(REPOSITORY / "train.py"),
+        "data=folder",
+        *small,
+        "data.batch_size=4",
+        "trainer.accelerator=cpu",
+        "trainer.log_every=1",
+        *SETTINGS,
+        *overrides,
+    ]
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pictures):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    run = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL}
+    subprocess.run(command(pictures, "run_dir=whole"), check=True, **run)
+    process = subprocess.Popen(command(pictures, "run_dir=killed"), **run)
+    checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(random.SystemRandom().uniform(0, 0.4))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = read_checkpoint(checkpoint)["trained"]["clock"]["updates"]
+    subprocess.run(command(pictures, "run_dir=killed", "resume=auto"), check=True, **run)
+    assert read_checkpoint(checkpoint)["trained"]["clock"]["updates"] == 60
+    assert before < 60, "the kill came too late to test anything"
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number):
+    arguments = command(pictures, "run_dir=run", "trainer.max_updates=100000", "trainer.checkpoint_every=100000")
+    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "run" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "go on: uv run python train.py resume=run" in out
+    state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert state["trained"]["clock"]["updates"] >= 1
+
+
+def test_random_states_come_back(tmp_path):
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    np.random.standard_normal()  # noqa: NPY002 (leaves a cached value behind)
+    write_checkpoint(tmp_path / "c.ckpt", {"random": random_states()})
+    expected = random.random(), np.random.standard_normal(3).tolist(), torch.rand(3).tolist()  # noqa: NPY002
+    set_random_states(read_checkpoint(tmp_path / "c.ckpt")["random"])
+    assert (random.random(), np.random.standard_normal(3).tolist(), torch.rand(3).tolist()) == expected  # noqa: NPY002
+
+
+def test_truncated_checkpoint_is_one_sentence(tmp_path):
+    path = tmp_path / "c.ckpt"
+    write_checkpoint(path, {"weights": torch.rand(1000)})
+    path.write_bytes(path.read_bytes()[:-700])
+    with pytest.raises(UserError, match=r"c\.ckpt is truncated or damaged and cannot be resumed from"):
+        read_checkpoint(path)
+
+
+def test_foreign_checkpoint_is_refused(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "c.ckpt")
+    with pytest.raises(UserError, match="not a checkpoint of this program"):
+        read_checkpoint(tmp_path / "c.ckpt")
+
+
+def test_resume_from_nothing_names_the_nearest_run(train, tmp_path):
+    assert train("run_dir=good_run")[0] == 0
+    code, _, err = train("resume=god_run", defaults=False)
+    assert code == 2
+    assert "resume=god_run: there is no such folder; did you mean good_run" in err
+
+
+def test_resume_with_another_network_is_refused(train):
+    assert train("run_dir=run")[0] == 0
+    code, _, err = train("resume=run", "model=rdn_small", defaults=False)
+    assert code == 2
+    assert "goes on with the network of that run, Espcn(scale=2" in err
+
+
+def test_a_run_is_never_overwritten(train, tmp_path):
+    assert train("run_dir=run")[0] == 0
+    before = (tmp_path / "run" / "best.safetensors").read_bytes()
+    code, _, err = train("run_dir=run")
+    assert code == 2
+    assert "run_dir=run already holds a run; resume=run goes on with it" in err
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == before
+
+
+def test_resume_auto_takes_unfinished_runs_of_the_same_configuration_only(train, tmp_path):
+    code, out, _ = train("resume=auto")
+    assert code == 0
+    assert "no unfinished run" in out
+    finished = next((tmp_path / "outputs").iterdir())
+    code, out, _ = train("resume=auto")
+    assert "no unfinished run" in out
+    (finished / "summary.json").unlink()  # as a killed run leaves it
+    code, out, _ = train("resume=auto", "loss=l2")
+    assert "no unfinished run" in out
+    code, out, _ = train("resume=auto")
+    assert code == 0
+    assert f"going on from outputs/{finished.name}" in out
+
+
+def test_learning_rate_of_the_command_line_counts_on_resume(train, tmp_path):
+    assert train("run_dir=run", "schedule=constant")[0] == 0
+    assert train("resume=run", "trainer.max_updates=6", "optimizer.lr=0.5e-4", defaults=False)[0] == 0
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rates = [float(row["train/lr"]) for row in csv.DictReader(file)]
+    assert rates == pytest.approx([1e-3] * 4 + [0.5e-4] * 2)
