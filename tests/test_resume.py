@@ -52,11 +52,11 @@ def assert_same_run(first: Path, second: Path, ignored: tuple[str, ...] = ("elap
 @pytest.mark.parametrize("model", ["espcn", "sr_resnet18"])
 def test_stopped_and_resumed_equals_uninterrupted(train, tmp_path, model):
     # sr_resnet18 has batch norm, whose statistics must come back too.
-    few = ["trainer.max_updates=8", "trainer.val_every=4", f"model={model}", "trainer.accumulate=2"]
+    few = ["trainer.max_updates=4", "trainer.val_every=2", f"model={model}", "trainer.accumulate=2"]
     few += ["schedule=constant"] if model == "sr_resnet18" else ["schedule=plateau", "schedule.patience=1"]
     assert train(*few, "run_dir=whole")[0] == 0
-    assert train(*few, "trainer.max_updates=4", "run_dir=parts")[0] == 0
-    code, out, _ = train("resume=parts", "trainer.max_updates=8", defaults=False)
+    assert train(*few, "trainer.max_updates=2", "run_dir=parts")[0] == 0
+    code, out, _ = train("resume=parts", "trainer.max_updates=4", defaults=False)
     assert code == 0
     assert "going on from parts/checkpoints/last.ckpt" in out
     # beartype, which checks types during tests in this process, draws from Python's generator.

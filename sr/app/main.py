@@ -73,7 +73,8 @@ class Session:
 
 def main() -> int:
     """Run `train.py`; the result is the exit code."""
-    arguments = sys.argv[1:]
+    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
+    sys.argv[1:] = arguments  # Hydra's parser wants its flags before the overrides
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     faults = override_faults(CONF, overrides) if not _only_shows(arguments) else []
     if faults:

@@ -50,6 +50,7 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
         except HydraException:
             faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters")
     groups = config_groups(folder)
+    faults += defaults_faults(folder)
     chosen = [o for o in parsed if _group(o) in groups]
     faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
     if faults:
@@ -60,6 +61,27 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
     keys = set(_keys(config))
     values = [o for o in parsed if _group(o) not in groups and not _is_hydra(o)]
     return [fault for override in values for fault in _key_faults(override, keys)]
+
+
+def defaults_faults(folder: Path) -> list[str]:
+    """Misspelt keywords in defaults lists: Hydra takes ``- optioal model: x`` for a group and drops it silently.
+
+    Args:
+        folder: the conf folder.
+    """
+    faults = []
+    for path in sorted(folder.rglob("*.yaml")):
+        content = OmegaConf.load(path)
+        entries = content.get("defaults", []) if isinstance(content, DictConfig) else []
+        for entry in entries if OmegaConf.is_list(entries) else []:
+            for key in entry if OmegaConf.is_dict(entry) else []:
+                words = str(key).split()[:-1]
+                faults += [
+                    f"{path}: {key!r} begins with {word!r}{did_you_mean(word, ('optional', 'override'))}"
+                    for word in words
+                    if word not in ("optional", "override")
+                ]
+    return faults
 
 
 def _group(override: Override) -> str:
@@ -114,7 +136,7 @@ def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Dotted names of all values and branches."""
     for key in config:
-        name = f"{prefix}{key}"
+        name = prefix + str(key)
         yield name
         child = config._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():

@@ -94,6 +94,10 @@ class Run:
     def fit(self) -> dict[str, Any]:
         """Train to the end and write the summary."""
         trainer_config = self.config.trainer
+        validation = Validation(
+            trainer_config.val_every, trainer_config.monitor, self.folder, trainer_config.val_images
+        )
+        log = TrainingLog(trainer_config.log_every)
         parameters = sum(p.numel() for p in self.module.network.parameters())
         self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {parameters:,} parameters")
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
@@ -102,10 +106,6 @@ class Run:
         with StoreProgress(self.console) as progress:
             self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
         self._open_folder()
-        validation = Validation(
-            trainer_config.val_every, trainer_config.monitor, self.folder, trainer_config.val_images
-        )
-        log = TrainingLog(trainer_config.log_every)
         state = None if self.resumed is None else self.resumed.state
         saving = Saving(trainer_config.checkpoint_every, self.folder, self.plain, validation, state)
         extra = list(build("callbacks", self.config.callbacks).values())

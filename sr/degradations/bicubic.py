@@ -33,8 +33,8 @@ class Bicubic:
 
     def __call__(self, hr: Image, draws: Draws) -> Image:
         """Downscale a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1]."""
-        lr = bicubic(hr.float(), scale=1 / self.scale, edge=self.edge)
-        return lr.mul(255).round_().clamp_(0, 255).div_(255)
+        lr = bicubic(hr.float(), scale=1 / self.scale, edge=self.edge, clip=True)
+        return lr.mul(255).round_().div_(255)
 
     def picture(self, hr: np.ndarray) -> np.ndarray:
         """Downscale one whole picture bit for bit as MATLAB does.

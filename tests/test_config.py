@@ -1,0 +1,191 @@
+"""The configuration: every shipped file works, and a typo dies before anything is built, naming its neighbour."""
+
+import inspect
+import shutil
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from sr.app.checks import checked
+from sr.app.overrides import config_groups, override_faults
+from sr.app.schema import TrainConfig, register_schema
+from tests.conftest import REPOSITORY
+
+CONF = REPOSITORY / "conf"
+GROUPS = config_groups(CONF)
+CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
+NEEDS = {"folder": ["data.train=a", "data.val=b"], "photos_5min": ["data.train=a", "data.val=b"]}
+
+
+def composed(*overrides):
+    register_schema()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
+def test_every_choice_composes_and_fits_its_constructor(group, choice):
+    overrides = [f"{group}={choice}", *NEEDS.get(choice, [])]
+    assert override_faults(CONF, overrides) == []
+    checked(composed(*overrides))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
+def test_every_choice_trains_two_updates(train, tmp_path, group, choice):
+    if (group, choice) == ("model", "bicubic"):
+        code, _, err = train("model=bicubic")
+        assert code == 2
+        assert "Bicubic has no weights to train" in err
+        return
+    small = {
+        "data": ["data.train.pictures=2", "data.train.size=48"] if choice == "generated" else [],
+        "model": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"] if "rdn" in choice else [],
+        "trainer": ["trainer.accelerator=cpu"],
+    }
+    own = [] if (group, choice) == ("data", "generated") else None
+    overrides = [f"{group}={choice}", "trainer.max_updates=2", *small.get(group, [])]
+    if own is not None:
+        extra = ["data.val_pictures=1", "data.crop=12", "data.batch_size=2", "trainer.accelerator=cpu"]
+        code, out, err = train(*overrides, *extra, "trainer.val_every=2", defaults=False)
+    else:
+        code, out, err = train(*overrides)
+    assert code == 0, err
+    assert "ended by max_updates after 2 updates" in out
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_file_says_what_it_is(path):
+    assert path.read_text().lstrip().startswith("#")
+
+
+def test_shipped_nodes_name_every_argument_they_could_set():
+    # What a config does not show, a user cannot find: constructors of this package are spelt out in full.
+    hidden = {"drawings", "lines", "warmup"}
+    for group, choice in CHOICES:
+        node = OmegaConf.to_container(composed(f"{group}={choice}", *NEEDS.get(choice, []))[group] or {}, resolve=False)
+        if isinstance(node, dict) and str(node.get("_target_", "")).startswith("sr.models"):
+            arguments = set(inspect.signature(get_object(node["_target_"])).parameters) - hidden
+            optional = {"tail", "refine_features", "memory_lean"}
+            assert arguments - optional <= set(node), (choice, arguments - set(node))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_epoch=1", "trainer.max_epoch is not a setting; did you mean trainer."),
+        ("+trainer.max_epoch=1", "trainer.max_epoch is not a setting; did you mean trainer."),
+        ("++trainer.max_epoch=1", "trainer.max_epoch is not a setting; did you mean trainer."),
+        ("trainer.max_update=1", "trainer.max_update is not a setting; did you mean trainer.max_updates"),
+        ("+sede=1", "sede is not a setting; did you mean seed"),
+        ("batch_size=3", "batch_size is not a setting; did you mean data.batch_size"),
+        ("trainer.max_updates=abc", "trainer.max_updates: Value 'abc' of type 'str' could not be converted to Integer"),
+        ("model=edrs", "model=edrs: there is no such model in conf/model; "),
+        ("model=rdn_smal", "did you mean rdn_small"),
+        ("+modle=rdn", "modle is not a setting; did you mean model"),
+        ("model.fatures=3", "model.fatures is not a setting; did you mean model.features"),
+        ("+model.fatures=3", "model.fatures is not a setting; did you mean model.features"),
+        ("++optimizer.betta=3", "optimizer.betta is not a setting; did you mean optimizer.betas"),
+        ("model.features=wide", "model.features=wide does not fit: input should be a valid integer"),
+        ("data.crops=gpu", "data.crops=gpu does not fit: input should be 'auto', 'device' or 'workers'"),
+        ("data.batch_size=4.5", "data.batch_size=4.5 does not fit"),
+        ("loss.terms.l1.weight=much", "loss.terms.l1.weight=much does not fit"),
+        (
+            "+loss.terms.l1.wieght=2",
+            "loss.terms.l1.wieght is not an argument of sr.losses.objective.Term; did you mean weight",
+        ),
+        ("scale=5", "scale"),
+        ("trainer.precision=fp8", "trainer.precision=fp8 is not one of auto, 32, bf16"),
+        ("trainer.max_time=5min", "trainer.max_time=5min is not HH:MM:SS"),
+        ("trainer.val_every=0", "trainer.val_every=0 must be at least 1"),
+        ("trainer.monitor=psnr", "trainer.monitor=psnr is not a metric"),
+        ("trainer.accelerator=gpus", "trainer.accelerator=gpus is not one of"),
+        ("trainer.max_updates", "'trainer.max_updates' is not an override; write name=value"),
+        ("model._target_=sr.models.espcn.Escpn", "model._target_=sr.models.espcn.Escpn cannot be imported"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, override, message):
+    code, out, err = train(override)
+    assert code == 2
+    assert message in err
+    assert all(line.startswith("error: ") for line in err.splitlines()), err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("outputs/*")), "nothing may be left behind"
+
+
+def test_all_faults_are_reported_at_once(train):
+    code, _, err = train("trainer.max_epoch=1", "+sede=3", "data.bach_size=2")
+    assert code == 2
+    assert len(err.splitlines()) == 3
+
+
+@pytest.fixture
+def own_conf(tmp_path, monkeypatch):
+    """A copy of conf/ with an experiment of the user's."""
+    folder = tmp_path / "conf"
+    shutil.copytree(CONF, folder)
+    monkeypatch.setattr("sr.app.main.CONF", folder)
+
+    def write(text: str) -> Path:
+        path = folder / "experiment" / "mine.yaml"
+        path.write_text("# @package _global_\n" + text)
+        return path
+
+    return write
+
+
+def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
+    own_conf("defaults:\n  - override /loss: l2\n")
+    code, out, _ = train("experiment=mine", "run_dir=run")
+    assert code == 0
+    assert "l2:" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trainer:\n  max_epoch: 9\n", "max_epoch"),
+        ("trainer:\n  max_updates: abc\n", "abc"),
+        ("optimizer:\n  lrr: 1\n", "optimizer.lrr is not an argument of torch.optim.Adam; did you mean lr"),
+        ("model:\n  fatures: 1\n", "model.fatures is not an argument of sr.models.espcn.Espcn; did you mean features"),
+        ("defaults:\n  - overide /loss: l2\n", "begins with 'overide'; did you mean override"),
+        ("defaults:\n  - optioal loss: l2\n", "begins with 'optioal'; did you mean optional"),
+        ("defaults:\n  - override /loss: l3\n", "l3"),
+    ],
+)
+def test_a_mistake_inside_an_experiment_is_found(train, own_conf, text, message):
+    own_conf(text)
+    code, _, err = train("experiment=mine")
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_schema_comes_first():
+    # Listed last, its defaults would overwrite the files.
+    assert OmegaConf.load(CONF / "train.yaml").defaults[0] == "schema"
+
+
+def test_schema_and_defaults_agree():
+    config = OmegaConf.to_container(composed(), resolve=False)
+    assert set(config) == set(OmegaConf.to_container(OmegaConf.structured(TrainConfig)))
+
+
+def test_seed_zero_counts(train, tmp_path):
+    for name in ("a", "b"):
+        assert train("seed=0", f"run_dir={name}")[0] == 0
+    assert train("seed=1", "run_dir=c")[0] == 0
+    last = {name: (tmp_path / name / "last.safetensors").read_bytes()[-500:] for name in "abc"}
+    assert last["a"] == last["b"]
+    assert last["a"] != last["c"]
+
+
+def test_a_sweep_runs_all_and_ends_in_a_table(train, tmp_path):
+    code, out, err = train("-m", "model=espcn,bicubic", "loss=l1,l2")
+    assert "run 4" in out
+    assert out.count("failed:") == 2  # bicubic has nothing to train; the others go on
+    assert "loss=l2,model=espcn" in out
+    assert code == 2
+    assert len(list(tmp_path.glob("outputs/*_sweep/*/summary.json"))) == 2
