@@ -1,6 +1,10 @@
 """Fixtures for every test: fixed seeds, no stray cache, no tracker that phones home, small pictures, a quick run."""
 
 import os
+
+# Before torch is imported: its threads must sleep while they wait, or two processes on two cores stall each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import sys
 from pathlib import Path
 

@@ -107,7 +107,7 @@ def test_shipped_nodes_name_every_argument_they_could_set():
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, override, message):
-    code, out, err = train(override)
+    code, _out, err = train(override)
     assert code == 2
     assert message in err
     assert all(line.startswith("error: ") for line in err.splitlines()), err
@@ -138,7 +138,7 @@ def own_conf(tmp_path, monkeypatch):
 
 def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
     own_conf("defaults:\n  - override /loss: l2\n")
-    code, out, _ = train("experiment=mine", "run_dir=run")
+    code, _out, _ = train("experiment=mine", "run_dir=run")
     assert code == 0
     assert "l2:" in (tmp_path / "run" / "config.yaml").read_text()
 
@@ -183,7 +183,7 @@ def test_seed_zero_counts(train, tmp_path):
 
 
 def test_a_sweep_runs_all_and_ends_in_a_table(train, tmp_path):
-    code, out, err = train("-m", "model=espcn,bicubic", "loss=l1,l2")
+    code, out, _err = train("-m", "model=espcn,bicubic", "loss=l1,l2")
     assert "run 4" in out
     assert out.count("failed:") == 2  # bicubic has nothing to train; the others go on
     assert "loss=l2,model=espcn" in out

@@ -60,7 +60,7 @@ def evaluate(
     csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
     accelerator: Accelerator = "auto",
 ) -> None:
-    """Measure a network by the literature's protocol, beside nothing but its own name.
+    """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
 
     [dim]sr evaluate bicubic --set Set14 --scale 2
     sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv[/dim]

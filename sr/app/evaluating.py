@@ -41,11 +41,12 @@ def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: 
     upscale, factor = _upscaler(model, scale, accelerator)
     sources = {name: _source(name) for name in sets}
     rows = [_row(model, name, source, upscale, factor, console) for name, source in sources.items()]
-    table = Table(title=f"PSNR in dB, border of {factor} px cropped, 8-bit results, mean over pictures")
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("model", "set") else "right", overflow="fold")
+    console.print(f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False)
+    table = Table()
+    for column in COLUMNS[1:]:
+        table.add_column(column, justify="left" if column == "set" else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[_shown(column, row[column]) for column in COLUMNS])
+        table.add_row(*[_shown(column, row[column]) for column in COLUMNS[1:]])
     console.print(table)
     if csv_path is not None:
         text = io.StringIO(newline="")
@@ -90,10 +91,8 @@ def _row(model: str, name: str, source: PictureSource, upscale: Any, scale: int,
             raise UserError(f"{pair.name} is too large for the memory that is free") from error
         rows.append(metrics)
         seconds += spent
-    shown = Path(name).name if model == "bicubic" or Path(name).exists() else name
-    return (
-        {"model": model, "set": shown or name, "scale": scale, "images": len(rows)} | means(rows) | {"seconds": seconds}
-    )
+    row = {"model": model, "set": name, "scale": scale, "images": len(rows)}
+    return row | means(rows) | {"seconds": seconds}
 
 
 def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -> ValidationPair:

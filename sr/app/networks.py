@@ -38,6 +38,10 @@ def ready(path: Path, accelerator: str) -> tuple[nn.Module, Compute]:
     Raises:
         UserError: the file is not a network of ours, or there is no such device.
     """
+    if path.is_dir():
+        inside = sorted(path.glob("*.safetensors"))
+        example = f", for instance {inside[0]}" if inside else ""
+        raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
     network, _ = load_network(path)
     compute = inference(accelerator)
     return compute.place(network).eval(), compute
@@ -85,4 +89,5 @@ def _known_sets(name: str) -> str:
 def out_of_memory(error: Exception) -> bool:
     """Whether an exception means that memory ran out."""
     text = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
+    said = "can't allocate memory" in text or "not enough memory" in text  # on Linux and macOS, on Windows
+    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -49,6 +49,10 @@ def find_resumed(config: DictConfig, overrides: Sequence[str]) -> Resumed | None
             return None
     else:
         folder = RunFolder(Path(config.resume))
+        if folder.path.is_file():
+            near = next((p for p in folder.path.parents if RunFolder(p).checkpoint.exists()), None)
+            hint = "" if near is None else f": resume={near}"
+            raise UserError(f"resume={config.resume} is a file; take the run's folder{hint}")
         if not folder.path.is_dir():
             raise UserError(f"resume={config.resume}: there is no such folder{_runs_near(folder.path)}")
     state = read_checkpoint(folder.checkpoint)
@@ -65,10 +69,11 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
         value = OmegaConf.select(composed, key)
         plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         OmegaConf.update(joined, key, plain, merge=False, force_add=True)
-    if joined.model != OmegaConf.create(saved).model:
+    if joined.model != OmegaConf.create(saved).model or joined.scale != saved["scale"]:
         raise UserError(
             f"resume={composed.resume} goes on with the network of that run, {_line(saved['model'])}; "
-            f"this command line asks for {_line(OmegaConf.to_container(joined.model))}. Leave model and scale out"
+            f"this command line asks for {_line(OmegaConf.to_container(composed.model, resolve=True))}. "
+            "Leave model and scale out"
         )
     return joined
 

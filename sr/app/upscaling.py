@@ -1,11 +1,13 @@
 """`sr upscale`: pictures in, larger pictures out."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
+from sr.app.nearest import nearest
 from sr.app.networks import newest_network, out_of_memory, ready
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture, write_picture
@@ -22,7 +24,8 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
         accelerator: cpu, gpu, mps or auto.
 
     Raises:
-        UserError: nothing to read, nowhere to write, or (after all others are done) pictures that failed.
+        UserError: nothing to read, nowhere to write, an original would be overwritten, or (after all others are
+            done) pictures that failed.
     """
     console = Console(soft_wrap=True)
     jobs = _jobs(inputs, output)
@@ -33,7 +36,7 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
     for source, target in track(jobs, "upscaling", console=console, disable=len(jobs) == 1, transient=True):
         try:
             picture = read_picture(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             write_picture(target, upscale_picture(network, picture, compute.device))
         except UserError as error:
             failures.append(str(error))
@@ -51,18 +54,46 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
 
 def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) files; a folder's structure is kept, with .png for what the input's suffix cannot hold."""
+    missing = [f"there is no file or folder '{path}'{_neighbours(path)}" for path in inputs if not path.exists()]
+    if missing:
+        raise UserError("\n".join(missing))
     single = len(inputs) == 1 and not inputs[0].is_dir()
-    if single and output.suffix and not output.is_dir():
-        find_pictures([inputs[0]])
-        return [(inputs[0], output)]
-    if output.is_file():
+    if single and (output.suffix or output.is_file()) and not output.is_dir():
+        jobs = [(inputs[0], output)]
+    elif output.is_file():
         raise UserError(f"-o {output} is a file; several pictures need a folder")
-    jobs = []
+    else:
+        jobs = list(_into_folder(inputs, output))
+    _check_targets(jobs)
+    return jobs
+
+
+def _into_folder(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
     for root in inputs:
         base = root if root.is_dir() else root.parent
-        jobs += [(path, output / path.relative_to(base).with_suffix(".png")) for path in find_pictures([root])]
-    targets = [target for _, target in jobs]
-    twice = sorted({str(target) for target in targets if targets.count(target) > 1})
+        for path in find_pictures([root]):
+            yield path, output / path.relative_to(base).with_suffix(".png")
+
+
+def _check_targets(jobs: Sequence[tuple[Path, Path]]) -> None:
+    twice = sorted(str(target) for target, count in Counter(target for _, target in jobs).items() if count > 1)
     if twice:
         raise UserError(f"two inputs would both become {twice[0]}; upscale them into separate folders")
-    return jobs
+    originals = {source.resolve() for source, _ in jobs}
+    for _, target in jobs:
+        if target.resolve() in originals:
+            raise UserError(f"{target} would be overwritten by an enlargement; choose another -o")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder '{folder}': {error.strerror or error}") from error
+
+
+def _neighbours(path: Path) -> str:
+    """``; did you mean …?`` with what lies beside a missing file."""
+    folder = path.parent
+    found = nearest(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
+    return f"; did you mean {' or '.join(str(folder / name) for name in found)}?" if found else ""

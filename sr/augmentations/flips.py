@@ -29,9 +29,9 @@ class Flips:
         """
         if hr.shape[-1] != hr.shape[-2]:
             raise ValueError(f"quarter turns need square crops, not {hr.shape[-2]}x{hr.shape[-1]}")
-        coins = torch.from_numpy(draws.uniform("flips", 3) < 0.5).to(hr.device, non_blocking=True)
-        choices = coins.T[:, :, None, None, None]
-        return None if lr is None else _turn(lr, choices), _turn(hr, choices)
+        coins = torch.from_numpy(draws.uniform("flips", 3) < 0.5)
+        turn = _turn_each if hr.device.type == "cpu" else _turn_all
+        return None if lr is None else turn(lr, coins), turn(hr, coins)
 
 
 class Identity:
@@ -42,7 +42,20 @@ class Identity:
         return lr, hr
 
 
-def _turn(x: Tensor, choices: Tensor) -> Tensor:
-    x = torch.where(choices[0], x.flip(-1), x)
-    x = torch.where(choices[1], x.flip(-2), x)
-    return torch.where(choices[2], x.transpose(-1, -2), x)
+def _turn_each(x: Tensor, coins: Tensor) -> Tensor:
+    """Sample by sample: on a CPU four times faster than computing both outcomes for all."""
+    turned = torch.empty_like(x)
+    for sample, (mirror, upside_down, swap) in enumerate(coins.tolist()):
+        picture = x[sample]
+        axes = [axis for axis, chosen in ((-1, mirror), (-2, upside_down)) if chosen]
+        picture = picture.flip(axes) if axes else picture
+        turned[sample] = picture.transpose(-1, -2) if swap else picture
+    return turned
+
+
+def _turn_all(x: Tensor, coins: Tensor) -> Tensor:
+    """Both outcomes for all samples, then the drawn one: a few kernels and no wait on a GPU."""
+    mirror, upside_down, swap = coins.to(x.device, non_blocking=True).T[:, :, None, None, None]
+    x = torch.where(mirror, x.flip(-1), x)
+    x = torch.where(upside_down, x.flip(-2), x)
+    return torch.where(swap, x.transpose(-1, -2), x)

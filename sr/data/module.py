@@ -78,8 +78,10 @@ class CropData(lightning.LightningDataModule):
                 raise ValueError(f"{name}={value} must be at least 1")
         if not 0 <= refused <= 1:
             raise ValueError(f"refused={refused} must be between 0 and 1")
-        if crops == "workers" and workers < 1:
-            raise ValueError(f"crops=workers needs workers of at least 1, not {workers}")
+        if workers < (1 if crops == "workers" else 0):
+            raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
+        if val_pictures is not None and val_pictures < 1:
+            raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
         self.train_source = _source(train)
         self.val_source = None if val is None else _source(val)
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
@@ -209,6 +211,9 @@ def _judge_refused(store: Store, what: str, limit: float, on_message: Callable[[
         return
     examples = "; ".join(entry.reason for entry in refused[:3]) + ("; …" if len(refused) > 3 else "")
     count = f"{len(refused)} of {total} {what} pictures cannot be used: {examples}"
-    if len(store) == 0 or len(refused) > limit * total:
+    if len(store) == 0:
+        setting = "data.val" if what == "validation" else "data.train"
+        raise UserError(f"{count}. None is left; name other pictures with {setting}=DIR")
+    if len(refused) > limit * total:
         raise UserError(f"{count}. Take them out, or allow a larger share than data.refused={limit:g}")
     on_message(count)

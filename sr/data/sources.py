@@ -1,6 +1,7 @@
 """Where pictures come from: folders, a generator, the photographs inside scikit-image, another store made smaller."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +37,12 @@ class Folder:
         """Hash over path, size and modification time of each file: cheap for a million files."""
         digest = hashlib.blake2b(digest_size=16)
         for path in self.paths:
-            stat = path.stat()
-            digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            try:
+                stat = path.stat()
+                size, modified = stat.st_size, stat.st_mtime_ns
+            except OSError:  # a link that leads nowhere; reading it will say so
+                size, modified = 0, 0
+            digest.update(os.fsencode(f"{path.resolve()}\0{size}\0{modified}\n"))  # a name need not be UTF-8
         return digest.hexdigest()
 
     def __len__(self) -> int:

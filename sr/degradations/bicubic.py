@@ -6,7 +6,7 @@ import numpy as np
 
 from sr.draws import Draws
 from sr.image.resize import bicubic, imresize
-from sr.types import Image
+from sr.types import Image, LowResolution
 
 
 class Bicubic:
@@ -31,7 +31,7 @@ class Bicubic:
         """Settings that the result depends on."""
         return f"bicubic scale={self.scale} edge={self.edge}"
 
-    def __call__(self, hr: Image, draws: Draws) -> Image:
+    def __call__(self, hr: Image, draws: Draws) -> LowResolution:
         """Downscale a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1]."""
         lr = bicubic(hr.float(), scale=1 / self.scale, edge=self.edge, clip=True)
         return lr.mul(255).round_().div_(255)

@@ -8,12 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sr.types import Image
+from sr.types import Image, LowResolution
 
 Views = Literal["sr,hr"]
 """The pair of pictures that a term compares, as (prediction, target)."""
-
-LowResolution = Float[Tensor, "batch channel lr_height lr_width"]
 
 
 class Term(nn.Module):

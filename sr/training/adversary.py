@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sr.types import Image
+from sr.types import Image, LowResolution
 
 
 class Adversary(Protocol):
@@ -20,10 +20,10 @@ class Adversary(Protocol):
     def optimizer(self) -> Optimizer:
         """A new optimiser over the discriminator's parameters."""
 
-    def generator_loss(self, sr: Image, hr: Image, lr: Image) -> Tensor:
+    def generator_loss(self, sr: Image, hr: Image, lr: LowResolution) -> Tensor:
         """Weighted scalar that joins the generator's objective; gradient flows through ``sr``."""
 
-    def discriminator_loss(self, sr: Image, hr: Image, lr: Image) -> Tensor:
+    def discriminator_loss(self, sr: Image, hr: Image, lr: LowResolution) -> Tensor:
         """Scalar that the discriminator descends; ``sr`` is detached, the same pictures that G was judged by."""
 
     def state_dict(self) -> dict[str, Any]:

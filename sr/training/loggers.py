@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import lightning
 import numpy as np
@@ -16,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from sr.files import write_atomically
+from sr.types import UserError
 
 
 @runtime_checkable
@@ -57,19 +59,32 @@ class CsvLog(Logger):
         return ""
 
     def resume_from(self, updates: int) -> None:
-        """Keep the rows up to ``updates``: what came after is about to be computed again."""
+        """Keep the rows up to ``updates``: what came after is about to be computed again.
+
+        Raises:
+            UserError: another program has rewritten the file.
+        """
         if not self.path.exists():
             return
-        with self.path.open(newline="") as file:
-            reader = csv.DictReader(file)
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            reader = csv.DictReader(file, restkey="")
             self._columns = list(reader.fieldnames or ["updates"])
+            if self._columns[0] != "updates":
+                raise UserError(
+                    f"{self.path} is no longer the table that this program wrote: it begins with "
+                    f"{self._columns[0][:20]!r} instead of 'updates'. Move it away and resume again"
+                )
             rows = [row for row in reader if row["updates"].isdigit() and int(row["updates"]) <= updates]
-        self._rows = {int(row["updates"]): {k: v or "" for k, v in row.items()} for row in rows}
+        self._rows = {int(row["updates"]): {name: row[name] or "" for name in self._columns} for row in rows}
         self._rewrite()
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add values to the row of ``step`` updates."""
+        """Add values to the row of ``step`` updates.
+
+        Raises:
+            UserError: the disk is full or not writable.
+        """
         updates = step or 0
         row = self._rows.setdefault(updates, {"updates": str(updates)})
         changed_old = len(row) > 1
@@ -79,8 +94,11 @@ class CsvLog(Logger):
         if new or changed_old or not self.path.exists():
             self._rewrite()
             return
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self._columns, restval="").writerow(row)
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self._columns, restval="").writerow(row)
+        except OSError as error:
+            raise UserError(f"could not write {self.path}: {error.strerror or error}") from error
 
     def _rewrite(self) -> None:
         text = io.StringIO(newline="")
@@ -96,14 +114,41 @@ class CsvLog(Logger):
 
 def has_wandb_key() -> bool:
     """Whether this machine is logged in to Weights & Biases: by ``WANDB_API_KEY`` or by the netrc file."""
-    if os.environ.get("WANDB_API_KEY"):
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
-    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").removeprefix("https://").split("/")[0]
+    host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").netloc
     try:
-        return netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+        entry = netrc.netrc(_netrc_file()).authenticators(host)
+    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):
         return False
+    return entry is not None and bool(entry[2])
+
+
+def _netrc_file() -> Path:
+    """Where W&B looks: ``NETRC``, else ``.netrc``, else ``_netrc`` as on Windows."""
+    if os.environ.get("NETRC"):
+        return Path(os.environ["NETRC"]).expanduser()
+    usual = Path("~/.netrc").expanduser()
+    return usual if usual.exists() else Path("~/_netrc").expanduser()
+
+
+def _wandb_mode(mode: str) -> str:
+    """What ``auto`` means here; online is refused where W&B would ask for a key.
+
+    Raises:
+        UserError: a mode that does not exist, or online without a key.
+    """
+    source = f"logger.wandb.mode={mode}"
+    if mode == "auto" and os.environ.get("WANDB_MODE"):
+        mode = os.environ["WANDB_MODE"]
+        source = f"WANDB_MODE={mode}"
+    elif mode == "auto":
+        return "online" if has_wandb_key() else "offline"
+    if mode not in ("online", "offline", "disabled"):
+        raise UserError(f"{source} is not one of online, offline, disabled")
+    if mode == "online" and not has_wandb_key():
+        raise UserError(f"{source} needs a key: run `wandb login` first, or set WANDB_API_KEY, or take offline")
+    return mode
 
 
 class Wandb(Logger):
@@ -116,6 +161,9 @@ class Wandb(Logger):
         entity: team or user; None takes the account's default.
         name: of the run; None takes the folder's name.
         mode: ``auto`` is online with a key and offline without; ``WANDB_MODE`` wins over ``auto``.
+
+    Raises:
+        UserError: W&B cannot start: no key, no such mode, or the server does not answer.
     """
 
     def __init__(
@@ -130,24 +178,26 @@ class Wandb(Logger):
         super().__init__()
         import wandb
 
-        chosen: Any = mode
-        if mode == "auto":
-            chosen = os.environ.get("WANDB_MODE", "online" if has_wandb_key() else "offline")
+        chosen: Any = _wandb_mode(mode)
         self.mode = chosen
         marker = Path(run_dir) / "wandb_id.txt"
         run_id = marker.read_text().strip() if marker.exists() else secrets.token_hex(4)
-        self._run = wandb.init(
-            project=project,
-            entity=entity,
-            name=name or Path(run_dir).resolve().name,
-            dir=run_dir,
-            id=run_id,
-            resume="allow",
-            mode=chosen,
-            config=config,
-            settings=wandb.Settings(silent=True, console="off"),
-        )
-        marker.write_text(run_id + "\n")
+        try:
+            self._run = wandb.init(
+                project=project,
+                entity=entity,
+                name=name or Path(run_dir).resolve().name,
+                dir=run_dir,
+                id=run_id,
+                resume="allow",
+                mode=chosen,
+                config=config,
+                settings=wandb.Settings(silent=True, console="off"),
+            )
+        except wandb.Error as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"W&B did not start ({reason}); logger.wandb.mode=offline works without it") from error
+        write_atomically(marker, f"{run_id}\n".encode())
         self._run.define_metric("updates")
         self._run.define_metric("*", step_metric="updates")
 

@@ -1,11 +1,19 @@
 """Refuse a batch that cannot fit, before the operating system kills the run."""
 
+import math
+
 import psutil
 import torch
 from torch import Tensor, nn
 
 from sr.training.precision import Compute
 from sr.types import UserError
+
+_PROBE = 64
+"""Largest side of the crop that is measured: trying the real one could itself take all memory."""
+
+_SHARE = 0.8
+"""Of what is free that a suggestion takes: other programs need some, and so do the optimiser's moments."""
 
 
 def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute) -> int:
@@ -31,7 +39,7 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute) ->
 
 
 def check_batch_fits(network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute) -> None:
-    """Measure one crop and multiply.
+    """Measure small crops and multiply: convolutions keep as many bytes per pixel at any size.
 
     Args:
         network: the generator, on its device.
@@ -44,21 +52,35 @@ def check_batch_fits(network: nn.Module, lr_shape: tuple[int, int, int, int], co
     batch, channels, height, width = lr_shape
     free = _free_bytes(compute.device)
     scale = int(getattr(network, "scale"))  # noqa: B009
-    crops = 4 * channels * height * width * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
-    if crops <= free:  # one crop alone may be too large to try
-        state = {name: value.clone() for name, value in network.state_dict().items()}
-        kept = bytes_kept_for_backward(network, torch.zeros(1, *lr_shape[1:], device=compute.device), compute)
-        network.load_state_dict(state)  # a forward pass moves batch norm's statistics
-        crops += kept
-    needed = batch * crops
+    shared, per_pixel = _measured(network, channels, (min(height, _PROBE), min(width, _PROBE)), compute)
+    per_pixel += 4 * channels * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
+    crop = per_pixel * height * width
+    needed = shared + batch * crop
     if needed <= free:
         return
-    most = max(1, int(0.8 * free / crops))
+    if shared + crop > free:
+        side = math.isqrt(max(1, int((_SHARE * free - shared) / per_pixel)))
+        raise UserError(
+            f"one crop of {height}x{width} alone needs about {(shared + crop) / 2**30:.1f} GiB and "
+            f"{free / 2**30:.1f} GiB are free: take a smaller data.crop, {side} at most"
+        )
+    most = max(1, int((_SHARE * free - shared) / crop))
     raise UserError(
         f"a batch of {batch} crops of {height}x{width} needs about {needed / 2**30:.1f} GiB and "
         f"{free / 2**30:.1f} GiB are free: take data.batch_size={most} or less, or a smaller data.crop; "
         f"trainer.accumulate={-(-batch // most)} keeps the update the same"
     )
+
+
+def _measured(network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute) -> tuple[int, float]:
+    """Bytes that the backward pass needs at any batch size (weights in another format), and those per LR pixel."""
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    one, two = (
+        bytes_kept_for_backward(network, torch.zeros(n, channels, *sides, device=compute.device), compute)
+        for n in (1, 2)
+    )
+    network.load_state_dict(state)  # a forward pass moves batch norm's statistics
+    return max(0, 2 * one - two), (two - one) / (sides[0] * sides[1])
 
 
 def _free_bytes(device: torch.device) -> int:

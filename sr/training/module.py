@@ -20,7 +20,7 @@ from sr.training.means import RunningMeans
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
-from sr.types import Image, UserError
+from sr.types import Image, LowResolution, UserError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -28,7 +28,7 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 class Degrade(Protocol):
     """A degradation on the device: float32 [0, 1] high resolution to low resolution, drawn per sample."""
 
-    def __call__(self, hr: Image, draws: Draws) -> Image:
+    def __call__(self, hr: Image, draws: Draws) -> LowResolution:
         """Make the low-resolution pictures."""
 
 
@@ -139,7 +139,7 @@ class SuperResolution(lightning.LightningModule):
         """Pictures move where they become float; sample numbers stay on the CPU."""
         return batch
 
-    def pair(self, batch: Batch) -> tuple[Image, Image]:
+    def pair(self, batch: Batch) -> tuple[LowResolution, Image]:
         """Augmented (lr, hr), float32 [0, 1] on the device."""
         draws = Draws(self.seed, batch.samples.numpy())
         device = self.compute.device
@@ -165,7 +165,7 @@ class SuperResolution(lightning.LightningModule):
             with self._only(optimizer):
                 self._adversary_backward(adversary, optimizer, sr.detach(), hr, lr)
 
-    def _generator_backward(self, lr: Image, hr: Image) -> Image:
+    def _generator_backward(self, lr: LowResolution, hr: Image) -> Image:
         with self.compute.autocast():
             sr = self.network(lr)
         total, terms = self.objective(sr, hr, lr)
@@ -190,7 +190,7 @@ class SuperResolution(lightning.LightningModule):
             self.ema.update(self.network)
 
     def _adversary_backward(
-        self, adversary: Adversary, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: Image
+        self, adversary: Adversary, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: LowResolution
     ) -> None:
         loss = adversary.discriminator_loss(sr, hr, lr)
         self.manual_backward(loss / self.accumulate)
@@ -208,6 +208,19 @@ class SuperResolution(lightning.LightningModule):
         if not self.adversaries and self.accumulate == 1:
             return nullcontext()
         return optimizer.toggle_model(sync_grad=self.at_update)
+
+    def check_finite(self) -> None:
+        """Make sure that the network is worth measuring and keeping; this waits for the device.
+
+        Raises:
+            UserError: a weight is infinite or not a number.
+        """
+        finite = torch.stack([weight.isfinite().all() for weight in self.network.parameters()])
+        if not bool(finite.all()):
+            raise UserError(
+                f"a weight is infinite or not a number at update {self.updates}: training has exploded; "
+                "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
+            )
 
     @property
     def learning_rate(self) -> float:

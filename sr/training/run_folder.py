@@ -54,11 +54,14 @@ class RunFolder:
         return self.path / "summary.json"
 
     def read_summary(self) -> dict[str, Any] | None:
-        """The summary, or None while the run has not ended."""
+        """The summary, or None while the run has not ended or where the file is not one of ours."""
         if not self.summary.exists():
             return None
-        summary: dict[str, Any] = json.loads(self.summary.read_text())
-        return summary
+        try:
+            summary = json.loads(self.summary.read_text())
+        except ValueError:
+            return None
+        return summary if isinstance(summary, dict) and "exit_reason" in summary else None
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write the summary."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sr.data.module import ValidationPair
 from sr.metrics.functional import measure
 from sr.models.upscale import gray_again, upscale_pixels
+from sr.types import UserError
 
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 Upscale = Callable[[np.ndarray], np.ndarray]
@@ -27,9 +28,16 @@ def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.a
 
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
-    """The four metrics of one picture; a gray picture's upscaling is averaged over its channels first."""
+    """The four metrics of one picture; a gray picture's upscaling is averaged over its channels first.
+
+    Raises:
+        UserError: the picture is too small to measure; the message names it.
+    """
     shown = gray_again(sr) if pair.gray else sr
-    return measure(_batch(shown), _batch(pair.hr), scale, gray=pair.gray)
+    try:
+        return measure(_batch(shown), _batch(pair.hr), scale, gray=pair.gray)
+    except UserError as error:
+        raise UserError(f"{pair.name}: {error}") from error
 
 
 def _batch(pixels: np.ndarray) -> Tensor:

@@ -100,7 +100,12 @@ class TrainingLog(lightning.Callback):
         now = self._marks(trainer, module)
         self.speed = now.speed_since(self._last)
         self._last = now
-        self.latest = values | {"train/lr": module.learning_rate}
+        weighted = {
+            f"train/g/{name}_weighted": weight * values[f"train/g/{name}"]
+            for name, weight in module.objective.weights.items()
+            if weight != 1 and f"train/g/{name}" in values
+        }
+        self.latest = values | weighted | {"train/lr": module.learning_rate}
         rates = {
             "train/updates_per_second": self.speed.updates_per_second,
             "train/pictures_per_second": self.speed.pictures_per_second,

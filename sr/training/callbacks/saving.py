@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning
+import torch
 
 from sr.models.files import save_network
 from sr.training.callbacks.validation import Validation
@@ -10,6 +11,7 @@ from sr.training.checkpoint import random_states, set_random_states, write_check
 from sr.training.loggers import CsvLog
 from sr.training.module import SuperResolution
 from sr.training.run_folder import RunFolder
+from sr.types import UserError
 
 
 class Saving(lightning.Callback):
@@ -79,11 +81,13 @@ class Saving(lightning.Callback):
         """Write the checkpoint and the networks; at most once per number of updates.
 
         Raises:
-            UserError: the disk is full or not writable; the files of the last save are kept.
+            UserError: the disk is full or not writable, or the network has exploded; the files of the last save
+                are kept.
         """
         if self._saved_at == module.updates or not trainer.is_global_zero or not module.at_update:
             return
         with module.stopwatch.paused():
+            _check_finite(module)
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
             if self.validation.improved:
                 best = {"metrics": self.validation.best, "bicubic": self.validation.baseline}
@@ -100,3 +104,12 @@ class Saving(lightning.Callback):
                 },
             )
         self._saved_at = module.updates
+
+
+def _check_finite(module: SuperResolution) -> None:
+    finite = torch.stack([weight.isfinite().all() for weight in module.network.parameters()])
+    if not bool(finite.all()):
+        raise UserError(
+            f"the network's weights are no longer finite at update {module.updates}: training has exploded; "
+            "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
+        )

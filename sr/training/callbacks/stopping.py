@@ -85,6 +85,17 @@ class EarlyStop(lightning.Callback):
             raise UserError(f"patience={patience} must be at least 1 (validations)")
         self.patience, self.min_updates = patience, min_updates
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Refuse to watch what is never measured.
+
+        Raises:
+            UserError: the run has no validation pictures.
+        """
+        if not trainer.datamodule.pairs:  # type: ignore[attr-defined]
+            raise UserError(
+                "early_stop watches the validation, and there is none: set data.val, or leave early_stop out"
+            )
+
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,

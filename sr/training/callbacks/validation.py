@@ -83,11 +83,16 @@ class Validation(lightning.Callback):
             self.validate(trainer, module)
 
     def validate(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
-        """Measure, log, and remember the best; at most once per number of updates."""
+        """Measure, log, and remember the best; at most once per number of updates.
+
+        Raises:
+            UserError: the network has exploded, or the disk is full.
+        """
         pairs = _pairs(trainer)
         if not pairs or self.validated_at == module.updates or not trainer.is_global_zero:
             return
         with module.stopwatch.paused():
+            module.check_finite()
             network, compute = module.deliverable, module.compute
             training = network.training
             network.eval()

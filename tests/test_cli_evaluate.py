@@ -1,0 +1,274 @@
+"""`sr evaluate`: the table's values and layout, and what is said when a set or a scale is wrong."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sr.image.resize import bicubic, imresize
+from sr.metrics.functional import psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.models.espcn import Espcn
+from sr.models.files import save_network
+from tests.benchmarks import FOLDERS, benchmark_folder
+from tests.conftest import smooth_picture
+
+HEADER = "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,seconds"
+
+
+@pytest.fixture
+def sets(tmp_path, monkeypatch):
+    """A folder of test sets: `Urban2` with its pictures below HR/, `Anime3` without such a level."""
+    root = tmp_path / "benchmarks"
+    for folder, count in {"Urban2/HR": 2, "Urban2/LR": 1, "Anime3": 3}.items():
+        (root / folder).mkdir(parents=True)
+        for index in range(count):
+            # Odd sizes: what is beyond a multiple of the scale must be cut off the truth as well.
+            picture = Image.fromarray(smooth_picture(45 + index, 51, 10 * count + index))
+            picture.save(root / folder / f"{index}.png")
+    monkeypatch.setenv("SR_BENCHMARKS", str(root))
+    return root
+
+
+@pytest.fixture
+def network(tmp_path):
+    """The file of an untrained x2 network, beside it the network itself."""
+    module = Espcn(scale=2, features=8, dilations=(1,))
+    config = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 8, "dilations": [1]}
+    save_network(tmp_path / "net.safetensors", module, config, {})
+    return tmp_path / "net.safetensors", module.eval()
+
+
+def rows(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def batch(pixels):
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+
+
+def by_hand(folder, scale, upscale, gray=False):
+    """Means over a folder of what `sr.metrics` says, with pictures read and cut here."""
+    values = []
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as image:
+            hr = np.array(image.convert("RGB"))
+        height, width = (side // scale * scale for side in hr.shape[:2])
+        hr = np.ascontiguousarray(hr[:height, :width])
+        sr = upscale(imresize(hr, 1 / scale))
+        if gray:
+            sr = np.rint(sr.mean(axis=2, keepdims=True, dtype=np.float64)).astype(np.uint8).repeat(3, axis=2)
+        pair = batch(sr), batch(hr), scale
+        values.append([psnr_y(*pair, gray=gray), ssim_y(*pair, gray=gray), psnr_rgb(*pair), ssim_rgb(*pair)])
+    return np.mean(values, axis=0).ravel()
+
+
+def enlarged(scale):
+    """Bicubic enlargement by `sr.image.resize`, which shares no code with the network `Bicubic`.
+
+    Float32 sums in another order may round a value at x.5 to the other level: 1e-3 dB in the comparisons.
+    """
+
+    def upscale(lr):
+        image = bicubic(batch(lr).float() / 255, scale)
+        return (image[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+    return upscale
+
+
+def numbers(row):
+    return [float(row[name]) for name in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")]
+
+
+def error_of(result):
+    """The one sentence of a command that failed."""
+    code, _, err = result
+    assert code == 2
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    return err.removeprefix("error: ").rstrip("\n")
+
+
+# ------------------------------------------------------------------------------------- values and layout
+
+
+def test_bicubic_on_a_folder_equals_the_metrics_called_directly(sr, sets, tmp_path):
+    code, out, err = sr("evaluate", "bicubic", "--set", sets / "Anime3", "--scale", "3", "--csv", "deep/table.csv")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "deep" / "table.csv").read_text().splitlines()[0] == HEADER
+    (row,) = rows(tmp_path / "deep" / "table.csv")
+    assert (row["model"], row["scale"], row["images"]) == ("bicubic", "3", "3")
+    assert "Anime3" in row["set"]
+    assert float(row["seconds"]) >= 0
+    assert numbers(row) == pytest.approx(by_hand(sets / "Anime3", 3, enlarged(3)), abs=1e-3)
+    for name, value in zip(("psnr_y", "ssim_y"), numbers(row), strict=False):
+        assert f"{value:.2f}" in out if name == "psnr_y" else f"{value:.4f}" in out
+
+
+def test_a_network_equals_the_metrics_called_directly(sr, sets, network, tmp_path):
+    path, module = network
+
+    def upscale(lr):
+        with torch.no_grad():
+            image = module(batch(lr).float() / 255).clamp(0, 1)
+        return (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+
+    code, _, _ = sr("evaluate", path, "--set", sets / "Anime3", "--csv", "t.csv", "--accelerator", "cpu")
+    assert code == 0
+    (row,) = rows(tmp_path / "t.csv")
+    assert (row["model"], row["scale"]) == (str(path), "2")
+    # Six decimals are written.
+    assert numbers(row) == pytest.approx(by_hand(sets / "Anime3", 2, upscale), abs=1e-6)
+
+
+def test_gray_pictures_are_their_own_y(sr, tmp_path):
+    (tmp_path / "gray").mkdir()
+    Image.fromarray(smooth_picture(44, 52, 3)).convert("L").save(tmp_path / "gray" / "a.png")
+    assert sr("evaluate", "bicubic", "--set", "gray", "--scale", "2", "--csv", "t.csv")[0] == 0
+    (row,) = rows(tmp_path / "t.csv")
+    assert numbers(row) == pytest.approx(by_hand(tmp_path / "gray", 2, enlarged(2), True), abs=1e-3)
+    assert row["psnr_y"] == row["psnr_rgb"]
+
+
+def test_several_sets_by_name_and_by_folder(sr, sets, tmp_path):
+    arguments = ("--set", "Urban2", "--set", sets / "Anime3", "--set", sets / "Urban2" / "LR", "--scale", "2")
+    code, out, _ = sr("evaluate", "bicubic", *arguments, "--csv", "t.csv")
+    assert code == 0
+    table = rows(tmp_path / "t.csv")
+    assert [row["images"] for row in table] == ["2", "3", "1"]  # of Urban2 only what lies below HR/
+    assert [Path(row["set"]).name for row in table] == ["Urban2", "Anime3", "LR"]
+    assert len({row["set"] for row in table}) == 3
+    assert all(row["set"] in out for row in table)
+    assert numbers(table[0]) == pytest.approx(by_hand(sets / "Urban2" / "HR", 2, enlarged(2)), abs=1e-3)
+
+
+def test_folders_of_the_same_name_can_be_told_apart(sr, sets, tmp_path):
+    (sets / "Other" / "HR").mkdir(parents=True)
+    Image.fromarray(smooth_picture(40, 40, 0)).save(sets / "Other" / "HR" / "a.png")
+    arguments = ("--set", sets / "Urban2" / "HR", "--set", sets / "Other" / "HR", "--scale", "2", "--csv", "t.csv")
+    assert sr("evaluate", "bicubic", *arguments)[0] == 0
+    assert len({row["set"] for row in rows(tmp_path / "t.csv")}) == 2
+
+
+def test_the_photographs_need_no_folder(sr, tmp_path):
+    code, _out, _ = sr("evaluate", "bicubic", "--set", "photographs", "--scale", "8", "--csv", "t.csv")
+    assert code == 0
+    (row,) = rows(tmp_path / "t.csv")
+    assert (row["set"], row["images"]) == ("photographs", "6")
+
+
+def test_a_folder_here_comes_before_a_set_of_that_name(sr, sets, tmp_path):
+    (tmp_path / "Anime3").mkdir()
+    Image.fromarray(smooth_picture(40, 40, 0)).save(tmp_path / "Anime3" / "a.png")
+    assert sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "2", "--csv", "t.csv")[0] == 0
+    assert rows(tmp_path / "t.csv")[0]["images"] == "1"
+
+
+# ------------------------------------------------------------------------------------- mistakes
+
+
+def test_unknown_set_names_the_nearest(sr, sets):
+    error = error_of(sr("evaluate", "bicubic", "--set", "Urban", "--scale", "2"))
+    assert error == f"--set Urban: no such folder and no such test set below SR_BENCHMARKS={sets}; did you mean Urban2?"
+    error = error_of(sr("evaluate", "bicubic", "--set", "xyz", "--scale", "2"))
+    assert error.endswith("; choose one of Anime3, Urban2")
+
+
+@pytest.mark.parametrize("root", [None, "nowhere"])
+def test_unknown_set_without_benchmarks(sr, monkeypatch, root):
+    if root is None:
+        monkeypatch.delenv("SR_BENCHMARKS", raising=False)
+    else:
+        monkeypatch.setenv("SR_BENCHMARKS", root)
+    error = error_of(sr("evaluate", "bicubic", "--set", "Set14", "--scale", "2"))
+    assert error.startswith("--set Set14: no such folder")
+    assert "SR_BENCHMARKS" in error
+
+
+def test_one_unknown_set_among_several_measures_nothing(sr, sets, tmp_path):
+    error_of(sr("evaluate", "bicubic", "--set", "Anime3", "--set", "nothing", "--scale", "2", "--csv", "t.csv"))
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_bicubic_needs_a_scale_that_it_can_do(sr, sets):
+    assert error_of(sr("evaluate", "bicubic", "--set", "Anime3")) == ("bicubic needs --scale, for instance --scale 2")
+    for scale in (0, -2, 5):
+        error = error_of(sr("evaluate", "bicubic", "--set", "Anime3", "--scale", scale))
+        assert error == f"--scale {scale}: Bicubic cannot upscale by {scale}; choose scale from 1, 2, 3, 4, 8."
+
+
+def test_a_network_has_one_scale(sr, sets, network):
+    path, _ = network
+    error = error_of(sr("evaluate", path, "--set", "Anime3", "--scale", "3"))
+    assert error == f"--scale 3, but {path} upscales x2; leave --scale out"
+    assert sr("evaluate", path, "--set", "Anime3", "--scale", "2", "--accelerator", "cpu")[0] == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", None])
+def test_what_is_no_network_is_one_sentence(sr, sets, network, tmp_path, content):
+    path, _ = network
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    assert error_of(sr("evaluate", path, "--set", "Anime3")).startswith(f"{path} is ")
+
+
+def test_absent_network(sr, sets, tmp_path):
+    assert "nothing.safetensors does not exist" in error_of(sr("evaluate", "nothing.safetensors", "--set", "Anime3"))
+    (tmp_path / "run").mkdir()
+    assert error_of(sr("evaluate", "run", "--set", "Anime3")).startswith("run ")
+
+
+def test_a_broken_picture_in_a_set_is_named(sr, sets):
+    (sets / "Anime3" / "1.png").write_bytes(b"not a picture")
+    assert "Anime3/1.png" in error_of(sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "2"))
+
+
+@pytest.mark.parametrize("side", [3, 14])  # too small to be shrunk by 4, and to be measured inside its border
+def test_a_picture_too_small_to_measure_is_named(sr, sets, side):
+    Image.new("RGB", (side, 40)).save(sets / "Anime3" / "tiny.png")
+    error = error_of(sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "4"))
+    assert "Anime3/tiny.png" in error
+    assert "too small" in error
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence(sr, sets, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "2", "--csv", "file/t.csv")
+    assert "could not write file/t.csv" in error_of(result)
+    assert "psnr_y" in result[1], "what was measured is shown nevertheless"
+
+
+# ------------------------------------------------------------------------------------- published numbers
+
+
+@pytest.fixture
+def one_thread():
+    """Threads cost more than they bring on pictures this small when other jobs share the processor."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("name", "scale", "published"),
+    # Bicubic's PSNR on Y as tables of super-resolution papers give it (for instance Lim et al. 2017, EDSR, table 2).
+    [
+        ("Set14", 2, 30.24),
+        ("Set14", 3, 27.54),
+        ("Set14", 4, 26.00),
+        ("BSD100", 2, 29.56),
+        ("BSD100", 3, 27.21),
+        ("BSD100", 4, 25.96),
+    ],
+)
+def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale, published):
+    if not (benchmark_folder() / FOLDERS[name]).is_dir():
+        pytest.skip(f"SR_BENCHMARKS has no folder {FOLDERS[name]}")
+    assert sr("evaluate", "bicubic", "--set", name, "--scale", scale, "--csv", "t.csv", "--accelerator", "cpu")[0] == 0
+    (row,) = rows(tmp_path / "t.csv")
+    assert float(row["psnr_y"]) == pytest.approx(published, abs=0.01)

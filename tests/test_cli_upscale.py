@@ -1,0 +1,345 @@
+"""`sr upscale`, as somebody types it: what comes out, where, and what is said when something is wrong."""
+
+import json
+import os
+import shutil
+import struct
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sr.app.main import main
+from sr.image.io import read_picture, write_picture
+from sr.models.files import load_network
+from sr.types import Picture
+from tests.conftest import smooth_picture
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a finished run of a tiny network, x2."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "pictures").mkdir()
+    for index in range(2):
+        Image.fromarray(smooth_picture(48, 56, index)).save(folder / "pictures" / f"{index}.png")
+    overrides = [
+        *("data=folder", f"data.train={folder}/pictures", f"data.val={folder}/pictures", "data.crop=12"),
+        *("data.batch_size=2", "model=espcn", "model.features=8", "model.dilations=[1]", "optimizer.lr=1e-2"),
+        *("trainer.accelerator=cpu", "trainer.max_updates=4", "trainer.val_every=2", "trainer.ema=null"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SR_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["train.py", *overrides, "run_dir=run"])
+        assert main() == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def upscale(sr, trained):
+    """Run `sr upscale` on the CPU with the tiny network."""
+
+    def run(*arguments):
+        return sr("upscale", *arguments, "--model", trained / "best.safetensors", "--accelerator", "cpu")
+
+    return run
+
+
+def lines(err):
+    """The sentences on stderr, checked to be nothing else."""
+    found = err.splitlines()
+    assert found
+    assert all(line.startswith("error: ") for line in found), err
+    return found
+
+
+def png(path, height=10, width=14, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(smooth_picture(height, width, seed)).save(path)
+    return path
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return image.copy()
+
+
+def expected(trained, pixels, white):
+    """The network on pixels, by hand."""
+    network, _ = load_network(trained / "best.safetensors")
+    lr = torch.from_numpy(pixels.astype(np.float32) / white).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        sr = network(lr)
+    return (sr[0].permute(1, 2, 0).clamp(0, 1) * white).round().numpy()
+
+
+# ------------------------------------------------------------------------------------- what comes out
+
+
+def test_one_file(upscale, trained, tmp_path):
+    source = png(tmp_path / "photo.png")
+    code, out, err = upscale(source, "-o", "photo_x2.png")
+    assert (code, err) == (0, "")
+    assert f"network: {trained}/best.safetensors" in out
+    assert "1 of 1 upscaled x2: photo_x2.png" in out
+    result = np.asarray(opened(tmp_path / "photo_x2.png"))
+    assert result.shape == (20, 28, 3)
+    assert np.array_equal(result, expected(trained, np.asarray(opened(source)), 255))
+    assert not np.array_equal(result, np.asarray(opened(source).resize((28, 20), Image.Resampling.BICUBIC)))
+
+
+def test_one_file_into_a_folder_that_does_not_exist_yet(upscale, tmp_path):
+    code, out, _ = upscale(png(tmp_path / "photo.png"), "-o", "new/deep")
+    assert code == 0
+    assert "1 of 1 upscaled x2: new/deep/photo.png" in out
+    assert opened(tmp_path / "new" / "deep" / "photo.png").size == (28, 20)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".PNG"])
+def test_the_outputs_suffix_names_the_format(upscale, tmp_path, suffix):
+    assert upscale(png(tmp_path / "photo.png"), "-o", f"a/photo{suffix}")[0] == 0
+    with Image.open(tmp_path / "a" / f"photo{suffix}") as written:
+        assert written.size == (28, 20)
+        assert written.format == {".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".PNG": "PNG"}[suffix]
+
+
+def test_several_files_and_a_folder(upscale, tmp_path):
+    first = png(tmp_path / "a" / "one.png")
+    second = tmp_path / "b" / "two.jpg"
+    second.parent.mkdir()
+    Image.fromarray(smooth_picture(10, 10, 1)).save(second)
+    png(tmp_path / "c" / "three.png")
+    code, out, _ = upscale(first, second, tmp_path / "c", "-o", "out")
+    assert code == 0
+    assert "3 of 3 upscaled x2: out" in out
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["one.png", "three.png", "two.png"]
+
+
+def test_a_folders_tree_is_kept(upscale, tmp_path):
+    names = ["a.png", "below/b.png", "below/deeper/c.png", "with.dots/d.e.png"]
+    for name in names:
+        png(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes.txt").write_text("not a picture")
+    code, out, _ = upscale("in", "-o", "out")
+    assert code == 0
+    assert "4 of 4 upscaled" in out
+    found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert found == names
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_survives(upscale, tmp_path, mode):
+    alpha = np.zeros((10, 14), np.uint8)
+    alpha[:, 7:] = 255
+    picture = Image.fromarray(smooth_picture(10, 14, 0)).convert(mode[:-1])
+    picture.putalpha(Image.fromarray(alpha))
+    assert picture.mode == mode
+    picture.save(tmp_path / "in.png")
+    assert upscale("in.png", "-o", "out.png")[0] == 0
+    result = opened(tmp_path / "out.png")
+    assert result.mode == mode
+    assert result.size == (28, 20)
+    opacity = np.asarray(result)[..., -1]
+    assert (opacity[:, :10] == 0).all()
+    assert (opacity[:, 18:] == 255).all()
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_16_bits_stay_16_bits(upscale, trained, tmp_path, gray):
+    pixels = (smooth_picture(10, 14, 0).astype(np.uint16) * 257) ^ 0x5B
+    pixels = pixels[..., :1].repeat(3, axis=2) if gray else pixels
+    write_picture(tmp_path / "in.png", Picture(pixels, gray=gray))
+    assert upscale("in.png", "-o", "out.png")[0] == 0
+    # IHDR (PNG specification, 11.2.1): width, height, bit depth, colour type (0 gray, 2 RGB) from byte 16 on.
+    header = struct.unpack(">IIBB", (tmp_path / "out.png").read_bytes()[16:26])
+    assert header == (28, 20, 16, 0 if gray else 2)
+    result = read_picture(tmp_path / "out.png").pixels.astype(np.int64)
+    wanted = expected(trained, pixels, 65535)
+    wanted = wanted.mean(axis=2, keepdims=True) if gray else wanted
+    assert np.abs(result - wanted).max() <= 1  # one step of 65535 for float32 and for the mean of the channels
+    assert (result % 257 != 0).any(), "more than 8 bits were computed"
+
+
+def test_gray_stays_gray(upscale, tmp_path):
+    Image.fromarray(smooth_picture(10, 14, 0)).convert("L").save(tmp_path / "in.png")
+    assert upscale("in.png", "-o", "out.png")[0] == 0
+    result = opened(tmp_path / "out.png")
+    assert (result.mode, result.size) == ("L", (28, 20))
+
+
+# ------------------------------------------------------------------------------------- which network
+
+
+def test_without_a_model_the_newest_finished_run_is_taken_and_named(sr, trained, tmp_path):
+    png(tmp_path / "photo.png")
+    for age, name, reason in [(30, "old", "max_time"), (20, "sweep/newer", "max_updates"), (10, "cut", "interrupted")]:
+        folder = tmp_path / "outputs" / name
+        shutil.copytree(trained, folder)
+        summary = json.loads((folder / "summary.json").read_text())
+        (folder / "summary.json").write_text(json.dumps(summary | {"exit_reason": reason}))
+        os.utime(folder / "summary.json", (1e9 - age, 1e9 - age))
+    shutil.copytree(trained, tmp_path / "outputs" / "running")
+    (tmp_path / "outputs" / "running" / "summary.json").unlink()
+    for name, text in [("foreign", "[1]"), ("half", '{"exit_re')]:  # newer, and no summaries of ours
+        (tmp_path / "outputs" / name).mkdir()
+        (tmp_path / "outputs" / name / "summary.json").write_text(text)
+    code, out, _ = sr("upscale", "photo.png", "-o", "out.png")
+    assert code == 0
+    assert "network: outputs/sweep/newer/best.safetensors" in out.splitlines()
+    (tmp_path / "outputs" / "sweep" / "newer" / "best.safetensors").unlink()  # as a run without validation leaves it
+    assert "network: outputs/sweep/newer/last.safetensors" in sr("upscale", "photo.png", "-o", "out.png")[1]
+
+
+def test_no_run_at_all_is_one_sentence(sr, tmp_path):
+    png(tmp_path / "photo.png")
+    code, _, err = sr("upscale", "photo.png", "-o", "out.png")
+    assert code == 2
+    assert lines(err) == [
+        f"error: no finished run below {tmp_path / 'outputs'}; train one with `uv run python train.py`, "
+        "or name a network with --model FILE.safetensors"
+    ]
+
+
+def test_a_truncated_network_is_one_sentence(sr, trained, tmp_path):
+    png(tmp_path / "photo.png")
+    whole = (trained / "best.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) * 2 // 3])
+    code, _, err = sr("upscale", "photo.png", "-o", "out.png", "--model", "cut.safetensors")
+    assert code == 2
+    assert lines(err) == ["error: cut.safetensors is truncated; copy or download it again."]
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("given", ["photo.png", "nothing.safetensors", "folder", "last.ckpt"])
+def test_what_is_no_network_is_one_sentence(sr, trained, tmp_path, given):
+    png(tmp_path / "photo.png")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(trained / "checkpoints" / "last.ckpt", tmp_path)
+    code, _, err = sr("upscale", "photo.png", "-o", "out.png", "--model", given)
+    assert code == 2
+    assert len(lines(err)) == 1
+    assert err.startswith(f"error: {given} ")
+
+
+def test_unknown_accelerator(sr, trained, tmp_path):
+    png(tmp_path / "photo.png")
+    model = trained / "best.safetensors"
+    code, _, err = sr("upscale", "photo.png", "-o", "o.png", "--model", model, "--accelerator", "gpus")
+    assert code == 2
+    assert lines(err) == ["error: --accelerator gpus is not one of auto, cpu, gpu, mps"]
+    if not torch.cuda.is_available():
+        code, _, err = sr("upscale", "photo.png", "-o", "o.png", "--model", model, "--accelerator", "gpu")
+        assert code == 2
+        assert lines(err) == ["error: --accelerator gpu: PyTorch sees no such device; take cpu or auto"]
+
+
+# ------------------------------------------------------------------------------------- bad inputs and outputs
+
+
+def test_missing_inputs_are_named_with_their_neighbours(upscale, tmp_path):
+    png(tmp_path / "photo.png")
+    code, _, err = upscale("phot.png", "-o", "out.png")
+    assert code == 2
+    assert lines(err) == ["error: there is no file or folder 'phot.png'; did you mean photo.png?"]
+    code, _, err = upscale("photo.png", "phot.png", "absent/x.png", "-o", "out")
+    assert code == 2
+    assert len(lines(err)) == 2
+    assert "no file or folder 'absent/x.png'" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_folder_is_one_sentence(upscale, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = upscale("empty", "-o", "out")
+    assert code == 2
+    assert len(lines(err)) == 1
+    assert "folder 'empty' holds no pictures" in err
+
+
+def test_a_broken_picture_does_not_stop_the_others(upscale, tmp_path):
+    for name in ("a", "b", "c"):
+        png(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "b.png").read_bytes()[:60])
+    (tmp_path / "in" / "d.jpg").write_text("no picture")
+    code, out, err = upscale("in", "-o", "out")
+    assert code == 2
+    assert "2 of 4 upscaled x2: out" in out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    first, second = lines(err)
+    assert "in/b.png" in first
+    assert "in/d.jpg" in second
+
+
+def test_unknown_suffix(upscale, tmp_path):
+    code, _, err = upscale(png(tmp_path / "photo.png"), "-o", "out.pgn")
+    assert code == 2
+    assert len(lines(err)) == 1
+    assert "unknown suffix '.pgn'; nearest is '.png'" in err
+
+
+def test_transparency_does_not_fit_into_jpeg(upscale, tmp_path):
+    Image.new("RGBA", (8, 8), (255, 0, 0, 100)).save(tmp_path / "in.png")
+    code, _, err = upscale("in.png", "-o", "out.jpg")
+    assert code == 2
+    assert lines(err) == [
+        "error: cannot write 'out.jpg': JPEG holds no transparency; write .png, .webp or .tif instead"
+    ]
+
+
+def test_several_pictures_need_a_folder(upscale, tmp_path):
+    for name in ("a", "b", "target"):
+        png(tmp_path / f"{name}.png")
+    code, _, err = upscale("a.png", "b.png", "-o", "target.png")
+    assert code == 2
+    assert lines(err) == ["error: -o target.png is a file; several pictures need a folder"]
+
+
+@pytest.mark.parametrize("target", ["file/out.png", "file/deep/out.png"])
+def test_a_file_where_a_folder_should_be_is_one_sentence(upscale, tmp_path, target):
+    png(tmp_path / "photo.png")
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = upscale("photo.png", "-o", target)
+    assert code == 2
+    assert len(lines(err)) == 1
+    assert "cannot make the folder 'file" in err
+
+
+def test_two_inputs_of_one_output(upscale, tmp_path):
+    png(tmp_path / "in" / "a.png")
+    Image.fromarray(smooth_picture(10, 10, 0)).save(tmp_path / "in" / "a.jpg")
+    code, _, err = upscale("in", "-o", "out")
+    assert code == 2
+    assert lines(err) == ["error: two inputs would both become out/a.png; upscale them into separate folders"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("in", "-o", "in"), ("in/a.png", "-o", "in"), ("in/a.png", "-o", "in/a.png")])
+def test_originals_are_never_overwritten(upscale, tmp_path, arguments):
+    original = png(tmp_path / "in" / "a.png").read_bytes()
+    code, _, err = upscale(*arguments)
+    assert code == 2
+    assert lines(err) == ["error: in/a.png would be overwritten by an enlargement; choose another -o"]
+    assert (tmp_path / "in" / "a.png").read_bytes() == original
+
+
+def test_a_link_to_the_original_is_the_original(upscale, tmp_path):
+    original = png(tmp_path / "in" / "a.png").read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    assert upscale("in", "-o", "link")[0] == 2
+    assert (tmp_path / "in" / "a.png").read_bytes() == original
+
+
+def test_out_of_memory_names_the_picture(upscale, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9e12 bytes."
+        )
+
+    monkeypatch.setattr("sr.app.upscaling.upscale_picture", fail)
+    code, _, err = upscale(png(tmp_path / "huge.png"), "-o", "out.png")
+    assert code == 2
+    assert "huge.png is too large for the memory that is free" in lines(err)[0]
