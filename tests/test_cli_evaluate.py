@@ -188,6 +188,10 @@ def test_unknown_set_without_benchmarks(sr, monkeypatch, root):
     assert "SR_BENCHMARKS" in error
 
 
+def test_a_variable_that_was_empty_is_not_the_folder_here(sr, sets):
+    assert error_of(sr("evaluate", "bicubic", "--set", "", "--scale", "2")).startswith("--set has no value")
+
+
 def test_one_unknown_set_among_several_measures_nothing(sr, sets, tmp_path):
     error_of(sr("evaluate", "bicubic", "--set", "Anime3", "--set", "nothing", "--scale", "2", "--csv", "t.csv"))
     assert not (tmp_path / "t.csv").exists()

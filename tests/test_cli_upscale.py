@@ -333,6 +333,14 @@ def test_a_link_to_the_original_is_the_original(upscale, tmp_path):
     assert (tmp_path / "in" / "a.png").read_bytes() == original
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not have such names")
+def test_a_name_that_is_no_text_can_be_printed(upscale, tmp_path):
+    odd = png(tmp_path / "photo.png").rename(tmp_path / os.fsdecode(b"\xe9.png"))
+    code, out, _ = upscale(odd, "-o", os.fsdecode(b"\xe9_x2.png"))
+    assert code == 0
+    assert "1 of 1 upscaled x2: \\udce9_x2.png" in out
+
+
 def test_out_of_memory_names_the_picture(upscale, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError(

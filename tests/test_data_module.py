@@ -223,6 +223,12 @@ def test_a_missing_folder_is_said_at_once(pictures):
         data_of(str(pictures.parent / "pictres"))
 
 
+@pytest.mark.parametrize(("given", "shown"), [(None, "null"), (5, "5")])
+def test_what_is_no_folder_is_said_at_once(given, shown):
+    with pytest.raises(ValueError, match=f"train={shown} is no folder of pictures; give its path"):
+        data_of(given)
+
+
 # ------------------------------------------------------------------------------------- validation
 
 

@@ -1,5 +1,6 @@
 """The command `sr`: everything but training. Heavy imports happen inside the verbs, so that help is quick."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -103,6 +104,8 @@ def bench_step(
 
 def main() -> None:
     """Entry point: mistakes become one sentence and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack ×, and a file's name may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except UserError as error:

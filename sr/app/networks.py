@@ -68,6 +68,8 @@ def benchmark_folder(name: str) -> Path:
     Raises:
         UserError: there is neither.
     """
+    if not name:
+        raise UserError("--set has no value; give a folder, or the name of a test set")
     folder = Path(name).expanduser()
     if not folder.exists() and "SR_BENCHMARKS" in os.environ:
         folder = Path(os.environ["SR_BENCHMARKS"]) / name

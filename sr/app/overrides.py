@@ -48,7 +48,9 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
         try:
             parsed.append(OverridesParser.create().parse_override(argument))
         except HydraException:
-            faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters")
+            key, is_pair, value = argument.partition("=")
+            how = f": \"{key}='{value}'\"" if is_pair and "'" not in value and '"' not in value else ""
+            faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
     groups = config_groups(folder)
     faults += defaults_faults(folder)
     chosen = [o for o in parsed if _group(o) in groups]

@@ -72,7 +72,7 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
     if joined.model != OmegaConf.create(saved).model or joined.scale != saved["scale"]:
         raise UserError(
             f"resume={composed.resume} goes on with the network of that run, {_line(saved['model'])}; "
-            f"this command line asks for {_line(OmegaConf.to_container(composed.model, resolve=True))}. "
+            f"this command line asks for {_line({**joined.model, 'scale': joined.scale})}. "
             "Leave model and scale out"
         )
     return joined

@@ -82,8 +82,8 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        self.train_source = _source(train)
-        self.val_source = None if val is None else _source(val)
+        self.train_source = _source("train", train)
+        self.val_source = None if val is None else _source("val", val)
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
         self.val_pictures, self.cache = val_pictures, cache
@@ -191,9 +191,12 @@ def validation_pair(name: str, hr: np.ndarray, gray: bool, degradation: Bicubic)
     return ValidationPair(name, degradation.picture(hr), hr[:height, :width].copy(), gray)
 
 
-def _source(given: PictureSource | str | Sequence[str]) -> PictureSource:
+def _source(name: str, given: PictureSource | str | Sequence[str]) -> PictureSource:
     if isinstance(given, str) or (isinstance(given, Sequence) and not hasattr(given, "stamp")):
         return Folder(given)
+    if not hasattr(given, "stamp"):
+        shown = "null" if given is None else given
+        raise ValueError(f"{name}={shown} is no folder of pictures; give its path, or several as [DIR1,DIR2]")
     return given  # type: ignore[return-value]
 
 

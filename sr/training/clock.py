@@ -16,7 +16,9 @@ def parse_duration(text: str) -> float:
         UserError: the text has another form.
     """
     if not re.fullmatch(r"(\d+:)?\d+:\d{1,2}:\d{1,2}", text):
-        raise UserError(f"trainer.max_time={text} is not HH:MM:SS; five minutes are trainer.max_time=00:05:00")
+        # YAML reads 1:30:00 without quotes as the number 5400.
+        quotes = " (in a file, in quotes)" if text.isdigit() else ""
+        raise UserError(f"trainer.max_time={text} is not HH:MM:SS; five minutes are trainer.max_time=00:05:00{quotes}")
     parts = [int(part) for part in text.split(":")]
     days = parts.pop(0) if len(parts) == 4 else 0
     hours, minutes, seconds = parts

@@ -74,8 +74,10 @@ class CsvLog(Logger):
                     f"{self.path} is no longer the table that this program wrote: it begins with "
                     f"{self._columns[0][:20]!r} instead of 'updates'. Move it away and resume again"
                 )
-            rows = [row for row in reader if row["updates"].isdigit() and int(row["updates"]) <= updates]
-        self._rows = {int(row["updates"]): {name: row[name] or "" for name in self._columns} for row in rows}
+            rows = [{name: row[name] for name in self._columns} for row in reader]
+        # A power cut may leave part of a row, whose last values are None.
+        complete = [row for row in rows if None not in row.values() and row["updates"].isdigit()]
+        self._rows = {int(row["updates"]): row for row in complete if int(row["updates"]) <= updates}
         self._rewrite()
 
     @rank_zero_only

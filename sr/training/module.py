@@ -128,9 +128,16 @@ class SuperResolution(lightning.LightningModule):
         return self.network if self.ema is None else self.ema.averaged()
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """The generator's optimiser first, then one per adversary."""
+        """The generator's optimiser first, then one per adversary.
+
+        Raises:
+            UserError: an optimiser refuses its settings.
+        """
         trainable = [p for p in self.network.parameters() if p.requires_grad]
-        made = [self._make_optimizer(trainable)] + [a.optimizer() for a in self.adversaries]
+        try:
+            made = [self._make_optimizer(trainable)] + [a.optimizer() for a in self.adversaries]
+        except ValueError as error:
+            raise UserError(f"optimizer: {error}") from error
         for group in made[0].param_groups:
             group.setdefault("initial_lr", group["lr"])
         return made
@@ -245,7 +252,7 @@ class SuperResolution(lightning.LightningModule):
         """Take back what `trained_state` gave; call it once optimisers exist.
 
         Raises:
-            UserError: the state is of another network.
+            UserError: the state is of another network or another kind of optimiser.
         """
         try:
             self.network.load_state_dict(state["network"])
@@ -256,11 +263,14 @@ class SuperResolution(lightning.LightningModule):
             ) from error
         self.clock.load_state_dict(state["clock"])
         self.batches, self.samples = state["batches"], state["samples"]
-        if self.ema is not None and state["ema"] is not None:
-            self.ema.load_state_dict(state["ema"])
+        if self.ema is not None:
+            self.ema.start(self.network)
+            if state["ema"] is not None:
+                self.ema.load_state_dict(state["ema"])
         for optimizer, saved in zip(self._optimizers(), state["optimizers"], strict=True):
             _load_optimizer(optimizer.optimizer, saved)
-        self.schedule.load_state_dict(state["schedule"])
+        if state["schedule"].keys() == self.schedule.state_dict().keys():  # another schedule begins afresh
+            self.schedule.load_state_dict(state["schedule"])
         self.means.load_state_dict(state["means"], self.compute.device)
         for adversary, saved in zip(self.adversaries, state["adversaries"], strict=True):
             adversary.network.load_state_dict(saved["network"])
@@ -268,14 +278,20 @@ class SuperResolution(lightning.LightningModule):
 
 
 def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Restore moments but keep the configured learning rates, so that ``optimizer.lr=…`` works on resume."""
-    configured = [group["initial_lr"] for group in _with_initial(optimizer.param_groups)]
+    """Restore moments but keep the configured numbers, so that ``optimizer.lr=…`` works on resume."""
+    kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in _with_initial(optimizer)]
+    for new, old in zip(kept, saved["param_groups"], strict=True):
+        if new.keys() != old.keys() - {"params", "lr"}:
+            raise UserError(
+                f"the checkpoint holds the moments of another optimiser than {type(optimizer).__name__}; "
+                "leave the optimiser's kind as it was (its numbers may change)"
+            )
     optimizer.load_state_dict(saved)
-    for group, initial in zip(optimizer.param_groups, configured, strict=True):
-        group["initial_lr"] = initial
+    for group, values in zip(optimizer.param_groups, kept, strict=True):
+        group.update(values)
 
 
-def _with_initial(groups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for group in groups:
+def _with_initial(optimizer: Optimizer) -> Iterator[dict[str, Any]]:
+    for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
         yield group
