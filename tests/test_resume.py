@@ -99,15 +99,22 @@ def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number):
-    arguments = command(pictures, "run_dir=run", "trainer.max_updates=100000", "trainer.checkpoint_every=100000")
-    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.mark.parametrize(("number", "crops"), [(signal.SIGINT, "workers"), (signal.SIGTERM, "device")])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number, crops):
+    long = ["trainer.max_updates=100000", "trainer.checkpoint_every=100000", f"data.crops={crops}", "run_dir=run"]
+    process = subprocess.Popen(
+        command(pictures, *long),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     metrics = tmp_path / "run" / "metrics.csv"
     deadline = time.monotonic() + 120
     while not metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(number)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)  # as Ctrl-C does
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "go on: uv run python train.py resume=run" in out

@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from sr.app.building import build, build_compute, build_module
 from sr.app.composing import composed
 from sr.app.preparing import StoreProgress
-from sr.app.training import build, build_module, choose
 from sr.data.crops import Batch, CropBatches
 from sr.data.module import CropData
 from sr.errors import UserError
 from sr.losses.pixel import L1
 from sr.training.clock import Clock
+from sr.training.fitting import fit, make_trainer
 from sr.training.module import SuperResolution
 from sr.training.precision import Compute
 
@@ -46,7 +47,8 @@ def bench_data(overrides: Sequence[str], seconds: float) -> None:
         raise UserError("the degradation runs on the device, so the store has no pairs; try degradation=bicubic")
     torch.set_num_threads(1)
     side = batches.plan.crop * batches.plan.scale
-    table = Table(title=f"pairs with {side}x{side} HR crops, one core, {_machine()}")
+    console.print(f"pairs with {side}x{side} HR crops on one core; {_machine()}", highlight=False, soft_wrap=True)
+    table = Table()
     table.add_column("from")
     table.add_column("pairs/s", justify="right")
     table.add_column("MB/s", justify="right")
@@ -101,23 +103,15 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
     """
     console = Console()
     config = composed(overrides)
-    compute = choose(config)
+    compute = build_compute(config)
     data = _prepared(config, console)
     module = build_module(config, compute, Clock(updates * (rounds + 1), None))
     bare = BareLoop(build("model", config.model), build("optimizer", config.optimizer), data.stream.batches, compute)
     turns = Turns(updates, rounds, bare)
-    lightning.Trainer(
-        accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
-        devices=1,
-        max_epochs=-1,
-        logger=False,
-        callbacks=[turns],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    ).fit(module, datamodule=data)
-    table = Table(title=f"{type(module.network).__name__} x{config.scale}, {_batch(config)}, {compute.reason}")
+    fit(make_trainer(compute, [turns], []), module, data)
+    what = f"{type(module.network).__name__} x{config.scale}, {_batch(config)}, {compute.reason}"
+    console.print(f"{what}; {_machine()}", highlight=False, soft_wrap=True)
+    table = Table()
     for column in ("loop", "median ms/step", "min", "max", "pictures/s"):
         table.add_column(column, justify="left" if column == "loop" else "right")
     for name, times in (("bare PyTorch", turns.bare_times), ("this toolkit", turns.own_times)):
@@ -128,9 +122,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
         )
     console.print(table)
     ratio = median(own / plain for own, plain in zip(turns.own_times, turns.bare_times, strict=True))
-    console.print(
-        f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates); {_machine()}", highlight=False
-    )
+    console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)", highlight=False)
 
 
 class BareLoop:
@@ -218,7 +210,7 @@ def _prepared(config: Any, console: Console) -> CropData:
     with StoreProgress(console) as progress:
         data.prepare(
             degradation,
-            choose(config).device,
+            build_compute(config).device,
             progress.update,
             lambda text: console.print(text, highlight=False, markup=False),
         )

@@ -22,6 +22,7 @@ from sr.models.bicubic import Bicubic
 from sr.training.validation import METRICS, evaluate, means, network_upscaler
 
 COLUMNS = ("model", "set", "scale", "images", *METRICS, "seconds")
+SHOWN = ("set", "images", *METRICS, "seconds")
 
 
 def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: Path | None, accelerator: str) -> None:
@@ -41,12 +42,14 @@ def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: 
     upscale, factor = _upscaler(model, scale, accelerator)
     sources = {name: _source(name) for name in sets}
     rows = [_row(model, name, source, upscale, factor, console) for name, source in sources.items()]
-    console.print(f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False)
+    console.print(
+        f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
+    )
     table = Table()
-    for column in COLUMNS[1:]:
+    for column in SHOWN:
         table.add_column(column, justify="left" if column == "set" else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[_shown(column, row[column]) for column in COLUMNS[1:]])
+        table.add_row(*[_shown(column, row[column]) for column in SHOWN])
     console.print(table)
     if csv_path is not None:
         text = io.StringIO(newline="")

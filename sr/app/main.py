@@ -1,5 +1,6 @@
 """What `train.py` runs: check the command line, let Hydra compose, train once or once per combination."""
 
+import io
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sr.app.schema import register_schema
 from sr.errors import UserError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+INTERRUPTED = 130
 USER_ERROR = 2
 """Exit code of a mistake that the user can mend."""
 
@@ -73,6 +75,8 @@ class Session:
 
 def main() -> int:
     """Run `train.py`; the result is the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     sys.argv[1:] = arguments  # Hydra's parser wants its flags before the overrides
     overrides = [argument for argument in arguments if not argument.startswith("-")]
@@ -82,7 +86,11 @@ def main() -> int:
         return USER_ERROR
     register_schema()
     session = Session(overrides)
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
+    except KeyboardInterrupt:
+        print("interrupted; a picture store that was being built goes on where it stopped", file=sys.stderr)
+        return INTERRUPTED
     return _finish(session)
 
 
@@ -98,7 +106,7 @@ def _finish(session: Session) -> int:
     if any(outcome.error for outcome in session.outcomes):
         return USER_ERROR
     interrupted = any(o.summary and o.summary["exit_reason"] == "interrupted" for o in session.outcomes)
-    return 130 if interrupted else 0
+    return INTERRUPTED if interrupted else 0
 
 
 def _print_error(error: UserError) -> None:

@@ -62,7 +62,11 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
         return [config]
     keys = set(_keys(config))
     values = [o for o in parsed if _group(o) not in groups and not _is_hydra(o)]
-    return [fault for override in values for fault in _key_faults(override, keys)]
+    faults = [fault for override in values for fault in _key_faults(override, keys)]
+    if faults:
+        return faults
+    whole = _compose(folder, [_first_choice(o) for o in parsed if not _is_hydra(o)])
+    return [whole] if isinstance(whole, str) else []
 
 
 def defaults_faults(folder: Path) -> list[str]:
@@ -120,10 +124,11 @@ def _plain(value: Any) -> Any:
 
 
 def _first_choice(override: Override) -> str:
+    """The override itself, or the first combination of a sweep."""
+    if not override.is_sweep_override():
+        return override.input_line or ""
     values = _values(override)
-    first = "null" if not values or values[0] is None else values[0]
-    prefix = "+" if override.is_add() else ""
-    return f"{prefix}{override.key_or_group}={first}" if not override.is_delete() else str(override.input_line)
+    return f"{'+' if override.is_add() else ''}{override.key_or_group}={values[0] if values else 'null'}"
 
 
 def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
@@ -132,7 +137,16 @@ def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
         with initialize_config_dir(str(folder), version_base="1.3"):
             return compose("train", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        return " ".join(str(error).split())
+        return _sentence(error)
+
+
+def _sentence(error: BaseException) -> str:
+    """The innermost reason on one line, with the setting that it is about."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {str(error).splitlines()[0]}"
+    return " ".join(str(error).split())
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

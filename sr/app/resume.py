@@ -67,7 +67,7 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
         if key in _NOT_COMPARED or key == "experiment":
             continue
         value = OmegaConf.select(composed, key)
-        plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        plain = OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
         OmegaConf.update(joined, key, plain, merge=False, force_add=True)
     if joined.model != OmegaConf.create(saved).model or joined.scale != saved["scale"]:
         raise UserError(

@@ -65,9 +65,9 @@ def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
         ("ended by", "left"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name, summary, error in rows:
+    for name, summary, _ in rows:
         if summary is None:
-            table.add_row(name, *[""] * 7, f"failed: {error}")
+            table.add_row(name, *[""] * 7, "failed")
             continue
         best = summary["best"]
         metrics = (
@@ -89,3 +89,6 @@ def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
             str(summary["exit_reason"]),
         )
     Console().print(table)
+    for name, _, error in rows:
+        if error:
+            print(f"{name} failed: {error}")

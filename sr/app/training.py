@@ -1,22 +1,16 @@
-"""One training run: build everything from the configuration, fit, and sum up."""
+"""One training run: check, build, fit, sum up."""
 
-import logging
-import random
 import sys
-import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from torch import nn
 
+from sr.app.building import build, build_clock, build_compute, build_module, seed_everything
 from sr.app.checks import checked
 from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
@@ -27,12 +21,9 @@ from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
-from sr.training.clock import Clock, parse_duration
-from sr.training.ema import Ema
+from sr.training.fitting import fit, make_trainer
 from sr.training.loggers import CsvLog
 from sr.training.memory import check_batch_fits
-from sr.training.module import SuperResolution
-from sr.training.precision import Compute, choose_compute, choose_device
 from sr.training.run_folder import RunFolder
 from sr.types import UserError
 
@@ -54,16 +45,24 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     """
     console = Console(soft_wrap=not sys.stdout.isatty())
     config: Any = checked(composed)
+    for key in ("run_dir", "resume"):
+        if config[key] == "":
+            raise UserError(f"{key}= has no value; give a folder, or leave {key} out")
     resumed = find_resumed(config, overrides)
     if resumed is not None:
         config = checked(resumed.config)
     elif config.resume == "auto":
         console.print("resume=auto: no unfinished run of this configuration; starting a new one")
     folder = _run_folder(config, resumed, model_name, sweep_folder)
-    if sweep_folder is not None and config.run_dir is not None:
-        folder = RunFolder(Path(config.run_dir) / sweep_folder.name)
     run = Run(config, folder, console, resumed)
-    return run.fit()
+    try:
+        return run.fit()
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise UserError(_no_memory(config)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+            raise UserError(_no_memory(config)) from error
+        raise
 
 
 class Run:
@@ -74,18 +73,33 @@ class Run:
         folder: where results go.
         console: where messages go.
         resumed: the run to go on from, or None.
+
+    Raises:
+        UserError: a constructor refused its arguments.
     """
 
     def __init__(self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
         config.run_dir = str(folder.path)
         config.resume = None
-        _seed_everything(config.seed)
-        self.compute = choose(config)
-        self.clock = make_clock(config, self.say)
+        seed_everything(config.seed)
+        self.compute = build_compute(config)
+        self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.compute, self.clock)
         self.data = build("data", config.data)
-        self.plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        self.validation = Validation(
+            config.trainer.val_every, config.trainer.monitor, folder, config.trainer.val_images
+        )
+        self.log = TrainingLog(config.trainer.log_every)
+        self.extra_callbacks: list[lightning.Callback] = list(build("callbacks", config.callbacks).values())
+        self.saving = Saving(
+            config.trainer.checkpoint_every,
+            folder,
+            OmegaConf.to_container(config, resolve=False),
+            OmegaConf.to_container(config.model, resolve=True),
+            self.validation,
+            None if resumed is None else resumed.state,
+        )
 
     def say(self, text: str) -> None:
         """One line for the user."""
@@ -93,69 +107,49 @@ class Run:
 
     def fit(self) -> dict[str, Any]:
         """Train to the end and write the summary."""
-        trainer_config = self.config.trainer
-        validation = Validation(
-            trainer_config.val_every, trainer_config.monitor, self.folder, trainer_config.val_images
-        )
-        log = TrainingLog(trainer_config.log_every)
-        parameters = sum(p.numel() for p in self.module.network.parameters())
-        self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {parameters:,} parameters")
+        self._prepare()
+        self._open_folder()
+        progress = ProgressBar(self.console, self.log, self.validation)
+        callbacks = [self.validation, self.log, self.saving, *self.extra_callbacks, Stopping(), progress]
+        config = OmegaConf.to_container(self.config, resolve=True)
+        made = build("logger", self.config.logger)
+        loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
+        trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers])
+        fit(trainer, self.module, self.data)
+        summary = self._summary(trainer)
+        self.folder.write_summary(summary)
+        print_result(self.console, summary, self.folder)
+        return summary
+
+    def _prepare(self) -> None:
+        if self.resumed is not None:
+            self.clock.load_state_dict(self.resumed.state["trained"]["clock"])
+            reached = self.clock.reached()
+            if reached is not None:
+                raise UserError(
+                    f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
+                    f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
+                )
+        self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         check_batch_fits(self.module.network, lr_shape, self.compute)
         with StoreProgress(self.console) as progress:
             self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
-        self._open_folder()
-        state = None if self.resumed is None else self.resumed.state
-        saving = Saving(trainer_config.checkpoint_every, self.folder, self.plain, validation, state)
-        extra = list(build("callbacks", self.config.callbacks).values())
-        callbacks = [validation, log, saving, *extra, Stopping(), ProgressBar(self.console, log, validation)]
-        trainer = self._trainer(callbacks)
-        self._fit(trainer)
-        summary = self._summary(trainer, validation, log)
-        self.folder.write_summary(summary)
-        print_result(self.console, summary, self.folder)
-        return summary
 
     def _open_folder(self) -> None:
         if self.resumed is not None:
             self.say(f"going on from {self.folder.checkpoint}")
             self.folder.summary.unlink(missing_ok=True)
         self.say(f"run folder: {self.folder.path}")
-        write_atomically(self.folder.config, OmegaConf.to_yaml(OmegaConf.create(self.plain)).encode())
+        write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
 
-    def _trainer(self, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        made = build("logger", self.config.logger)
-        loggers = [factory(run_dir=str(self.folder.path), config=self.plain) for factory in made.values()]
-        return lightning.Trainer(
-            accelerator={"cuda": "gpu"}.get(self.compute.device.type, self.compute.device.type),
-            devices=1,
-            max_epochs=-1,  # the clock's limits end the run
-            logger=[CsvLog(self.folder.metrics), *loggers],
-            callbacks=callbacks,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            limit_val_batches=0,
-            use_distributed_sampler=False,
-        )
+    @property
+    def _parameters(self) -> int:
+        return sum(p.numel() for p in self.module.network.parameters())
 
-    def _fit(self, trainer: lightning.Trainer) -> None:
-        with warnings.catch_warnings():
-            # Lightning wants a number of epochs and its own checkpoint format; the clock and Saving replace both.
-            warnings.filterwarnings("ignore", module="lightning")
-            try:
-                trainer.fit(self.module, datamodule=self.data)
-            except (MemoryError, torch.OutOfMemoryError) as error:
-                raise UserError(_no_memory(self.config)) from error
-            except RuntimeError as error:
-                if "can't allocate memory" in str(error) or "not enough memory" in str(error):
-                    raise UserError(_no_memory(self.config)) from error
-                raise
-
-    def _summary(self, trainer: lightning.Trainer, validation: Validation, log: TrainingLog) -> dict[str, Any]:
-        speed = log.overall(trainer, self.module)
+    def _summary(self, trainer: lightning.Trainer) -> dict[str, Any]:
+        speed, validation = self.log.overall(trainer, self.module), self.validation
         return {
             "exit_reason": self.module.exit_reason,
             "updates": self.module.updates,
@@ -164,7 +158,7 @@ class Run:
             "pictures_per_second": round(speed.pictures_per_second, 2),
             "waiting_share": round(speed.waiting, 5),
             "scale": self.config.scale,
-            "parameters": sum(p.numel() for p in self.module.network.parameters()),
+            "parameters": self._parameters,
             "monitor": validation.monitor,
             "bicubic": validation.baseline,
             "final": validation.latest,
@@ -173,80 +167,16 @@ class Run:
         }
 
 
-def build(name: str, node: Any) -> Any:
-    """Instantiate a node; a constructor's refusal becomes a message that names the setting.
-
-    Raises:
-        UserError: the constructor refused its arguments.
-    """
-    try:
-        return instantiate(node)
-    except InstantiationException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        if isinstance(cause, ValueError):
-            raise UserError(f"{name}: {cause}") from error
-        raise
-
-
-def choose(config: Any) -> Compute:
-    """Device, number format and layout."""
-    trainer = config.trainer
-    _one_of("trainer.precision", trainer.precision, ("auto", "32", "bf16"))
-    _one_of("trainer.channels_last", trainer.channels_last, ("auto", "on", "off"))
-    _one_of("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu", "mps"))
-    try:
-        device = choose_device(trainer.accelerator)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    return choose_compute(device, trainer.precision, trainer.channels_last)
-
-
-def make_clock(config: Any, say: Any) -> Clock:
-    """The limits; where neither is set, the default time, announced."""
-    updates, time = config.trainer.max_updates, config.trainer.max_time
-    if updates is None and time is None:
-        time = config.trainer.default_time
-        say(f"stops after {time}; trainer.max_updates=N or trainer.max_time=HH:MM:SS sets another end")
-    return Clock(updates, None if time is None else parse_duration(time))
-
-
-def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution:
-    """The training module with all its parts."""
-    network: nn.Module = build("model", config.model)
-    ema = config.trainer.ema
-    try:
-        return SuperResolution(
-            network=compute.place(network),
-            objective=build("loss", config.loss),
-            optimizer=build("optimizer", config.optimizer),
-            schedule=build("schedule", config.schedule),
-            degradation=build("degradation", config.degradation),
-            augmentation=build("augmentation", config.augmentation),
-            clock=clock,
-            compute=compute,
-            ema=None if ema is None else Ema(ema),
-            accumulate=config.trainer.accumulate,
-            clip=config.trainer.clip,
-            seed=config.seed,
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
 def _run_folder(config: Any, resumed: Resumed | None, model_name: str, sweep_folder: Path | None) -> RunFolder:
     if resumed is not None:
         return resumed.folder
     if sweep_folder is not None:
-        return RunFolder(sweep_folder)
+        return RunFolder(sweep_folder if config.run_dir is None else Path(config.run_dir) / sweep_folder.name)
     if config.run_dir is None:
         now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         return _unused(Path("outputs") / f"{now}_{model_name}_x{config.scale}")
     folder = RunFolder(Path(config.run_dir))
-    if folder.config.exists() or folder.checkpoint.exists():
+    if any(file.exists() for file in (folder.checkpoint, folder.metrics, folder.summary, folder.best)):
         raise UserError(
             f"run_dir={config.run_dir} already holds a run; resume={config.run_dir} goes on with it, "
             "or choose another run_dir"
@@ -260,18 +190,6 @@ def _unused(path: Path) -> RunFolder:
     while candidate.exists():
         candidate, number = path.with_name(f"{path.name}_{number}"), number + 1
     return RunFolder(candidate)
-
-
-def _seed_everything(seed: int) -> None:
-    """Initialisation and dropout; the data's draws have their own."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries draw from the global generator)
-    torch.manual_seed(seed)
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"{name}={value} is not one of {', '.join(choices)}")
 
 
 def _no_memory(config: Any) -> str:

@@ -1,5 +1,6 @@
 """Crops of pictures in a store, chosen by sample number: the same crops in any mode, batch split or restart."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
@@ -240,4 +241,10 @@ class CropStream:
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             persistent_workers=True,
+            worker_init_fn=_leave_signals_to_the_trainer,
         )
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Ctrl-C reaches the whole process group; workers must live until the run is saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -310,6 +311,7 @@ class _Reader:
 
     @staticmethod
     def install(reader: "_Reader") -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that builds
         _Reader.installed = reader
 
     @staticmethod

@@ -233,11 +233,9 @@ def _in_folder(root: Path) -> list[Path]:
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
         kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
-        seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
-        raise UserError(
-            f"folder '{root}' holds no pictures, only {len(files)} files of other kinds ({seen}); "
-            f"pictures end in {' '.join(SUFFIXES)}"
-        )
+        seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        what = f"holds no pictures, only {len(files)} files of other kinds ({seen})" if files else "is empty"
+        raise UserError(f"folder '{root}' {what}; pictures end in {' '.join(SUFFIXES)}")
     return sorted(pictures, key=lambda path: path.relative_to(root).parts)
 
 

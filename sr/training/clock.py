@@ -9,8 +9,12 @@ from sr.types import UserError
 Limit = Literal["max_updates", "max_time"]
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, name: str = "trainer.max_time") -> float:
     """Seconds in ``HH:MM:SS`` (hours may exceed 24) or ``DD:HH:MM:SS``.
+
+    Args:
+        text: the duration.
+        name: of the setting, for the message.
 
     Raises:
         UserError: the text has another form.
@@ -18,7 +22,7 @@ def parse_duration(text: str) -> float:
     if not re.fullmatch(r"(\d+:)?\d+:\d{1,2}:\d{1,2}", text):
         # YAML reads 1:30:00 without quotes as the number 5400.
         quotes = " (in a file, in quotes)" if text.isdigit() else ""
-        raise UserError(f"trainer.max_time={text} is not HH:MM:SS; five minutes are trainer.max_time=00:05:00{quotes}")
+        raise UserError(f"{name}={text} is not HH:MM:SS; five minutes are {name}=00:05:00{quotes}")
     parts = [int(part) for part in text.split(":")]
     days = parts.pop(0) if len(parts) == 4 else 0
     hours, minutes, seconds = parts

@@ -1,6 +1,7 @@
 """What a run leaves on disk, and where."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,5 +65,12 @@ class RunFolder:
         return summary if isinstance(summary, dict) and "exit_reason" in summary else None
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Write the summary."""
-        write_atomically(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+        """Write the summary; a PSNR that is infinite (identical pictures) becomes null, as JSON has no infinity."""
+        text = json.dumps(_finite(summary), indent=2, allow_nan=False)
+        write_atomically(self.summary, (text + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

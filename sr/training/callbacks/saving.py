@@ -3,7 +3,6 @@
 from typing import Any
 
 import lightning
-import torch
 
 from sr.models.files import save_network
 from sr.training.callbacks.validation import Validation
@@ -22,7 +21,8 @@ class Saving(lightning.Callback):
     Args:
         every: updates between checkpoints; each validation that improves and the end of a run save too.
         folder: the run's folder.
-        config: the whole configuration as plain values.
+        config: the whole configuration as plain values, interpolations unresolved.
+        model: the network's configuration, resolved.
         validation: tells which network is the best.
         resume: state of a checkpoint to go on from, or None.
     """
@@ -31,11 +31,14 @@ class Saving(lightning.Callback):
         self,
         every: int,
         folder: RunFolder,
-        config: dict[str, Any],
+        config: Any,
+        model: Any,
         validation: Validation,
         resume: dict[str, Any] | None = None,
     ) -> None:
-        self.every, self.folder, self.config = every, folder, config
+        if every < 1:
+            raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
+        self.every, self.folder, self.config, self.model = every, folder, config, model
         self.validation = validation
         self._resume = resume
         self._saved_at = -1
@@ -87,13 +90,13 @@ class Saving(lightning.Callback):
         if self._saved_at == module.updates or not trainer.is_global_zero or not module.at_update:
             return
         with module.stopwatch.paused():
-            _check_finite(module)
+            module.check_finite()
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
             if self.validation.improved:
                 best = {"metrics": self.validation.best, "bicubic": self.validation.baseline}
-                save_network(self.folder.best, module.deliverable, self.config["model"], extra | best)
+                save_network(self.folder.best, module.deliverable, self.model, extra | best)
             measured = self.validation.latest if self.validation.validated_at == module.updates else {}
-            save_network(self.folder.last, module.deliverable, self.config["model"], extra | {"metrics": measured})
+            save_network(self.folder.last, module.deliverable, self.model, extra | {"metrics": measured})
             write_checkpoint(
                 self.folder.checkpoint,
                 {
@@ -104,12 +107,3 @@ class Saving(lightning.Callback):
                 },
             )
         self._saved_at = module.updates
-
-
-def _check_finite(module: SuperResolution) -> None:
-    finite = torch.stack([weight.isfinite().all() for weight in module.network.parameters()])
-    if not bool(finite.all()):
-        raise UserError(
-            f"the network's weights are no longer finite at update {module.updates}: training has exploded; "
-            "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
-        )

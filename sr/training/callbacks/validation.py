@@ -30,6 +30,8 @@ class Validation(lightning.Callback):
     def __init__(self, every: int, monitor: str, folder: RunFolder, pictures: int = 4) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
+        if pictures < 0:
+            raise UserError(f"trainer.val_images={pictures} must be at least 0")
         if monitor not in METRICS:
             raise UserError(f"trainer.monitor={monitor} is not a metric; choose one of {', '.join(METRICS)}")
         self.every, self.monitor, self.folder, self.pictures = every, monitor, folder, pictures

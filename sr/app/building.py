@@ -1,0 +1,122 @@
+"""From configuration to objects; a constructor's refusal becomes a message that names the setting."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+
+from sr.training.clock import Clock, parse_duration
+from sr.training.ema import Ema
+from sr.training.module import SuperResolution
+from sr.training.precision import Compute, choose_compute, choose_device
+from sr.types import UserError
+
+
+def build(name: str, node: Any) -> Any:
+    """Instantiate a node.
+
+    Args:
+        name: of the setting, for messages.
+        node: a configuration with ``_target_``, or a dictionary of such.
+
+    Raises:
+        UserError: the constructor refused its arguments.
+    """
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, ValueError):
+            raise UserError(f"{name}: {cause}") from error
+        raise
+
+
+def build_compute(config: Any) -> Compute:
+    """Device, number format and layout.
+
+    Raises:
+        UserError: a choice that does not exist, or a device that this machine does not have.
+    """
+    trainer = config.trainer
+    _one_of("trainer.precision", trainer.precision, ("auto", "32", "bf16"))
+    _one_of("trainer.channels_last", trainer.channels_last, ("auto", "on", "off"))
+    _one_of("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu", "mps"))
+    try:
+        device = choose_device(trainer.accelerator)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return choose_compute(device, trainer.precision, trainer.channels_last)
+
+
+def build_clock(config: Any, say: Callable[[str], None]) -> Clock:
+    """The limits; where neither is set, the default time, announced.
+
+    Raises:
+        UserError: a limit that is no duration, or not positive.
+    """
+    name, updates, time = "trainer.max_time", config.trainer.max_updates, config.trainer.max_time
+    if updates is None and time is None:
+        name, time = "trainer.default_time", config.trainer.default_time
+        say(f"stops after {time}; trainer.max_updates=N or trainer.max_time=HH:MM:SS sets another end")
+    return Clock(updates, None if time is None else parse_duration(time, name))
+
+
+def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution:
+    """The training module with all its parts.
+
+    Raises:
+        UserError: a constructor refused its arguments.
+    """
+    network: nn.Module = build("model", config.model)
+    try:
+        return SuperResolution(
+            network=compute.place(network),
+            objective=build("loss", config.loss),
+            optimizer=build("optimizer", config.optimizer),
+            schedule=build("schedule", config.schedule),
+            degradation=build("degradation", config.degradation),
+            augmentation=build("augmentation", config.augmentation),
+            clock=clock,
+            compute=compute,
+            ema=_ema(config.trainer.ema),
+            accumulate=config.trainer.accumulate,
+            clip=config.trainer.clip,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def seed_everything(seed: int) -> None:
+    """Initialisation and dropout; the data's draws have their own.
+
+    Raises:
+        UserError: the seed does not fit into 64 bits.
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise UserError(f"seed={seed} does not fit into 64 bits; take a smaller number")
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries draw from the global generator)
+    torch.manual_seed(seed)
+
+
+def _ema(decay: float | None) -> Ema | None:
+    if decay is None:
+        return None
+    if not 0 <= decay < 1:
+        raise UserError(f"trainer.ema={decay:g} must be at least 0 and below 1, or null for no average")
+    return Ema(decay)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{name}={value} is not one of {', '.join(choices)}")

@@ -1,0 +1,43 @@
+"""Lightning's Trainer as this toolkit uses it: the clock ends the run, and our callbacks save, validate and log."""
+
+import logging
+import warnings
+
+import lightning
+from lightning.pytorch.loggers import Logger
+
+from sr.data.module import CropData
+from sr.training.module import SuperResolution
+from sr.training.precision import Compute
+
+
+def make_trainer(compute: Compute, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
+    """A Trainer without its own checkpoints, bar, limits and validation.
+
+    Args:
+        compute: device.
+        callbacks: in the order in which they act.
+        loggers: what values are published to.
+    """
+    # Lightning tells about GPUs and its own products; the run's first lines say what was chosen.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    return lightning.Trainer(
+        accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
+        devices=1,
+        max_epochs=-1,
+        logger=loggers,
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        use_distributed_sampler=False,
+    )
+
+
+def fit(trainer: lightning.Trainer, module: SuperResolution, data: CropData) -> None:
+    """Train until a callback stops the run."""
+    with warnings.catch_warnings():
+        # Lightning would like a number of epochs and its own data loaders; the clock and the store replace both.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(module, datamodule=data)
