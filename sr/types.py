@@ -3,21 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float
 from torch import Tensor
 
 from sr.errors import UserError
 
-__all__ = ["Image", "LowResolution", "Picture", "Pixels", "UserError"]
+__all__ = ["Image", "LowResolution", "Picture", "UserError"]
 
 Image = Float[Tensor, "batch channel height width"]
 """Batch of pictures between rooms: float32 (bfloat16 inside autocast), RGB, range [0, 1]."""
 
 LowResolution = Float[Tensor, "batch channel low_height low_width"]
 """As `Image`, in a signature that also has high-resolution pictures, whose sizes differ."""
-
-Pixels = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
-"""One decoded picture as a file holds it: RGB, 0..255 (uint8) or 0..65535 (uint16)."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def test_missing_folder_names_the_nearest(train, tmp_path, pictures):
 
 def test_folder_without_pictures(train, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "folder 'empty' holds no pictures" in sentences(train("data.train=empty"))
+    assert "folder 'empty' is empty" in sentences(train("data.train=empty"))
     (tmp_path / "empty" / "notes.txt").write_text("no pictures here")
     assert "1 .txt" in sentences(train("data.train=empty"))
 
@@ -199,9 +199,9 @@ def test_resuming_at_another_scale_is_refused(train, run):
 
 def test_resuming_a_finished_run_changes_nothing(train, run):
     before, table = load_network(run / "last.safetensors"), (run / "metrics.csv").read_text()
-    code, out, _ = train("resume=run", defaults=False)
-    assert code == 0
-    assert "ended by max_updates after 4 updates" in out
+    err = sentences(train("resume=run", defaults=False))
+    assert "run has already reached trainer.max_updates (4 updates" in err
+    assert "give a larger trainer.max_updates" in err
     after = load_network(run / "last.safetensors")
     assert before[1] == after[1]
     for old, new in zip(before[0].parameters(), after[0].parameters(), strict=True):

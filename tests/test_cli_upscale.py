@@ -257,7 +257,7 @@ def test_an_empty_folder_is_one_sentence(upscale, tmp_path):
     code, _, err = upscale("empty", "-o", "out")
     assert code == 2
     assert len(lines(err)) == 1
-    assert "folder 'empty' holds no pictures" in err
+    assert "folder 'empty' is empty" in err
 
 
 def test_a_broken_picture_does_not_stop_the_others(upscale, tmp_path):

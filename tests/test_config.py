@@ -183,6 +183,7 @@ def test_a_sweep_runs_all_and_ends_in_a_table(train, tmp_path):
     code, out, _err = train("-m", "model=espcn,bicubic", "loss=l1,l2")
     assert "run 4" in out
     assert out.count("failed: Bicubic has no weights to train") == 2  # bicubic has nothing to train; the others go on
-    assert "loss=l2,model=espcn" in out
+    assert "model=espcn,loss=l2" in out
     assert code == 2
-    assert len(list(tmp_path.glob("outputs/*_sweep/*/summary.json"))) == 2
+    made = sorted(path.parent.name for path in tmp_path.glob("outputs/*_sweep/*/summary.json"))
+    assert made == ["0_model=espcn,loss=l1", "1_model=espcn,loss=l2"]

@@ -1,7 +1,8 @@
 """The deliverable file: what goes in comes out, what is wrong is said, what was there survives."""
 
 import os
-import signal
+import subprocess
+import sys
 
 import pytest
 import safetensors.torch
@@ -180,28 +181,34 @@ def test_only_the_first_few_keys_are_named(saved):
 # --------------------------------------------------------------------------------------- atomic writing
 
 
-@pytest.fixture
-def small_files_only():
-    """The kernel lets no file grow past 1000 bytes: writing stops half-way, as on a full disk."""
-    resource = pytest.importorskip("resource")
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+WRITE_BEYOND_THE_LIMIT = """
+import resource, signal, sys
+from pathlib import Path
+from sr.errors import UserError
+from sr.files import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+target = Path(sys.argv[1])
+try:
+    write_atomically(target, bytes(100_000))
+except UserError as error:
+    message = str(error)
+write_atomically(target.with_name("small"), bytes(999))
+print(message)
+"""
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, small_files_only):
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    # In a process of its own, whose files the kernel stops at 1000 bytes: writing stops half-way, as on a full disk.
+    pytest.importorskip("resource")
     target = tmp_path / "best.safetensors"
     target.write_bytes(b"old")
-    with pytest.raises(UserError) as error:
-        write_atomically(target, bytes(100_000))
-    assert str(error.value) == f"could not write {target}: File too large; the previous file is kept"
+    command = [sys.executable, "-c", WRITE_BEYOND_THE_LIMIT, str(target)]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert out.strip() == f"could not write {target}: File too large; the previous file is kept"
     assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
-    write_atomically(target, bytes(999))
-    assert target.stat().st_size == 999
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.safetensors", "small"]
+    assert (tmp_path / "small").stat().st_size == 999
 
 
 def test_failing_to_reach_the_disk_is_a_failure(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from sr.app.overrides import override_faults
+from sr.app.overrides import override_faults, swept_keys
 from sr.app.schema import register_schema
 from sr.errors import UserError
 
@@ -42,11 +42,11 @@ class Session:
     """The runs of one command.
 
     Attributes:
-        arguments: the overrides as typed.
+        swept: names of the settings that a sweep varies.
         outcomes: one per run, in order.
     """
 
-    arguments: list[str]
+    swept: set[str]
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, config: DictConfig) -> None:
@@ -55,14 +55,15 @@ class Session:
 
         choices = HydraConfig.get()
         sweep = choices.mode == RunMode.MULTIRUN
-        name = choices.job.override_dirname if sweep else str(choices.runtime.choices["model"])
+        overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
+        name = ",".join(o for o in overrides if o.split("=")[0] in self.swept) if sweep else model
         outcome = Outcome(name)
         self.outcomes.append(outcome)
-        folder = Path(choices.runtime.output_dir) if sweep else None
+        folder = Path(choices.sweep.dir) / f"{choices.job.num}_{name.replace('/', '_')}" if sweep else None
         if sweep:
             print(f"\n=== run {len(self.outcomes)}: {name} ===", flush=True)
         try:
-            outcome.summary = train(config, list(choices.overrides.task), str(choices.runtime.choices["model"]), folder)
+            outcome.summary = train(config, overrides, model, folder)
         except UserError as error:
             outcome.error = str(error)
             _print_error(error)
@@ -85,7 +86,7 @@ def main() -> int:
         _print_error(UserError("\n".join(faults)))
         return USER_ERROR
     register_schema()
-    session = Session(overrides)
+    session = Session(swept_keys(overrides))
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
     except KeyboardInterrupt:

@@ -69,6 +69,16 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
     return [whole] if isinstance(whole, str) else []
 
 
+def swept_keys(arguments: Sequence[str]) -> set[str]:
+    """Names of the settings that have several values on this command line.
+
+    Args:
+        arguments: overrides without faults.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(arguments))
+    return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+
+
 def defaults_faults(folder: Path) -> list[str]:
     """Misspelt keywords in defaults lists: Hydra takes ``- optioal model: x`` for a group and drops it silently.
 

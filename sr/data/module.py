@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import lightning
 import numpy as np
@@ -166,10 +166,6 @@ class CropData(lightning.LightningDataModule):
             validation_pair(entry.name, hr.picture(i), entry.gray, degradation)
             for i, entry in enumerate(hr.entries[: self.val_pictures])
         ]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the place in the data is the number of batches, which the training module keeps."""
-        return {}
 
 
 def validation_pair(name: str, hr: np.ndarray, gray: bool, degradation: Bicubic) -> ValidationPair:
