@@ -69,11 +69,11 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
         value = OmegaConf.select(composed, key)
         plain = OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
         OmegaConf.update(joined, key, plain, merge=False, force_add=True)
-    if joined.model != OmegaConf.create(saved).model or joined.scale != saved["scale"]:
+    own, asked = (OmegaConf.to_container(node.model, resolve=True) for node in (OmegaConf.create(saved), joined))
+    if own != asked:
         raise UserError(
-            f"resume={composed.resume} goes on with the network of that run, {_line(saved['model'])}; "
-            f"this command line asks for {_line({**joined.model, 'scale': joined.scale})}. "
-            "Leave model and scale out"
+            f"resume={composed.resume} goes on with the network of that run, {_line(own)}; "
+            f"this command line asks for {_line(asked)}. Leave model and scale out"
         )
     return joined
 

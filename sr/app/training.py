@@ -125,7 +125,7 @@ class Run:
         if self.resumed is not None:
             self.clock.load_state_dict(self.resumed.state["trained"]["clock"])
             reached = self.clock.reached()
-            if reached is not None:
+            if reached is not None and self.folder.read_summary() is not None:
                 raise UserError(
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
