@@ -24,6 +24,7 @@ from sr.data.crops import Batch, CropBatches
 from sr.data.module import CropData
 from sr.errors import UserError
 from sr.losses.pixel import L1
+from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.clock import Clock
 from sr.training.fitting import fit, make_trainer
 from sr.training.module import SuperResolution
@@ -158,7 +159,7 @@ def _endless(batches: CropBatches) -> Iterator[Batch]:
         number += 1
 
 
-class Turns(lightning.Callback):
+class Turns(UpdateCallback):
     """Lets the toolkit's loop and the bare loop run in turns and times both.
 
     Args:
@@ -174,17 +175,9 @@ class Turns(lightning.Callback):
         self._turn = -1
         self._started = 0.0
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """At the end of a turn of the toolkit, time one of the bare loop."""
-        assert isinstance(pl_module, SuperResolution)
-        if pl_module.updates % self.updates != 0 or not pl_module.at_update:
+        if module.updates % self.updates != 0:
             return
         _wait(self.bare.compute.device)
         own = perf_counter() - self._started

@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import lightning
 
+from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.loggers import publish
 from sr.training.module import SuperResolution
 from sr.types import UserError
@@ -44,7 +44,7 @@ class _Marks:
         )
 
 
-class TrainingLog(lightning.Callback):
+class TrainingLog(UpdateCallback):
     """Publishes means of the losses since the last row, the learning rate and the speed.
 
     Args:
@@ -61,28 +61,20 @@ class TrainingLog(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin to measure speed."""
-        assert isinstance(pl_module, SuperResolution)
-        pl_module.stopwatch.start()
-        self._start = self._last = self._marks(trainer, pl_module)
+        module = training_module(pl_module)
+        module.stopwatch.start()
+        self._start = self._last = self._marks(trainer, module)
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Write a row when it is due."""
-        assert isinstance(pl_module, SuperResolution)
-        if pl_module.at_update and pl_module.updates % self.every == 0:
-            self.write(trainer, pl_module)
+        if module.updates % self.every == 0:
+            self.write(trainer, module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write what has gathered since the last row."""
-        assert isinstance(pl_module, SuperResolution)
-        if pl_module.updates != self._last.updates:
-            self.write(trainer, pl_module)
+        module = training_module(pl_module)
+        if module.updates != self._last.updates:
+            self.write(trainer, module)
 
     def write(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Publish one row.

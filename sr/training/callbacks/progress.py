@@ -1,12 +1,12 @@
 """The progress bar, or one line now and then where the output is no terminal."""
 
 from time import monotonic
-from typing import Any
 
 import lightning
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.validation import Validation
 from sr.training.module import SuperResolution
@@ -14,7 +14,7 @@ from sr.training.module import SuperResolution
 _SECONDS_BETWEEN_LINES = 15.0
 
 
-class ProgressBar(lightning.Callback):
+class ProgressBar(UpdateCallback):
     """Shows updates, speed, share of time waiting for data, losses, and PSNR against bicubic.
 
     Place it behind `TrainingLog` and `Validation`, whose values it shows.
@@ -47,30 +47,22 @@ class ProgressBar(lightning.Callback):
             self._bar.add_task("starting", total=1.0)
             self._bar.start()
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Refresh after a logged row or a validation; between them there is nothing new to show."""
-        assert isinstance(pl_module, SuperResolution)
-        if not (pl_module.at_update and trainer.is_global_zero):
+        if not trainer.is_global_zero:
             return
-        validated = self.validation.validated_at == pl_module.updates
-        if validated and self._shown_validation != pl_module.updates:
-            self._shown_validation = pl_module.updates
-            self.console.print(f"update {pl_module.updates}: {self._validation_text()}", highlight=False)
-        if pl_module.updates % self.training_log.every != 0:
+        validated = self.validation.validated_at == module.updates
+        if validated and self._shown_validation != module.updates:
+            self._shown_validation = module.updates
+            self.console.print(f"update {module.updates}: {self._validation_text()}", highlight=False)
+        if module.updates % self.training_log.every != 0:
             return
-        text = self._text(pl_module)
+        text = self._text(module)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=pl_module.clock.progress, description=text)
+            self._bar.update(self._bar.task_ids[0], completed=module.clock.progress, description=text)
         elif monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = monotonic()
-            self.console.print(f"{pl_module.clock.progress:4.0%} {text}", highlight=False, soft_wrap=True)
+            self.console.print(f"{module.clock.progress:4.0%} {text}", highlight=False, soft_wrap=True)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the bar away."""

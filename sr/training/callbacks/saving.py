@@ -5,6 +5,7 @@ from typing import Any
 import lightning
 
 from sr.models.files import save_network
+from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.validation import Validation
 from sr.training.checkpoint import random_states, set_random_states, write_checkpoint
 from sr.training.loggers import CsvLog
@@ -13,7 +14,7 @@ from sr.training.run_folder import RunFolder
 from sr.types import UserError
 
 
-class Saving(lightning.Callback):
+class Saving(UpdateCallback):
     """Keeps ``checkpoints/last.ckpt``, ``last.safetensors`` and ``best.safetensors`` up to date.
 
     Place it behind `Validation`, whose result it stores.
@@ -45,40 +46,30 @@ class Saving(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go on from the checkpoint, if there is one."""
-        assert isinstance(pl_module, SuperResolution)
+        module = training_module(pl_module)
         if self._resume is None:
             return
-        pl_module.load_trained_state(self._resume["trained"])
+        module.load_trained_state(self._resume["trained"])
         self.validation.load_state_dict(self._resume["validation"])
-        trainer.datamodule.stream.start = pl_module.batches  # type: ignore[attr-defined]
+        trainer.datamodule.stream.start = module.batches  # type: ignore[attr-defined]
         for logger in trainer.loggers:
             if isinstance(logger, CsvLog):
-                logger.resume_from(pl_module.updates)
+                logger.resume_from(module.updates)
         set_random_states(self._resume["random"])
-        self._saved_at = pl_module.updates
+        self._saved_at = module.updates
         self._resume = None  # the state is large
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Save when it is due; never inside an accumulation, whose gradients a checkpoint does not hold."""
-        assert isinstance(pl_module, SuperResolution)
-        if not pl_module.at_update:
-            return
-        validated = self.validation.validated_at == pl_module.updates
-        if pl_module.updates % self.every == 0 or validated:
-            self.save(trainer, pl_module)
+        validated = self.validation.validated_at == module.updates
+        if module.updates % self.every == 0 or validated:
+            self.save(trainer, module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the final state."""
-        assert isinstance(pl_module, SuperResolution)
-        self._saved_at = -1 if self.validation.validated_at == pl_module.updates else self._saved_at
-        self.save(trainer, pl_module)
+        module = training_module(pl_module)
+        self._saved_at = -1 if self.validation.validated_at == module.updates else self._saved_at
+        self.save(trainer, module)
 
     def save(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Write the checkpoint and the networks; at most once per number of updates.

@@ -7,12 +7,13 @@ from typing import Any
 
 import lightning
 
+from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.validation import Validation
 from sr.training.module import SuperResolution
 from sr.types import UserError
 
 
-class Stopping(lightning.Callback):
+class Stopping(UpdateCallback):
     """Stops at the clock's limits and, saving first, on Ctrl-C and SIGTERM. A second signal ends at once."""
 
     def __init__(self) -> None:
@@ -21,12 +22,12 @@ class Stopping(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock and listen for signals."""
-        assert isinstance(pl_module, SuperResolution)
-        pl_module.clock.start()
+        module = training_module(pl_module)
+        module.clock.start()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._on_signal)
-        self._stop_if_due(trainer, pl_module)
+        self._stop_if_due(trainer, module)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:
@@ -39,18 +40,9 @@ class Stopping(lightning.Callback):
             signal.signal(number, handler)
         self._previous = {}
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Stop after an update; inside an accumulation the run could not be saved."""
-        assert isinstance(pl_module, SuperResolution)
-        if pl_module.at_update:
-            self._stop_if_due(trainer, pl_module)
+        self._stop_if_due(trainer, module)
 
     def _stop_if_due(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         reason = "interrupted" if self._signalled else module.clock.reached()
@@ -72,7 +64,7 @@ class Stopping(lightning.Callback):
         self._restore()
 
 
-class EarlyStop(lightning.Callback):
+class EarlyStop(UpdateCallback):
     """Stops when the monitored metric has not improved for some validations.
 
     Args:
@@ -96,19 +88,11 @@ class EarlyStop(lightning.Callback):
                 "early_stop watches the validation, and there is none: set data.val, or leave early_stop out"
             )
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Compare the newest validation with the best."""
-        assert isinstance(pl_module, SuperResolution)
         validation = next(c for c in trainer.callbacks if isinstance(c, Validation))  # type: ignore[attr-defined]
         since_best = validation.validated_at - validation.best_updates
-        enough = pl_module.updates >= self.min_updates and validation.validated_at == pl_module.updates
-        if pl_module.at_update and enough and since_best >= self.patience * validation.every:
-            pl_module.exit_reason = "no_improvement"
+        enough = module.updates >= self.min_updates and validation.validated_at == module.updates
+        if enough and since_best >= self.patience * validation.every:
+            module.exit_reason = "no_improvement"
             trainer.should_stop = True

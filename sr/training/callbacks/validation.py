@@ -9,6 +9,7 @@ import numpy as np
 
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
+from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.loggers import PictureLogger, publish
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
@@ -17,7 +18,7 @@ from sr.training.validation import METRICS, evaluate, network_upscaler
 from sr.types import Picture, UserError
 
 
-class Validation(lightning.Callback):
+class Validation(UpdateCallback):
     """Measures the deliverable network every so many updates, beside bicubic.
 
     Args:
@@ -50,7 +51,7 @@ class Validation(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Measure bicubic once."""
-        module = _module(pl_module)
+        module = training_module(pl_module)
         pairs = _pairs(trainer)
         if not pairs:
             return
@@ -65,22 +66,14 @@ class Validation(lightning.Callback):
         )
         self._bicubic = kept
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Validate when it is due."""
-        module = _module(pl_module)
-        if module.at_update and module.updates % self.every == 0:
+        if module.updates % self.every == 0:
             self.validate(trainer, module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Validate the final network, unless the user is waiting for an interrupted run to end."""
-        module = _module(pl_module)
+        module = training_module(pl_module)
         if module.exit_reason != "interrupted":
             self.validate(trainer, module)
 
@@ -147,11 +140,6 @@ class Validation(lightning.Callback):
         """Take back what ``state_dict`` gave."""
         self.latest, self.best = dict(state_dict["latest"]), dict(state_dict["best"])
         self.best_updates, self.validated_at = state_dict["best_updates"], state_dict["validated_at"]
-
-
-def _module(module: lightning.LightningModule) -> SuperResolution:
-    assert isinstance(module, SuperResolution)
-    return module
 
 
 def _pairs(trainer: lightning.Trainer) -> list[Any]:

@@ -1,0 +1,33 @@
+"""The base of callbacks that follow the updates clock instead of Lightning's batches."""
+
+from typing import Any
+
+import lightning
+
+from sr.training.module import SuperResolution
+
+
+class UpdateCallback(lightning.Callback):
+    """Calls `after_update` when an update is complete: never inside an accumulation."""
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Pass on batches that complete an update."""
+        module = training_module(pl_module)
+        if module.at_update:
+            self.after_update(trainer, module)
+
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """What the callback does after ``module.updates`` updates."""
+
+
+def training_module(pl_module: lightning.LightningModule) -> SuperResolution:
+    """The module under its own type, which Lightning's hooks do not know."""
+    assert isinstance(pl_module, SuperResolution)
+    return pl_module
