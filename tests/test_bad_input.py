@@ -88,7 +88,7 @@ def test_one_broken_among_many_is_reported_and_training_runs(train, pictures):
     (line,) = [line for line in out.splitlines() if "cannot be used" in line]
     assert line.startswith("1 of 14 training pictures cannot be used: ")
     assert "more_3.png" in line
-    assert "ended by max_updates after 4 updates" in out
+    assert "ended (max_updates) after 4 updates" in out
 
 
 def test_too_many_broken_pictures_name_the_setting(train, pictures):

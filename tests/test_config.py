@@ -53,7 +53,7 @@ def test_every_choice_trains_two_updates(train, tmp_path, group, choice):
     else:
         code, out, err = train(*overrides)
     assert code == 0, err
-    assert "ended by max_updates after 2 updates" in out
+    assert "ended (max_updates) after 2 updates" in out
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
@@ -94,6 +94,11 @@ def test_model_files_show_every_argument_that_matters(choice):
             "loss.terms.l1.wieght is not an argument of sr.losses.objective.Term; did you mean weight",
         ),
         ("scale=5", "scale"),
+        ("~loss", "loss is empty; choose one with loss="),
+        ("+loss=l2", "loss already has a choice; write loss=… without the plus sign"),
+        ("optimizer.lr=abc", "optimizer.lr=abc does not fit: input should be a valid number"),
+        ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),
+        ("trainer.max_time=00:99:00", "has 99 minutes and 0 seconds; both must be below 60"),
         ("trainer.precision=fp8", "trainer.precision=fp8 is not one of auto, 32, bf16"),
         ("trainer.max_time=5min", "trainer.max_time=5min is not HH:MM:SS"),
         ("trainer.val_every=0", "trainer.val_every=0 must be at least 1"),
@@ -149,7 +154,16 @@ def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
         ("model:\n  fatures: 1\n", "model.fatures is not an argument of sr.models.espcn.Espcn; did you mean features"),
         ("defaults:\n  - overide /loss: l2\n", "begins with 'overide'; did you mean override"),
         ("defaults:\n  - optioal loss: l2\n", "begins with 'optioal'; did you mean optional"),
-        ("defaults:\n  - override /loss: l3\n", "l3"),
+        ("defaults:\n  - override /loss: l3\n", "there is no loss/l3.yaml in conf; choose one of charbonnier, l1, l2"),
+        (
+            "defaults:\n  - override /modle: rdn\n",
+            "cannot override 'modle': there is no such group; did you",
+        ),
+        ("trainers:\n  max_updates: 1\n", "trainers is not a setting; did you mean trainer"),
+        ("trainer:\n  max_update: 1\n", "trainer.max_update is not a setting; did you mean trainer.max_updates"),
+        ("model: rdn\n", "a choice is made in the list `defaults`, as in `- override /model: rdn`"),
+        ("data:\n  cache: ${nosuch}\n", "nosuch"),
+        ("a:\n  b: 1\n c: 2\n", "mine.yaml is not valid YAML"),
     ],
 )
 def test_a_mistake_inside_an_experiment_is_found(train, own_conf, text, message):
@@ -158,6 +172,18 @@ def test_a_mistake_inside_an_experiment_is_found(train, own_conf, text, message)
     assert code == 2
     assert message in err
     assert "Traceback" not in err
+
+
+def test_an_experiment_without_its_first_line_is_told(train, own_conf):
+    own_conf("").write_text("trainer:\n  max_updates: 1\n")
+    code, _, err = train("experiment=mine")
+    assert code == 2
+    assert "an experiment file begins with the line `# @package _global_`" in err
+
+
+def test_a_broken_file_that_is_not_used_breaks_nothing(train, own_conf):
+    own_conf("a:\n  b: 1\n c: 2\n")
+    assert train("trainer.max_updates=1")[0] == 0
 
 
 def test_schema_comes_first():

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import math
+import os
 import socket
 from types import SimpleNamespace
 
@@ -654,3 +655,17 @@ def test_measuring_takes_little_memory_itself_and_leaves_no_trace(monkeypatch):
     assert max(math.prod(size) for size in network.sizes) <= 2 * 3 * 64 * 64
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_threads_sleep_only_beside_busy_programs(monkeypatch):
+    from sr.app.threads import wait_passively_if_busy
+
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 10.0)
+    assert wait_passively_if_busy() is None
+    assert "OMP_WAIT_POLICY" not in os.environ
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 60.0)
+    assert "other programs use 60 % of the CPU" in wait_passively_if_busy()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert wait_passively_if_busy() is None

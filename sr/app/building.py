@@ -78,7 +78,7 @@ def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution
     """
     network: nn.Module = build("model", config.model)
     try:
-        return SuperResolution(
+        module = SuperResolution(
             network=compute.place(network),
             objective=build("loss", config.loss),
             optimizer=build("optimizer", config.optimizer),
@@ -92,6 +92,8 @@ def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution
             clip=config.trainer.clip,
             seed=config.seed,
         )
+        module.configure_optimizers()  # its settings are refused now or when training starts
+        return module
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, get_origin, get_type_hints
 
 from hydra.errors import HydraException
@@ -14,10 +14,11 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaError
 
 from sr.app.nearest import did_you_mean
-from sr.app.schema import TrainConfig, TrainerConfig
+from sr.app.schema import TrainConfig, setting_names
 from sr.errors import UserError
 
 _STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
+_REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
 _HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 """Arguments that the program adds itself, by the first part of the node's name."""
@@ -38,16 +39,14 @@ def checked(config: DictConfig) -> TrainConfig:
     plain = OmegaConf.to_container(config, resolve=False)
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
+        faults = list(missing(typed))
+        resolved: Any = {} if faults else OmegaConf.to_container(typed, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(_unknown_key(error)) from error
-    faults = list(missing(typed))
-    if faults:
-        raise UserError("\n".join(faults))
-    try:
-        resolved = OmegaConf.to_container(typed, resolve=True, enum_to_str=True)
-    except OmegaConfBaseException as error:
-        raise UserError(" ".join(str(error).split())) from error
-    faults = list(target_faults(resolved))
+    faults = faults or [
+        f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
+    ]
+    faults = faults or list(target_faults(resolved))
     if faults:
         raise UserError("\n".join(faults))
     checked_config: TrainConfig = typed
@@ -135,7 +134,9 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        problems = {str(problem["msg"]).lower() for problem in error.errors()}
+        found = error.errors()
+        told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
+        problems = {str(problem["msg"]).lower() for problem in told}
         yield f"{name}={value} does not fit: {'; '.join(sorted(problems))}"
 
 
@@ -148,6 +149,5 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
     key = str(error.full_key or error.key or "")
     first = str(error).splitlines()[0]
     if "not in 'Train" in first or "not in struct" in first:
-        known = [f.name for f in fields(TrainConfig)] + [f"trainer.{f.name}" for f in fields(TrainerConfig)]
-        return f"{key} is not a setting{did_you_mean(key, known)}"
+        return f"{key} is not a setting{did_you_mean(key, setting_names())}"
     return f"{key}: {first}"

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from sr.app.overrides import override_faults, swept_keys
 from sr.app.schema import register_schema
+from sr.app.threads import wait_passively_if_busy
 from sr.errors import UserError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -86,6 +87,9 @@ def main() -> int:
         _print_error(UserError("\n".join(faults)))
         return USER_ERROR
     register_schema()
+    told = None if _only_shows(arguments) else wait_passively_if_busy()
+    if told is not None:
+        print(told, flush=True)
     session = Session(swept_keys(overrides))
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()

@@ -42,6 +42,8 @@ def ready(path: Path, accelerator: str) -> tuple[nn.Module, Compute]:
         inside = sorted(path.glob("*.safetensors"))
         example = f", for instance {inside[0]}" if inside else ""
         raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
+    if path.suffix == ".ckpt":
+        raise UserError(f"{path} is a checkpoint for resuming; take best.safetensors in its run folder")
     network, _ = load_network(path)
     compute = inference(accelerator)
     return compute.place(network).eval(), compute

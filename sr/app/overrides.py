@@ -1,9 +1,11 @@
 """Check command-line overrides before Hydra composes: all faults at once, each with the nearest valid name."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
@@ -12,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.app.nearest import did_you_mean
-from sr.app.schema import register_schema
+from sr.app.schema import register_schema, setting_names
 
 OPEN_KEYS = ("loss.terms.", "callbacks.", "logger.")
 """Dictionaries whose entries the user names."""
@@ -52,9 +54,10 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
             how = f": \"{key}='{value}'\"" if is_pair and "'" not in value and '"' not in value else ""
             faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
     groups = config_groups(folder)
-    faults += defaults_faults(folder)
     chosen = [o for o in parsed if _group(o) in groups]
     faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
+    used = [folder / _group(o) / f"{choice}.yaml" for o in chosen for choice in _values(o)]
+    faults += defaults_faults([folder / "train.yaml", *(path for path in used if path.exists())])
     if faults:
         return faults
     config = _compose(folder, [_first_choice(o) for o in chosen])
@@ -79,22 +82,25 @@ def swept_keys(arguments: Sequence[str]) -> set[str]:
     return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
 
 
-def defaults_faults(folder: Path) -> list[str]:
+def defaults_faults(files: Sequence[Path]) -> list[str]:
     """Misspelt keywords in defaults lists: Hydra takes ``- optioal model: x`` for a group and drops it silently.
 
     Args:
-        folder: the conf folder.
+        files: those that this command line uses.
     """
     faults = []
-    for path in sorted(folder.rglob("*.yaml")):
-        content = OmegaConf.load(path)
+    for path in files:
+        try:
+            content = OmegaConf.load(path)
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            faults.append(f"{path} is not valid YAML: {' '.join(str(error).split())}")
+            continue
         entries = content.get("defaults", []) if isinstance(content, DictConfig) else []
         for entry in entries if OmegaConf.is_list(entries) else []:
             for key in entry if OmegaConf.is_dict(entry) else []:
-                words = str(key).split()[:-1]
                 faults += [
                     f"{path}: {key!r} begins with {word!r}{did_you_mean(word, ('optional', 'override'))}"
-                    for word in words
+                    for word in str(key).split()[:-1]
                     if word not in ("optional", "override")
                 ]
     return faults
@@ -111,6 +117,9 @@ def _is_hydra(override: Override) -> bool:
 def _choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Iterator[str]:
     group = str(override.key_or_group)
     if "." in group or override.is_delete():
+        return
+    if override.is_add() and group != "experiment":
+        yield f"+{group}=… : {group} already has a choice; write {group}=… without the plus sign"
         return
     for choice in _values(override):
         if choice not in (None, "null") and str(choice) not in groups[_group(override)]:
@@ -147,16 +156,32 @@ def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
         with initialize_config_dir(str(folder), version_base="1.3"):
             return compose("train", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        return _sentence(error)
+        return _sentence(folder, error)
 
 
-def _sentence(error: BaseException) -> str:
-    """The innermost reason on one line, with the setting that it is about."""
+def _sentence(folder: Path, error: BaseException) -> str:
+    """The innermost reason on one line, with the nearest valid name where one is missing."""
     while error.__cause__ is not None:
         error = error.__cause__
+    text = " ".join(str(error).split())
+    groups = config_groups(folder)
+    key = re.search(r"Key '([^']+)' not in '(Train\w*)'", text)
+    if key and key[1] in groups and key[1] == "experiment":
+        return f"{text.split(' full_key')[0]}: an experiment file begins with the line `# @package _global_`"
+    if key:
+        prefix = "trainer." if key[2] == "TrainerConfig" else ""
+        return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"
+    choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
+    if choice and choice[1] in groups:
+        return f"there is no {choice[1]}/{choice[2]}.yaml in conf{did_you_mean(choice[2], groups[choice[1]])}"
+    group = re.search(r"Could not override '([^']+)'", text)
+    if group:
+        return f"an experiment cannot override {group[1]!r}: there is no such group{did_you_mean(group[1], groups)}"
+    if "Cannot assign str to Dict" in text:
+        return f"{text.split(' full_key')[0]}; a choice is made in the list `defaults`, as in `- override /model: rdn`"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error).splitlines()[0]}"
-    return " ".join(str(error).split())
+    return text
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

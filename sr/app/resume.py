@@ -1,6 +1,6 @@
 """Find the run to go on from, and join its configuration with what the command line changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sr.types import UserError
 FINISHED = ("max_updates", "max_time", "no_improvement")
 """Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
 _NOT_COMPARED = ("run_dir", "resume")
+_LIMITS = ("max_updates", "max_time", "default_time")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Resumed:
     state: dict[str, Any]
 
 
-def find_resumed(config: DictConfig, overrides: Sequence[str]) -> Resumed | None:
+def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[str], None]) -> Resumed | None:
     """What ``resume=`` asks for; None where the run starts afresh.
 
     Args:
         config: as composed from this command line.
         overrides: ``key=value`` of this command line.
+        say: told why ``auto`` found nothing.
 
     Raises:
         UserError: the folder has no checkpoint, or it is damaged, or of another network.
@@ -44,7 +46,7 @@ def find_resumed(config: DictConfig, overrides: Sequence[str]) -> Resumed | None
     if config.resume is None:
         return None
     if config.resume == "auto":
-        folder = _newest_unfinished(config)
+        folder = _newest_unfinished(config, say)
         if folder is None:
             return None
     else:
@@ -83,25 +85,34 @@ def _line(model: Any) -> str:
     return f"{str(model['_target_']).rsplit('.', 1)[-1]}({arguments})"
 
 
-def _newest_unfinished(config: DictConfig) -> RunFolder | None:
+def _newest_unfinished(config: DictConfig, say: Callable[[str], None]) -> RunFolder | None:
     wanted = _comparable(OmegaConf.to_container(config, resolve=True))
     places = [Path(config.run_dir)] if config.run_dir is not None else Path("outputs").glob("**/config.yaml")
     folders = [RunFolder(p.parent if p.name == "config.yaml" else p) for p in places]
-    unfinished = [folder for folder in folders if _is_unfinished(folder, wanted)]
-    return max(unfinished, key=lambda folder: folder.checkpoint.stat().st_mtime, default=None)
+    unfinished = sorted(filter(_is_unfinished, folders), key=lambda folder: folder.checkpoint.stat().st_mtime)
+    same = [folder for folder in unfinished if _configuration(folder) == wanted]
+    if same:
+        return same[-1]
+    other = f"; resume={unfinished[-1].path} would go on with another one" if unfinished else ""
+    say(f"resume=auto: no unfinished run of this configuration{other}; starting a new run")
+    return None
 
 
-def _is_unfinished(folder: RunFolder, wanted: dict[str, Any]) -> bool:
+def _is_unfinished(folder: RunFolder) -> bool:
     if not folder.checkpoint.exists() or not folder.config.exists():
         return False
     summary = folder.read_summary()
-    if summary is not None and summary["exit_reason"] in FINISHED:
-        return False
-    return _comparable(OmegaConf.to_container(OmegaConf.load(folder.config), resolve=True)) == wanted
+    return summary is None or summary["exit_reason"] not in FINISHED
+
+
+def _configuration(folder: RunFolder) -> dict[str, Any]:
+    return _comparable(OmegaConf.to_container(OmegaConf.load(folder.config), resolve=True))
 
 
 def _comparable(config: Any) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _NOT_COMPARED}
+    """What makes two runs the same: everything but where they lie and when they end."""
+    trainer = {key: value for key, value in config["trainer"].items() if key not in _LIMITS}
+    return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}
 
 
 def _runs_near(path: Path) -> str:

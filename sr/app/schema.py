@@ -1,6 +1,6 @@
 """The shape of the configuration. Imports nothing heavy: `train.py --help` must be quick."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -45,6 +45,12 @@ class TrainConfig:
     scale: int = MISSING
     run_dir: str | None = MISSING
     resume: str | None = MISSING
+
+
+def setting_names() -> list[str]:
+    """Names at the top and below ``trainer``; the rest belongs to constructors."""
+    top = [f.name for f in fields(TrainConfig)]
+    return top + [f"trainer.{f.name}" for f in fields(TrainerConfig)]
 
 
 def register_schema() -> None:

@@ -38,7 +38,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
         table.add_row(f"best, {best['updates']} updates", *_cells(best), f"{best['psnr_y'] - base:+.2f}")
         console.print(table)
     console.print(
-        f"ended by {summary['exit_reason']} after {summary['updates']} updates, {summary['seconds']:.0f} s; "
+        f"ended ({summary['exit_reason']}) after {summary['updates']} updates, {summary['seconds']:.0f} s; "
         f"{summary['updates_per_second']:.1f} updates/s, {summary['pictures_per_second']:.0f} pictures/s, "
         f"{summary['waiting_share']:.1%} of the time waiting for data",
         highlight=False,

@@ -22,7 +22,7 @@ from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
 from sr.training.fitting import fit, make_trainer
-from sr.training.loggers import CsvLog
+from sr.training.loggers import CsvLog, Wandb
 from sr.training.memory import check_batch_fits
 from sr.training.run_folder import RunFolder
 from sr.types import UserError
@@ -48,11 +48,9 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     for key in ("run_dir", "resume"):
         if config[key] == "":
             raise UserError(f"{key}= has no value; give a folder, or leave {key} out")
-    resumed = find_resumed(config, overrides)
+    resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
     if resumed is not None:
         config = checked(resumed.config)
-    elif config.resume == "auto":
-        console.print("resume=auto: no unfinished run of this configuration; starting a new one")
     folder = _run_folder(config, resumed, model_name, sweep_folder)
     run = Run(config, folder, console, resumed)
     try:
@@ -114,6 +112,9 @@ class Run:
         config = OmegaConf.to_container(self.config, resolve=True)
         made = build("logger", self.config.logger)
         loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
+        for logger in loggers:
+            if isinstance(logger, Wandb):
+                self.say(logger.announcement)
         trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers])
         fit(trainer, self.module, self.data)
         summary = self._summary(trainer)
@@ -130,6 +131,7 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
+        self.folder.check_writable()
         self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)

@@ -210,6 +210,8 @@ def _judge_refused(store: Store, what: str, limit: float, on_message: Callable[[
         return
     examples = "; ".join(entry.reason for entry in refused[:3]) + ("; …" if len(refused) > 3 else "")
     count = f"{len(refused)} of {total} {what} pictures cannot be used: {examples}"
+    if len(refused) > 3:
+        count += f" (all are in {store.folder / 'index.jsonl'})"
     if len(store) == 0:
         setting = "data.val" if what == "validation" else "data.train"
         raise UserError(f"{count}. None is left; name other pictures with {setting}=DIR")

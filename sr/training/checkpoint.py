@@ -63,7 +63,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
-        raise UserError(f"{path} is truncated or damaged and cannot be resumed from ({_first_line(error)})") from error
+        raise UserError(
+            f"{path} is truncated or damaged and cannot be resumed from "
+            f"({_first_line(error)}); the network itself is in last.safetensors of the run folder"
+        ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this program (expected format {FORMAT})")
     return state

@@ -26,6 +26,8 @@ def parse_duration(text: str, name: str = "trainer.max_time") -> float:
     parts = [int(part) for part in text.split(":")]
     days = parts.pop(0) if len(parts) == 4 else 0
     hours, minutes, seconds = parts
+    if minutes > 59 or seconds > 59:
+        raise UserError(f"{name}={text} has {minutes} minutes and {seconds} seconds; both must be below 60")
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 

@@ -204,6 +204,15 @@ class Wandb(Logger):
         self._run.define_metric("*", step_metric="updates")
 
     @property
+    def announcement(self) -> str:
+        """One line for the user: where the run can be seen."""
+        if self.mode == "offline":
+            return (
+                f"W&B is offline; upload the run later with: uv run wandb sync {self._run.dir.removesuffix('/files')}"
+            )
+        return f"W&B: {self._run.url or self.mode}"
+
+    @property
     def name(self) -> str:
         """Of the logger."""
         return "wandb"

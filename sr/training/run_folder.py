@@ -54,6 +54,19 @@ class RunFolder:
         """Final and best metrics, speed, and why the run ended."""
         return self.path / "summary.json"
 
+    def check_writable(self) -> None:
+        """Make sure that results can be written, before anything takes long; leaves nothing behind.
+
+        Raises:
+            UserError: they cannot.
+        """
+        new = not self.path.exists()
+        probe = self.path / ".writable"
+        write_atomically(probe, b"")
+        probe.unlink()
+        if new:
+            self.path.rmdir()
+
     def read_summary(self) -> dict[str, Any] | None:
         """The summary, or None while the run has not ended or where the file is not one of ours."""
         if not self.summary.exists():
