@@ -137,7 +137,8 @@ def test_too_many_broken_pictures_end_it_with_examples_and_the_setting(eleven):
     assert "picture_03.png" in text
     assert "picture_06.png" in text
     assert "picture_07.png" not in text, "three examples are enough"
-    assert text.endswith("; …. Take them out, or allow a larger share than data.refused=0.1")
+    assert "; … (all are in " in text
+    assert text.endswith("index.jsonl). Take them out, or allow a larger share than data.refused=0.1")
     assert len(text.splitlines()) == 1
     prepared(data_of(str(eleven), refused=0.6))
 

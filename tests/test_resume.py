@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from sr.models.files import load_network
+from sr.training.callbacks import saving
 from sr.training.checkpoint import random_states, read_checkpoint, set_random_states, write_checkpoint
 from sr.types import UserError
 from tests.conftest import REPOSITORY
@@ -120,6 +122,34 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number, crops)
     assert "go on: uv run python train.py resume=run" in out
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert state["trained"]["clock"]["updates"] >= 1
+
+
+def test_best_is_the_network_that_was_validated(train, tmp_path):
+    # A checkpoint between two validations must not put newer, unmeasured weights under the best one's name.
+    seen = []
+    write = saving.write_checkpoint
+
+    def watch(path, state):
+        write(path, state)
+        seen.append((state["trained"]["clock"]["updates"], (tmp_path / "more" / "best.safetensors").exists()))
+        if seen[-1][1]:
+            kept = load_network(tmp_path / "more" / "best.safetensors")[1]
+            assert kept.extra["updates"] == state["validation"]["best_updates"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "write_checkpoint", watch)
+        arguments = ["trainer.val_every=2", "trainer.checkpoint_every=1", "trainer.max_updates=5"]
+        assert train("run_dir=more", *arguments)[0] == 0
+    assert [updates for updates, _ in seen] == [1, 2, 3, 4, 5, 5]
+
+
+def test_a_slow_network_is_saved_by_the_wall_clock(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "LONGEST_SECONDS", 0.0)
+    saved = []
+    write = saving.write_checkpoint
+    monkeypatch.setattr(saving, "write_checkpoint", lambda path, state: (saved.append(path), write(path, state)))
+    assert train("trainer.val_every=1000", "trainer.max_updates=3")[0] == 0
+    assert len(saved) == 4  # after each update, and after the final validation
 
 
 def test_random_states_come_back(tmp_path):

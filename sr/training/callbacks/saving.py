@@ -1,5 +1,6 @@
 """Write checkpoints and networks on the updates clock, and take a run up again."""
 
+from time import monotonic
 from typing import Any
 
 import lightning
@@ -13,6 +14,9 @@ from sr.training.module import SuperResolution
 from sr.training.run_folder import RunFolder
 from sr.types import UserError
 
+LONGEST_SECONDS = 300.0
+"""A network so slow that `every` updates take longer is saved this often; saving does not change a run."""
+
 
 class Saving(UpdateCallback):
     """Keeps ``checkpoints/last.ckpt``, ``last.safetensors`` and ``best.safetensors`` up to date.
@@ -20,7 +24,7 @@ class Saving(UpdateCallback):
     Place it behind `Validation`, whose result it stores.
 
     Args:
-        every: updates between checkpoints; each validation that improves and the end of a run save too.
+        every: updates between checkpoints; each validation, the end of a run and `LONGEST_SECONDS` save too.
         folder: the run's folder.
         config: the whole configuration as plain values, interpolations unresolved.
         model: the network's configuration, resolved.
@@ -43,6 +47,7 @@ class Saving(UpdateCallback):
         self.validation = validation
         self._resume = resume
         self._saved_at = -1
+        self._saved_time = monotonic()
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -62,7 +67,8 @@ class Saving(UpdateCallback):
     def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Save when it is due; never inside an accumulation, whose gradients a checkpoint does not hold."""
         validated = self.validation.validated_at == module.updates
-        if module.updates % self.every == 0 or validated:
+        overdue = monotonic() - self._saved_time >= LONGEST_SECONDS
+        if module.updates % self.every == 0 or validated or overdue:
             self.save(trainer, module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -83,10 +89,11 @@ class Saving(UpdateCallback):
         with module.stopwatch.paused():
             module.check_finite()
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
-            if self.validation.improved:
+            validated = self.validation.validated_at == module.updates
+            if validated and self.validation.improved:
                 best = {"metrics": self.validation.best, "bicubic": self.validation.baseline}
                 save_network(self.folder.best, module.deliverable, self.model, extra | best)
-            measured = self.validation.latest if self.validation.validated_at == module.updates else {}
+            measured = self.validation.latest if validated else {}
             save_network(self.folder.last, module.deliverable, self.model, extra | {"metrics": measured})
             write_checkpoint(
                 self.folder.checkpoint,
@@ -98,3 +105,4 @@ class Saving(UpdateCallback):
                 },
             )
         self._saved_at = module.updates
+        self._saved_time = monotonic()
