@@ -1,5 +1,8 @@
 """The error that users see. Imports nothing, so that the command line starts quickly."""
 
+USER_ERROR = 2
+"""Exit code of a mistake that the user can mend."""
+
 
 class UserError(Exception):
     """A mistake that the person at the keyboard can mend.

@@ -28,6 +28,15 @@ def fixed_seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def one_thread():
+    """Threads cost more than they bring on pictures this small when other jobs share the processor."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def smooth_picture(height: int, width: int, seed: int) -> np.ndarray:
     """A uint8 RGB picture with gradients and edges: a few overlaid discs on a ramp."""
     rng = np.random.default_rng(seed)

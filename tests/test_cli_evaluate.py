@@ -12,7 +12,7 @@ from sr.image.resize import bicubic, imresize
 from sr.metrics.functional import psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
-from tests.benchmarks import FOLDERS, benchmark_folder
+from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
 HEADER = "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,seconds"
@@ -247,32 +247,11 @@ def test_a_table_that_cannot_be_written_is_one_sentence(sr, sets, tmp_path):
 # ------------------------------------------------------------------------------------- published numbers
 
 
-@pytest.fixture
-def one_thread():
-    """Threads cost more than they bring on pictures this small when other jobs share the processor."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(
-    ("name", "scale", "published"),
-    # Bicubic's PSNR on Y as tables of super-resolution papers give it (for instance Lim et al. 2017, EDSR, table 2).
-    [
-        ("Set14", 2, 30.24),
-        ("Set14", 3, 27.54),
-        ("Set14", 4, 26.00),
-        ("BSD100", 2, 29.56),
-        ("BSD100", 3, 27.21),
-        ("BSD100", 4, 25.96),
-    ],
-)
-def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale, published):
-    if not (benchmark_folder() / FOLDERS[name]).is_dir():
-        pytest.skip(f"SR_BENCHMARKS has no folder {FOLDERS[name]}")
+@pytest.mark.parametrize(("name", "scale"), PUBLISHED)
+def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale):
+    benchmark_pictures(name)  # skips where the set is missing
     assert sr("evaluate", "bicubic", "--set", name, "--scale", scale, "--csv", "t.csv", "--accelerator", "cpu")[0] == 0
     (row,) = rows(tmp_path / "t.csv")
-    assert float(row["psnr_y"]) == pytest.approx(published, abs=0.01)
+    assert float(row["psnr_y"]) == pytest.approx(PUBLISHED[name, scale][0], abs=0.01)

@@ -12,17 +12,8 @@ from sr.image.resize import bicubic, imresize
 from sr.metrics.functional import measure, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from sr.metrics.stateful import PsnrRgb, PsnrY, SsimRgb, SsimY
 from sr.types import UserError
-from tests.benchmarks import benchmark_pictures
+from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.close import assert_close
-
-PUBLISHED = {  # bicubic, PSNR and SSIM on Y, in every table of the field (VDSR, LapSRN, EDSR papers)
-    ("Set14", 2): (30.24, 0.8688),
-    ("Set14", 3): (27.54, 0.7742),
-    ("Set14", 4): (26.00, 0.7027),
-    ("BSD100", 2): (29.56, 0.8431),
-    ("BSD100", 3): (27.21, 0.7385),
-    ("BSD100", 4): (25.96, 0.6675),
-}
 
 
 @pytest.fixture
@@ -164,15 +155,6 @@ def test_mistakes_are_named():
         ssim_y(torch.rand(1, 3, 40, 18), torch.rand(1, 3, 40, 18), 4)
     with pytest.raises(ValueError, match="scale must be at least 1, got 0"):
         PsnrY(scale=0)
-
-
-@pytest.fixture
-def one_thread():
-    """Threads cost more than they bring on pictures this small when other jobs share the processor."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("one_thread")

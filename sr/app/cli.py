@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sr.errors import UserError
-
-USER_ERROR = 2
+from sr.errors import USER_ERROR, UserError
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from sr.app.networks import benchmark_folder, inference, out_of_memory, ready
+from sr.app.networks import benchmark_folder, inference, ready
 from sr.data.module import ValidationPair, validation_pair
 from sr.data.sources import Folder, Photographs
 from sr.data.store import PictureSource, to_uint8
@@ -19,6 +19,7 @@ from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.models.bicubic import Bicubic
+from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, evaluate, means, network_upscaler
 
 COLUMNS = ("model", "set", "scale", "images", *METRICS, "seconds")

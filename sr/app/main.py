@@ -15,12 +15,11 @@ from omegaconf import DictConfig
 from sr.app.overrides import override_faults, swept_keys
 from sr.app.schema import register_schema
 from sr.app.threads import wait_passively_if_busy
-from sr.errors import UserError
+from sr.errors import USER_ERROR, UserError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 INTERRUPTED = 130
-USER_ERROR = 2
-"""Exit code of a mistake that the user can mend."""
+"""Exit code of a run that was interrupted and saved."""
 
 
 @dataclass

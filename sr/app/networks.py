@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from sr.app.resume import FINISHED
@@ -88,10 +87,3 @@ def _known_sets(name: str) -> str:
         return "; set SR_BENCHMARKS to a folder of test sets to call them by name"
     known = [path.name for path in Path(root).iterdir() if path.is_dir()] if Path(root).is_dir() else []
     return f" and no such test set below SR_BENCHMARKS={root}{did_you_mean(name, known)}"
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an exception means that memory ran out."""
-    text = str(error)
-    said = "can't allocate memory" in text or "not enough memory" in text  # on Linux and macOS, on Windows
-    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -7,12 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sr.training.run_folder import RunFolder
-
-_COLUMNS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+from sr.training.validation import METRICS
 
 
 def _cells(metrics: dict[str, float]) -> list[str]:
-    return [_number(name, metrics[name]) for name in _COLUMNS]
+    return [_number(name, metrics[name]) for name in METRICS]
 
 
 def _number(name: str, value: float) -> str:
@@ -24,7 +23,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
     if summary["final"]:
         table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
         table.add_column("network")
-        for name in _COLUMNS:
+        for name in METRICS:
             table.add_column(name, justify="right")
         table.add_column("gain psnr_y", justify="right")
         base = summary["bicubic"]["psnr_y"]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
 from sr.training.fitting import fit, make_trainer
 from sr.training.loggers import CsvLog, Wandb
-from sr.training.memory import check_batch_fits
+from sr.training.memory import check_batch_fits, out_of_memory
 from sr.training.run_folder import RunFolder
 from sr.types import UserError
 
@@ -55,12 +54,10 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     run = Run(config, folder, console, resumed)
     try:
         return run.fit()
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
         raise UserError(_no_memory(config)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
-            raise UserError(_no_memory(config)) from error
-        raise
 
 
 class Run:

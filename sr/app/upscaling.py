@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import track
 
 from sr.app.nearest import nearest
-from sr.app.networks import newest_network, out_of_memory, ready
+from sr.app.networks import newest_network, ready
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.models.upscale import upscale_picture
+from sr.training.memory import out_of_memory
 
 
 def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str) -> None:

@@ -87,3 +87,10 @@ def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an exception means that memory ran out."""
+    text = str(error)
+    said = "can't allocate memory" in text or "not enough memory" in text  # on Linux and macOS, on Windows
+    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)
