@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from sr.data.crops import CropBatches, CropPlan, CropStream, ResidentStore, cut
-from sr.data.store import open_store
+from sr.data.store import PictureSource, open_store
 from sr.image.resize import imresize
 from sr.types import Picture, UserError
 from tests.conftest import smooth_picture
 
 
-class Given:
+class Given(PictureSource):
     """A source of given arrays."""
 
     heavy = False

@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from sr.data.module import CropData, validation_pair
+from sr.data.module import CropData
 from sr.degradations.bicubic import Bicubic
 from sr.image.resize import imresize
 from sr.types import UserError
@@ -179,9 +179,10 @@ def test_names_that_are_no_utf8_do_not_matter(eleven):
 def test_a_picture_of_one_pixel_keeps_the_pairs_aligned(pictures):
     Image.new("RGB", (1, 1), "red").save(pictures / "a_first.png")
     data = data_of(str(pictures))
-    prepared(data)
+    messages = prepared(data)
+    assert any("1 of 7 training pictures have no low-resolution twin, being smaller than scale=2" in m for m in messages)
     batches = data.stream.batches
-    assert [e.name for e in batches.hr.entries] == [e.name for e in batches.lr.entries]
+    assert [e.name for e in batches.hr.entries][1:] == [e.name for e in batches.lr.entries]
     for number in range(5):
         batch = batches[number]
         for lr, hr in zip(batch.lr, batch.hr, strict=True):
@@ -267,9 +268,10 @@ def test_without_validation_there_are_no_pairs(pictures):
     assert data.pairs == []
 
 
-def test_a_picture_below_one_pixel_of_low_resolution_is_named():
-    with pytest.raises(UserError, match=r"dot\.png is 7x3 pixels: too small for scale=4"):
-        validation_pair("dot.png", np.zeros((3, 7, 3), np.uint8), False, Bicubic(4))
+def test_validation_pictures_below_one_pixel_of_low_resolution_are_named(tmp_path, pictures):
+    Image.new("RGB", (7, 1), "red").save(tmp_path / "dot.png")
+    with pytest.raises(UserError, match=r"1 of 1 validation pictures have no low-resolution twin, .*dot\.png"):
+        prepared(data_of(str(pictures), str(tmp_path / "dot.png")))
 
 
 # ------------------------------------------------------------------------------------- constructor's refusals

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from sr.data.sources import Folder
-from sr.data.store import Store, open_store, to_uint8
+from sr.data.store import PictureSource, Store, open_store, to_uint8
 from sr.types import Picture, UserError
 
 
-class Drawn:
+class Drawn(PictureSource):
     """A source that counts how often it is asked."""
 
     heavy = False
@@ -93,7 +93,7 @@ def test_interrupted_build_goes_on_where_it_stopped(tmp_path):
         file.write(b"half a picture")
     source = Drawn()
     store = open_store(source, tmp_path, silent)
-    assert source.reads == [3, 4]
+    assert source.reads == [2, 3, 4]  # the last one may have been cut short, so it is read again
     assert all(np.array_equal(store.picture(i), Drawn().read(i).pixels) for i in range(5))
     assert not list(tmp_path.glob("*.building"))
 
@@ -159,4 +159,64 @@ def test_unwritable_place_is_one_sentence(tmp_path):
 def test_index_names_settings_first(tmp_path):
     folder = open_store(Drawn(), tmp_path, silent).folder
     first = json.loads((folder / "index.jsonl").read_text().splitlines()[0])
-    assert first == {"format": "sr-store/1", "source": "Drawn", "stamp": "v1 5"}
+    assert first == {"format": "sr-store/2", "source": "Drawn", "stamp": "v1 5"}
+
+
+class Several(Drawn):
+    """Every file gives three pictures, the second file none."""
+
+    def read(self, index):
+        first = super().read(index)
+        return [] if index == 1 else [Picture(np.roll(first.pixels, k, axis=0)) for k in range(3)]
+
+
+class EverySecond(Several):
+    """Keeps one picture of two, whatever they show."""
+
+    def sieve(self):
+        class Alternating:
+            def __init__(self):
+                self.seen = 0
+
+            def admit(self, pixels):
+                self.seen += 1
+                return self.seen % 2 == 1
+
+        return Alternating()
+
+
+def test_a_file_may_give_several_pictures_or_none(tmp_path):
+    store = open_store(Several(), tmp_path, silent)
+    assert [entry.source for entry in store.entries] == [0, 0, 0, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert store.entries[1].name == "drawn_0#1"
+    assert np.array_equal(store.picture(4), np.roll(Drawn().read(2).pixels, 1, axis=0))
+
+
+def test_a_sieve_decides_in_order_and_after_an_interruption_as_before(tmp_path):
+    whole = open_store(EverySecond(), tmp_path / "whole", silent)
+    assert [entry.name for entry in whole.entries][:3] == ["drawn_0#0", "drawn_0#2", "drawn_2#1"]
+
+    class Remembering(Several):
+        def sieve(self):
+            class Unseen:
+                def __init__(self):
+                    self.seen = set()
+
+                def admit(self, pixels):
+                    new = pixels.tobytes() not in self.seen
+                    self.seen.add(pixels.tobytes())
+                    return new
+
+            return Unseen()
+
+        def read(self, index):
+            return [Drawn.read(self, index), Drawn.read(self, 0)]
+
+    def stop_after_three(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_store(Remembering(), tmp_path / "cut", stop_after_three)
+    store = open_store(Remembering(), tmp_path / "cut", silent)
+    assert [entry.name for entry in store.entries] == [f"drawn_{i}#0" for i in range(5)]

@@ -1,15 +1,19 @@
 """From configuration to objects; a constructor's refusal becomes a message that names the setting."""
 
+import functools
+import inspect
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object
+from omegaconf import OmegaConf
 from torch import nn
 
+from sr.app.checks import hints_of
+from sr.app.hinted import hinted
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
@@ -18,26 +22,41 @@ from sr.types import UserError
 
 
 def build(name: str, node: Any) -> Any:
-    """Instantiate a node.
+    """Call what a checked node describes, its children first.
+
+    Keys that the ``_target_`` does not take are inputs of other values (`sr.app.checks`) and stay out; lists and
+    whole numbers become the tuples and floats of the annotations. Hydra's ``instantiate`` does neither.
 
     Args:
         name: of the setting, for messages.
         node: a configuration with ``_target_``, or a dictionary of such.
 
     Raises:
-        UserError: the constructor refused its arguments.
+        UserError: a constructor refused its arguments.
     """
+    return _made(name, OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
+
+
+def _made(name: str, node: Any) -> Any:
+    if isinstance(node, list):
+        return [_made(f"{name}[{index}]", child) for index, child in enumerate(node)]
+    if not isinstance(node, Mapping):
+        return node
+    children = {key: _made(f"{name}.{key}", child) for key, child in node.items() if not key.startswith("_")}
+    if "_target_" not in node:
+        return children
+    function: Callable[..., Any] = get_object(node["_target_"])
+    parameters, hints = inspect.signature(function).parameters, hints_of(function)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    arguments = {k: hinted(v, hints.get(k)) for k, v in children.items() if open_ended or k in parameters}
+    if node.get("_partial_"):
+        return functools.partial(function, **arguments)
     try:
-        return instantiate(node)
-    except InstantiationException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        if isinstance(cause, ValueError):
-            raise UserError(f"{name}: {cause}") from error
+        return function(**arguments)
+    except UserError:
         raise
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def build_compute(config: Any) -> Compute:

@@ -1,9 +1,10 @@
 """Check the composed configuration before anything is built: every fault at once, with the nearest valid name."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from hydra.errors import HydraException
 from hydra.utils import get_object
@@ -13,15 +14,17 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaError
 
+from sr.app.hinted import hinted
 from sr.app.nearest import did_you_mean
 from sr.app.schema import TrainConfig, setting_names
 from sr.errors import UserError
 
 _STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
 _REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
-_HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
+_HYDRA_KEYS = {"_target_", "_partial_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 """Arguments that the program adds itself, by the first part of the node's name."""
+_INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
 
 def checked(config: DictConfig) -> TrainConfig:
@@ -46,7 +49,7 @@ def checked(config: DictConfig) -> TrainConfig:
     faults = faults or [
         f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
     ]
-    faults = faults or list(target_faults(resolved))
+    faults = faults or list(target_faults(resolved, inputs=_inputs(plain)))
     if faults:
         raise UserError("\n".join(faults))
     checked_config: TrainConfig = typed
@@ -59,24 +62,36 @@ def missing(config: Any) -> Iterator[str]:
         yield f"{key} is not set; add {key}=… to the command line"
 
 
-def target_faults(node: Any, name: str = "") -> Iterator[str]:
+def _inputs(plain: Any) -> set[str]:
+    """Names that an interpolation reads, in this configuration or in a file of conf/.
+
+    ``data.root`` is no argument of the data module, but its sources read ``${data.root}``: so it is a setting.
+    """
+    from sr.app.main import CONF
+
+    texts = [path.read_text(errors="replace") for path in CONF.rglob("*.yaml")]
+    return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
+
+
+def target_faults(node: Any, name: str = "", inputs: Collection[str] = ()) -> Iterator[str]:
     """A line for each fault below a node of plain values.
 
     Args:
         node: dictionaries, lists and plain values.
         name: the node's dotted name, for messages.
+        inputs: names that only feed other values.
     """
     if isinstance(node, Mapping):
         if "_target_" in node:
-            yield from _call_faults(node, name)
+            yield from _call_faults(node, name, inputs)
         for key, child in node.items():
-            yield from target_faults(child, f"{name}.{key}" if name else str(key))
+            yield from target_faults(child, f"{name}.{key}" if name else str(key), inputs)
     elif isinstance(node, list):
         for index, child in enumerate(node):
-            yield from target_faults(child, f"{name}[{index}]")
+            yield from target_faults(child, f"{name}[{index}]", inputs)
 
 
-def _call_faults(node: Mapping[str, Any], name: str) -> Iterator[str]:
+def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) -> Iterator[str]:
     target = str(node["_target_"])
     try:
         function: Callable[..., Any] = get_object(target)
@@ -87,10 +102,10 @@ def _call_faults(node: Mapping[str, Any], name: str) -> Iterator[str]:
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     given = [key for key in node if key not in _HYDRA_KEYS]
     for key in given:
-        if key not in parameters and not open_ended:
+        if key not in parameters and not open_ended and f"{name}.{key}" not in inputs:
             yield f"{name}.{key} is not an argument of {target}{did_you_mean(key, parameters)}"
     yield from _missing_arguments(node, name, parameters)
-    hints = _hints(function)
+    hints = hints_of(function)
     for key in given:
         if key in hints and not _holds_objects(node[key]):
             yield from _type_fault(f"{name}.{key}", node[key], hints[key])
@@ -110,7 +125,8 @@ def _missing_arguments(
             yield f"{name}.{key} is not set, and {node['_target_']} needs it"
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of the arguments, empty where they cannot be read."""
     subject = function.__init__ if inspect.isclass(function) else function
     try:
         return get_type_hints(subject)
@@ -125,8 +141,7 @@ def _holds_objects(value: Any) -> bool:
 
 
 def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
-    if isinstance(value, list) and get_origin(hint) is tuple:
-        value = tuple(value)
+    value, shown = hinted(value, hint), value
     try:
         adapter = TypeAdapter(hint, config=_STRICT) if _takes_config(hint) else TypeAdapter(hint)
     except (PydanticUserError, SchemaError, TypeError):
@@ -137,7 +152,7 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
         found = error.errors()
         told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
         problems = {str(problem["msg"]).lower() for problem in told}
-        yield f"{name}={value} does not fit: {'; '.join(sorted(problems))}"
+        yield f"{name}={shown} does not fit: {'; '.join(sorted(problems))}"
 
 
 def _takes_config(hint: Any) -> bool:

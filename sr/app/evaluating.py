@@ -21,6 +21,7 @@ from sr.files import write_atomically
 from sr.models.bicubic import Bicubic
 from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, evaluate, means, network_upscaler
+from sr.types import Picture
 
 COLUMNS = ("model", "set", "scale", "images", *METRICS, "seconds")
 SHOWN = ("set", "images", *METRICS, "seconds")
@@ -101,7 +102,11 @@ def _row(model: str, name: str, source: PictureSource, upscale: Any, scale: int,
 
 def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -> ValidationPair:
     picture = source.read(number)
-    return validation_pair(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray, degradation)
+    assert isinstance(picture, Picture)
+    name, hr, scale = source.name(number), to_uint8(np.asarray(picture.pixels)), degradation.scale
+    if min(hr.shape[:2]) < scale:
+        raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
+    return validation_pair(name, hr, degradation.picture(hr), picture.gray)
 
 
 def _shown(column: str, value: Any) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from sr.data.edges import EdgeMaps
 from sr.data.store import Store
 from sr.draws import Draws
 from sr.types import UserError
@@ -41,7 +42,7 @@ class Places(NamedTuple):
 
 
 class CropPlan:
-    """Chooses crops uniformly over all positions of all pictures.
+    """Chooses crops uniformly over all positions of all pictures, or by their edge content.
 
     Args:
         store: high-resolution pictures.
@@ -49,12 +50,15 @@ class CropPlan:
         crop: side of a crop in low-resolution pixels.
         small: what to do with pictures smaller than the crop: ``pad`` them by reflection or ``skip`` them.
         seed: another seed, other crops.
+        usable: (pictures,) bool, those that have what a crop needs; None means all.
 
     Raises:
         UserError: no picture is left.
     """
 
-    def __init__(self, store: Store, scale: int, crop: int, small: Small, seed: int) -> None:
+    def __init__(
+        self, store: Store, scale: int, crop: int, small: Small, seed: int, usable: np.ndarray | None = None
+    ) -> None:
         self.crop, self.scale, self.seed = crop, scale, seed
         rows = store.heights // scale - crop + 1
         columns = store.widths // scale - crop + 1
@@ -63,7 +67,8 @@ class CropPlan:
         # A padded picture counts as having one position per direction that is too short.
         self._rows, self._columns = np.maximum(rows, 1), np.maximum(columns, 1)
         empty = (store.heights < scale) | (store.widths < scale)
-        positions = self._rows * self._columns * ~(too_small if small == "skip" else empty)
+        left_out = (too_small if small == "skip" else empty) | (False if usable is None else ~usable)
+        positions = self._rows * self._columns * ~left_out
         if len(store) == 0 or positions.sum() == 0:
             largest = max(zip(store.heights.tolist(), store.widths.tolist(), strict=True), key=min, default=(0, 0))
             raise UserError(
@@ -72,12 +77,24 @@ class CropPlan:
                 f"take data.crop={max(1, min(largest) // scale)} or less, or data.small=pad"
             )
         self._cumulative = np.cumsum(positions)
+        self.edges: EdgeMaps | None = None
+        """Where crops are drawn by edge content; None draws them uniformly."""
+
+    @property
+    def shapes(self) -> np.ndarray:
+        """(pictures, 2) possible first rows and columns of a crop in each picture."""
+        return np.stack([self._rows, self._columns], axis=1)
 
     def places(self, samples: np.ndarray) -> Places:
         """The crops of these sample numbers."""
         u = Draws(self.seed, samples).uniform("crop", 3)
         total = self._cumulative[-1]
         pictures = np.searchsorted(self._cumulative, (u[:, 0] * total).astype(np.int64), side="right")
+        if self.edges is not None:
+            within = Draws(self.seed, samples).uniform("crop by edges", 3)
+            corners = [self.edges.corner(p, v) for p, v in zip(pictures.tolist(), within, strict=True)]
+            tops, lefts = np.array(corners, dtype=np.int64).T
+            return Places(pictures, tops, lefts)
         tops = (u[:, 1] * self._rows[pictures]).astype(np.int64)
         lefts = (u[:, 2] * self._columns[pictures]).astype(np.int64)
         return Places(pictures, tops, lefts)
@@ -153,6 +170,7 @@ class CropBatches(Dataset[Batch]):
         batch_size: crops per batch in this process.
         rank: number of this process among those that train together.
         ranks: how many processes train together.
+        twins: (pictures,) number of each picture's twin in ``lr``; None where the numbers are the same.
     """
 
     plan: CropPlan
@@ -161,6 +179,11 @@ class CropBatches(Dataset[Batch]):
     batch_size: int
     rank: int = 0
     ranks: int = 1
+    twins: np.ndarray | None = None
+
+    def twin(self, pictures: np.ndarray) -> np.ndarray:
+        """Numbers of these pictures' low-resolution twins."""
+        return pictures if self.twins is None else self.twins[pictures]
 
     def samples(self, batch: int) -> np.ndarray:
         """Sample numbers of batch ``batch``: joint batches follow each other, each split among the processes."""
@@ -171,7 +194,7 @@ class CropBatches(Dataset[Batch]):
         samples = self.samples(batch)
         pictures, tops, lefts = self.plan.places(samples)
         scale, crop = self.plan.scale, self.plan.crop
-        lr = None if self.lr is None else cut(self.lr, pictures, tops, lefts, crop)
+        lr = None if self.lr is None else cut(self.lr, self.twin(pictures), tops, lefts, crop)
         hr = cut(self.hr, pictures, tops * scale, lefts * scale, crop * scale, scale)
         return Batch(lr, hr, torch.from_numpy(samples))
 
@@ -228,7 +251,7 @@ class CropStream:
             samples = self.batches.samples(number)
             pictures, tops, lefts = plan.places(samples)
             yield Batch(
-                None if lr is None else lr.cut(pictures, tops, lefts, crop),
+                None if lr is None else lr.cut(self.batches.twin(pictures), tops, lefts, crop),
                 hr.cut(pictures, tops * scale, lefts * scale, crop * scale, scale),
                 torch.from_numpy(samples),
             )

@@ -1,7 +1,8 @@
 """The data module: stores for training and validation, crops for the one, whole pictures for the other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import lightning
@@ -10,13 +11,15 @@ import psutil
 import torch
 
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
+from sr.data.degrade import Degradation
+from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.sources import Folder, Reduced
-from sr.data.store import PictureSource, Store, cache_root, open_store
-from sr.degradations.bicubic import Bicubic
+from sr.data.store import OnMessage, OnProgress, PictureSource, Store, cache_root, open_store
+from sr.data.twins import twin_numbers
 from sr.types import UserError
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with (what is being built, pictures done, pictures in all)."""
+TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")
+"""Never trained on: a network that has seen them has no number to compare."""
 
 _SHARE_OF_MEMORY = 0.4  # of what is free: the network and its activations need the rest
 
@@ -48,6 +51,12 @@ class CropData(lightning.LightningDataModule):
         crop: side of a training crop in low-resolution pixels.
         batch_size: crops per batch and process.
         seed: another seed, other crops.
+        train_lr: low-resolution pictures that are given, twin after twin of ``train``; None makes them with the
+            degradation.
+        val_lr: likewise, of ``val``.
+        positions: ``uniform`` over all places of all pictures, or by edge content (``edges``).
+        edge_background: with ``edges``, what flat regions get, where the strongest edge of a picture gets 1.
+        edge_sigma: with ``edges``, how far an edge counts, in high-resolution pixels.
         crops: ``device`` cuts crops in the training process, out of the device's own memory; ``workers`` in
             loader processes; ``auto`` takes ``device`` where the stores fit.
         workers: number of loader processes, and of processes that build a store.
@@ -65,6 +74,11 @@ class CropData(lightning.LightningDataModule):
         crop: int,
         batch_size: int,
         seed: int,
+        train_lr: PictureSource | str | Sequence[str] | None = None,
+        val_lr: PictureSource | str | Sequence[str] | None = None,
+        positions: Literal["uniform", "edges"] = "uniform",
+        edge_background: float = 0.01,
+        edge_sigma: float = 9.5,
         crops: Literal["auto", "device", "workers"] = "auto",
         workers: int = 2,
         small: Small = "pad",
@@ -82,8 +96,13 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
+        if val is None and val_lr is not None:
+            raise ValueError("val_lr is given without val; name the high-resolution twins too")
         self.train_source = _source("train", train)
         self.val_source = None if val is None else _source("val", val)
+        self.train_lr = None if train_lr is None else _source("train_lr", train_lr)
+        self.val_lr = None if val_lr is None else _source("val_lr", val_lr)
+        self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
         self.val_pictures, self.cache = val_pictures, cache
@@ -91,35 +110,46 @@ class CropData(lightning.LightningDataModule):
 
     def prepare(
         self,
-        degradation: Bicubic,
+        degradation: Degradation,
         device: torch.device,
         on_progress: OnProgress = lambda *_: None,
-        on_message: Callable[[str], None] = lambda _: None,
+        on_message: OnMessage = lambda _: None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """Open or build the stores and choose how crops are cut.
+        """Download what is missing, open or build the stores and choose how crops are cut.
 
         Args:
-            degradation: makes low-resolution pictures; one with ``in_advance`` has its result stored.
+            degradation: makes low-resolution pictures where none are given; one with ``in_advance`` has its result
+                stored, another degrades each crop on the device.
             device: where batches are wanted.
-            on_progress: told how far a store is.
+            on_progress: told how far a download or a store is.
             on_message: given one line for each thing that the user should know.
             rank: number of this process among those that train together.
             ranks: how many processes train together.
 
         Raises:
-            UserError: too many unreadable pictures, no picture large enough, or no room for the store.
+            UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size, no
+                picture large enough, or no room for the store.
         """
+        for source in (self.train_source, self.train_lr, self.val_source, self.val_lr):
+            if source is not None:
+                source.fetch(on_progress, on_message)
+        _warn_of_test_sets(self.train_source, on_message)
         hr = self._store("training", self.train_source, on_progress, on_message)
-        lr = None
-        if degradation.in_advance:
-            lr = self._store("training, low resolution", Reduced(hr, degradation), on_progress, on_message)
-        plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed)
+        lr = self._low_resolution("training", self.train_lr, hr, degradation, on_progress, on_message)
+        twins = None if lr is None else twin_numbers(hr, lr, self.scale, "training", self.refused, on_message)
+        usable = None if twins is None else twins >= 0
+        plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
         if plan.small_names:
             on_message(_about_small(plan.small_names, self.small, len(hr)))
+        if self.edges is not None:
+            what = "edge maps of training"
+            plan.edges = open_edge_maps(
+                hr, plan.shapes, self.scale, self.crop, self.edges, lambda done, total: on_progress(what, done, total)
+            )
         mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
-        batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks)
+        batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
         self.stream = CropStream(batches, device, mode, self.workers)
         self.pairs = self._pairs(degradation, on_progress, on_message)
 
@@ -127,9 +157,7 @@ class CropData(lightning.LightningDataModule):
         """Endless batches."""
         return self.stream
 
-    def _store(
-        self, what: str, source: PictureSource, on_progress: OnProgress, on_message: Callable[[str], None]
-    ) -> Store:
+    def _store(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
         store = open_store(
             source,
             cache_root(self.cache),
@@ -137,12 +165,11 @@ class CropData(lightning.LightningDataModule):
             on_message,
             workers=self.workers,
         )
-        _judge_refused(store, what, self.refused, on_message)
+        if not isinstance(source, Reduced):  # `twin_numbers` tells what has become of their originals
+            _judge_refused(store, what, self.refused, on_message)
         return store
 
-    def _mode(
-        self, needed: int, device: torch.device, on_message: Callable[[str], None]
-    ) -> Literal["device", "workers"]:
+    def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
         if device.type == "cuda":
             free, where = torch.cuda.mem_get_info(device)[0], "the GPU's memory"
         else:
@@ -156,35 +183,63 @@ class CropData(lightning.LightningDataModule):
         on_message(f"crops are cut {how} ({why}: {needed / 2**20:.0f} MiB of {free / 2**20:.0f} MiB free)")
         return mode
 
-    def _pairs(
-        self, degradation: Bicubic, on_progress: OnProgress, on_message: Callable[[str], None]
-    ) -> list[ValidationPair]:
+    def _low_resolution(
+        self,
+        what: str,
+        given: PictureSource | None,
+        hr: Store,
+        degradation: Degradation,
+        on_progress: OnProgress,
+        on_message: OnMessage,
+    ) -> Store | None:
+        """The store of low-resolution twins, or None where the device makes them."""
+        name = f"{what}, low resolution"
+        if given is not None:
+            on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
+            return self._store(name, given, on_progress, on_message)
+        if what == "validation" or degradation.in_advance:
+            return self._store(name, Reduced(hr, degradation), on_progress, on_message)
+        return None
+
+    def _pairs(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> list[ValidationPair]:
+        """Views into the stores: a hundred large pictures take no memory."""
         if self.val_source is None:
             return []
         hr = self._store("validation", self.val_source, on_progress, on_message)
+        lr = self._low_resolution("validation", self.val_lr, hr, degradation, on_progress, on_message)
+        assert lr is not None
+        twins = twin_numbers(hr, lr, self.scale, "validation", self.refused, on_message)
+        numbers = [i for i in range(len(hr)) if twins[i] >= 0][: self.val_pictures]
         return [
-            validation_pair(entry.name, hr.picture(i), entry.gray, degradation)
-            for i, entry in enumerate(hr.entries[: self.val_pictures])
+            validation_pair(hr.entries[i].name, hr.picture(i), lr.picture(int(twins[i])), hr.entries[i].gray)
+            for i in numbers
         ]
 
 
-def validation_pair(name: str, hr: np.ndarray, gray: bool, degradation: Bicubic) -> ValidationPair:
-    """Cut a picture to a multiple of the scale and degrade it.
+def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool) -> ValidationPair:
+    """A picture cut to the size of its low-resolution twin.
 
     Args:
         name: of the picture.
         hr: (height, width, 3) uint8.
+        lr: (height // scale, width // scale, 3) uint8.
         gray: it has one channel.
-        degradation: how the low-resolution picture is made.
-
-    Raises:
-        UserError: the picture is smaller than one low-resolution pixel.
     """
-    scale = degradation.scale
-    height, width = (side // scale * scale for side in hr.shape[:2])
-    if min(height, width) == 0:
-        raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
-    return ValidationPair(name, degradation.picture(hr), hr[:height, :width].copy(), gray)
+    scale = hr.shape[0] // lr.shape[0]
+    return ValidationPair(name, lr, hr[: scale * lr.shape[0], : scale * lr.shape[1]], gray)
+
+
+def _warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
+    """Name the test set that pictures for training lie in."""
+    for index in range(len(source)):
+        parts = [part.lower() for part in Path(source.name(index)).parts]
+        found = next((part for part in parts if part in TEST_SETS), None)
+        if found is not None:
+            on_message(
+                f"training pictures lie in a folder called {found}, a test set of the literature "
+                f"({source.name(index)}): numbers measured on it will mean nothing"
+            )
+            return
 
 
 def _source(name: str, given: PictureSource | str | Sequence[str]) -> PictureSource:
@@ -204,7 +259,7 @@ def _about_small(names: list[str], small: Small, total: int) -> str:
     )
 
 
-def _judge_refused(store: Store, what: str, limit: float, on_message: Callable[[str], None]) -> None:
+def _judge_refused(store: Store, what: str, limit: float, on_message: OnMessage) -> None:
     refused, total = store.refused, len(store.refused) + len(store)
     if not refused:
         return

@@ -5,11 +5,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from sr.data.degrade import Degradation
 from sr.data.generated.pictures import GeneratedPictures, Kind
-from sr.data.store import Store
-from sr.degradations.bicubic import Bicubic
+from sr.data.store import PictureSource, Store
+from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture
 from sr.types import Picture
 
@@ -17,7 +16,7 @@ PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
 """Photographs inside the scikit-image package, all in the public domain or CC0 (see `skimage.data`)."""
 
 
-class Folder:
+class Folder(PictureSource):
     """Every picture below one or several folders, in a fixed order.
 
     Args:
@@ -26,8 +25,6 @@ class Folder:
     Raises:
         UserError: a folder is missing or holds no picture.
     """
-
-    heavy = False
 
     def __init__(self, folders: str | Sequence[str]) -> None:
         roots = [folders] if isinstance(folders, str) else list(folders)
@@ -57,7 +54,7 @@ class Folder:
         return read_picture(self.paths[index])
 
 
-class Generated:
+class Generated(PictureSource):
     """The first ``pictures`` of an endless seeded sequence of drawn pictures (`sr.data.generated`).
 
     Args:
@@ -91,10 +88,8 @@ class Generated:
         return Picture(self.sequence[index])
 
 
-class Photographs:
+class Photographs(PictureSource):
     """Real photographs that come inside the scikit-image package: for validation, never for training."""
-
-    heavy = False
 
     def stamp(self) -> str:
         """The names and the sizes of the files."""
@@ -119,19 +114,18 @@ class Photographs:
         return [next(folder.glob(f"{name}.*")) for name in PHOTOGRAPHS]
 
 
-class Reduced:
-    """The low-resolution twin of a store, for a degradation that always gives the same result.
+class Reduced(PictureSource):
+    """The low-resolution twin of a store.
 
     Args:
         store: high-resolution pictures.
-        degradation: one with ``in_advance`` true; its ``picture`` makes one uint8 picture from another.
+        degradation: makes one uint8 picture from another.
     """
 
-    heavy = False
-
-    def __init__(self, store: Store, degradation: Bicubic) -> None:
+    def __init__(self, store: Store, degradation: Degradation) -> None:
         self.store = store
         self.degradation = degradation
+        self.heavy = degradation.slow
 
     def stamp(self) -> str:
         """The high-resolution store's key and the degradation's settings."""
@@ -145,6 +139,12 @@ class Reduced:
         return self.store.entries[index].name
 
     def read(self, index: int) -> Picture:
-        """Degrade one picture."""
-        hr: np.ndarray = self.store.picture(index)
-        return Picture(self.degradation.picture(hr), gray=self.store.entries[index].gray)
+        """Degrade one picture.
+
+        Raises:
+            UserError: the picture is smaller than one low-resolution pixel.
+        """
+        hr, scale = self.store.picture(index), self.degradation.scale
+        if min(hr.shape[:2]) < scale:
+            raise UserError(f"{self.name(index)} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
+        return Picture(self.degradation.picture(hr, index), gray=self.store.entries[index].gray)

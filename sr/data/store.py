@@ -27,37 +27,85 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 import numpy as np
 import platformdirs
+import torch
 from filelock import FileLock, Timeout
 
 from sr.types import Picture, UserError
 
-FORMAT = "sr-store/1"
+FORMAT = "sr-store/2"
 _CHECKED_ON_OPEN = 8  # pictures whose checksum is compared every time a store is opened
 
 
-class PictureSource(Protocol):
+OnProgress = Callable[[str, int, int], None]
+"""Called with (what is being made, how much is done, how much there is in all)."""
+
+OnMessage = Callable[[str], None]
+"""Called with one line that the user should know."""
+
+
+class Sieve(Protocol):
+    """Decides, picture after picture in the order of a store, which are kept."""
+
+    def admit(self, pixels: np.ndarray) -> bool:
+        """Whether a picture, (height, width, 3) uint8, is kept."""
+
+
+Found = Picture | list[Picture] | str
+"""What a file gives: a picture, several, or the reason why it cannot be used."""
+
+
+class PictureSource:
     """Where the pictures of a store come from. Instances travel to worker processes, so they must pickle."""
 
-    heavy: bool
+    heavy = False
     """Making a picture is so slow that worker processes pay, even for a few dozen."""
+
+    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
+        """Download what is missing; called once before anything else. Sources of local files have nothing to do.
+
+        Raises:
+            UserError: something is missing and cannot be downloaded.
+        """
 
     def stamp(self) -> str:
         """A text that changes whenever any picture would."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        raise NotImplementedError
 
     def name(self, index: int) -> str:
         """A name for messages and files."""
+        raise NotImplementedError
 
-    def read(self, index: int) -> Picture:
-        """Decode one picture; UserError says why it cannot be read."""
+    def read(self, index: int) -> Picture | list[Picture]:
+        """Decode one picture, or a list of pictures (perhaps empty) where one file gives several.
+
+        Raises:
+            UserError: why it cannot be used.
+        """
+        raise NotImplementedError
+
+    def sieve(self) -> Sieve | None:
+        """What drops pictures that others already show, or None where every picture is kept."""
+        return None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the index: a picture (``reason`` empty) or a refused file (``height`` 0)."""
+    """One line of the index: a picture (``reason`` empty) or a refused file (``height`` 0).
 
+    Attributes:
+        source: number of the file in its source, which may give several pictures.
+        name: for messages and files.
+        height: rows.
+        width: columns.
+        gray: the file has one channel.
+        crc: checksum of the pixels.
+        reason: why the file cannot be used, or empty.
+    """
+
+    source: int
     name: str
     height: int
     width: int
@@ -157,7 +205,7 @@ def open_store(
     source: PictureSource,
     root: Path,
     on_progress: Callable[[int, int], None],
-    on_message: Callable[[str], None] = lambda _: None,
+    on_message: OnMessage = lambda _: None,
     workers: int | None = None,
 ) -> Store:
     """Open the store of ``source``, building or mending it when needed.
@@ -199,7 +247,7 @@ def _open_locked(
     folder: Path,
     settings: dict[str, Any],
     on_progress: Callable[[int, int], None],
-    on_message: Callable[[str], None],
+    on_message: OnMessage,
     workers: int | None,
 ) -> Store:
     if folder.exists():
@@ -224,33 +272,57 @@ def _build(
     building.mkdir(parents=True, exist_ok=True)
     index_path, pixels_path = building / "index.jsonl", building / "pixels.bin"
     found, done = _read_index(index_path)
-    if found != settings:
-        done = []
-    # What an interrupted build left behind the last complete line is cut off; the rest is kept.
-    with index_path.open("w") as index, pixels_path.open("ab") as pixels:
+    # The last file may have given only a part of its pictures when the build stopped: it is read again.
+    done = [entry for entry in done if entry.source != done[-1].source] if found == settings else []
+    with index_path.open("w") as index, pixels_path.open("a+b") as pixels:
         index.write(json.dumps(settings) + "\n")
         complete = sum(entry.size for entry in done)
         if pixels.tell() < complete:
             done, complete = [], 0
         pixels.truncate(complete)
+        sieve = source.sieve()
+        _replay(sieve, pixels, done)
         for entry in done:
             _write_line(index, entry)
-        for position, picture in _in_order(source, len(done), workers):
-            _append(index, pixels, source.name(position), picture)
+        for position, picture in _in_order(source, done[-1].source + 1 if done else 0, workers):
+            _append(index, pixels, source.name(position), position, picture, sieve)
             on_progress(position + 1, len(source))
         for file in (index, pixels):
             file.flush()
             os.fsync(file.fileno())
 
 
-def _append(index: TextIO, pixels: BinaryIO, name: str, picture: Picture | str) -> None:
-    if isinstance(picture, str):
-        _write_line(index, Entry(name, 0, 0, False, 0, picture))
+def _replay(sieve: Sieve | None, pixels: BinaryIO, done: list[Entry]) -> None:
+    """Show an interrupted build's pictures to the sieve, which has to know them."""
+    if sieve is None:
         return
-    data = np.ascontiguousarray(to_uint8(picture.pixels))
-    pixels.write(data.data)
-    pixels.flush()  # before its line: a line promises that the pixels are there
-    _write_line(index, Entry(name, data.shape[0], data.shape[1], picture.gray, zlib.crc32(data.data), ""))
+    pixels.seek(0)
+    for entry in done:
+        if not entry.reason:
+            data = np.frombuffer(pixels.read(entry.size), dtype=np.uint8)
+            sieve.admit(data.reshape(entry.height, entry.width, 3))
+
+
+def _append(
+    index: TextIO,
+    pixels: BinaryIO,
+    name: str,
+    position: int,
+    found: Found,
+    sieve: Sieve | None,
+) -> None:
+    if isinstance(found, str):
+        _write_line(index, Entry(position, name, 0, 0, False, 0, found))
+        return
+    for number, picture in enumerate(found if isinstance(found, list) else [found]):
+        data = np.ascontiguousarray(to_uint8(picture.pixels))
+        if sieve is not None and not sieve.admit(data):
+            continue
+        pixels.write(data.data)
+        pixels.flush()  # before its line: a line promises that the pixels are there
+        own = f"{name}#{number}" if isinstance(found, list) else name
+        height, width = data.shape[:2]
+        _write_line(index, Entry(position, own, height, width, picture.gray, zlib.crc32(data.data), ""))
     index.flush()
 
 
@@ -271,14 +343,16 @@ def _read_index(path: Path) -> tuple[dict[str, Any] | None, list[Entry]]:
         return None, []
 
 
-def _read(source: PictureSource, index: int) -> Picture | str:
+def _read(source: PictureSource, index: int) -> Found:
     try:
         return source.read(index)
     except UserError as error:
         return str(error)
 
 
-def _in_order(source: PictureSource, start: int, workers: int | None) -> Iterator[tuple[int, Picture | str]]:
+def _in_order(
+    source: PictureSource, start: int, workers: int | None
+) -> Iterator[tuple[int, Found]]:
     """(index, picture or the reason why there is none), in order, a few decoded ahead by worker processes.
 
     Only ``workers + 1`` pictures are in flight, so memory does not grow with the data set.
@@ -292,7 +366,7 @@ def _in_order(source: PictureSource, start: int, workers: int | None) -> Iterato
         return
     reader = _Reader(source)
     with ProcessPoolExecutor(count, get_context("spawn"), _Reader.install, (reader,)) as pool:
-        pending: deque[Future[Picture | str]] = deque()
+        pending: deque[Future[Found]] = deque()
         submitted = start
         for index in range(start, len(source)):
             while submitted < len(source) and len(pending) < count + 1:
@@ -312,8 +386,9 @@ class _Reader:
     @staticmethod
     def install(reader: "_Reader") -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that builds
+        torch.set_num_threads(1)  # the processes are the parallelism
         _Reader.installed = reader
 
     @staticmethod
-    def read(index: int) -> Picture | str:
+    def read(index: int) -> Found:
         return _read(_Reader.installed.source, index)

@@ -15,15 +15,17 @@ class Bicubic:
     Args:
         scale: integer downscaling factor.
         edge: ``mirror`` (newer MATLAB) or ``replicate`` (older): they differ within two pixels of the border.
+        in_advance: the result never changes, so a store may hold it; false computes it on the device for each crop,
+            as augmentations that change the degradation's input need.
     """
 
-    in_advance = True
-    """The result never changes, so the store may hold it."""
+    slow = False
 
-    def __init__(self, scale: int, edge: Literal["mirror", "replicate"] = "mirror") -> None:
+    def __init__(self, scale: int, edge: Literal["mirror", "replicate"] = "mirror", in_advance: bool = True) -> None:
         if scale < 1:
             raise ValueError(f"scale={scale} must be at least 1")
         self.scale = scale
+        self.in_advance = in_advance
         self.edge: Literal["mirror", "replicate"] = edge
 
     @property
@@ -36,11 +38,12 @@ class Bicubic:
         lr = bicubic(hr.float(), scale=1 / self.scale, edge=self.edge, clip=True)
         return lr.mul(255).round_().div_(255)
 
-    def picture(self, hr: np.ndarray) -> np.ndarray:
+    def picture(self, hr: np.ndarray, index: int = 0) -> np.ndarray:
         """Downscale one whole picture bit for bit as MATLAB does.
 
         Args:
             hr: (height, width, 3) uint8; rows and columns beyond a multiple of ``scale`` are left out.
+            index: its number; nothing is drawn here.
 
         Returns:
             (height // scale, width // scale, 3) uint8.

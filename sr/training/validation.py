@@ -41,7 +41,7 @@ def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, 
 
 
 def _batch(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
 def means(values: Iterable[dict[str, float]]) -> dict[str, float]:

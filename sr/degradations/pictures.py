@@ -1,0 +1,120 @@
+"""A batch of pictures that need not have one size: what travels from stage to stage of a degradation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sr.types import Image
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side on canvases of one size, each in the top left corner of its own.
+
+    What lies beyond a picture's own size is undefined. A stage that looks at neighbours fills it first
+    (`mirrored`, `repeated`); no value there may ever reach the picture.
+
+    Attributes:
+        pixels: (batch, 3, canvas height, canvas width) float32, [0, 1] unless a stage says otherwise.
+        heights: (batch,) int64, rows of each picture; on the CPU, so that nothing waits for the device.
+        widths: (batch,) int64, columns.
+        lr_size: (height, width) that every picture has at the end of the pipeline.
+    """
+
+    pixels: Image
+    heights: np.ndarray
+    widths: np.ndarray
+    lr_size: tuple[int, int]
+
+    @staticmethod
+    def of(image: Image, lr_size: tuple[int, int]) -> "Pictures":
+        """A batch in which every picture fills its canvas."""
+        batch, _, height, width = image.shape
+        return Pictures(image, np.full(batch, height), np.full(batch, width), lr_size)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(height, width) of the canvases."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    @property
+    def filled(self) -> bool:
+        """Every picture fills its canvas."""
+        height, width = self.canvas
+        return bool((self.heights == height).all() and (self.widths == width).all())
+
+    def with_pixels(self, pixels: Tensor) -> "Pictures":
+        """Other values, same sizes."""
+        return replace(self, pixels=pixels)
+
+    def at(self, positions: np.ndarray) -> "Pictures":
+        """Some pictures of the batch, by index or boolean mask."""
+        index = np.flatnonzero(positions) if positions.dtype == bool else positions
+        pixels = self.pixels if len(index) == len(self) else self.pixels[to_device(index, self.pixels.device)]
+        if len(index) == len(self) and not np.array_equal(index, np.arange(len(self))):
+            pixels = self.pixels[to_device(index, self.pixels.device)]
+        return Pictures(pixels, self.heights[index], self.widths[index], self.lr_size)
+
+    def put(self, positions: np.ndarray, pixels: Tensor) -> "Pictures":
+        """Replace the values of some pictures (index or boolean mask); their sizes stay."""
+        index = np.flatnonzero(positions) if positions.dtype == bool else positions
+        if len(index) == len(self) and np.array_equal(index, np.arange(len(self))):
+            return self.with_pixels(pixels)
+        made = self.pixels.index_copy(0, to_device(index, self.pixels.device), pixels.to(self.pixels.dtype))
+        return self.with_pixels(made)
+
+    def mirrored(self, margin: int) -> Tensor:
+        """Canvases grown by ``margin`` on all sides, everything outside a picture mirrored at its border pixel.
+
+        The border pixel itself is not repeated (`reflect` of PyTorch and OpenCV's default); where a picture is
+        smaller than the margin the reflection goes on back and forth.
+
+        Returns:
+            (batch, 3, canvas height + 2 margin, canvas width + 2 margin).
+        """
+        return self._outside(margin, _reflected)
+
+    def repeated(self, margin: int = 0) -> Tensor:
+        """As `mirrored`, but everything outside a picture repeats its border pixel (`replicate`)."""
+        return self._outside(margin, _clamped)
+
+    def _outside(self, margin: int, inside: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Tensor:
+        height, width = self.canvas
+        rows = inside(np.arange(-margin, height + margin), self.heights)
+        columns = inside(np.arange(-margin, width + margin), self.widths)
+        device = self.pixels.device
+        if (rows == rows[0]).all() and (columns == columns[0]).all():
+            return self.pixels[..., to_device(rows[0], device)[:, None], to_device(columns[0], device)]
+        batch = torch.arange(len(self), device=device)[:, None, None, None]
+        channel = torch.arange(self.pixels.shape[1], device=device)[:, None, None]
+        return self.pixels[
+            batch, channel, to_device(rows, device)[:, None, :, None], to_device(columns, device)[:, None, None, :]
+        ]
+
+
+def to_device(values: np.ndarray, device: torch.device) -> Tensor:
+    """Numbers of a batch on the device; no wait on a GPU."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def per_picture(values: np.ndarray, device: torch.device) -> Tensor:
+    """(batch,) numbers as float32 (batch, 1, 1, 1) on the device, to multiply pictures with."""
+    return to_device(values.astype(np.float32), device)[:, None, None, None]
+
+
+def _reflected(index: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(batch, index) positions inside pictures of these sizes."""
+    period = np.maximum(2 * (sizes - 1), 1)[:, None]
+    folded = np.abs(index)[None, :] % period
+    return np.minimum(folded, period - folded) * (sizes > 1)[:, None]
+
+
+def _clamped(index: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return np.clip(index[None, :], 0, sizes[:, None] - 1)

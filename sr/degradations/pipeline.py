@@ -1,0 +1,145 @@
+"""A degradation as named stages in a row, each with its own draws per sample."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from sr.degradations.pictures import Pictures, to_device
+from sr.draws import Draws
+from sr.image.io import to_image, to_pixels
+from sr.types import Image, LowResolution
+
+RUNG = 32
+"""On a CPU canvases come in multiples of so many pixels, and pictures of one canvas size are computed together."""
+
+VALIDATION_SEED = 0
+"""Validation pictures are degraded alike in every run, whatever its seed: else their numbers could not be compared."""
+
+
+class Stage(Protocol):
+    """One step of a degradation. A frozen dataclass: its `repr` tells all settings, so that a store can be keyed.
+
+    The result of a sample depends on that sample's picture and draws alone, never on its neighbours in the batch.
+    """
+
+    def __call__(self, pictures: Pictures, draws: Draws) -> Pictures:
+        """Change the pictures; ``draws`` is scoped to this stage."""
+
+
+class Pipeline:
+    """Stages one after another.
+
+    Args:
+        scale: how many times smaller the result is.
+        stages: by name, in order. A name is the scope of the stage's draws.
+        in_advance: make low-resolution pictures once, for a store, one per picture instead of one per crop; needed
+            where a stage runs outside the device (WebP, video codecs).
+        eight_bits: round the result to 8 bits, as a file would hold it.
+
+    Raises:
+        ValueError: the scale is not positive, or a stage needs ``in_advance``.
+    """
+
+    slow = True
+
+    def __init__(
+        self, scale: int, stages: Mapping[str, Stage | None], in_advance: bool = False, eight_bits: bool = True
+    ) -> None:
+        if scale < 1:
+            raise ValueError(f"scale={scale} must be at least 1")
+        self.scale = scale
+        self.stages = {name: stage for name, stage in stages.items() if stage is not None}
+        for name, stage in self.stages.items():
+            if getattr(stage, "only_in_advance", False) and not in_advance:
+                raise ValueError(f"stages.{name} runs on the CPU only; set degradation.in_advance=true")
+        self.in_advance = in_advance
+        self.eight_bits = eight_bits
+
+    @property
+    def key(self) -> str:
+        """Settings that the result depends on."""
+        return f"scale={self.scale} eight_bits={self.eight_bits} stages={self.stages}"
+
+    def __call__(self, hr: Image, draws: Draws) -> LowResolution:
+        """Degrade a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1].
+
+        Raises:
+            ValueError: the stages end with another size.
+        """
+        lr_size = (hr.shape[-2] // self.scale, hr.shape[-1] // self.scale)
+        groups = [(np.arange(len(hr)), Pictures.of(hr.float(), lr_size))]
+        for name, stage in self.stages.items():
+            scoped = draws.within(name)
+            groups = [(positions, stage(pictures, scoped.at(positions))) for positions, pictures in groups]
+            groups = _regrouped(groups, (hr.shape[-2], hr.shape[-1]))
+        made = torch.empty(len(hr), hr.shape[1], *lr_size, device=hr.device)
+        for positions, pictures in groups:
+            if pictures.canvas != lr_size or not pictures.filled:
+                height, width = int(pictures.heights[0]), int(pictures.widths[0])
+                raise ValueError(
+                    f"the stages {', '.join(self.stages)} end with {width}x{height} pixels instead of "
+                    f"{lr_size[1]}x{lr_size[0]}; end them with a resize to the low resolution"
+                )
+            made[to_device(positions, hr.device)] = pictures.pixels
+        return made.clamp_(0, 1).mul_(255).round_().div_(255) if self.eight_bits else made.clamp_(0, 1)
+
+    def picture(self, hr: np.ndarray, index: int) -> np.ndarray:
+        """Degrade one whole picture of a store, the same way every time.
+
+        Args:
+            hr: (height, width, 3) uint8; rows and columns beyond a multiple of ``scale`` are left out.
+            index: its number, which decides its draws.
+
+        Returns:
+            (height // scale, width // scale, 3) uint8.
+        """
+        height, width = (side // self.scale * self.scale for side in hr.shape[:2])
+        draws = Draws(VALIDATION_SEED, np.array([index])).within("picture")
+        with torch.no_grad():
+            return to_pixels(self(to_image(np.ascontiguousarray(hr[:height, :width])), draws))
+
+
+_Groups = list[tuple[np.ndarray, Pictures]]
+
+
+def _regrouped(groups: _Groups, hr_size: tuple[int, int]) -> _Groups:
+    """Bring pictures of similar size together on canvases that fit them, on a CPU.
+
+    The canvas of a picture then depends on its own size alone, and so does every bit of the result. A GPU
+    computes one large batch faster than several tight ones, and stays with the stage's largest canvas.
+    """
+    if groups[0][1].pixels.device.type != "cpu":
+        return groups
+    exact = {hr_size, groups[0][1].lr_size}
+    fitting = [[_canvas(size, exact) for size in _sizes(pictures)] for _, pictures in groups]
+    if all(set(sizes) == {pictures.canvas} for sizes, (_, pictures) in zip(fitting, groups, strict=True)):
+        return groups
+    members: dict[tuple[int, int], list[tuple[int, Pictures, int]]] = {}
+    for sizes, (positions, pictures) in zip(fitting, groups, strict=True):
+        for i, (canvas, position) in enumerate(zip(sizes, positions.tolist(), strict=True)):
+            members.setdefault(canvas, []).append((position, pictures, i))
+    return [_gathered(canvas, found) for canvas, found in sorted(members.items())]
+
+
+def _sizes(pictures: Pictures) -> list[tuple[int, int]]:
+    return list(zip(pictures.heights.tolist(), pictures.widths.tolist(), strict=True))
+
+
+def _canvas(size: tuple[int, int], exact: set[tuple[int, int]]) -> tuple[int, int]:
+    if size in exact:
+        return size
+    return -(-size[0] // RUNG) * RUNG, -(-size[1] // RUNG) * RUNG
+
+
+def _gathered(canvas: tuple[int, int], members: list[tuple[int, Pictures, int]]) -> tuple[np.ndarray, Pictures]:
+    first = members[0][1]
+    pixels = torch.zeros(len(members), first.pixels.shape[1], *canvas)
+    heights, widths = np.empty(len(members), dtype=np.int64), np.empty(len(members), dtype=np.int64)
+    for row, (_, pictures, i) in enumerate(members):
+        height, width = int(pictures.heights[i]), int(pictures.widths[i])
+        pixels[row, :, :height, :width] = pictures.pixels[i, :, :height, :width]
+        heights[row], widths[row] = height, width
+    positions = np.array([position for position, _, _ in members])
+    return positions, Pictures(pixels, heights, widths, first.lr_size)
