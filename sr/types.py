@@ -1,6 +1,7 @@
 """What every room shares: the shape of a batch of pictures, one decoded picture, and the error users see."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from sr.errors import UserError
 
-__all__ = ["Image", "LowResolution", "Picture", "UserError"]
+__all__ = ["Crops", "Image", "LowResolution", "Picture", "UserError"]
 
 Image = Float[Tensor, "batch channel height width"]
 """Batch of pictures between rooms: float32 (bfloat16 inside autocast), RGB, range [0, 1]."""
@@ -30,3 +31,17 @@ class Picture:
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     gray: bool = False
+
+
+class Crops(NamedTuple):
+    """A batch of crops on its way to the network.
+
+    Attributes:
+        lr: (batch, 3, h, h) low resolution, of any dtype, or None where it is made later.
+        hr: (batch, 3, s*h, s*h) the target.
+        seen: what the degradation is given where that is not the target itself, shaped like ``hr``; else None.
+    """
+
+    lr: Tensor | None
+    hr: Tensor
+    seen: Tensor | None = None

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sr.augmentations.flips import Identity
+from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
@@ -82,7 +82,7 @@ def build(net, updates, optimizer=adam, accumulate=1, clip=None, ema=None, adver
         optimizer=optimizer,
         schedule=Cosine(final=0.1, warmup=3),
         degradation=None,
-        augmentation=Identity(),
+        augmentation=Sequence({}),
         clock=Clock(updates, None),
         compute=choose_compute(CPU, precision, "off"),
         ema=ema,

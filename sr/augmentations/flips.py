@@ -1,9 +1,14 @@
-"""Flips and quarter turns: the eight symmetries of the square, one per sample."""
+"""Flips and quarter turns, one per sample: any of the eight symmetries of the square."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sr.draws import Draws
+from sr.types import Crops
+
+Symmetries = Literal["all", "horizontal", "rotations"]
 
 
 class Flips:
@@ -11,35 +16,33 @@ class Flips:
 
     The low- and the high-resolution picture of a sample get the same symmetry. Valid for degradations that
     commute with it, as all symmetric kernels do.
+
+    Args:
+        symmetries: ``all`` eight; ``horizontal`` only mirrors left-right, with probability 1/2; ``rotations`` turns
+            by 0, 90, 180 or 270 degrees, each as often.
     """
 
-    def __call__(self, lr: Tensor | None, hr: Tensor, draws: Draws) -> tuple[Tensor | None, Tensor]:
+    changes_input = False
+
+    def __init__(self, symmetries: Symmetries = "all") -> None:
+        self.symmetries = symmetries
+
+    def __call__(self, crops: Crops, draws: Draws) -> Crops:
         """Draw one symmetry per sample.
-
-        Args:
-            lr: (batch, 3, h, h) of any dtype, or None where it is made later from ``hr``.
-            hr: (batch, 3, s*h, s*h) of any dtype.
-            draws: the batch's random numbers.
-
-        Returns:
-            The pair, same shapes and dtypes.
 
         Raises:
             ValueError: the pictures are not square.
         """
-        if hr.shape[-1] != hr.shape[-2]:
-            raise ValueError(f"quarter turns need square crops, not {hr.shape[-2]}x{hr.shape[-1]}")
+        height, width = crops.hr.shape[-2:]
+        if height != width and self.symmetries != "horizontal":
+            raise ValueError(f"quarter turns need square crops, not {height}x{width}")
         coins = torch.from_numpy(draws.uniform("flips", 3) < 0.5)
-        turn = _turn_each if hr.device.type == "cpu" else _turn_all
-        return None if lr is None else turn(lr, coins), turn(hr, coins)
-
-
-class Identity:
-    """No augmentation."""
-
-    def __call__(self, lr: Tensor | None, hr: Tensor, draws: Draws) -> tuple[Tensor | None, Tensor]:
-        """Give the pair back unchanged."""
-        return lr, hr
+        if self.symmetries == "horizontal":
+            coins = coins & torch.tensor([True, False, False])
+        elif self.symmetries == "rotations":  # a swap of the axes after an odd number of mirrors is a quarter turn
+            coins = torch.stack([coins[:, 0], coins[:, 0] ^ coins[:, 2], coins[:, 2]], dim=1)
+        turn = _turn_each if crops.hr.device.type == "cpu" else _turn_all
+        return Crops(*(None if pictures is None else turn(pictures, coins) for pictures in crops))  # type: ignore[arg-type]
 
 
 def _turn_each(x: Tensor, coins: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import lightning
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from sr.data.crops import Batch
@@ -20,7 +20,7 @@ from sr.training.means import RunningMeans
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
-from sr.types import Image, LowResolution, UserError
+from sr.types import Crops, Image, LowResolution, UserError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -33,10 +33,10 @@ class Degrade(Protocol):
 
 
 class Augment(Protocol):
-    """Changes a pair of crops on the device, drawn per sample; ``lr`` is None where it is made later."""
+    """Changes a batch of crops on the device, drawn per sample."""
 
-    def __call__(self, lr: Tensor | None, hr: Tensor, draws: Draws) -> tuple[Tensor | None, Tensor]:
-        """Give back the changed pair."""
+    def __call__(self, crops: Crops, draws: Draws) -> Crops:
+        """Give back the changed crops; ``seen`` is what the degradation gets where it is not the target."""
 
 
 class SuperResolution(lightning.LightningModule):
@@ -151,12 +151,13 @@ class SuperResolution(lightning.LightningModule):
         draws = Draws(self.seed, batch.samples.numpy())
         device = self.compute.device
         lr = None if batch.lr is None else batch.lr.to(device, non_blocking=True)
-        lr, hr = self.augmentation(lr, batch.hr.to(device, non_blocking=True), draws)
-        target = self.compute.to_image(hr)
-        if lr is not None:
-            return self.compute.to_image(lr), target
+        crops = self.augmentation(Crops(lr, batch.hr.to(device, non_blocking=True)), draws)
+        target = self.compute.to_image(crops.hr)
+        if crops.lr is not None:
+            return self.compute.to_image(crops.lr), target
+        source = target if crops.seen is None else self.compute.to_image(crops.seen)
         with torch.no_grad():
-            return self.degradation(target, draws), target
+            return self.degradation(source, draws), target
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch; an update of every network when the accumulation is complete."""

@@ -1,0 +1,39 @@
+"""Augmentations one after another."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sr.draws import Draws
+from sr.types import Crops
+
+
+class Augmentation(Protocol):
+    """Changes a batch of crops on its device, drawn per sample."""
+
+    changes_input: bool
+    """What the degradation sees is no longer the target, so low-resolution pictures cannot be made in advance."""
+
+    def __call__(self, crops: Crops, draws: Draws) -> Crops:
+        """Give back the changed crops."""
+
+
+class Sequence:
+    """Steps in order, each with draws of its own.
+
+    Args:
+        steps: by name; a step that is None is left out.
+    """
+
+    def __init__(self, steps: Mapping[str, Augmentation | None]) -> None:
+        self.steps = {name: step for name, step in steps.items() if step is not None}
+
+    @property
+    def changes_input(self) -> bool:
+        """Whether any step does."""
+        return any(step.changes_input for step in self.steps.values())
+
+    def __call__(self, crops: Crops, draws: Draws) -> Crops:
+        """Apply all steps."""
+        for name, step in self.steps.items():
+            crops = step(crops, draws.within(name))
+        return crops
