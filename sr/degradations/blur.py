@@ -1,0 +1,315 @@
+"""Blur: one kernel per sample, drawn from families of kernels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from sr.degradations import kernels as families
+from sr.degradations.pictures import Pictures, to_device
+from sr.degradations.ranges import Number, check_probability, checked_range
+from sr.draws import Draws
+
+KINDS = (
+    "iso",
+    "aniso",
+    "generalised_iso",
+    "generalised_aniso",
+    "plateau_iso",
+    "plateau_aniso",
+    "box",
+    "motion",
+)
+"""Families of kernels that `Blur` chooses from."""
+
+_FFT_STEP = 32
+"""Sides of Fourier transforms are multiples of this, so that a GPU plans few different ones."""
+
+
+def filtered(
+    pixels: Float[Tensor, "batch channel extended_height extended_width"],
+    kernels: Float[Tensor, "batch k k"],
+    stride: int = 1,
+) -> Float[Tensor, "batch channel height width"]:
+    """Correlate each picture with its own kernel, all channels alike.
+
+    Args:
+        pixels: pictures grown by k // 2 on all sides, float32 (batch, channels, height + k - 1, width + k - 1).
+        kernels: float32 (batch, k, k) on the same device, k odd.
+        stride: keep every so many pixels, beginning with the first.
+
+    Returns:
+        (batch, channels, ceil(height / stride), ceil(width / stride)).
+    """
+    if pixels.device.type == "cuda":
+        # Convolutions may round to TF32 there, and take k^2 steps per pixel.
+        return _by_fourier(pixels, kernels)[..., ::stride, ::stride]
+    return _directly(pixels, kernels[:, None], stride)
+
+
+def filtered_twice(
+    pixels: Float[Tensor, "batch channel extended_height extended_width"], taps: Float[Tensor, "batch k"]
+) -> Float[Tensor, "batch channel height width"]:
+    """As `filtered`, with the kernel taps^T taps: first down the columns, then along the rows.
+
+    Args:
+        pixels: pictures grown by k // 2 on all sides, float32.
+        taps: float32 (batch, k), k odd.
+
+    Returns:
+        (batch, channels, height, width).
+    """
+    if pixels.device.type == "cuda":
+        return _by_fourier(pixels, taps[:, :, None] * taps[:, None, :])
+    return _directly(_directly(pixels, taps[:, None, :, None]), taps[:, None, None, :])
+
+
+def _directly(pixels: Tensor, kernels: Tensor, stride: int = 1) -> Tensor:
+    """Every channel of every picture as a group of one convolution: fast on a CPU, and each by itself to the bit."""
+    batch, channels, height, width = pixels.shape
+    weights = kernels.repeat_interleave(channels, dim=0)
+    made = F.conv2d(pixels.reshape(1, batch * channels, height, width), weights, groups=batch * channels, stride=stride)
+    return made.reshape(batch, channels, *made.shape[-2:])
+
+
+def _by_fourier(pixels: Tensor, kernels: Tensor) -> Tensor:
+    height, width = pixels.shape[-2:]
+    k = kernels.shape[-1]
+    sides = tuple(-(-side // _FFT_STEP) * _FFT_STEP for side in (height, width))
+    spectrum = torch.fft.rfft2(pixels, s=sides) * torch.fft.rfft2(kernels, s=sides).conj()[:, None]
+    return torch.fft.irfft2(spectrum, s=sides)[..., : height - k + 1, : width - k + 1]
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Blur each sample with a kernel of its own; borders are mirrored, the size stays.
+
+    The defaults are the first blur of Real-ESRGAN (arXiv 2107.10833, section 3.1) but for ``kinds`` and ``sinc``,
+    which that paper sets to 0.45, 0.25, 0.12, 0.03, 0.12, 0.03 (iso to plateau_aniso) and 0.1.
+
+    Attributes:
+        kinds: weight of each of `KINDS`; left-out ones do not occur.
+        sinc: share of the blurred samples that get a sinc kernel instead of one of ``kinds``.
+        size: smallest and largest size of a kernel, odd pixels; every odd size between is equally likely.
+        sigma: standard deviation in pixels; anisotropic kinds draw one for each axis.
+        rotation: of anisotropic and motion kernels, radians.
+        beta_generalised: shape of generalised Gaussians; half of the samples draw below 1 where the range spans 1.
+        beta_plateau: shape of plateau kernels, drawn likewise.
+        box: smallest and largest side of a box, pixels; even ones count.
+        length: of a motion, pixels.
+        cutoff: of the sinc kernels, see `Sinc`.
+        probability: of blurring a sample at all.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    kinds: Mapping[str, Number] = field(default_factory=lambda: {"iso": 1.0})
+    sinc: Number = 0.0
+    size: Sequence[int] = (7, 21)
+    sigma: Sequence[Number] = (0.2, 3.0)
+    rotation: Sequence[Number] = (-math.pi, math.pi)
+    beta_generalised: Sequence[Number] = (0.5, 4.0)
+    beta_plateau: Sequence[Number] = (1.0, 2.0)
+    box: Sequence[int] = (3, 3)
+    length: Sequence[Number] = (3.0, 15.0)
+    cutoff: Sequence[Number] | None = None
+    probability: Number = 1.0
+
+    def __post_init__(self) -> None:
+        settle(self, "kinds", _weights(self.kinds))
+        settle(self, "sinc", checked_share("sinc", self.sinc))
+        settle(self, "size", checked_sizes("size", self.size))
+        settle(self, "sigma", checked_range("sigma", self.sigma, 0.01, 1000))
+        settle(self, "rotation", checked_range("rotation", self.rotation, -1000, 1000))
+        settle(self, "beta_generalised", checked_range("beta_generalised", self.beta_generalised, 0.05, 100))
+        settle(self, "beta_plateau", checked_range("beta_plateau", self.beta_plateau, 0.05, 100))
+        settle(self, "box", checked_whole("box", self.box, 1, 999))
+        settle(self, "length", checked_range("length", self.length, 0, 999))
+        settle(self, "cutoff", _cutoff(self.cutoff))
+        settle(self, "probability", checked_share("probability", self.probability))
+
+    @property
+    def canvas(self) -> int:
+        """Odd side that holds every kernel that these settings can draw."""
+        sides = [1]
+        if self.sinc or set(self.kinds) - {"box", "motion"}:
+            sides.append(self.size[1])
+        if "box" in self.kinds:
+            sides.append(self.box[1] // 2 * 2 + 1)
+        if "motion" in self.kinds:
+            sides.append(math.ceil(self.length[1] / 2) * 2 + 3)
+        return max(sides)
+
+    def __call__(self, pictures: Pictures, draws: Draws) -> Pictures:
+        """Blur the samples that chance picks."""
+        return _blurred(pictures, draws, draws.chance("blur", self.probability), self)
+
+    def kernels(self, draws: Draws) -> np.ndarray:
+        """One kernel per sample, float32 (batch, canvas, canvas)."""
+        names = [*self.kinds, "sinc"]
+        total = sum(self.kinds.values())
+        shares = [(1 - self.sinc) * weight / total for weight in self.kinds.values()]
+        chosen = draws.choice("kind", [*shares, self.sinc])
+        draws.note("kind", [names[i] for i in chosen.tolist()])
+        made = np.empty((len(draws), self.canvas, self.canvas), dtype=np.float32)
+        for i in np.unique(chosen):
+            made[chosen == i] = self._of(names[i], draws.at(chosen == i))
+        return made
+
+    def _of(self, kind: str, draws: Draws) -> np.ndarray:
+        if kind == "sinc":
+            return _sinc_kernels(self.canvas, self.size, self.cutoff, draws)
+        if kind == "box":
+            sides = self.box[0] + draws.integers("box", self.box[1] - self.box[0] + 1)
+            draws.note("size", sides)
+            return families.box(self.canvas, sides)
+        theta = draws.between("rotation", *self.rotation)
+        if kind == "motion":
+            length = draws.between("length", *self.length)
+            draws.note("length", length)
+            draws.note("rotation", theta)
+            return families.motion(self.canvas, length, theta)
+        return self._bell(kind, theta, draws)
+
+    def _bell(self, kind: str, theta: np.ndarray, draws: Draws) -> np.ndarray:
+        sizes = _odd_sizes(self.size, draws)
+        sigma_x = draws.between("sigma", *self.sigma)
+        sigma_y = sigma_x
+        draws.note("size", sizes)
+        draws.note("sigma", sigma_x)
+        if kind.endswith("aniso"):
+            sigma_y = draws.between("sigma_y", *self.sigma)
+            draws.note("sigma_y", sigma_y)
+            draws.note("rotation", theta)
+        else:
+            theta = np.zeros_like(theta)
+        if not kind.startswith(("generalised", "plateau")):
+            return families.gaussian(self.canvas, sizes, sigma_x, sigma_y, theta)
+        generalised = kind.startswith("generalised")
+        beta = _around_one(self.beta_generalised if generalised else self.beta_plateau, draws)
+        draws.note("beta", beta)
+        family = families.generalised_gaussian if generalised else families.plateau
+        return family(self.canvas, sizes, sigma_x, sigma_y, theta, beta)
+
+
+@dataclass(frozen=True)
+class Sinc:
+    """Filter each sample with a sinc kernel: the ringing of sharpened and resampled pictures.
+
+    Source: Real-ESRGAN (arXiv 2107.10833), section 3.2. Its last filter draws ``cutoff`` from [pi/3, pi] whatever
+    the size: set ``cutoff: [1.0472, 3.1416]`` and ``probability: 0.8`` for that one.
+
+    Attributes:
+        size: smallest and largest size of a kernel, odd pixels.
+        probability: of filtering a sample.
+        cutoff: in radians per pixel, (0, pi]; None draws from [pi/3, pi] for sizes below 13, else from [pi/5, pi].
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    size: Sequence[int] = (7, 21)
+    probability: Number = 1.0
+    cutoff: Sequence[Number] | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, "size", checked_sizes("size", self.size))
+        settle(self, "probability", checked_share("probability", self.probability))
+        settle(self, "cutoff", _cutoff(self.cutoff))
+
+    def __call__(self, pictures: Pictures, draws: Draws) -> Pictures:
+        """Filter the samples that chance picks."""
+        return _blurred(pictures, draws, draws.chance("sinc", self.probability), self)
+
+    def kernels(self, draws: Draws) -> np.ndarray:
+        """One kernel per sample, float32 (batch, largest size, largest size)."""
+        return _sinc_kernels(self.size[1], self.size, self.cutoff, draws)
+
+
+def _blurred(pictures: Pictures, draws: Draws, where: np.ndarray, stage: Blur | Sinc) -> Pictures:
+    if not where.any():
+        return pictures
+    some = pictures.at(where)
+    kernels = stage.kernels(draws.at(where))
+    extended = some.mirrored(kernels.shape[-1] // 2)
+    return pictures.put(where, filtered(extended, to_device(kernels, extended.device)))
+
+
+def _sinc_kernels(canvas: int, size: Sequence[int], cutoff: Sequence[Number] | None, draws: Draws) -> np.ndarray:
+    sizes = _odd_sizes(size, draws)
+    if cutoff is None:
+        low = np.where(sizes < 13, math.pi / 3, math.pi / 5)
+        omega = low + (math.pi - low) * draws.uniform("cutoff")[:, 0]
+    else:
+        omega = draws.between("cutoff", *cutoff)
+    draws.note("size", sizes)
+    draws.note("cutoff", omega)
+    return families.sinc(canvas, sizes, omega)
+
+
+def _odd_sizes(size: Sequence[int], draws: Draws) -> np.ndarray:
+    return size[0] + 2 * draws.integers("size", (size[1] - size[0]) // 2 + 1)
+
+
+def _around_one(beta: Sequence[Number], draws: Draws) -> np.ndarray:
+    low, high = beta
+    if not low < 1 < high:
+        return draws.between("beta", low, high)
+    return np.where(draws.chance("below_one", 0.5), draws.between("beta", low, 1), draws.between("beta", 1, high))
+
+
+def checked_whole(name: str, value: Sequence[int], low: int, high: int) -> tuple[int, int]:
+    """As `checked_range`, for whole numbers."""
+    first, last = checked_range(name, value, low, high)
+    return int(first), int(last)
+
+
+def checked_sizes(name: str, value: Sequence[int]) -> tuple[int, int]:
+    """As `checked_whole`, for sizes of kernels, which are odd.
+
+    Raises:
+        ValueError: as there, or a number is even.
+    """
+    first, last = checked_whole(name, value, 1, 999)
+    if first % 2 == 0 or last % 2 == 0:
+        raise ValueError(f"{name}={list(value)} must be odd, such as [{first // 2 * 2 + 1}, {last // 2 * 2 + 1}]")
+    return first, last
+
+
+def checked_share(name: str, value: Number) -> float:
+    """A probability as a float.
+
+    Raises:
+        ValueError: it is not in [0, 1].
+    """
+    check_probability(name, value)
+    return float(value)
+
+
+def _cutoff(value: Sequence[Number] | None) -> tuple[float, float] | None:
+    # 3.1416 is a little more than pi, and what people write.
+    return None if value is None else checked_range("cutoff", value, 0.01, 3.1416)
+
+
+def _weights(kinds: Mapping[str, Number]) -> dict[str, float]:
+    for kind, weight in kinds.items():
+        if kind not in KINDS:
+            hint = "; a sinc kernel has a share of its own, sinc=0.1" if kind == "sinc" else ""
+            raise ValueError(f"kinds.{kind} is not one of {', '.join(KINDS)}{hint}")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"kinds.{kind}={weight:g} must be a weight of at least 0")
+    made = {kind: float(weight) for kind, weight in kinds.items() if weight > 0}
+    if not made:
+        raise ValueError("kinds has no weight above 0; give one, such as kinds={iso: 1}")
+    return made
+
+
+def settle(stage: object, name: str, value: object) -> None:
+    """Keep a checked setting of a frozen stage: YAML gives lists and whole numbers, stages hold tuples and floats."""
+    object.__setattr__(stage, name, value)
