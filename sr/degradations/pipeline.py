@@ -1,7 +1,7 @@
 """A degradation as named stages in a row, each with its own draws per sample."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ VALIDATION_SEED = 0
 """Validation pictures are degraded alike in every run, whatever its seed: else their numbers could not be compared."""
 
 
+@runtime_checkable
 class Stage(Protocol):
     """One step of a degradation. A frozen dataclass: its `repr` tells all settings, so that a store can be keyed.
 
@@ -73,7 +74,7 @@ class Pipeline:
         for name, stage in self.stages.items():
             scoped = draws.within(name)
             groups = [(positions, stage(pictures, scoped.at(positions))) for positions, pictures in groups]
-            groups = _regrouped(groups, (hr.shape[-2], hr.shape[-1]))
+            groups = regrouped(groups, (hr.shape[-2], hr.shape[-1]))
         made = torch.empty(len(hr), hr.shape[1], *lr_size, device=hr.device)
         for positions, pictures in groups:
             if pictures.canvas != lr_size or not pictures.filled:
@@ -104,7 +105,7 @@ class Pipeline:
 _Groups = list[tuple[np.ndarray, Pictures]]
 
 
-def _regrouped(groups: _Groups, hr_size: tuple[int, int]) -> _Groups:
+def regrouped(groups: _Groups, hr_size: tuple[int, int]) -> _Groups:
     """Bring pictures of similar size together on canvases that fit them, on a CPU.
 
     The canvas of a picture then depends on its own size alone, and so does every bit of the result. A GPU
