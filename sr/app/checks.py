@@ -49,6 +49,7 @@ def checked(config: DictConfig) -> TrainConfig:
     faults = faults or [
         f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
     ]
+    faults = faults or list(_built_from_nothing(plain, typed))
     faults = faults or list(target_faults(resolved, inputs=_inputs(plain)))
     if faults:
         raise UserError("\n".join(faults))
@@ -71,6 +72,27 @@ def _inputs(plain: Any) -> set[str]:
 
     texts = [path.read_text(errors="replace") for path in CONF.rglob("*.yaml")]
     return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
+
+
+def _built_from_nothing(plain: Any, typed: Any, name: str = "") -> Iterator[str]:
+    """A line for each text that is put together from a setting that is null, such as ``${data.target}/noise``."""
+    if isinstance(plain, (Mapping, list)):
+        children = plain.items() if isinstance(plain, Mapping) else enumerate(plain)
+        for key, child in children:
+            yield from _built_from_nothing(child, typed, f"{name}.{key}" if name else str(key))
+    elif isinstance(plain, str):
+        for source in _INTERPOLATION.findall(plain):
+            if plain != f"${{{source}}}" and OmegaConf.select(typed, source) is None:
+                yield f"{name} is {plain}, and {_root(typed, source)} is null; add {_root(typed, source)}=…"
+
+
+def _root(typed: Any, name: str) -> str:
+    """The setting at the end of a chain of interpolations: what the user has to give."""
+    parent, _, key = name.rpartition(".")
+    node = OmegaConf.to_container(OmegaConf.select(typed, parent) if parent else typed, resolve=False)
+    value = node.get(key) if isinstance(node, Mapping) else None
+    inner = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
+    return _root(typed, inner[1]) if inner else name
 
 
 def target_faults(node: Any, name: str = "", inputs: Collection[str] = ()) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sr.app.prepare import app as prepare
 from sr.errors import USER_ERROR, UserError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
 app.add_typer(bench, name="bench")
+app.add_typer(prepare, name="prepare")
 
 Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
 ConfOverrides = Annotated[
@@ -69,6 +71,48 @@ def evaluate(
     evaluate_sets(model, sets, scale, csv, accelerator)
 
 
+@app.command()
+def degrade(
+    overrides: ConfOverrides = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file of the contact sheet.")] = Path("sheet.png"),
+    count: Annotated[int, typer.Option(help="Crops on the sheet.")] = 8,
+    samples: Annotated[int, typer.Option(help="Crops that histograms and speed come from.")] = 256,
+) -> None:
+    """Show what the network would see: crops in both resolutions, what was drawn for each, histograms, pictures/s.
+
+    [dim]sr degrade degradation=second_order scale=4 -o sheet.png
+    sr degrade data=folder data.train=PHOTOS degradation=jpeg_light[/dim]
+    """
+    from sr.app.degrading import degrade as run
+
+    run(overrides or [], output, count, samples)
+
+
+@app.command()
+def doctor(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Folders of training pictures.")],
+    val: Annotated[list[Path] | None, typer.Option(help="Folder of validation pictures. Repeatable.")] = None,
+    lr: Annotated[Path | None, typer.Option(help="Folder of given low-resolution pictures; needs --scale.")] = None,
+    scale: Annotated[int | None, typer.Option(help="Between low and high resolution (2 without --lr).")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every file with its verdict here.")] = None,
+    crop_size: Annotated[int, typer.Option(help="Side of a training crop, as data.crop.")] = 48,
+    refused: Annotated[float, typer.Option(help="Largest share of unreadable pictures, as data.refused.")] = 0.1,
+    workers: Annotated[int, typer.Option(help="Processes that read.")] = 2,
+    seconds: Annotated[float, typer.Option(help="Longest time for one file.")] = 60.0,
+    verbose: Annotated[bool, typer.Option("--verbose", help="A line for every problem.")] = False,
+) -> None:
+    """Look at every file before training: is it readable, large enough, new, sharp, and does its pair fit?
+
+    The exit code is 0 where training would be safe and 1 where not.
+
+    [dim]sr doctor PHOTOS --val OTHER_PHOTOS --json report.json
+    sr doctor HR --lr LR --scale 4[/dim]
+    """
+    from sr.app.doctoring import doctor as run
+
+    raise typer.Exit(run(folders, val or [], lr, scale, json, crop_size, workers, refused, seconds, verbose))
+
+
 @bench.command("data")
 def bench_data(
     overrides: ConfOverrides = None,
@@ -98,6 +142,21 @@ def bench_step(
     from sr.app.benchmarks import bench_step as run
 
     run(overrides or [], updates, rounds)
+
+
+@bench.command("degradation")
+def bench_degradation(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
+) -> None:
+    """Degraded pictures per second: batched, against the same stages on one picture at a time.
+
+    [dim]sr bench degradation degradation=second_order scale=4
+    sr bench degradation degradation=realsr degradation.pool=DIR[/dim]
+    """
+    from sr.app.bench_degradation import bench_degradation as run
+
+    run(overrides or [], seconds)
 
 
 def main() -> None:

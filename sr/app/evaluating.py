@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from sr.app.networks import benchmark_folder, inference, ready
+from sr.app.networks import benchmark_paths, inference, ready
 from sr.data.module import ValidationPair, validation_pair
 from sr.data.sources import Folder, Photographs
 from sr.data.store import PictureSource, to_uint8
@@ -42,7 +42,7 @@ def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: 
     """
     console = Console()
     upscale, factor = _upscaler(model, scale, accelerator)
-    sources = {name: _source(name) for name in sets}
+    sources = {name: _source(name, factor) for name in sets}
     rows = [_row(model, name, source, upscale, factor, console) for name, source in sources.items()]
     console.print(
         f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
@@ -78,8 +78,8 @@ def _upscaler(model: str, scale: int | None, accelerator: str) -> tuple[Any, int
     return network_upscaler(network, compute.device, compute.exact()), int(network.scale)
 
 
-def _source(name: str) -> PictureSource:
-    return Photographs() if name == "photographs" else Folder([str(benchmark_folder(name))])
+def _source(name: str, scale: int) -> PictureSource:
+    return Photographs() if name == "photographs" else Folder([str(path) for path in benchmark_paths(name, scale)])
 
 
 def _row(model: str, name: str, source: PictureSource, upscale: Any, scale: int, console: Console) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -
     name, hr, scale = source.name(number), to_uint8(np.asarray(picture.pixels)), degradation.scale
     if min(hr.shape[:2]) < scale:
         raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
-    return validation_pair(name, hr, degradation.picture(hr), picture.gray)
+    return validation_pair(name, hr, degradation.picture(hr), picture.gray, scale)
 
 
 def _shown(column: str, value: Any) -> str:

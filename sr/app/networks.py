@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from sr.app.resume import FINISHED
+from sr.data.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
 from sr.models.files import load_network
 from sr.training.precision import Compute, choose_compute, choose_device
@@ -63,8 +64,12 @@ def inference(accelerator: str) -> Compute:
     return choose_compute(device, "32", "auto")
 
 
-def benchmark_folder(name: str) -> Path:
-    """A folder as given, or a test set by name below ``SR_BENCHMARKS`` (its ``HR`` folder where it has one).
+def benchmark_paths(name: str, scale: int) -> list[Path]:
+    """A folder as given (its ``HR`` folder where it has one), or the pictures of a test set below ``SR_BENCHMARKS``.
+
+    Args:
+        name: of a folder, or of a set in any of its usual spellings and layouts.
+        scale: some layouts have other high-resolution files for each.
 
     Raises:
         UserError: there is neither.
@@ -72,11 +77,12 @@ def benchmark_folder(name: str) -> Path:
     if not name:
         raise UserError("--set has no value; give a folder, or the name of a test set")
     folder = Path(name).expanduser()
-    if not folder.exists() and "SR_BENCHMARKS" in os.environ:
-        folder = Path(os.environ["SR_BENCHMARKS"]) / name
-    if not folder.exists():
+    if folder.exists():
+        return [folder / "HR" if (folder / "HR").is_dir() else folder]
+    found = existing_set(Path(os.environ["SR_BENCHMARKS"]), name) if "SR_BENCHMARKS" in os.environ else None
+    if found is None:
         raise UserError(f"--set {name}: no such folder{_known_sets(name)}")
-    return folder / "HR" if (folder / "HR").is_dir() else folder
+    return hr_pictures(found, scale)
 
 
 def _known_sets(name: str) -> str:

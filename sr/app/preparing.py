@@ -1,4 +1,4 @@
-"""The progress bar of store builds."""
+"""The progress bars of downloads and store builds."""
 
 from time import monotonic
 from types import TracebackType
@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _SECONDS_BETWEEN_LINES = 10.0
+_IN_BYTES = ("downloading", "checking", "unpacking")
 
 
 class StoreProgress:
-    """A bar per store that is built; on an output that is no terminal, a line now and then.
+    """A bar per download and per store that is built; on an output that is no terminal, a line now and then.
 
     Args:
         console: where to draw.
@@ -19,8 +20,9 @@ class StoreProgress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._tasks: dict[str, object] = {}
+        self._told: dict[str, int] = {}
         self._bar = Progress(
-            TextColumn("preparing {task.description}"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -43,11 +45,14 @@ class StoreProgress:
         self._bar.stop()
 
     def update(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` pictures of the store ``what`` are in."""
+        """``done`` of ``total`` are finished of what is named, such as "preparing training pictures"."""
+        unit = ""
+        if what.split()[0] in _IN_BYTES:
+            done, total, unit = done // 2**20, -(-total // 2**20), " MiB"
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(f"{what} pictures", total=total)
+            self._tasks[what] = self._bar.add_task(what + unit, total=total)
         self._bar.update(self._tasks[what], completed=done)  # type: ignore[arg-type]
         due = monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES
-        if not self.console.is_terminal and (due or done == total):
-            self._last_line = monotonic()
-            self.console.print(f"preparing {what} pictures: {done}/{total}", highlight=False)
+        if not self.console.is_terminal and (due or done == total) and self._told.get(what) != done:
+            self._last_line, self._told[what] = monotonic(), done
+            self.console.print(f"{what}: {done}/{total}{unit}", highlight=False)

@@ -14,6 +14,7 @@ from sr.app.checks import checked
 from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
 from sr.app.tables import print_result
+from sr.data.module import CropData
 from sr.files import write_atomically
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
@@ -135,6 +136,7 @@ class Run:
         check_batch_fits(self.module.network, lr_shape, self.compute)
         with StoreProgress(self.console) as progress:
             self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
+        check_input(self.module.augmentation, self.data)
 
     def _open_folder(self) -> None:
         if self.resumed is not None:
@@ -164,6 +166,20 @@ class Run:
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
             "run_dir": str(self.folder.path),
         }
+
+
+def check_input(augmentation: Any, data: CropData) -> None:
+    """An augmentation that changes what the degradation sees needs a degradation that has not run yet.
+
+    Raises:
+        UserError: low-resolution pictures are given or made in advance.
+    """
+    if augmentation.changes_input and data.stream.batches.lr is not None:
+        names = ", ".join(name for name, step in augmentation.steps.items() if step.changes_input)
+        raise UserError(
+            f"augmentation {names} changes what the degradation sees, but low-resolution pictures are given or made in "
+            "advance; set degradation.in_advance=false, or leave the augmentation out"
+        )
 
 
 def _run_folder(config: Any, resumed: Resumed | None, model_name: str, sweep_folder: Path | None) -> RunFolder:

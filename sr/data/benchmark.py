@@ -129,11 +129,10 @@ def set_folder(root: Path, name: str) -> Path:
     """
     if not root.is_dir():
         raise UserError(f"there is no folder of test sets '{root}'; give data.root=DIR, or set SR_BENCHMARKS")
+    found = existing_set(root, name)
+    if found is not None:
+        return found
     official = official_name(name)
-    for wanted in (name, official, *NAMES.get(official, ())):
-        folder = _below(root, wanted)
-        if folder is not None:
-            return folder
     there = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     near = get_close_matches(name.lower(), [other.lower() for other in (*there, *NAMES)], 1)
     meant = next((other for other in (*there, *NAMES) if near and other.lower() == near[0]), None)
@@ -144,6 +143,13 @@ def set_folder(root: Path, name: str) -> Path:
     else:
         advice = ""
     raise UserError(f"there is no test set {name} in {root}, which holds {', '.join(there) or 'no folder'}{advice}")
+
+
+def existing_set(root: Path, name: str) -> Path | None:
+    """The folder of a set below the root, by any of its names; None where there is none."""
+    official = official_name(name)
+    folders = (_below(root, wanted) for wanted in (name, official, *NAMES.get(official, ())))
+    return next((folder for folder in folders if folder is not None), None)
 
 
 def hr_pictures(folder: Path, scale: int) -> list[Path]:

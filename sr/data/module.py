@@ -21,6 +21,8 @@ from sr.types import UserError
 TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")
 """Never trained on: a network that has seen them has no number to compare."""
 
+Part = Literal["train", "val"]
+
 _SHARE_OF_MEMORY = 0.4  # of what is free: the network and its activations need the rest
 
 
@@ -96,12 +98,10 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        if val is None and val_lr is not None:
-            raise ValueError("val_lr is given without val; name the high-resolution twins too")
         self.train_source = _source("train", train)
         self.val_source = None if val is None else _source("val", val)
         self.train_lr = None if train_lr is None else _source("train_lr", train_lr)
-        self.val_lr = None if val_lr is None else _source("val_lr", val_lr)
+        self.val_lr = None if val is None or val_lr is None else _source("val_lr", val_lr)
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
@@ -132,19 +132,23 @@ class CropData(lightning.LightningDataModule):
             UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size, no
                 picture large enough, or no room for the store.
         """
-        for source in (self.train_source, self.train_lr, self.val_source, self.val_lr):
+        for source in (self.train_source, self.train_lr):
             if source is not None:
                 source.fetch(on_progress, on_message)
         _warn_of_test_sets(self.train_source, on_message)
         hr = self._store("training", self.train_source, on_progress, on_message)
-        lr = self._low_resolution("training", self.train_lr, hr, degradation, on_progress, on_message)
+        lr = None
+        if self.train_lr is not None:
+            lr = self._given("training", self.train_lr, on_progress, on_message)
+        elif degradation.in_advance:
+            lr = self._store("training, low resolution", Reduced(hr, degradation), on_progress, on_message)
         twins = None if lr is None else twin_numbers(hr, lr, self.scale, "training", self.refused, on_message)
         usable = None if twins is None else twins >= 0
         plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
         if plan.small_names:
             on_message(_about_small(plan.small_names, self.small, len(hr)))
         if self.edges is not None:
-            what = "edge maps of training"
+            what = "preparing edge maps"
             plan.edges = open_edge_maps(
                 hr, plan.shapes, self.scale, self.crop, self.edges, lambda done, total: on_progress(what, done, total)
             )
@@ -161,7 +165,7 @@ class CropData(lightning.LightningDataModule):
         store = open_store(
             source,
             cache_root(self.cache),
-            lambda done, total: on_progress(what, done, total),
+            lambda done, total: on_progress(f"preparing {what} pictures", done, total),
             on_message,
             workers=self.workers,
         )
@@ -183,40 +187,67 @@ class CropData(lightning.LightningDataModule):
         on_message(f"crops are cut {how} ({why}: {needed / 2**20:.0f} MiB of {free / 2**20:.0f} MiB free)")
         return mode
 
-    def _low_resolution(
-        self,
-        what: str,
-        given: PictureSource | None,
-        hr: Store,
-        degradation: Degradation,
-        on_progress: OnProgress,
-        on_message: OnMessage,
-    ) -> Store | None:
-        """The store of low-resolution twins, or None where the device makes them."""
-        name = f"{what}, low resolution"
-        if given is not None:
-            on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
-            return self._store(name, given, on_progress, on_message)
-        if what == "validation" or degradation.in_advance:
-            return self._store(name, Reduced(hr, degradation), on_progress, on_message)
-        return None
+    def whole_pairs(
+        self, part: Part, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
+    ) -> "WholePairs":
+        """Whole pictures with their low-resolution twins, each degraded once with draws of its own.
+
+        Raises:
+            UserError: the part has no pictures, or its twins do not fit.
+        """
+        source, given = (self.train_source, self.train_lr) if part == "train" else (self.val_source, self.val_lr)
+        if source is None:
+            raise UserError("there are no validation pictures: data.val is null")
+        for one in (source, given):
+            if one is not None:
+                one.fetch(on_progress, on_message)
+        what = "training" if part == "train" else "validation"
+        hr = self._store(what, source, on_progress, on_message)
+        if given is None:
+            lr = self._store(f"{what}, low resolution", Reduced(hr, degradation), on_progress, on_message)
+        else:
+            lr = self._given(what, given, on_progress, on_message)
+        twins = twin_numbers(hr, lr, self.scale, what, self.refused, on_message)
+        return WholePairs(hr, lr, twins, self.scale)
+
+    def _given(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
+        on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
+        return self._store(f"{what}, low resolution", source, on_progress, on_message)
 
     def _pairs(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> list[ValidationPair]:
-        """Views into the stores: a hundred large pictures take no memory."""
         if self.val_source is None:
             return []
-        hr = self._store("validation", self.val_source, on_progress, on_message)
-        lr = self._low_resolution("validation", self.val_lr, hr, degradation, on_progress, on_message)
-        assert lr is not None
-        twins = twin_numbers(hr, lr, self.scale, "validation", self.refused, on_message)
-        numbers = [i for i in range(len(hr)) if twins[i] >= 0][: self.val_pictures]
-        return [
-            validation_pair(hr.entries[i].name, hr.picture(i), lr.picture(int(twins[i])), hr.entries[i].gray)
-            for i in numbers
-        ]
+        pairs = self.whole_pairs("val", degradation, on_progress, on_message)
+        return [pairs[number] for number in range(len(pairs))][: self.val_pictures]
 
 
-def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool) -> ValidationPair:
+class WholePairs:
+    """Views into two stores: a hundred large pictures take no memory.
+
+    Args:
+        hr: high-resolution pictures.
+        lr: their low-resolution twins.
+        twins: (pictures of hr,) number of each one's twin, -1 where there is none.
+        scale: between them.
+    """
+
+    def __init__(self, hr: Store, lr: Store, twins: np.ndarray, scale: int) -> None:
+        self.hr, self.lr, self.twins, self.scale = hr, lr, twins, scale
+        self._numbers = np.flatnonzero(twins >= 0).tolist()
+        self.key = f"{hr.key} {lr.key}"
+        """Of both stores."""
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, number: int) -> ValidationPair:
+        i = self._numbers[number]
+        entry = self.hr.entries[i]
+        hr, lr = self.hr.picture(i), self.lr.picture(int(self.twins[i]))
+        return validation_pair(entry.name, hr, lr, entry.gray, self.scale)
+
+
+def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool, scale: int) -> ValidationPair:
     """A picture cut to the size of its low-resolution twin.
 
     Args:
@@ -224,8 +255,8 @@ def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool) -> Va
         hr: (height, width, 3) uint8.
         lr: (height // scale, width // scale, 3) uint8.
         gray: it has one channel.
+        scale: between them.
     """
-    scale = hr.shape[0] // lr.shape[0]
     return ValidationPair(name, lr, hr[: scale * lr.shape[0], : scale * lr.shape[1]], gray)
 
 

@@ -1,0 +1,107 @@
+"""Frames of films as training pictures: black bars cut off, lines made as thick as the target's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from sr.data.preparation.letterbox import NO_BARS, Bars, common_letterbox, without
+from sr.data.sources import Folder
+from sr.data.store import OnMessage, OnProgress, PictureSource, to_uint8
+from sr.errors import UserError
+from sr.image.io import read_picture
+from sr.types import Picture
+
+_MEASURED = 15  # frames of an episode from which its bars are measured
+
+
+class Frames(PictureSource):
+    """Clean frames of one or several episodes: the high-resolution reference.
+
+    Args:
+        root: folder of frames, or several; each folder that holds frames directly is an episode.
+        letterbox: cut off the black bars that the frames of an episode share.
+        hr_scale: shrink whole frames by this factor (area average) before anything is cropped, so that lines get as
+            thick as the target's ("ScaleHR" of the experiment log: 2/3); 1 leaves them.
+
+    Raises:
+        UserError: a folder is missing or holds no picture.
+        ValueError: a scale that enlarges.
+    """
+
+    def __init__(self, root: str | Sequence[str], letterbox: bool = True, hr_scale: float = 1.0) -> None:
+        if not 0 < hr_scale <= 1:
+            raise ValueError(f"hr_scale={hr_scale:g} must be above 0 and at most 1")
+        self.folder = Folder(root)
+        self.letterbox, self.hr_scale = letterbox, hr_scale
+        self.bars: dict[Path, Bars] = {}
+        """Of each episode, measured by `fetch`."""
+
+    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
+        """Measure the bars of each episode."""
+        if not self.letterbox or self.bars:
+            return
+        episodes: dict[Path, list[Path]] = {}
+        for path in self.folder.paths:
+            episodes.setdefault(path.parent, []).append(path)
+        for number, (episode, paths) in enumerate(episodes.items()):
+            self.bars[episode] = _measured(paths)
+            on_progress("black bars of", number + 1, len(episodes))
+            if self.bars[episode] != NO_BARS:
+                top, bottom, left, right = self.bars[episode]
+                on_message(
+                    f"{episode}: black bars are cut off ({top} rows at the top, {bottom} at the bottom, {left} columns "
+                    f"at the left, {right} at the right); data.letterbox=false keeps them"
+                )
+
+    def stamp(self) -> str:
+        """The files and the settings; bars follow from the files."""
+        return f"{self.folder.stamp()} letterbox={self.letterbox} hr_scale={self.hr_scale!r}"
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def name(self, index: int) -> str:
+        """The file's path."""
+        return self.folder.name(index)
+
+    def read(self, index: int) -> Picture:
+        """Decode one frame, cut it and shrink it."""
+        picture = self.folder.read(index)
+        bars = self.bars.get(self.folder.paths[index].parent, NO_BARS)
+        return Picture(shrunk(without(to_uint8(picture.pixels), bars), self.hr_scale), gray=picture.gray)
+
+
+def shrunk(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """A frame made smaller by area average (each source pixel counts by the area it covers).
+
+    Args:
+        pixels: (height, width, 3) uint8.
+        factor: 0..1; sides are rounded to whole pixels, at least one.
+
+    Returns:
+        uint8; a contiguous copy.
+    """
+    if factor == 1:
+        return np.ascontiguousarray(pixels)
+    height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])
+    small = PillowImage.fromarray(np.ascontiguousarray(pixels)).resize((width, height), PillowImage.Resampling.BOX)
+    return np.asarray(small)
+
+
+def _measured(paths: list[Path]) -> Bars:
+    step = max(1, len(paths) // _MEASURED)
+    frames = [pixels for path in paths[::step][:_MEASURED] if (pixels := _pixels(path)) is not None]
+    sizes = [frame.shape for frame in frames]
+    if not frames or len(set(sizes)) > 1:
+        return NO_BARS  # pages or photographs of many sizes are no episode
+    return common_letterbox(frames)
+
+
+def _pixels(path: Path) -> np.ndarray | None:
+    """A frame for measuring; one that cannot be read is named when the store is built."""
+    try:
+        return to_uint8(read_picture(path).pixels)
+    except UserError:
+        return None
