@@ -13,6 +13,7 @@ from sr.app.checks import checked
 from sr.app.overrides import config_groups, override_faults
 from sr.app.schema import TrainConfig, register_schema
 from tests.conftest import REPOSITORY
+from tests.stand_ins import needed
 
 CONF = REPOSITORY / "conf"
 GROUPS = config_groups(CONF)
@@ -26,30 +27,36 @@ def composed(*overrides):
         return compose("train", overrides=list(overrides))
 
 
+@pytest.fixture(autouse=True)
+def small_sets(monkeypatch):
+    monkeypatch.setattr("sr.data.div2k.NUMBERS", {"train": range(1, 4), "valid": range(801, 803)})
+    monkeypatch.setattr("sr.data.flickr2k.NUMBERS", range(1, 4))
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
-def test_every_choice_composes_and_fits_its_constructor(group, choice):
-    overrides = [f"{group}={choice}", *NEEDS.get(choice, [])]
+def test_every_choice_composes_and_fits_its_constructor(tmp_path, group, choice):
+    overrides = [f"{group}={choice}", *NEEDS.get(choice, []), *needed(group, choice, tmp_path)]
     assert override_faults(CONF, overrides) == []
     checked(composed(*overrides))
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
-def test_every_choice_trains_two_updates(train, tmp_path, group, choice):
+def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choice):
     if (group, choice) == ("model", "bicubic"):
         code, _, err = train("model=bicubic")
         assert code == 2
         assert "Bicubic has no weights to train" in err
         return
     small = {
-        "data": ["data.train.pictures=2", "data.train.size=48"] if choice == "generated" else [],
         "model": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"] if "rdn" in choice else [],
         "trainer": ["trainer.accelerator=cpu"],
     }
-    own = [] if (group, choice) == ("data", "generated") else None
     overrides = [f"{group}={choice}", "trainer.max_updates=2", *small.get(group, [])]
-    if own is not None:
+    overrides += needed(group, choice, tmp_path / "stand_in")
+    if group == "data":
+        own = [f"data.train={pictures}", f"data.val={pictures}"] if choice == "folder" else []
         extra = ["data.val_pictures=1", "data.crop=12", "data.batch_size=2", "trainer.accelerator=cpu"]
-        code, out, err = train(*overrides, *extra, "trainer.val_every=2", defaults=False)
+        code, out, err = train(*overrides, *own, *extra, "trainer.val_every=2", defaults=False)
     else:
         code, out, err = train(*overrides)
     assert code == 0, err

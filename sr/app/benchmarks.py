@@ -42,13 +42,13 @@ def bench_data(overrides: Sequence[str], seconds: float) -> None:
     """
     console = Console()
     config = composed(overrides)
-    data = _prepared(config, console)
+    data = prepared(config, console)
     batches = data.stream.batches
     if batches.lr is None:
         raise UserError("the degradation runs on the device, so the store has no pairs; try degradation=bicubic")
     torch.set_num_threads(1)
     side = batches.plan.crop * batches.plan.scale
-    console.print(f"pairs with {side}x{side} HR crops on one core; {_machine()}", highlight=False, soft_wrap=True)
+    console.print(f"pairs with {side}x{side} HR crops on one core; {machine()}", highlight=False, soft_wrap=True)
     table = Table()
     table.add_column("from")
     table.add_column("pairs/s", justify="right")
@@ -105,13 +105,13 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
     console = Console()
     config = composed(overrides)
     compute = build_compute(config)
-    data = _prepared(config, console)
+    data = prepared(config, console)
     module = build_module(config, compute, Clock(updates * (rounds + 1), None))
     bare = BareLoop(build("model", config.model), build("optimizer", config.optimizer), data.stream.batches, compute)
     turns = Turns(updates, rounds, bare)
     fit(make_trainer(compute, [turns], []), module, data)
     what = f"{type(module.network).__name__} x{config.scale}, {_batch(config)}, {compute.reason}"
-    console.print(f"{what}; {_machine()}", highlight=False, soft_wrap=True)
+    console.print(f"{what}; {machine()}", highlight=False, soft_wrap=True)
     table = Table()
     for column in ("loop", "median ms/step", "min", "max", "pictures/s"):
         table.add_column(column, justify="left" if column == "loop" else "right")
@@ -179,11 +179,11 @@ class Turns(UpdateCallback):
         """At the end of a turn of the toolkit, time one of the bare loop."""
         if module.updates % self.updates != 0:
             return
-        _wait(self.bare.compute.device)
+        wait(self.bare.compute.device)
         own = perf_counter() - self._started
         started = perf_counter()
         self.bare.run(self.updates)
-        _wait(self.bare.compute.device)
+        wait(self.bare.compute.device)
         if self._turn >= 0:
             self.own_times.append(own / self.updates)
             self.bare_times.append((perf_counter() - started) / self.updates)
@@ -192,12 +192,14 @@ class Turns(UpdateCallback):
         self._started = perf_counter()
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until the device has done all it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _prepared(config: Any, console: Console) -> CropData:
+def prepared(config: Any, console: Console) -> CropData:
+    """The data module with its stores open."""
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     with StoreProgress(console) as progress:
@@ -214,7 +216,8 @@ def _batch(config: Any) -> str:
     return f"batch {config.data.batch_size} of {config.data.crop}x{config.data.crop} LR"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Chip and version of PyTorch, which every figure needs beside it."""
     if torch.cuda.is_available():
         chip = torch.cuda.get_device_name()
     else:

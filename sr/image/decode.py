@@ -18,7 +18,6 @@ import torch
 from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
-from torchvision.io import ImageReadMode, decode_png
 
 from sr.types import Picture, UserError
 
@@ -129,6 +128,8 @@ def _orientation(file: pil.Image) -> int:
 
 def _deep_png(path: Path) -> Channels:
     data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    from torchvision.io import ImageReadMode, decode_png  # here: importing it takes as long as torch itself
+
     return decode_png(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
 
 

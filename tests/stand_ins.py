@@ -1,0 +1,96 @@
+"""Small generated stand-ins for data sets and pools, in the layouts in which the real ones come."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sr.image.resize import imresize
+from tests.conftest import smooth_picture
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def _div2k(folder: Path) -> list[str]:
+    for number in (1, 2, 3, 801, 802):
+        part = "train" if number < 800 else "valid"
+        _write(folder / f"DIV2K/DIV2K_{part}_HR/{number:04d}.png", smooth_picture(60, 80, number))
+    return [f"data.root={folder / 'DIV2K'}"]
+
+
+def _flickr2k(folder: Path) -> list[str]:
+    for number in (1, 2, 3):
+        _write(folder / f"Flickr2K/Flickr2K_HR/{number:06d}.png", smooth_picture(60, 80, number))
+    return [*_div2k(folder), f"data.flickr2k_root={folder / 'Flickr2K'}"]
+
+
+def _flowers(folder: Path) -> list[str]:
+    for number in range(10):
+        _write(folder / f"jpg/image_{number:04d}.jpg", smooth_picture(70, 80 + number, number))
+    return [f"data.root={folder}", "data.size=64"]
+
+
+def _anime(folder: Path) -> list[str]:
+    for episode in (1, 2):
+        for number in range(3):
+            frame = np.zeros((80, 96, 3), np.uint8)
+            frame[8:-8] = smooth_picture(64, 96, 10 * episode + number)
+            _write(folder / f"ep{episode:02d}/{number:05d}.png", frame)
+    return [f"data.root={folder}"]
+
+
+def _photos(folder: Path) -> list[str]:
+    for number in range(6):
+        _write(folder / f"2019/holiday_{number}.jpg", smooth_picture(150, 200, number))
+    return [f"data.root={folder}", "data.train.source.side=48"]
+
+
+def _paired(folder: Path) -> list[str]:
+    for number in range(4):
+        hr = smooth_picture(60, 80, number)
+        _write(folder / f"HR/{number:04d}.png", hr)
+        _write(folder / f"LR/{number:04d}x2.png", imresize(hr, 0.5))
+    return [f"data.hr={folder / 'HR'}", f"data.lr={folder / 'LR'}"]
+
+
+def _benchmark(folder: Path) -> list[str]:
+    for number in range(2):
+        _write(folder / f"Set14/HR/{number}.png", smooth_picture(60, 80, number))
+    return [f"data.root={folder}", "data.train.pictures=2", "data.train.size=48"]
+
+
+def pool(folder: Path) -> Path:
+    """Kernels and noise as `sr prepare kernels` and `sr prepare noise` leave them."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        kernel = np.outer(np.hanning(9 + 2), np.hanning(9 + 2))[1:-1, 1:-1] ** (number + 1)
+        (folder / "kernels").mkdir(parents=True, exist_ok=True)
+        np.savetxt(folder / f"kernels/{number}.txt", kernel / kernel.sum())
+        _write(folder / f"noise/{number}.png", rng.normal(128, 3, (40, 40, 3)).round().astype(np.uint8))
+    return folder
+
+
+STAND_INS = {
+    ("data", "div2k"): _div2k,
+    ("data", "flickr2k"): _flickr2k,
+    ("data", "df2k"): _flickr2k,
+    ("data", "flowers"): _flowers,
+    ("data", "anime"): _anime,
+    ("data", "photos"): _photos,
+    ("data", "paired"): _paired,
+    ("data", "benchmark"): _benchmark,
+    ("data", "drawings"): lambda _: ["data.train.pictures=2", "data.train.width=64", "data.train.height=48"],
+    ("data", "generated"): lambda _: ["data.train.pictures=2", "data.train.size=48"],
+    ("degradation", "realsr"): lambda folder: [f"degradation.pool={pool(folder)}"],
+    ("augmentation", "down_hr"): lambda _: ["degradation.in_advance=false"],
+}
+"""What a choice needs to run: makes the files and gives the overrides."""
+
+
+def needed(group: str, choice: str, folder: Path) -> list[str]:
+    """Overrides with which a choice trains on generated files below ``folder``."""
+    make = STAND_INS.get((group, choice))
+    return [] if make is None else make(folder)
