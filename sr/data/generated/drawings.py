@@ -168,14 +168,37 @@ def draw_stroke(picture: Array, path: Array, width: float, alpha: float, colour:
     part += cover * (colour - part)
 
 
+def part_of(background: Array, height: int, width: int, rng: np.random.Generator) -> Array:
+    """A random part of a picture, which is enlarged (bicubic) only where it is too small to cover the part.
+
+    Args:
+        background: (rows, columns, 3) uint8 RGB.
+        height: of the part.
+        width: of the part.
+        rng: where the part lies.
+
+    Returns:
+        (height, width, 3) float32, 0..255.
+    """
+    rows, columns = background.shape[:2]
+    factor = max(height / rows, width / columns)
+    if factor > 1:
+        size = (max(width, round(columns * factor)), max(height, round(rows * factor)))
+        background = np.asarray(Image.fromarray(background).resize(size, Image.Resampling.BICUBIC))
+        rows, columns = background.shape[:2]
+    top, left = rng.integers(0, rows - height + 1), rng.integers(0, columns - width + 1)
+    return background[top : top + height, left : left + width].astype(np.float32)
+
+
 def drawing(
     height: int,
     width: int,
     rng: np.random.Generator,
     lines: int = 30,
     palette: Array | None = None,
+    background: Array | None = None,
 ) -> Array:
-    """Synthetic line art: anti-aliased Bezier strokes of three widths over a fill of three colours.
+    """Synthetic line art: anti-aliased Bezier strokes of three widths over a fill of three colours, or a picture.
 
     The whole is softened by a Gaussian of 0 to 0.7 pixels, as scaled and compressed frames are.
 
@@ -186,6 +209,8 @@ def drawing(
         lines: number of strokes.
         palette: (n, 3) RGB colours 0..255 of which three are drawn, for instance the pixels of blurred
             frames; None draws three at random.
+        background: (rows, columns, 3) uint8 RGB, of which a random part lies under the strokes instead of a
+            fill; one that is too small is enlarged.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -203,7 +228,7 @@ def drawing(
         if palette.ndim != 2 or palette.shape[1] != 3 or len(palette) < 1:
             raise ValueError(f"palette holds RGB rows, shape (n, 3) with n >= 1, got shape {palette.shape}")
         colours = palette[rng.integers(0, len(palette), 3)].astype(np.float64)
-    picture = fill(height, width, colours, rng)
+    picture = fill(height, width, colours, rng) if background is None else part_of(background, height, width, rng)
     for k in range(lines):
         path = stroke_path(height, width, rng)
         draw_stroke(picture, path, *stroke_ink(k, lines, rng))

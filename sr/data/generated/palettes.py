@@ -1,6 +1,7 @@
-"""Colours that go together: a few base colours per picture, luminance spread wide, chroma narrow."""
+"""Colours that go together: a few base colours per picture, or the colours of a picture that somebody painted."""
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 Array = np.ndarray
 
@@ -51,3 +52,23 @@ def leaf_colours(bases: Array, field: Array, rng: np.random.Generator) -> Array:
     colour = np.where((rng.random(n) < 0.5)[:, None], near, anywhere)
     step = np.concatenate([rng.laplace(0, 0.12, (n, 1)), rng.laplace(0, (0.03, 0.015), (n, 2))], 1)
     return np.clip(colour + step @ OPPONENT, 0.02, 0.98)
+
+
+def blurred_colours(pixels: Array, kernel: int) -> Array:
+    """The colours of a picture after a box blur: a palette for `drawing`, which draws three of them.
+
+    Areas weigh by their size, and the blur keeps outlines and noise from becoming colours of their own.
+
+    Args:
+        pixels: (height, width, 3) uint8 RGB.
+        kernel: side of the box in pixels, odd.
+
+    Returns:
+        (height * width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the kernel is even or below 1.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"kernel is the odd side of a box blur, got {kernel}; give {max(1, kernel + 1)}")
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.BoxBlur(kernel // 2))).reshape(-1, 3)
