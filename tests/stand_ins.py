@@ -69,7 +69,7 @@ def pool(folder: Path) -> Path:
         kernel = np.outer(np.hanning(9 + 2), np.hanning(9 + 2))[1:-1, 1:-1] ** (number + 1)
         (folder / "kernels").mkdir(parents=True, exist_ok=True)
         np.savetxt(folder / f"kernels/{number}.txt", kernel / kernel.sum())
-        _write(folder / f"noise/{number}.png", rng.normal(128, 3, (40, 40, 3)).round().astype(np.uint8))
+        _write(folder / f"noise/patches/{number}_noise.png", rng.normal(128, 3, (40, 40, 3)).round().astype(np.uint8))
     return folder
 
 

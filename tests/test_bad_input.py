@@ -256,7 +256,7 @@ def test_resuming_after_the_table_was_edited(train, run):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.train=null", "data: train=null is no folder of pictures; give its path"),
+        ("data.train=null", "data.train=null does not fit: input should be a valid string"),
         ("data.train=~/photos", "write name=value, with quotes around odd characters: \"data.train='~/photos'\""),
         ("data.train=[]", "no folder of pictures is given"),
         ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),

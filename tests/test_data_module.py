@@ -180,7 +180,8 @@ def test_a_picture_of_one_pixel_keeps_the_pairs_aligned(pictures):
     Image.new("RGB", (1, 1), "red").save(pictures / "a_first.png")
     data = data_of(str(pictures))
     messages = prepared(data)
-    assert any("1 of 7 training pictures have no low-resolution twin, being smaller than scale=2" in m for m in messages)
+    told = "1 of 7 training pictures have no low-resolution twin, being smaller than scale=2"
+    assert any(told in message for message in messages)
     batches = data.stream.batches
     assert [e.name for e in batches.hr.entries][1:] == [e.name for e in batches.lr.entries]
     for number in range(5):

@@ -174,7 +174,8 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
         found = error.errors()
         told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
         problems = {str(problem["msg"]).lower() for problem in told}
-        yield f"{name}={shown} does not fit: {'; '.join(sorted(problems))}"
+        text = "null" if shown is None else shown
+        yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}"
 
 
 def _takes_config(hint: Any) -> bool:

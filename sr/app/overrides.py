@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.app.nearest import did_you_mean
 from sr.app.schema import register_schema, setting_names
 
-OPEN_KEYS = ("loss.terms.", "callbacks.", "logger.")
+OPEN_KEYS = ("loss.terms.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
 """Dictionaries whose entries the user names."""
 
 

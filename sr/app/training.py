@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
 from sr.app.tables import print_result
 from sr.data.module import CropData
+from sr.draws import Draws
 from sr.files import write_atomically
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
@@ -134,6 +137,7 @@ class Run:
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         check_batch_fits(self.module.network, lr_shape, self.compute)
+        try_degradation(self.module.degradation, self.config.data.crop)
         with StoreProgress(self.console) as progress:
             self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
         check_input(self.module.augmentation, self.data)
@@ -166,6 +170,17 @@ class Run:
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
             "run_dir": str(self.folder.path),
         }
+
+
+def try_degradation(degradation: Any, crop: int) -> None:
+    """Degrade a few gray crops, so that stages that do not fit together are told before a store is built.
+
+    Raises:
+        UserError: the stages end with another size, or a pool cannot be read.
+    """
+    side = crop * degradation.scale
+    with torch.no_grad():
+        degradation(torch.full((4, 3, side, side), 0.5), Draws(0, np.arange(4)))
 
 
 def check_input(augmentation: Any, data: CropData) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image as PillowImage
 
 from sr.data.preparation.letterbox import NO_BARS, Bars, common_letterbox, without
 from sr.data.sources import Folder
@@ -47,7 +47,7 @@ class Frames(PictureSource):
             episodes.setdefault(path.parent, []).append(path)
         for number, (episode, paths) in enumerate(episodes.items()):
             self.bars[episode] = _measured(paths)
-            on_progress("black bars of", number + 1, len(episodes))
+            on_progress("measuring black bars", number + 1, len(episodes))
             if self.bars[episode] != NO_BARS:
                 top, bottom, left, right = self.bars[episode]
                 on_message(
@@ -86,8 +86,7 @@ def shrunk(pixels: np.ndarray, factor: float) -> np.ndarray:
     if factor == 1:
         return np.ascontiguousarray(pixels)
     height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])
-    small = PillowImage.fromarray(np.ascontiguousarray(pixels)).resize((width, height), PillowImage.Resampling.BOX)
-    return np.asarray(small)
+    return cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _measured(paths: list[Path]) -> Bars:

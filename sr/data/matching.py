@@ -87,7 +87,7 @@ def check_sizes(pairs: Sequence[Pair], scale: int, crop: bool, what: str, on_pro
     wrong, close = [], True
     for done, pair in enumerate(pairs, 1):
         hr, lr = header_size(pair.hr), header_size(pair.lr)
-        on_progress(f"{what} pairs: sizes", done, len(pairs))
+        on_progress(f"comparing sizes of {what} pairs", done, len(pairs))
         if hr is None or lr is None or lr == (hr[0] // scale, hr[1] // scale):
             continue
         near = all(abs(h - n * scale) < scale for h, n in zip(hr, lr, strict=True))

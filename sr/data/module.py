@@ -273,13 +273,13 @@ def _warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
             return
 
 
-def _source(name: str, given: PictureSource | str | Sequence[str]) -> PictureSource:
-    if isinstance(given, str) or (isinstance(given, Sequence) and not hasattr(given, "stamp")):
+def _source(name: str, given: object) -> PictureSource:
+    if isinstance(given, PictureSource):
+        return given
+    if isinstance(given, (str, Sequence)):
         return Folder(given)
-    if not hasattr(given, "stamp"):
-        shown = "null" if given is None else given
-        raise ValueError(f"{name}={shown} is no folder of pictures; give its path, or several as [DIR1,DIR2]")
-    return given  # type: ignore[return-value]
+    shown = "null" if given is None else given
+    raise ValueError(f"{name}={shown} is no folder of pictures; give its path, or several as [DIR1,DIR2]")
 
 
 def _about_small(names: list[str], small: Small, total: int) -> str:
