@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,7 +28,6 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 import numpy as np
 import platformdirs
-import torch
 from filelock import FileLock, Timeout
 
 from sr.types import Picture, UserError
@@ -386,7 +386,9 @@ class _Reader:
     @staticmethod
     def install(reader: "_Reader") -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that builds
-        torch.set_num_threads(1)  # the processes are the parallelism
+        torch = sys.modules.get("torch")  # loaded by sources that compute; importing it takes seconds
+        if torch is not None:
+            torch.set_num_threads(1)  # the processes are the parallelism
         _Reader.installed = reader
 
     @staticmethod
