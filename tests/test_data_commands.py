@@ -166,3 +166,14 @@ def test_doctors_exit_code_and_report(sr, tmp_path, pictures, safe):
 
 def test_doctor_of_a_folder_that_is_not_there(sr):
     assert "nowhere" in sentences(sr("doctor", "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [("anime", ["root"]), ("photos", ["root"]), ("paired", ["hr", "lr"]), ("folder", ["train", "val"])],
+)
+def test_what_a_data_set_needs_is_asked_for_by_name(train, choice, names):
+    err = sentences(train(f"data={choice}", defaults=False))
+    assert err.splitlines() == [
+        f"error: data.{name} is not set; add data.{name}=… to the command line" for name in names
+    ]

@@ -42,7 +42,7 @@ def checked(config: DictConfig) -> TrainConfig:
     plain = OmegaConf.to_container(config, resolve=False)
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
-        faults = list(missing(typed))
+        faults = list(missing(plain))
         resolved: Any = {} if faults else OmegaConf.to_container(typed, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(_unknown_key(error)) from error
@@ -57,10 +57,19 @@ def checked(config: DictConfig) -> TrainConfig:
     return checked_config
 
 
-def missing(config: Any) -> Iterator[str]:
-    """A line per mandatory value (``???``) that nobody gave."""
-    for key in sorted(OmegaConf.missing_keys(config)):
-        yield f"{key} is not set; add {key}=… to the command line"
+def missing(plain: Any, name: str = "") -> Iterator[str]:
+    """A line per mandatory value (``???``) that nobody gave.
+
+    Args:
+        plain: the configuration as plain values, interpolations not resolved.
+        name: of the node, for messages.
+    """
+    if isinstance(plain, (Mapping, list)):
+        children = plain.items() if isinstance(plain, Mapping) else enumerate(plain)
+        for key, child in children:
+            yield from missing(child, f"{name}.{key}" if name else str(key))
+    elif plain == "???":
+        yield f"{name} is not set; add {name}=… to the command line"
 
 
 def _inputs(plain: Any) -> set[str]:

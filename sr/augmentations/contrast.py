@@ -49,7 +49,10 @@ class Contrast:
         u = draws.uniform("strength", 2)
         ranges = np.array([[branch.brightness, branch.contrast] for branch in self.branches])[chosen]
         strength = ranges[..., 0] + (ranges[..., 1] - ranges[..., 0]) * u
-        strength *= draws.chance("changed", self.probability)[:, None]
+        changes = draws.chance("changed", self.probability)
+        strength *= changes[:, None]
+        for name, values in zip(("brightness", "contrast"), strength.T, strict=True):
+            draws.note(name, values, where=changes)
         brightness, slope = torch.from_numpy(strength.astype(np.float32)).to(crops.hr.device).T[:, :, None, None, None]
 
         def changed(pictures: Tensor) -> Tensor:
