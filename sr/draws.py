@@ -7,6 +7,7 @@ generator state: the number of samples seen so far is enough.
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def mix(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
+@lru_cache(maxsize=4096)
 def name_key(name: str) -> np.uint64:
     """64 bits that stand for the name of a draw, the same in every process (unlike ``hash``)."""
     return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))

@@ -9,7 +9,7 @@ import scipy.ndimage
 import torch
 
 from sr.degradations import kernels as families
-from sr.degradations.blur import KINDS, Blur, Sinc, _by_fourier, filtered, filtered_twice
+from sr.degradations.blur import KINDS, Blur, Sinc, _by_fourier, filtered, filtered_twice, needed_sides
 from sr.degradations.pictures import Pictures
 from sr.degradations.sharpen import Sharpen, UnsharpMask, sharpen_kernels, unsharp_taps
 from sr.draws import Draws, Record
@@ -272,6 +272,45 @@ def test_unsharp_mask_is_that_of_real_esrgan():
         soft = cv2.sepFilter2D(marked, -1, column, column, borderType=cv2.BORDER_REFLECT_101)
         expected = soft * np.clip(x + 0.5 * residual, 0, 1) + (1 - soft) * x
         assert np.allclose(channels_last(made[i]), expected, atol=1e-4)
+
+
+def test_needed_side_is_the_smallest_that_loses_no_more():
+    kernels = Blur(SECOND_ORDER, sinc=0.2).kernels(Draws(4, np.arange(60)))
+    sides = needed_sides(kernels, 1e-6)
+    assert {*sides.tolist()} >= {5, 7, 9, 21}
+    for kernel, side in zip(np.abs(kernels).astype(np.float64), sides, strict=True):
+        inside = [kernel[cut : 21 - cut, cut : 21 - cut].sum() for cut in ((21 - side) // 2, (23 - side) // 2)]
+        assert inside[0] >= (1 - 1e-6) * kernel.sum()
+        assert side == 1 or inside[1] < (1 - 1e-6) * kernel.sum()
+
+
+def test_needed_side_of_simple_kernels():
+    assert needed_sides(families.identity(9, 2), 1e-6).tolist() == [1, 1]
+    assert needed_sides(families.box(9, np.array([1, 2, 3, 9])), 0.0).tolist() == [1, 3, 3, 9]
+    negative = families.identity(5, 1)
+    negative[0, 0, 0] = -0.1
+    assert needed_sides(negative, 0.05).tolist() == [5]
+
+
+@pytest.mark.parametrize("stage", [Blur(SECOND_ORDER, sinc=0.2), Sinc(), Blur({"motion": 1.0, "box": 1.0})])
+def test_a_cut_kernel_blurs_as_the_whole_one_does(stage):
+    image, draws = batch(12), Draws(8, np.arange(12))
+    whole_kernels = torch.from_numpy(stage.kernels(draws))
+    extended = whole(image).mirrored(whole_kernels.shape[-1] // 2)
+    assert_close(stage(whole(image), draws).pixels, _by_fourier(extended, whole_kernels))
+
+
+@pytest.mark.parametrize("margin", [0, 3, 11, 12, 40])
+def test_borders_of_a_picture_that_fills_its_canvas(margin):
+    image = batch(2, 12, 15)
+    grown = torch.zeros(2, 3, 20, 20)
+    grown[..., :12, :15] = image
+    inside = Pictures(grown, np.full(2, 12), np.full(2, 15), (6, 7))
+    for name, mode in (("mirrored", cv2.BORDER_REFLECT_101), ("repeated", cv2.BORDER_REPLICATE)):
+        expected = [cv2.copyMakeBorder(channels_last(x), *(margin,) * 4, mode) for x in image]
+        for pictures in (whole(image), inside):
+            made = getattr(pictures, name)(margin)[..., : 12 + 2 * margin, : 15 + 2 * margin]
+            assert np.array_equal(made.permute(0, 2, 3, 1).numpy(), np.stack(expected))
 
 
 def test_settings_from_yaml_become_tuples_and_floats():

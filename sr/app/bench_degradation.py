@@ -1,6 +1,6 @@
-"""`sr bench degradation`: degraded pictures per second, batched and one at a time."""
+"""`sr bench degradation`: degraded pictures per second, in batches, one at a time, and in a loop of plain PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,13 +13,18 @@ from torch import Tensor
 from sr.app.benchmarks import machine, prepared, wait
 from sr.app.building import build, build_compute
 from sr.app.composing import composed
+from sr.app.plain_degradation import PlainLoop
+from sr.data.crops import CropBatches
 from sr.draws import Draws
 
 _WARM = 2  # batches before the clock starts
 
+Rival = Callable[[Tensor, Draws], object]
+"""Degrades a float32 batch; what it returns does not matter."""
+
 
 def bench_degradation(overrides: Sequence[str], seconds: float) -> None:
-    """Print the rate of the degradation in batches beside the same on one picture at a time, measured in turns.
+    """Print the rate of the degradation in batches beside its alternatives, all measured in turns in one process.
 
     Args:
         overrides: as for train.py.
@@ -29,43 +34,59 @@ def bench_degradation(overrides: Sequence[str], seconds: float) -> None:
     config = composed(["data.val=null", "data.crops=device", *overrides])
     degradation, device = build("degradation", config.degradation), build_compute(config).device
     data = prepared(config, console)
-    whole, single = _rates(degradation, data.stream.batches, config.seed, device, seconds)
-    side = config.data.crop * config.scale
-    console.print(f"{side}x{side} crops to {config.data.crop}x{config.data.crop}; {machine()}", highlight=False)
-    table = Table()
-    for column in ("at a time", "pictures/s (median)", "min", "max"):
-        table.add_column(column, justify="right")
-    for size, rates in ((config.data.batch_size, whole), (1, single)):
-        table.add_row(str(size), *[f"{f(rates):,.1f}" for f in (median, min, max)])
-    console.print(table)
-    console.print(f"ratio {median(w / s for w, s in zip(whole, single, strict=True)):.2f}", highlight=False)
+    rivals = _rivals(degradation, config)
+    rates = _rates(rivals, data.stream.batches, config.seed, device, seconds)
+    _print(console, rates, config)
+
+
+def _rivals(degradation: Any, config: Any) -> dict[str, Rival]:
+    def whole(hr: Tensor, draws: Draws) -> None:
+        degradation(hr, draws)
+
+    def one_by_one(hr: Tensor, draws: Draws) -> None:
+        for i, sample in enumerate(draws.samples):
+            degradation(hr[i : i + 1], Draws(draws.seed, sample[None]))
+
+    rivals: dict[str, Rival] = {f"batch of {config.data.batch_size}": whole, "one at a time": one_by_one}
+    second_order = build("degradation", composed(["degradation=second_order", f"scale={config.scale}"]).degradation)
+    if getattr(degradation, "key", None) == second_order.key:
+        plain = PlainLoop(torch.Generator().manual_seed(config.seed))
+        # On the CPU, where a data loader's workers would do it.
+        rivals["plain PyTorch loop"] = lambda hr, draws: plain(hr.cpu(), config.scale)
+    return rivals
 
 
 def _rates(
-    degradation: Any, batches: Any, seed: int, device: torch.device, seconds: float
-) -> tuple[list[float], list[float]]:
-    """Pictures per second of each batch, whole and picture by picture, in turns so that both meet the same noise."""
-    whole: list[float] = []
-    single: list[float] = []
+    rivals: dict[str, Rival], batches: CropBatches, seed: int, device: torch.device, seconds: float
+) -> dict[str, list[float]]:
+    """Pictures per second of each rival on each batch, in turns so that all meet the same noise."""
+    rates: dict[str, list[float]] = {name: [] for name in rivals}
     start, number = perf_counter(), 0
     while number < _WARM + 3 or perf_counter() - start < seconds:
         batch = batches[number]
         hr, samples = batch.hr.to(device).float() / 255, batch.samples.numpy()
-        rates = []
-        for step in (len(hr), 1):
-            before = perf_counter()
-            for first in range(0, len(hr), step):
-                _degraded(degradation, hr[first : first + step], Draws(seed, samples[first : first + step]))
+        for name, rival in rivals.items():
             wait(device)
-            rates.append(len(hr) / (perf_counter() - before))
+            before = perf_counter()
+            with torch.no_grad():
+                rival(hr, Draws(seed, samples))
+            wait(device)
+            if number >= _WARM:
+                rates[name].append(len(hr) / (perf_counter() - before))
         number += 1
-        if number > _WARM:
-            whole.append(rates[0])
-            single.append(rates[1])
-    return whole, single
+    return rates
 
 
-def _degraded(degradation: Any, hr: Tensor, draws: Draws) -> Tensor:
-    with torch.no_grad():
-        lr: Tensor = degradation(hr, draws)
-    return lr
+def _print(console: Console, rates: dict[str, list[float]], config: Any) -> None:
+    side = config.data.crop * config.scale
+    sizes = f"{side}x{side} crops to {config.data.crop}x{config.data.crop}"
+    console.print(f"{sizes}; {machine()}, threads: {torch.get_num_threads()}", highlight=False)
+    table = Table()
+    for column in ("how", "pictures/s (median)", "min", "max", "the batch is faster by"):
+        table.add_column(column, justify="left" if column == "how" else "right")
+    batched = next(iter(rates.values()))
+    for name, own in rates.items():
+        ratio = median(b / o for b, o in zip(batched, own, strict=True))
+        table.add_row(name, *[f"{f(own):,.1f}" for f in (median, min, max)], "" if own is batched else f"{ratio:.2f}")
+    console.print(table)
+    console.print(f"medians over {len(batched)} rounds; ratios are taken within a round", highlight=False)

@@ -28,7 +28,13 @@ KINDS = (
 """Families of kernels that `Blur` chooses from."""
 
 _FFT_STEP = 32
-"""Sides of Fourier transforms are multiples of this, so that a GPU plans few different ones."""
+"""Sides of Fourier transforms are multiples of this: fast on a CPU, and a GPU plans few different ones."""
+
+_SMALL = 9
+"""Up to this side a CPU is faster with the sums themselves than with Fourier transforms; times the stride."""
+
+_LOST = 1e-6
+"""How much of a kernel's absolute weight may be cut off at its rim on a CPU."""
 
 
 def filtered(
@@ -49,13 +55,17 @@ def filtered(
     if pixels.device.type == "cuda":
         # Convolutions may round to TF32 there, and take k^2 steps per pixel.
         return _by_fourier(pixels, kernels)[..., ::stride, ::stride]
-    return _directly(pixels, kernels[:, None], stride)
+    if kernels.shape[-1] <= _SMALL * stride:
+        return _directly(pixels, kernels[:, None], stride)
+    # One by one: each stays in the cache, and is by itself to the bit.
+    pairs = zip(pixels.split(1), kernels.split(1), strict=True)
+    return torch.cat([_by_fourier(picture, kernel)[..., ::stride, ::stride] for picture, kernel in pairs])
 
 
 def filtered_twice(
     pixels: Float[Tensor, "batch channel extended_height extended_width"], taps: Float[Tensor, "batch k"]
 ) -> Float[Tensor, "batch channel height width"]:
-    """As `filtered`, with the kernel taps^T taps: first down the columns, then along the rows.
+    """As `filtered`, with the kernel taps^T taps.
 
     Args:
         pixels: pictures grown by k // 2 on all sides, float32.
@@ -64,9 +74,7 @@ def filtered_twice(
     Returns:
         (batch, channels, height, width).
     """
-    if pixels.device.type == "cuda":
-        return _by_fourier(pixels, taps[:, :, None] * taps[:, None, :])
-    return _directly(_directly(pixels, taps[:, None, :, None]), taps[:, None, None, :])
+    return filtered(pixels, taps[:, :, None] * taps[:, None, :])
 
 
 def _directly(pixels: Tensor, kernels: Tensor, stride: int = 1) -> Tensor:
@@ -78,6 +86,7 @@ def _directly(pixels: Tensor, kernels: Tensor, stride: int = 1) -> Tensor:
 
 
 def _by_fourier(pixels: Tensor, kernels: Tensor) -> Tensor:
+    """The picture's spectrum times the conjugate of the kernel's; what wraps around lies outside of what is kept."""
     height, width = pixels.shape[-2:]
     k = kernels.shape[-1]
     sides = tuple(-(-side // _FFT_STEP) * _FFT_STEP for side in (height, width))
@@ -235,10 +244,45 @@ class Sinc:
 def _blurred(pictures: Pictures, draws: Draws, where: np.ndarray, stage: Blur | Sinc) -> Pictures:
     if not where.any():
         return pictures
-    some = pictures.at(where)
     kernels = stage.kernels(draws.at(where))
+    if pictures.pixels.device.type == "cpu":
+        return _one_by_one(pictures, np.flatnonzero(where), kernels)
+    some = pictures.at(where)
     extended = some.mirrored(kernels.shape[-1] // 2)
     return pictures.put(where, filtered(extended, to_device(kernels, extended.device)))
+
+
+def _one_by_one(pictures: Pictures, positions: np.ndarray, kernels: np.ndarray) -> Pictures:
+    """Each picture at its own size with as much of its kernel as matters: everything stays in the cache."""
+    made = pictures.pixels.clone()
+    for i, kernel, side in zip(positions.tolist(), kernels, needed_sides(kernels, _LOST).tolist(), strict=True):
+        if side == 1:
+            continue
+        cut = (len(kernel) - side) // 2
+        core = torch.from_numpy(kernel)[None, cut : cut + side, cut : cut + side]
+        own = made[i : i + 1, :, : int(pictures.heights[i]), : int(pictures.widths[i])]
+        extended = Pictures.of(own, pictures.lr_size).mirrored(side // 2)
+        own.copy_(_by_fourier(extended, core / core.sum()))
+    return pictures.with_pixels(made)
+
+
+def needed_sides(kernels: np.ndarray, lost: float) -> np.ndarray:
+    """Odd side of each kernel's middle, outside of which lies at most the share ``lost`` of its absolute weight.
+
+    Args:
+        kernels: (batch, k, k), k odd.
+        lost: share, in [0, 1).
+
+    Returns:
+        int64 (batch,), 1 to k.
+    """
+    k = kernels.shape[-1]
+    distance = np.abs(np.arange(k) - k // 2)
+    ring = np.maximum(distance[:, None], distance[None, :])
+    # Weight of each square ring, then of everything outside of it.
+    rings = np.stack([np.abs(kernels[:, ring == r]).sum(1, dtype=np.float64) for r in range(k // 2 + 1)], axis=1)
+    outside = rings[:, ::-1].cumsum(1)[:, ::-1]
+    return 2 * (outside > lost * outside[:, :1]).sum(1) - 1
 
 
 def _sinc_kernels(canvas: int, size: Sequence[int], cutoff: Sequence[Number] | None, draws: Draws) -> np.ndarray:

@@ -107,11 +107,11 @@ class Chain:
 
     def __call__(self, pictures: Pictures, draws: Draws) -> Pictures:
         """Apply all stages."""
-        first = pictures.canvas
+        first, groups = pictures.canvas, [(np.arange(len(pictures)), pictures)]
         for name, stage in self.stages.items():
             if stage is not None:
-                pictures = applied(stage, pictures, draws.within(name), first)
-        return pictures
+                groups = applied(stage, groups, draws.within(name), first)
+        return merged(groups)
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,11 @@ class Shuffled:
         names = list(stages)
         order = self._orders(names, draws)
         draws.note("order", [" ".join(names[i] for i in row) for row in order])
-        first, done = pictures.canvas, np.zeros(len(pictures), dtype=np.int64)
-        waits_for_nothing = len(names)
-        while True:
-            following = np.append(order, np.full((len(order), 1), waits_for_nothing), axis=1)
-            waiting = following[np.arange(len(order)), done]
-            counts = np.bincount(waiting, minlength=waits_for_nothing + 1)[:waits_for_nothing]
-            if not counts.any():
-                return pictures
-            name = names[int(counts.argmax())]
-            here = np.flatnonzero(waiting == counts.argmax())
-            rest = np.setdiff1d(np.arange(len(order)), here)
-            changed = applied(stages[name], pictures.at(here), draws.within(name).at(here), first)
-            pictures = merged([(here, changed), (rest, pictures.at(rest))])
-            done[here] += 1
+        first, groups = pictures.canvas, settled([(np.arange(len(pictures)), pictures)])
+        for i, here in schedule(order):
+            taken, left = parted(groups, here)
+            groups = settled(applied(stages[names[i]], taken, draws.within(names[i]), first) + left)
+        return merged(groups)
 
     def _orders(self, names: list[str], draws: Draws) -> np.ndarray:
         """(batch, stages) positions in ``names``, in the order in which each sample meets them."""
@@ -172,17 +163,61 @@ class Shuffled:
         return order
 
 
-def applied(stage: Stage, pictures: Pictures, draws: Draws, first: tuple[int, int]) -> Pictures:
+def schedule(order: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Who meets which stage when: always the stage that most samples need next, for all of these.
+
+    Args:
+        order: int64 (batch, stages), in which each sample meets the stages.
+
+    Returns:
+        Stage and positions in the batch, in turn; every sample meets every stage once.
+    """
+    batch, stages = order.shape
+    following = np.append(order, np.full((batch, 1), stages), axis=1)
+    done, steps = np.zeros(batch, dtype=np.int64), []
+    while (done < stages).any():
+        waiting = following[np.arange(batch), done]
+        most = int(np.bincount(waiting, minlength=stages + 1)[:stages].argmax())
+        here = np.flatnonzero(waiting == most)
+        done[here] += 1
+        steps.append((most, here))
+    return steps
+
+
+def applied(stage: Stage, groups: list[Part], draws: Draws, first: tuple[int, int]) -> list[Part]:
     """Apply a stage with every picture on the canvas that a pipeline would give it.
 
     Args:
         stage: what to apply.
-        pictures: on canvases that may be larger than they need.
-        draws: scoped to the stage.
+        groups: on canvases that may be larger than they need.
+        draws: of the whole batch, scoped to the stage.
         first: (height, width) of the canvas with which the stages around this one began.
     """
-    groups = regrouped([(np.arange(len(pictures)), pictures)], first)
-    return merged([(positions, stage(group, draws.at(positions))) for positions, group in groups])
+    return [(positions, stage(group, draws.at(positions))) for positions, group in regrouped(groups, first)]
+
+
+def parted(groups: list[Part], here: np.ndarray) -> tuple[list[Part], list[Part]]:
+    """The pictures at some positions of the batch, and the others."""
+    chosen = np.zeros(sum(len(positions) for positions, _ in groups), dtype=bool)
+    chosen[here] = True
+    taken: list[Part] = []
+    left: list[Part] = []
+    for positions, pictures in groups:
+        inside = chosen[positions]
+        if inside.all() or not inside.any():
+            (taken if inside[0] else left).append((positions, pictures))
+            continue
+        taken.append((positions[inside], pictures.at(inside)))
+        left.append((positions[~inside], pictures.at(~inside)))
+    return taken, left
+
+
+def settled(groups: list[Part]) -> list[Part]:
+    """Where pictures wait while others are computed: each by itself on a CPU, which copies none then; else together."""
+    if groups[0][1].pixels.device.type != "cpu":
+        batch = sum(len(positions) for positions, _ in groups)
+        return [(np.arange(batch), merged(groups))]
+    return [(positions[i : i + 1], pictures.only(i)) for positions, pictures in groups for i in range(len(positions))]
 
 
 def merged(parts: Sequence[Part]) -> Pictures:

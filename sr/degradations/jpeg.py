@@ -50,6 +50,9 @@ _TO_YCC = (
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587), (1.0, 1.772, 0.0))
 """JFIF: BT.601 luma, full range; chroma around zero here."""
 
+_SMALL = 96
+"""Up to this side of the canvases a CPU, too, is faster with all pictures of a batch at once."""
+
 _AWAY = 1 + 1e-6
 """Coefficients exactly between two steps go to the larger one in size, as libjpeg rounds them."""
 
@@ -90,7 +93,8 @@ class Jpeg:
         if not applied.any():
             return pictures
         some = pictures.at(applied)
-        made = (_one_by_one if some.pixels.device.type == "cpu" else _together)(some, quality[applied], kinds[applied])
+        alone = some.pixels.device.type == "cpu" and max(some.canvas) > _SMALL
+        made = (_one_by_one if alone else _together)(some, quality[applied], kinds[applied])
         return pictures.put(applied, made)
 
 
@@ -155,11 +159,14 @@ def jpeg(image: Image, quality: np.ndarray, subsampling: Subsampling = "4:2:0") 
 
 
 def _one_by_one(some: Pictures, quality: np.ndarray, kinds: np.ndarray) -> Tensor:
-    """At each picture's own size: everything stays in the cache, and nothing depends on the batch."""
+    """At each picture's own size, those of one size together: little work, and nothing depends on the batch."""
+    alike: dict[tuple[int, int, Subsampling], list[int]] = {}
+    for i, key in enumerate(zip(some.heights.tolist(), some.widths.tolist(), kinds.tolist(), strict=True)):
+        alike.setdefault(key, []).append(i)
     made = torch.empty_like(some.pixels)
-    for i, (height, width) in enumerate(zip(some.heights.tolist(), some.widths.tolist(), strict=True)):
-        picture = some.pixels[i : i + 1, :, :height, :width]
-        made[i : i + 1, :, :height, :width] = jpeg(picture, quality[i : i + 1], kinds[i])
+    for (height, width, kind), positions in alike.items():
+        here = slice(positions[0], positions[0] + 1) if len(positions) == 1 else positions
+        made[here, :, :height, :width] = jpeg(some.pixels[here, :, :height, :width], quality[here], kind)
     return made
 
 
@@ -208,7 +215,10 @@ def _rgb(luma: Tensor, chroma: Tensor) -> Tensor:
 
 def _mixed(matrix: tuple[tuple[float, ...], ...], planes: Tensor) -> Tensor:
     weights = to_device(np.array(matrix, dtype=np.float32), planes.device)
-    return torch.matmul(weights, planes.flatten(2)).view(planes.shape)
+    flat = planes.flatten(2)
+    if planes.device.type != "cpu":
+        return torch.matmul(weights, flat).view(planes.shape)
+    return torch.stack([weights @ picture for picture in flat]).view(planes.shape)
 
 
 def _averaged(chroma: Tensor, rows: int, columns: int) -> Tensor:
@@ -254,16 +264,25 @@ def _quantised(luma: Tensor, chroma: Tensor, quality: np.ndarray) -> tuple[Tenso
     parts = (luma, blocks[:, :count]), (chroma, blocks[:, count:])
     for planes, part in parts:
         _cut(part, planes.shape).copy_(_tiles(planes))
-    coefficients = blocks @ _transform(device)
+    coefficients = _product(blocks, _transform(device))
     steps = quantisation(quality)
     inverse = to_device((_AWAY / steps).astype(np.float32), device)
     steps_there = to_device(steps.astype(np.float32), device)
     for kind, part in enumerate((coefficients[:, :count], coefficients[:, count:])):
         part.mul_(inverse[:, kind, None]).round_().mul_(steps_there[:, kind, None])
-    torch.matmul(coefficients, _transform(device).T, out=blocks)
-    blocks.round_().clamp_(-128, 127)
+    blocks.copy_(_product(coefficients, _transform(device).T)).round_().clamp_(-128, 127)
     first, second = (_cut(part, planes.shape).transpose(3, 4).reshape(planes.shape) for planes, part in parts)
     return first, second
+
+
+def _product(blocks: Tensor, matrix: Tensor) -> Tensor:
+    """Blocks times a matrix; on a CPU picture by picture, so that no bit depends on the batch."""
+    if blocks.device.type != "cpu":
+        return blocks @ matrix
+    made = torch.empty_like(blocks)
+    for own, out in zip(blocks, made, strict=True):
+        torch.mm(own, matrix, out=out)
+    return made
 
 
 def _tiles(planes: Tensor) -> Tensor:

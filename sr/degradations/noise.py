@@ -238,11 +238,15 @@ def _with_noise(
     pictures: Pictures, draws: Draws, applied: np.ndarray, gray: np.ndarray, noisy: _Noisy, clamp: bool
 ) -> Pictures:
     """Compute noise for the pictures that get some, those with gray noise apart."""
-    for positions, channels in ((applied & ~gray, pictures.pixels.shape[1]), (applied & gray, 1)):
-        if positions.any():
-            made = noisy(pictures.at(positions), draws.at(positions), channels)
-            pictures = pictures.put(positions, made.clamp_(0, 1) if clamp else made)
-    return pictures
+    if not applied.any():
+        return pictures
+    made = pictures.pixels.clone()
+    for chosen, channels in ((applied & ~gray, made.shape[1]), (applied & gray, 1)):
+        if chosen.any():
+            changed = noisy(pictures.at(chosen), draws.at(chosen), channels)
+            positions = to_device(np.flatnonzero(chosen), made.device)
+            made.index_copy_(0, positions, changed.clamp_(0, 1) if clamp else changed)
+    return pictures.with_pixels(made)
 
 
 def _normal(some: Pictures, own: Draws, channels: int, sigma: np.ndarray) -> Tensor:

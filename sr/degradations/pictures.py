@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from sr.types import Image
 
@@ -56,10 +57,17 @@ class Pictures:
     def at(self, positions: np.ndarray) -> "Pictures":
         """Some pictures of the batch, by index or boolean mask."""
         index = np.flatnonzero(positions) if positions.dtype == bool else positions
-        pixels = self.pixels if len(index) == len(self) else self.pixels[to_device(index, self.pixels.device)]
-        if len(index) == len(self) and not np.array_equal(index, np.arange(len(self))):
-            pixels = self.pixels[to_device(index, self.pixels.device)]
+        if len(index) == len(self) and np.array_equal(index, np.arange(len(self))):
+            return self
+        if len(index) == 1:
+            return self.only(int(index[0]))
+        pixels = self.pixels.index_select(0, to_device(index, self.pixels.device))
         return Pictures(pixels, self.heights[index], self.widths[index], self.lr_size)
+
+    def only(self, position: int) -> "Pictures":
+        """One picture of the batch, not copied."""
+        one = slice(position, position + 1)
+        return Pictures(self.pixels[one], self.heights[one], self.widths[one], self.lr_size)
 
     def put(self, positions: np.ndarray, pixels: Tensor) -> "Pictures":
         """Replace the values of some pictures (index or boolean mask); their sizes stay."""
@@ -78,10 +86,14 @@ class Pictures:
         Returns:
             (batch, 3, canvas height + 2 margin, canvas width + 2 margin).
         """
+        if self.filled and margin < min(self.canvas):
+            return pad(self.pixels, (margin,) * 4, mode="reflect")
         return self._outside(margin, _reflected)
 
     def repeated(self, margin: int = 0) -> Tensor:
         """As `mirrored`, but everything outside a picture repeats its border pixel (`replicate`)."""
+        if self.filled:
+            return pad(self.pixels, (margin,) * 4, mode="replicate")
         return self._outside(margin, _clamped)
 
     def _outside(self, margin: int, inside: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Tensor:

@@ -1,6 +1,7 @@
 """A degradation as named stages in a row, each with its own draws per sample."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from sr.degradations.pictures import Pictures, to_device
 from sr.draws import Draws
+from sr.errors import UserError
 from sr.image.io import to_image, to_pixels
 from sr.types import Image, LowResolution
 
@@ -67,9 +69,13 @@ class Pipeline:
         """Degrade a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1].
 
         Raises:
-            ValueError: the stages end with another size.
+            UserError: the stages end with another size.
         """
         lr_size = (hr.shape[-2] // self.scale, hr.shape[-1] // self.scale)
+        with one_thread(hr.device):
+            return self._degraded(hr, draws, lr_size)
+
+    def _degraded(self, hr: Image, draws: Draws, lr_size: tuple[int, int]) -> LowResolution:
         groups = [(np.arange(len(hr)), Pictures.of(hr.float(), lr_size))]
         for name, stage in self.stages.items():
             scoped = draws.within(name)
@@ -79,8 +85,8 @@ class Pipeline:
         for positions, pictures in groups:
             if pictures.canvas != lr_size or not pictures.filled:
                 height, width = int(pictures.heights[0]), int(pictures.widths[0])
-                raise ValueError(
-                    f"the stages {', '.join(self.stages)} end with {width}x{height} pixels instead of "
+                raise UserError(
+                    f"degradation: the stages {', '.join(self.stages)} end with {width}x{height} pixels instead of "
                     f"{lr_size[1]}x{lr_size[0]}; end them with a resize to the low resolution"
                 )
             made[to_device(positions, hr.device)] = pictures.pixels
@@ -102,6 +108,24 @@ class Pipeline:
             return to_pixels(self(to_image(np.ascontiguousarray(hr[:height, :width])), draws))
 
 
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU, let PyTorch compute in the calling thread alone.
+
+    Stages work picture by picture there: sharing out such small pieces costs more than it gains, most of all beside
+    other busy programs. It also keeps the result the same whatever the number of threads.
+    """
+    before = torch.get_num_threads()
+    if device.type != "cpu" or before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 _Groups = list[tuple[np.ndarray, Pictures]]
 
 
@@ -115,7 +139,8 @@ def regrouped(groups: _Groups, hr_size: tuple[int, int]) -> _Groups:
         return groups
     exact = {hr_size, groups[0][1].lr_size}
     fitting = [[_canvas(size, exact) for size in _sizes(pictures)] for _, pictures in groups]
-    if all(set(sizes) == {pictures.canvas} for sizes, (_, pictures) in zip(fitting, groups, strict=True)):
+    fits = all(set(sizes) == {pictures.canvas} for sizes, (_, pictures) in zip(fitting, groups, strict=True))
+    if fits and len({pictures.canvas for _, pictures in groups}) == len(groups):
         return groups
     members: dict[tuple[int, int], list[tuple[int, Pictures, int]]] = {}
     for sizes, (positions, pictures) in zip(fitting, groups, strict=True):
@@ -135,7 +160,9 @@ def _canvas(size: tuple[int, int], exact: set[tuple[int, int]]) -> tuple[int, in
 
 
 def _gathered(canvas: tuple[int, int], members: list[tuple[int, Pictures, int]]) -> tuple[np.ndarray, Pictures]:
-    first = members[0][1]
+    position, first, i = members[0]
+    if len(members) == 1 and first.canvas == canvas:
+        return np.array([position]), first.only(i)
     pixels = torch.zeros(len(members), first.pixels.shape[1], *canvas)
     heights, widths = np.empty(len(members), dtype=np.int64), np.empty(len(members), dtype=np.int64)
     for row, (_, pictures, i) in enumerate(members):
