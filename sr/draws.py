@@ -104,8 +104,7 @@ class Draws:
 
     def bits(self, name: str) -> np.ndarray:
         """64 random bits per sample, uint64 (batch,): the key of a field of numbers that a device computes."""
-        with np.errstate(over="ignore"):
-            return mix(mix(self._keys ^ name_key(self.scope + name)) + _GOLDEN)
+        return mix(mix(self._keys ^ name_key(self.scope + name)) + _GOLDEN)
 
     def uniform(self, name: str, count: int = 1) -> np.ndarray:
         """Uniform numbers in [0, 1).
@@ -117,9 +116,12 @@ class Draws:
         Returns:
             float64 (batch, count), 53 random bits each.
         """
-        with np.errstate(over="ignore"):
-            steps = (np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN)[None, :]
-            bits = mix(mix(self._keys ^ name_key(self.scope + name))[:, None] + steps)
+        if count == 1:
+            bits = self.bits(name)[:, None]
+        else:
+            with np.errstate(over="ignore"):
+                steps = (np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN)[None, :]
+                bits = mix(mix(self._keys ^ name_key(self.scope + name))[:, None] + steps)
         return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(self, name: str, bound: int) -> np.ndarray:
