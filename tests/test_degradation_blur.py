@@ -9,7 +9,8 @@ import scipy.ndimage
 import torch
 
 from sr.degradations import kernels as families
-from sr.degradations.blur import KINDS, Blur, Sinc, _by_fourier, filtered, filtered_twice, needed_sides
+from sr.degradations.blur import KINDS, Blur, Sinc, needed_sides
+from sr.degradations.filters import by_fourier, filtered, filtered_twice
 from sr.degradations.pictures import Pictures
 from sr.degradations.sharpen import Sharpen, UnsharpMask, sharpen_kernels, unsharp_taps
 from sr.draws import Draws, Record
@@ -175,7 +176,7 @@ def test_cutoffs_follow_the_size_as_in_real_esrgan():
 
 
 @pytest.mark.parametrize("k", [1, 3, 9, 21])
-@pytest.mark.parametrize("method", [filtered, _by_fourier])
+@pytest.mark.parametrize("method", [filtered, by_fourier])
 def test_filter_equals_scipy(k, method):
     image = batch(3)
     kernels = torch.rand(3, k, k)
@@ -297,7 +298,7 @@ def test_a_cut_kernel_blurs_as_the_whole_one_does(stage):
     image, draws = batch(12), Draws(8, np.arange(12))
     whole_kernels = torch.from_numpy(stage.kernels(draws))
     extended = whole(image).mirrored(whole_kernels.shape[-1] // 2)
-    assert_close(stage(whole(image), draws).pixels, _by_fourier(extended, whole_kernels))
+    assert_close(stage(whole(image), draws).pixels, by_fourier(extended, whole_kernels))
 
 
 @pytest.mark.parametrize("margin", [0, 3, 11, 12, 40])

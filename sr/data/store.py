@@ -350,9 +350,7 @@ def _read(source: PictureSource, index: int) -> Found:
         return str(error)
 
 
-def _in_order(
-    source: PictureSource, start: int, workers: int | None
-) -> Iterator[tuple[int, Found]]:
+def _in_order(source: PictureSource, start: int, workers: int | None) -> Iterator[tuple[int, Found]]:
     """(index, picture or the reason why there is none), in order, a few decoded ahead by worker processes.
 
     Only ``workers + 1`` pictures are in flight, so memory does not grow with the data set.

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional as F
 
 from sr.degradations import kernels as families
+from sr.degradations.filters import by_fourier, filtered
 from sr.degradations.pictures import Pictures, to_device
-from sr.degradations.ranges import Number, check_probability, checked_range
+from sr.degradations.ranges import Number, checked_range, checked_share, checked_sizes, checked_whole, settle
 from sr.draws import Draws
 
 KINDS = (
@@ -27,71 +25,9 @@ KINDS = (
 )
 """Families of kernels that `Blur` chooses from."""
 
-_FFT_STEP = 32
-"""Sides of Fourier transforms are multiples of this: fast on a CPU, and a GPU plans few different ones."""
-
-_SMALL = 9
-"""Up to this side a CPU is faster with the sums themselves than with Fourier transforms; times the stride."""
 
 _LOST = 1e-6
 """How much of a kernel's absolute weight may be cut off at its rim on a CPU."""
-
-
-def filtered(
-    pixels: Float[Tensor, "batch channel extended_height extended_width"],
-    kernels: Float[Tensor, "batch k k"],
-    stride: int = 1,
-) -> Float[Tensor, "batch channel height width"]:
-    """Correlate each picture with its own kernel, all channels alike.
-
-    Args:
-        pixels: pictures grown by k // 2 on all sides, float32 (batch, channels, height + k - 1, width + k - 1).
-        kernels: float32 (batch, k, k) on the same device, k odd.
-        stride: keep every so many pixels, beginning with the first.
-
-    Returns:
-        (batch, channels, ceil(height / stride), ceil(width / stride)).
-    """
-    if pixels.device.type == "cuda":
-        # Convolutions may round to TF32 there, and take k^2 steps per pixel.
-        return _by_fourier(pixels, kernels)[..., ::stride, ::stride]
-    if kernels.shape[-1] <= _SMALL * stride:
-        return _directly(pixels, kernels[:, None], stride)
-    # One by one: each stays in the cache, and is by itself to the bit.
-    pairs = zip(pixels.split(1), kernels.split(1), strict=True)
-    return torch.cat([_by_fourier(picture, kernel)[..., ::stride, ::stride] for picture, kernel in pairs])
-
-
-def filtered_twice(
-    pixels: Float[Tensor, "batch channel extended_height extended_width"], taps: Float[Tensor, "batch k"]
-) -> Float[Tensor, "batch channel height width"]:
-    """As `filtered`, with the kernel taps^T taps.
-
-    Args:
-        pixels: pictures grown by k // 2 on all sides, float32.
-        taps: float32 (batch, k), k odd.
-
-    Returns:
-        (batch, channels, height, width).
-    """
-    return filtered(pixels, taps[:, :, None] * taps[:, None, :])
-
-
-def _directly(pixels: Tensor, kernels: Tensor, stride: int = 1) -> Tensor:
-    """Every channel of every picture as a group of one convolution: fast on a CPU, and each by itself to the bit."""
-    batch, channels, height, width = pixels.shape
-    weights = kernels.repeat_interleave(channels, dim=0)
-    made = F.conv2d(pixels.reshape(1, batch * channels, height, width), weights, groups=batch * channels, stride=stride)
-    return made.reshape(batch, channels, *made.shape[-2:])
-
-
-def _by_fourier(pixels: Tensor, kernels: Tensor) -> Tensor:
-    """The picture's spectrum times the conjugate of the kernel's; what wraps around lies outside of what is kept."""
-    height, width = pixels.shape[-2:]
-    k = kernels.shape[-1]
-    sides = tuple(-(-side // _FFT_STEP) * _FFT_STEP for side in (height, width))
-    spectrum = torch.fft.rfft2(pixels, s=sides) * torch.fft.rfft2(kernels, s=sides).conj()[:, None]
-    return torch.fft.irfft2(spectrum, s=sides)[..., : height - k + 1, : width - k + 1]
 
 
 @dataclass(frozen=True)
@@ -262,7 +198,7 @@ def _one_by_one(pictures: Pictures, positions: np.ndarray, kernels: np.ndarray) 
         core = torch.from_numpy(kernel)[None, cut : cut + side, cut : cut + side]
         own = made[i : i + 1, :, : int(pictures.heights[i]), : int(pictures.widths[i])]
         extended = Pictures.of(own, pictures.lr_size).mirrored(side // 2)
-        own.copy_(_by_fourier(extended, core / core.sum()))
+        own.copy_(by_fourier(extended, core / core.sum()))
     return pictures.with_pixels(made)
 
 
@@ -308,34 +244,6 @@ def _around_one(beta: Sequence[Number], draws: Draws) -> np.ndarray:
     return np.where(draws.chance("below_one", 0.5), draws.between("beta", low, 1), draws.between("beta", 1, high))
 
 
-def checked_whole(name: str, value: Sequence[int], low: int, high: int) -> tuple[int, int]:
-    """As `checked_range`, for whole numbers."""
-    first, last = checked_range(name, value, low, high)
-    return int(first), int(last)
-
-
-def checked_sizes(name: str, value: Sequence[int]) -> tuple[int, int]:
-    """As `checked_whole`, for sizes of kernels, which are odd.
-
-    Raises:
-        ValueError: as there, or a number is even.
-    """
-    first, last = checked_whole(name, value, 1, 999)
-    if first % 2 == 0 or last % 2 == 0:
-        raise ValueError(f"{name}={list(value)} must be odd, such as [{first // 2 * 2 + 1}, {last // 2 * 2 + 1}]")
-    return first, last
-
-
-def checked_share(name: str, value: Number) -> float:
-    """A probability as a float.
-
-    Raises:
-        ValueError: it is not in [0, 1].
-    """
-    check_probability(name, value)
-    return float(value)
-
-
 def _cutoff(value: Sequence[Number] | None) -> tuple[float, float] | None:
     # 3.1416 is a little more than pi, and what people write.
     return None if value is None else checked_range("cutoff", value, 0.01, 3.1416)
@@ -352,8 +260,3 @@ def _weights(kinds: Mapping[str, Number]) -> dict[str, float]:
     if not made:
         raise ValueError("kinds has no weight above 0; give one, such as kinds={iso: 1}")
     return made
-
-
-def settle(stage: object, name: str, value: object) -> None:
-    """Keep a checked setting of a frozen stage: YAML gives lists and whole numbers, stages hold tuples and floats."""
-    object.__setattr__(stage, name, value)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from sr.degradations.blur import checked_share, settle
 from sr.degradations.pictures import Pictures, per_picture
-from sr.degradations.ranges import Number, checked_range
+from sr.degradations.ranges import Number, checked_range, checked_share, settle
 from sr.draws import Draws
 from sr.image import adjust
 

@@ -21,7 +21,7 @@ import scipy.io
 import scipy.ndimage
 from scipy.io.matlab import MatReadError
 
-from sr.degradations.blur import filtered
+from sr.degradations.filters import filtered
 from sr.degradations.pictures import Pictures, to_device
 from sr.draws import Draws
 from sr.errors import UserError

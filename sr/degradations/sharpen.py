@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sr.degradations.blur import checked_share, checked_whole, filtered, filtered_twice, settle
+from sr.degradations.filters import filtered, filtered_twice
 from sr.degradations.pictures import Pictures, per_picture, to_device
-from sr.degradations.ranges import Number, checked_range
+from sr.degradations.ranges import Number, checked_range, checked_share, checked_whole, settle
 from sr.draws import Draws
 
 

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from scipy.ndimage import center_of_mass, uniform_filter
 from scipy.ndimage import shift as shifted
-from scipy.special import ndtri
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from sr.data.preparation.kernel_gan_networks import Discriminator, Generator, bicubic_kernel, normal
 from sr.draws import Draws
 from sr.image.io import to_image
-from sr.image.resize import bicubic, cubic
+from sr.image.resize import bicubic
 from sr.types import UserError
 
 CROP = 64
@@ -193,7 +193,7 @@ class _Crops:
         """
         if update % _CHUNK == 0:
             shape = (_CHUNK, 2, self.crops, 3, self.inner, self.inner)
-            self.noise = _normal(self.draws, f"noise {update}", shape).to(self.device) * (2 / 255)
+            self.noise = normal(self.draws, f"noise {update}", shape).to(self.device) * (2 / 255)
         seen = slice(update * self.crops, (update + 1) * self.crops)
         large = self._cut(self.for_generator[seen], CROP)
         return large, self._cut(self.for_discriminator[seen], self.inner), self.noise[update % _CHUNK]
@@ -229,106 +229,18 @@ def _places(edges: np.ndarray, side: int, uniform: np.ndarray) -> np.ndarray:
     return 2 * np.stack(np.unravel_index(index, middle.shape), axis=1)
 
 
-def _normal(draws: Draws, name: str, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal numbers of one sample, float32."""
-    uniform = draws.uniform(name, int(np.prod(shape)))[0]
-    return torch.from_numpy(ndtri(np.maximum(uniform, 2.0**-54)).astype(np.float32).reshape(shape))
-
-
-def _xavier(draws: Draws, name: str, shape: tuple[int, int, int, int]) -> nn.Parameter:
-    """Glorot's normal start with a gain of 0.1."""
-    deviation = 0.1 * (2 / ((shape[0] + shape[1]) * shape[2] * shape[3])) ** 0.5
-    return nn.Parameter(_normal(draws, name, shape) * deviation)
-
-
-class _Generator(nn.Module):
-    """Convolutions in a row without bias or activation, the last one with stride 2.
-
-    Such a network is one correlation with one kernel. The layers are multiplied out first and the crop is filtered
-    once: the same function of the weights, with the same gradients, for a fraction of the work.
-    """
-
-    def __init__(self, size: int, width: int, draws: Draws) -> None:
-        super().__init__()
-        sides = [*_sides(size), 1, 1, 1]
-        channels = [1, *[width] * (len(sides) - 1), 1]
-        self.layers = nn.ParameterList(
-            _xavier(draws, f"generator {i}", (channels[i + 1], channels[i], side, side)) for i, side in enumerate(sides)
-        )
-        with torch.no_grad():  # a negative start has to cross 0, where all gradients of a deep linear network vanish
-            self.layers[-1].mul_(1.0 if self.kernel().sum() > 0 else -1.0)
-
-    def kernel(self) -> Tensor:
-        """(1, 1, size, size)."""
-        layers = list(self.layers)
-        product = layers[-1]
-        for layer in reversed(layers[:-1]):
-            product = functional.conv_transpose2d(product, layer)
-        return product
-
-
-def _sides(size: int) -> tuple[int, int, int]:
-    """Sides of three convolutions that reach as far as one of ``size``: 7, 5, 3 for 13."""
-    reach = size // 2
-    second = round(reach / 3)
-    third = max(second - 1, 0)
-    return 2 * (reach - second - third) + 1, 2 * second + 1, 2 * third + 1
-
-
-class _Discriminator(nn.Module):
-    """Judges patches of 7x7: one 7x7 convolution, then 1x1 ones with batch norm and ReLU, a sigmoid at the end.
-
-    All weights are divided by their spectral norm (Miyato et al. 2018, arXiv 1802.05957, algorithm 1).
-    """
-
-    def __init__(self, width: int, draws: Draws, depth: int = 7) -> None:
-        super().__init__()
-        shapes = [(width, 3, 7, 7), *[(width, width, 1, 1)] * (depth - 2), (1, width, 1, 1)]
-        self.weights = nn.ParameterList(_xavier(draws, f"discriminator {i}", s) for i, s in enumerate(shapes))
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(shape[0])) for shape in shapes)
-        self.gains = nn.ParameterList(
-            nn.Parameter(1 + 0.02 * _normal(draws, f"batch norm {i}", (width,))) for i in range(depth - 2)
-        )
-        self.offsets = nn.ParameterList(nn.Parameter(torch.zeros(width)) for _ in range(depth - 2))
-        for i, shape in enumerate(shapes):
-            self.register_buffer(
-                f"direction{i}", functional.normalize(_normal(draws, f"direction {i}", shape[:1]), dim=0)
-            )
-
-    def normalised(self) -> list[Tensor]:
-        """The weights over their spectral norms, after one step of power iteration."""
-        made = []
-        for i, weight in enumerate(self.weights):
-            matrix = weight.flatten(1)
-            left = self.get_buffer(f"direction{i}")
-            with torch.no_grad():
-                right = functional.normalize(matrix.T @ left, dim=0)
-                left.copy_(functional.normalize(matrix @ right, dim=0))
-            made.append(weight / (left.clone() @ matrix @ right))
-        return made
-
-    def forward(self, picture: Tensor, weights: list[Tensor]) -> Tensor:
-        """(n, 3, h, w) to (1, n (h - 6) (w - 6)), each patch: 1 where it takes it for the picture's own."""
-        first = functional.conv2d(picture, weights[0], self.biases[0])
-        features = first.transpose(0, 1).flatten(1)  # a 1x1 convolution is a matrix product, and faster as one
-        for i, (gain, offset) in enumerate(zip(self.gains, self.offsets, strict=True), start=1):
-            features = torch.addmm(self.biases[i][:, None], weights[i].flatten(1), features)
-            features = functional.batch_norm(features[None], None, None, gain, offset, training=True).relu()[0]
-        return torch.addmm(self.biases[-1][:, None], weights[-1].flatten(1), features).sigmoid()
-
-
 class _Training:
     """The two networks, their optimizers and the weights of the constraints (section 4.2 and the paper's code)."""
 
     def __init__(self, settings: KernelGan, draws: Draws, device: torch.device) -> None:
         self.settings = settings
-        self.generator = _Generator(settings.size, settings.width, draws).to(device)
-        self.discriminator = _Discriminator(settings.width, draws).to(device)
+        self.generator = Generator(settings.size, settings.width, draws).to(device)
+        self.discriminator = Discriminator(settings.width, draws).to(device)
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.5, 0.999), fused=True)
             for network in (self.generator, self.discriminator)
         ]
-        self.bicubic = _bicubic_kernel(settings.size).to(device)
+        self.bicubic = bicubic_kernel(settings.size).to(device)
         self.border = _border_penalty(settings.size).to(device)
         self.places = torch.arange(settings.size, dtype=torch.float32, device=device)
         self.bicubic_weight, self.sparse_weight, self.centre_weight = 20.0, 0.0, 0.0
@@ -396,13 +308,6 @@ def _shrunk(picture: Tensor, kernel: Tensor) -> Tensor:
     """(n, 3, h, w) filtered and halved, without padding."""
     made = functional.conv2d(picture.flatten(0, 1)[:, None], kernel, stride=2)
     return made.view(len(picture), 3, *made.shape[-2:])
-
-
-def _bicubic_kernel(size: int) -> Tensor:
-    """MATLAB's bicubic of 1/2 as a kernel of this size: (1, 1, size, size), between its middle and the next element."""
-    line = cubic((np.arange(size) - size / 2) / 2)
-    kernel = np.outer(line, line)
-    return torch.from_numpy((kernel / kernel.sum()).astype(np.float32))[None, None]
 
 
 def _border_penalty(size: int) -> Tensor:
