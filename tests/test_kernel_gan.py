@@ -9,7 +9,7 @@ from skimage import data
 from torch.nn import functional
 
 from sr.app.prepare_kernels import prepare_kernels
-from sr.data.preparation import kernel_gan
+from sr.data.preparation import kernel_gan, kernel_gan_networks
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, aligned, significant, squared, widths
 from sr.degradations.kernel_pool import KernelPool
@@ -72,7 +72,7 @@ def test_the_same_draws_give_the_same_kernel():
 
 @pytest.mark.parametrize("size", range(9, 22, 2))
 def test_multiplied_layers_are_the_layers_in_a_row(size):
-    generator = kernel_gan._Generator(size, 6, draws())
+    generator = kernel_gan_networks.Generator(size, 6, draws())
     with torch.no_grad():
         for layer in generator.layers:
             layer.mul_(30)
@@ -91,12 +91,12 @@ def test_multiplied_layers_are_the_layers_in_a_row(size):
 
 def test_bicubic_start_is_matlabs():
     picture = to_image(data.chelsea()[:64, :64])
-    kernel = kernel_gan._bicubic_kernel(13)
+    kernel = kernel_gan_networks.bicubic_kernel(13)
     assert_close(kernel_gan._shrunk(picture, kernel), bicubic(picture, 0.5)[..., 3:29, 3:29])
 
 
 def test_weights_come_divided_by_their_largest_singular_value():
-    judge = kernel_gan._Discriminator(8, draws())
+    judge = kernel_gan_networks.Discriminator(8, draws())
     for _ in range(300):
         weights = judge.normalised()
     for weight in weights:
