@@ -149,7 +149,7 @@ def bench_degradation(
     overrides: ConfOverrides = None,
     seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
 ) -> None:
-    """Degraded pictures per second: batched, against the same stages on one picture at a time.
+    """Degraded pictures per second: batched, one at a time, and (second_order) in a plain PyTorch loop.
 
     [dim]sr bench degradation degradation=second_order scale=4
     sr bench degradation degradation=realsr degradation.pool=DIR[/dim]

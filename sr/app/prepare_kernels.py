@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -21,6 +20,7 @@ from sr.app.prepare_output import Steps, journal, say, tell_failures
 from sr.data.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
+from sr.data.processes import serve_parent
 from sr.degradations.kernel_pool import write_kernels
 from sr.draws import Draws, name_key
 from sr.errors import UserError
@@ -159,7 +159,7 @@ def _results(jobs: list[_Job], on_updates: Callable[[int], None]) -> Iterator[_R
 
 
 def _quiet_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that collects
+    serve_parent()
     torch.set_num_threads(1)  # one kernel per core; the layers are too small to share
 
 

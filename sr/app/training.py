@@ -137,7 +137,7 @@ class Run:
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         check_batch_fits(self.module.network, lr_shape, self.compute)
-        try_degradation(self.module.degradation, self.config.data.crop)
+        try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
         check_input(self.module.augmentation, self.data)
@@ -172,7 +172,7 @@ class Run:
         }
 
 
-def try_degradation(degradation: Any, crop: int) -> None:
+def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:
     """Degrade a few gray crops, so that stages that do not fit together are told before a store is built.
 
     Raises:
@@ -180,7 +180,7 @@ def try_degradation(degradation: Any, crop: int) -> None:
     """
     side = crop * degradation.scale
     with torch.no_grad():
-        degradation(torch.full((4, 3, side, side), 0.5), Draws(0, np.arange(4)))
+        degradation(torch.full((4, 3, side, side), 0.5, device=device), Draws(0, np.arange(4)))
 
 
 def check_input(augmentation: Any, data: CropData) -> None:

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sys
 import zlib
 from collections import deque
@@ -30,6 +29,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
+from sr.data.processes import serve_parent
 from sr.types import Picture, UserError
 
 FORMAT = "sr-store/2"
@@ -383,7 +383,7 @@ class _Reader:
 
     @staticmethod
     def install(reader: "_Reader") -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that builds
+        serve_parent()
         torch = sys.modules.get("torch")  # loaded by sources that compute; importing it takes seconds
         if torch is not None:
             torch.set_num_threads(1)  # the processes are the parallelism

@@ -1,0 +1,35 @@
+"""Worker processes end with the process that started them."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+SCRIPT = """
+import sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from sr.data.processes import serve_parent
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, get_context("spawn"), serve_parent) as pool:
+        list(pool.map(abs, range(4)))
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    script = tmp_path / "pool.py"
+    script.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        process.kill()
+        process.wait()
+    end = time.monotonic() + 10
+    while any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers):
+        assert time.monotonic() < end, "a worker is still there"
+        time.sleep(0.05)
