@@ -177,3 +177,23 @@ def test_what_a_data_set_needs_is_asked_for_by_name(train, choice, names):
     assert err.splitlines() == [
         f"error: data.{name} is not set; add data.{name}=… to the command line" for name in names
     ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["degradation=second_order", "degradation.stages.nois=null"], "did you mean degradation.stages.noise"),
+        (
+            ["degradation=second_order", "degradation.stages.blur.probability=0.5"],
+            "; +degradation.stages.blur.probability",
+        ),
+        (["+augmentation.steps.more=3"], "augmentation: steps.more=3 is no augmentation; give it a _target_"),
+        (
+            ["degradation=second_order", "+degradation.stages.noise.sigmma=3"],
+            "sigmma is not an argument of sr.degradations",
+        ),
+        (["degradation=second_order", "degradation.stages.blur.size=[8,21]"], "must be odd, such as [9, 21]"),
+    ],
+)
+def test_mistakes_inside_stages_and_steps(train, overrides, message):
+    assert message in sentences(train(*overrides))

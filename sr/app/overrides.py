@@ -196,11 +196,8 @@ def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
 
 def _key_faults(override: Override, keys: set[str]) -> Iterator[str]:
     key = str(override.key_or_group)
-    if key in keys or key.startswith(OPEN_KEYS):
+    open_ended = key.startswith(OPEN_KEYS)
+    if key in keys or (open_ended and (override.is_add() or override.is_force_add())):
         return
-    parent = key
-    while "." in parent:
-        parent = parent.rsplit(".", 1)[0]
-        if parent in keys and OmegaConf.is_config(parent):
-            break
-    yield f"{key} is not a setting{did_you_mean(key, keys)}"
+    hint = did_you_mean(key, keys)
+    yield f"{key} is not a setting{hint}{f'; +{key}=… adds it' if open_ended else ''}"

@@ -22,10 +22,16 @@ class Sequence:
 
     Args:
         steps: by name; a step that is None is left out.
+
+    Raises:
+        ValueError: a step is no augmentation.
     """
 
     def __init__(self, steps: Mapping[str, Augmentation | None]) -> None:
         self.steps = {name: step for name, step in steps.items() if step is not None}
+        for name, step in self.steps.items():
+            if not callable(step):
+                raise ValueError(f"steps.{name}={step} is no augmentation; give it a _target_")
 
     @property
     def changes_input(self) -> bool:

@@ -42,7 +42,7 @@ class Pipeline:
         eight_bits: round the result to 8 bits, as a file would hold it.
 
     Raises:
-        ValueError: the scale is not positive, or a stage needs ``in_advance``.
+        ValueError: the scale is not positive, a stage is none, or one needs ``in_advance``.
     """
 
     slow = True
@@ -55,6 +55,8 @@ class Pipeline:
         self.scale = scale
         self.stages = {name: stage for name, stage in stages.items() if stage is not None}
         for name, stage in self.stages.items():
+            if not callable(stage):
+                raise ValueError(f"stages.{name}={stage} is no stage; give it a _target_")
             if getattr(stage, "only_in_advance", False) and not in_advance:
                 raise ValueError(f"stages.{name} runs on the CPU only; set degradation.in_advance=true")
         self.in_advance = in_advance
