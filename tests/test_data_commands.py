@@ -197,3 +197,18 @@ def test_what_a_data_set_needs_is_asked_for_by_name(train, choice, names):
 )
 def test_mistakes_inside_stages_and_steps(train, overrides, message):
     assert message in sentences(train(*overrides))
+
+
+@pytest.mark.parametrize("verb", ["photos", "noise", "kernels"])
+def test_outputs_may_not_lie_among_the_inputs(sr, pictures, verb):
+    err = sentences(sr("prepare", verb, pictures, "-o", pictures / "made"))
+    assert "lies in" in err
+    assert "choose a folder outside of it" in err
+    assert not (pictures / "made").exists()
+
+
+def test_a_picture_in_the_noise_pool_is_named_at_once(sr, tmp_path):
+    target = pool(tmp_path / "target")
+    Image.new("RGB", (40, 40), "white").save(target / "noise/patches/holiday.png")
+    err = sentences(sr("degrade", "degradation=realsr", f"data.target={target}"))
+    assert "holiday.png has the mean 255 instead of about 128" in err

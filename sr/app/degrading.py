@@ -17,7 +17,7 @@ from sr.app.building import build, build_compute
 from sr.app.composing import composed
 from sr.app.preparing import StoreProgress
 from sr.app.sheets import NOTHING_DRAWN, Seen, by_stage, common, contact_sheet, in_words, same_for_all, shown
-from sr.app.training import check_input
+from sr.app.training import check_input, try_degradation
 from sr.data.module import CropData
 from sr.degradations.pipeline import VALIDATION_SEED
 from sr.draws import Draws, Record
@@ -47,6 +47,7 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) ->
     compute = build_compute(config)
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)
+    try_degradation(degradation, config.data.crop, compute.device)
     with StoreProgress(console) as progress:
         data.prepare(degradation, compute.device, progress.update, lambda text: _say(console, text))
     check_input(augmentation, data)

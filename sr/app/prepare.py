@@ -76,13 +76,14 @@ def photos(
         int, typer.Option(help="Crops whose hashes differ in at most so many of 64 bits are the same; -1 keeps all.")
     ] = 4,
     seed: Seed = 0,
-    workers: Annotated[int, typer.Option(help="Threads.")] = 2,
+    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = 2,
 ) -> None:
     """Training crops of photographs as PNG, a thousand per folder.
 
     [dim]sr prepare photos ~/Pictures -o crops/
     sr prepare photos ~/Pictures -o crops/ --downscale 1 --downscale 2 --noisy "SM-G900F"[/dim]
     """
+    from sr.app.prepare_output import check_outside
     from sr.app.prepare_photos import prepare_photos
 
     settings = {
@@ -94,6 +95,7 @@ def photos(
         "duplicates": None if duplicates == -1 else duplicates,
         "seed": seed,
     }
+    check_outside(output, folders)
     prepare_photos(folders, output, settings, noisy or (), workers)
 
 
@@ -144,7 +146,9 @@ def noise(
     sr prepare noise frames/ -o noise/ --strength 3 --kernel 3[/dim]
     """
     from sr.app.prepare_noise import prepare_noise
+    from sr.app.prepare_output import check_outside
 
+    check_outside(output, inputs)
     prepare_noise(inputs, output, strength, window, kernel, patch, variance, std, excess, chosen)
 
 
@@ -164,7 +168,9 @@ def kernels(
     [dim]sr prepare kernels frames/ -o kernels/[/dim]
     """
     from sr.app.prepare_kernels import prepare_kernels
+    from sr.app.prepare_output import check_outside
 
+    check_outside(output, inputs)
     prepare_kernels(inputs, output, scale, size, updates, seed, per_picture, accelerator)
 
 

@@ -20,6 +20,17 @@ JOURNAL = "prepared.jsonl"
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+def check_outside(output: Path, inputs: Sequence[Path]) -> None:
+    """Outputs inside an input folder would be inputs of the next run.
+
+    Raises:
+        UserError: the output folder is an input folder, or lies in one.
+    """
+    for folder in inputs:
+        if folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"-o {output} lies in '{folder}', which is read; choose a folder outside of it")
+
+
 class Journal:
     """What an output folder holds already.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image as PillowImage
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from sr.app.building import build
 from sr.app.composing import composed
 from sr.app.prepare_output import Steps, counted, journal, say
 from sr.app.preparing import StoreProgress
+from sr.app.training import try_degradation
 from sr.data.module import CropData, Part
 from sr.errors import UserError
 from sr.files import write_atomically
@@ -43,6 +45,7 @@ def prepare_pairs(overrides: Sequence[str], output: Path, part: str) -> None:
     config = composed(overrides)
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
+    try_degradation(degradation, config.data.crop, torch.device("cpu"))
     with StoreProgress(console) as progress:
         pairs = data.whole_pairs(chosen, degradation, progress.update, lambda text: say(console, text))
     settings: dict[str, Any] = {"part": part, "scale": config.scale, "store": pairs.key}

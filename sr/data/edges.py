@@ -36,8 +36,8 @@ class EdgeContent:
     def __post_init__(self) -> None:
         if not self.background > 0:
             raise ValueError(f"edge_background={self.background:g} must be above 0, or a flat picture has no crop")
-        if not self.sigma > 0:
-            raise ValueError(f"edge_sigma={self.sigma:g} must be above 0")
+        if not 0 < self.sigma <= 200:
+            raise ValueError(f"edge_sigma={self.sigma:g} must be above 0 and at most 200 pixels")
 
 
 def edge_map(pixels: np.ndarray, sigma: float) -> np.ndarray:
