@@ -305,3 +305,10 @@ def test_the_verb(tmp_path, video):
     assert isinstance(result.exception, UserError)
     assert "was filled by `sr prepare frames`" in str(result.exception)
     assert "--numbered" in CliRunner().invoke(app, ["frames", "--help"], env={"COLUMNS": "200"}).output
+
+
+def test_a_text_file_is_no_video(tmp_path):
+    path = tmp_path / "SOURCE.txt"
+    path.write_text("some words\n" * 2000)
+    with pytest.raises(UserError, match=r"SOURCE\.txt': it is a text file; name a video"):
+        video_facts(path)

@@ -249,6 +249,9 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise UserError(
             f"cannot read the video '{path}': it is damaged, incomplete or no video ({reason}); copy it again"
         ) from error
+    if container.format.name == "tty":  # FFmpeg draws the letters of a text file as frames
+        container.close()
+        raise UserError(f"cannot read the video '{path}': it is a text file; name a video")
     with container:
         streams = [s for s in container.streams.video if s.codec_context is not None]
         if not streams:
