@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +20,13 @@ class Listed(PictureSource):
     def __init__(self) -> None:
         self._paths: list[Path] | None = None
 
+    @abstractmethod
     def found(self, on_progress: OnProgress, on_message: OnMessage) -> list[Path]:
         """The files, in order; downloads what is missing.
 
         Raises:
             UserError: they are not there and cannot be downloaded.
         """
-        raise NotImplementedError
 
     def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
         """Find the files."""

@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -54,37 +55,38 @@ Found = Picture | list[Picture] | str
 """What a file gives: a picture, several, or the reason why it cannot be used."""
 
 
-class PictureSource:
+class PictureSource(ABC):
     """Where the pictures of a store come from. Instances travel to worker processes, so they must pickle."""
 
     heavy = False
     """Making a picture is so slow that worker processes pay, even for a few dozen."""
 
-    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
+    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:  # noqa: B027 (most sources have nothing to fetch)
         """Download what is missing; called once before anything else. Sources of local files have nothing to do.
 
         Raises:
             UserError: something is missing and cannot be downloaded.
         """
 
+    @abstractmethod
     def stamp(self) -> str:
         """A text that changes whenever any picture would."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """How many files there are."""
 
+    @abstractmethod
     def name(self, index: int) -> str:
         """A name for messages and files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, index: int) -> Picture | list[Picture]:
         """Decode one picture, or a list of pictures (perhaps empty) where one file gives several.
 
         Raises:
             UserError: why it cannot be used.
         """
-        raise NotImplementedError
 
     def sieve(self) -> Sieve | None:
         """What drops pictures that others already show, or None where every picture is kept."""
