@@ -85,6 +85,7 @@ STAND_INS = {
     ("data", "drawings"): lambda _: ["data.train.pictures=2", "data.train.width=64", "data.train.height=48"],
     ("data", "generated"): lambda _: ["data.train.pictures=2", "data.train.size=48"],
     ("degradation", "realsr"): lambda folder: [f"degradation.pool={pool(folder)}"],
+    ("loss", "ms_ssim"): lambda _: ["loss.terms.ms_ssim.loss.levels=2"],
     ("augmentation", "down_hr"): lambda _: ["degradation.in_advance=false"],
 }
 """What a choice needs to run: makes the files and gives the overrides."""

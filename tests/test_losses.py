@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1, L2, Charbonnier
+from sr.losses.weights import RaiseWhileImproving, Steps
 from tests.close import assert_close
 
 CONF = Path(__file__).parents[1] / "conf" / "loss"
@@ -75,13 +76,13 @@ LR = torch.rand(1, 1, 1, 1)
 def test_objective_sums_weighted_terms_and_reports_raw_ones():
     objective = Objective({"l1": Term(2.0, L1()), "l2": Term(10.0, L2())})
     sr = SR.clone().requires_grad_()
-    total, raw = objective(sr, HR, LR)
+    total, raw, weights = objective(sr, HR, LR)
     assert_close(total, torch.tensor(2 * 0.125 + 10 * 0.0425))
     assert_close(raw["l1"], torch.tensor(0.125))
     assert_close(raw["l2"], torch.tensor(0.0425))
     assert list(raw) == ["l1", "l2"]
     assert not any(value.requires_grad for value in raw.values())
-    assert objective.weights == {"l1": 2.0, "l2": 10.0}
+    assert weights == objective.weights(0) == {"l1": 2.0, "l2": 10.0}
     total.backward()
     # 2 sign(d) / 4 + 10 * 2 d / 4
     assert_close(sr.grad.flatten(), torch.tensor([-0.5 - 0.5, 0.0, 0.5 + 2.0, 0.0]))
@@ -94,7 +95,7 @@ class Nan(torch.nn.Module):
 
 def test_weight_zero_only_watches():
     sr = SR.clone().requires_grad_()
-    total, raw = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(sr, HR, LR)
+    total, raw, _ = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(sr, HR, LR)
     assert raw["nan"].isnan()
     total.backward()
     assert_close(sr.grad.flatten(), torch.tensor([-0.25, 0.0, 0.25, 0.0]))
@@ -103,8 +104,55 @@ def test_weight_zero_only_watches():
 def test_objective_never_waits_for_the_device():
     """On the meta device any attempt to read a value raises."""
     sr = torch.rand(1, 3, 4, 4, device="meta")
-    total, raw = Objective({"l1": Term(1.0, L1()), "c": Term(0.0, Charbonnier())})(sr, sr, sr)
+    total, raw, _ = Objective({"l1": Term(1.0, L1()), "c": Term(0.0, Charbonnier())})(sr, sr, sr)
     assert total.device.type == raw["c"].device.type == "meta"
+
+
+def test_a_weight_may_follow_the_updates():
+    objective = Objective({"l1": Term(Steps([1.0, 0.0, 3.0], [10, 20]), L1())})
+    for updates, weight in ((9, 1.0), (10, 0.0), (20, 3.0)):
+        sr = SR.clone().requires_grad_()
+        total, raw, weights = objective(sr, HR, LR, updates)
+        assert weights == {"l1": weight}
+        assert_close(total, weight * raw["l1"])
+        assert total.requires_grad == (weight != 0)
+
+
+def test_schedules_of_weights_survive_a_checkpoint():
+    one, two = (Objective({"l1": Term(RaiseWhileImproving(0.1, 2.0, 1.0), L1())}) for _ in range(2))
+    one.observe(30.0)
+    one.observe(31.0)
+    one.observe(32.0)
+    two.load_weight_states(one.weight_states())
+    assert two.weights(5) == one.weights(5) == {"l1": pytest.approx(0.4)}
+    other = Objective({"l1": Term(1.0, L1()), "l2": Term(1.0, L2())})
+    other.load_weight_states(one.weight_states())  # another schedule begins afresh
+    assert other.weights(0) == {"l1": 1.0, "l2": 1.0}
+
+
+class Format(torch.nn.Module):
+    """Answers 1 where it is called inside autocast, with float32 pictures."""
+
+    def __init__(self, autocast):
+        super().__init__()
+        self.autocast = autocast
+
+    def forward(self, prediction, target):
+        assert prediction.dtype == torch.float32
+        return torch.tensor(float(torch.is_autocast_enabled("cpu")))
+
+
+def test_losses_run_in_float32_unless_they_say_otherwise():
+    objective = Objective({"exact": Term(0.0, Format(False)), "fast": Term(0.0, Format(True))})
+    for bf16 in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            raw = objective(SR.bfloat16(), HR, LR).raw
+        assert raw == {"exact": 0.0, "fast": float(bf16)}
+
+
+def test_the_input_is_a_view():
+    small = torch.full_like(SR, 0.25)
+    assert_close(Objective({"l1": Term(1.0, L1(), views="sr,lr")})(SR, HR, small).total, (SR - small).abs().mean())
 
 
 def test_mistakes_are_quoted():
@@ -123,6 +171,6 @@ def test_unknown_views_are_refused():
 @pytest.mark.parametrize("convert", ["none", "all"])
 def test_configs_build(name, convert):
     objective = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), _convert_=convert)
-    total, raw = objective(SR, HR, LR)
+    total, raw, _ = objective(SR, HR, LR)
     assert list(raw) == [name]
     assert total == raw[name] > 0

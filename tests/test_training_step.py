@@ -1,6 +1,7 @@
 """The training step against plain PyTorch loops, bit for bit, and who gets gradient from whom."""
 
 import warnings
+from itertools import pairwise
 
 import lightning
 import pytest
@@ -9,16 +10,24 @@ from torch import nn
 
 from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
+from sr.losses.gan import CrossEntropy, bce
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
+from sr.losses.weights import Phases
+from sr.models.bicubic import Bicubic
 from sr.models.espcn import Espcn
+from sr.training.adversary.noise import InstanceNoise
+from sr.training.adversary.policy import Stepper, UpdatePolicy
+from sr.training.adversary.shows import Shows
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
 from sr.training.precision import choose_compute
 from sr.training.schedules import Cosine
 from sr.types import UserError
+from tests import opponents
 from tests.close import assert_close
+from tests.opponents import judge, opponent
 
 CPU = torch.device("cpu")
 
@@ -75,10 +84,12 @@ def fit(module, data):
         ).fit(module, train_dataloaders=Given(data))
 
 
-def build(net, updates, optimizer=adam, accumulate=1, clip=None, ema=None, adversaries=(), precision="32"):
+def build(
+    net, updates, optimizer=adam, accumulate=1, clip=None, ema=None, adversaries=None, precision="32", weight=1.0
+):
     return SuperResolution(
         network=net,
-        objective=Objective({"l1": Term(1.0, L1())}),
+        objective=Objective({"l1": Term(weight, L1())}),
         optimizer=optimizer,
         schedule=Cosine(final=0.1, warmup=3),
         degradation=None,
@@ -133,80 +144,268 @@ def test_accumulating_equals_one_large_batch():
         assert_close(a, b)
 
 
-class Opponent:
-    """A least-squares adversary with one convolution."""
-
-    name = "d"
-
-    def __init__(self):
-        torch.manual_seed(2)
-        self.network = nn.Conv2d(3, 1, 3)
-        self.seen = []
-
-    def optimizer(self):
-        return torch.optim.SGD(self.network.parameters(), lr=0.1)
-
-    def generator_loss(self, sr, hr, lr):
-        self.seen.append(sr.detach().clone())
-        assert not any(p.requires_grad for p in self.network.parameters())
-        return 0.1 * ((self.network(sr) - 1) ** 2).mean()
-
-    def discriminator_loss(self, sr, hr, lr):
-        assert not sr.requires_grad
-        assert torch.equal(sr, self.seen[-1])  # judged by the same pictures
-        return (self.network(sr) ** 2).mean() + ((self.network(hr) - 1) ** 2).mean()
-
-    def state_dict(self):
-        return {}
-
-    def load_state_dict(self, state):
-        pass
-
-
-def test_adversarial_step_equals_a_plain_loop_bit_for_bit():
-    data = batches(20)
-    opponent = Opponent()
-    module = build(network(), updates=10, accumulate=2, adversaries=[opponent])
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_adversarial_step_equals_a_plain_loop_bit_for_bit(precision):
+    # Two optimisers, accumulation 2, clipping of both, an average, a schedule each, a conditional discriminator.
+    data = batches(40)
+    rival = opponent(
+        judge(6),
+        shows=Shows(2, condition="bicubic"),
+        optimizer=opponents.adam,
+        schedule=Cosine(final=0.5, warmup=5),
+        clip=0.5,
+    )
+    module = build(
+        network(), updates=20, accumulate=2, clip=0.05, ema=Ema(0.9), adversaries={"d": rival}, precision=precision
+    )
     fit(module, data)
 
-    net, plain = network(), Opponent().network
-    optimizer_g, optimizer_d = adam(net.parameters()), torch.optim.SGD(plain.parameters(), lr=0.1)
-    schedule = Cosine(final=0.1, warmup=3)
-    for update in range(10):
+    net, plain = network(), judge(6)
+    optimizer_g, optimizer_d = adam(net.parameters()), opponents.adam(plain.parameters())
+    schedule_g, schedule_d = Cosine(final=0.1, warmup=3), Cosine(final=0.5, warmup=5)
+    average = [p.detach().clone() for p in net.parameters()]
+    bicubic = Bicubic(2)
+    for update in range(20):
         for batch in data[2 * update : 2 * update + 2]:
             lr, hr = batch.lr.float() / 255, batch.hr.float() / 255
-            sr = net(lr)
+            enlarged = bicubic(lr)
+            autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+            with autocast:
+                sr = net(lr)
             plain.requires_grad_(False)
-            loss_g = (sr - hr).abs().mean() + 0.1 * ((plain(sr) - 1) ** 2).mean()
+            with autocast:
+                judged = plain(torch.cat([sr.float(), enlarged], 1))
+            loss_g = (sr.float() - hr).abs().mean() + 0.1 * ((judged.float() - 1) ** 2).mean()
             (loss_g / 2).backward()
             plain.requires_grad_(True)
-            fake = sr.detach()
-            loss_d = (plain(fake) ** 2).mean() + ((plain(hr) - 1) ** 2).mean()
-            (loss_d / 2).backward()
-        optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(update, update / 10)
-        for optimizer in (optimizer_g, optimizer_d):
+            with autocast:
+                real = plain(torch.cat([hr, enlarged], 1)).float()
+                fake = plain(torch.cat([sr.detach().float(), enlarged], 1)).float()
+            (((real - 1).square().mean() + fake.square().mean()) / 2).backward()
+        for optimizer, schedule, rate, clip in (
+            (optimizer_g, schedule_g, 1e-2, 0.05),
+            (optimizer_d, schedule_d, 1e-3, 0.5),
+        ):
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+            optimizer.param_groups[0]["lr"] = rate * schedule.factor(update, update / 20)
             optimizer.step()
             optimizer.zero_grad()
-    for ours, other in zip(module.network.parameters(), net.parameters(), strict=True):
-        assert torch.equal(ours, other)
-    for ours, other in zip(opponent.network.parameters(), plain.parameters(), strict=True):
+        decay = min(0.9, (1 + update) / (10 + update))
+        average = [a.lerp(p.detach(), 1 - decay) for a, p in zip(average, net.parameters(), strict=True)]
+
+    assert module.updates == 20
+    assert_same(module.network, net)
+    assert_same(rival.network, plain)
+    for ours, other in zip(module.ema.averaged().parameters(), average, strict=True):
         assert torch.equal(ours, other)
 
 
-def test_generator_learns_from_the_opponent():
-    alone, judged = build(network(), 2), build(network(), 2, adversaries=[Opponent()])
+def assert_same(ours, plain):
+    for name, value in ours.state_dict().items():
+        assert torch.equal(value, plain.state_dict()[name]), name
+
+
+def test_several_discriminator_steps_and_batches_equal_a_plain_loop():
+    # The generator learns from every third batch; the discriminator takes two steps on each, on the same fakes.
+    data = batches(9)
+    rival = opponent(judge(norm=True), policy=UpdatePolicy(d_steps=2, g_every=3), objective=CrossEntropy(0.1))
+    module = build(network(), updates=3, adversaries={"d": rival})
+    fit(module, data)
+
+    net, plain = network(), judge(norm=True).train()
+    optimizer_g, optimizer_d = adam(net.parameters()), opponents.sgd(plain.parameters())
+    schedule = Cosine(final=0.1, warmup=3)
+    for number, batch in enumerate(data):
+        lr, hr = batch.lr.float() / 255, batch.hr.float() / 255
+        sr = net(lr)
+        if number % 3 == 2:
+            judged = plain(sr)
+            optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(number // 3, number // 3 / 3)
+            ((sr - hr).abs().mean() + 0.1 * bce(judged, 1.0)).backward()
+            optimizer_g.step()
+            optimizer_g.zero_grad()
+        optimizer_d.zero_grad()
+        for _ in range(2):
+            real, fake = plain(hr), plain(sr.detach())
+            (bce(real, 0.9) + bce(fake, 0.0)).backward()
+            optimizer_d.step()
+            optimizer_d.zero_grad()
+    assert module.updates == 3
+    assert_same(module.network, net)
+    assert_same(rival.network, plain)
+
+
+@pytest.mark.parametrize("kind", ["plain", "shift", "noise"])
+def test_accumulating_equals_one_large_batch_against_an_adversary(kind):
+    def rival():
+        shows = Shows(
+            2,
+            condition="bicubic",
+            shift=4 if kind == "shift" else 0,
+            noise=InstanceNoise(0.1) if kind == "noise" else None,
+        )
+        return opponent(judge(6), shows=shows)
+
+    large = batches(6)
+    joint = [
+        Batch(*(torch.cat([getattr(b, key) for b in large[i : i + 3]]) for key in ("lr", "hr", "samples")))
+        for i in (0, 3)
+    ]
+    rivals = rival(), rival()
+    one = build(network(), 2, optimizer=sgd, adversaries={"d": rivals[0]})
+    three = build(network(), 2, optimizer=sgd, accumulate=3, adversaries={"d": rivals[1]})
+    fit(one, joint)
+    fit(three, large)
+    assert one.updates == three.updates == 2
+    for a, b in ((one.network, three.network), (rivals[0].network, rivals[1].network)):
+        for x, y in zip(a.parameters(), b.parameters(), strict=True):
+            assert_close(x, y)
+
+
+def test_generator_learns_from_the_opponent_and_the_opponent_not_from_the_generator(monkeypatch):
+    alone, judged = build(network(), 2), build(network(), 2, adversaries={"d": opponent()})
     fit(alone, batches(2))
+    seen = []
+    update = judged._update_generator
+
+    def watched(optimizer):  # after the generator's backward pass, before the discriminator's
+        seen.append([p.grad for p in judged.discriminators.parameters()])
+        update(optimizer)
+
+    monkeypatch.setattr(judged, "_update_generator", watched)
     fit(judged, batches(2))
     pairs = zip(alone.network.parameters(), judged.network.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
+    assert len(seen) == 2
+    assert all(gradient is None for gradients in seen for gradient in gradients)
 
 
-def test_a_step_reads_nothing_from_the_device(monkeypatch):
+class Closed(UpdatePolicy):
+    """A stepper that always throttles."""
+
+    def throttled(self):
+        return True
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_a_throttled_discriminator_moves_neither_weight_nor_statistic(mode):
+    rival = opponent(judge(norm=True, dropout=True), policy=Closed(), mode=mode)
+    before = {name: value.clone() for name, value in rival.network.state_dict().items()}
+    module = build(network(), 4, adversaries={"d": rival})
+    random = torch.get_rng_state()
+    fit(module, batches(4))
+    for name, value in rival.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert torch.equal(torch.get_rng_state(), random)  # not even its dropout has drawn
+    values = module.means.take()
+    assert values["train/d/throttled"] == 1
+    assert values["train/d/total"] > 0  # measured all the same
+    assert "train/d/gradient" not in values
+
+
+def test_the_stepper_follows_the_previous_loss():
+    rival = opponent(policy=UpdatePolicy(stepper=Stepper(off=0.58, on=0.59)), optimizer=opponents.adam)
+    module = build(network(), 60, adversaries={"d": rival})
+    losses, throttled = [], []
+    note = module.means.add_number
+    module.means.add_number = lambda name, value: (throttled.append(value), note(name, value))
+    told = rival.policy.note
+    rival.policy.note = lambda loss: (losses.append(float(loss)), told(loss))
+    fit(module, batches(60))
+    expected, resting = [], False
+    for previous in [None, *losses[:-1]]:
+        if previous is not None:
+            resting = previous < 0.58 or (resting and previous <= 0.59)
+        expected.append(float(resting))
+    assert throttled == expected
+    assert 0 < sum(expected) < 60, "both states must occur to test anything"
+
+
+def test_phases_generator_alone_then_discriminator_alone_then_both():
+    loss = Phases([(0, 1.0), (4, 0.0), (8, 1.0)])
+    rival = opponent(policy=UpdatePolicy(start=4), weight=Phases([(0, 0.0), (8, 0.1)]))
+    module = build(network(), 12, adversaries={"d": rival}, weight=loss)
+    states = []
+    step = module.training_step
+
+    def watched(batch, batch_idx):
+        step(batch, batch_idx)
+        states.append([[p.detach().clone() for p in n.parameters()] for n in (module.network, rival.network)])
+
+    module.training_step = watched
+    fit(module, batches(12))
+    moved = [
+        [any(not torch.equal(a, b) for a, b in zip(x, y, strict=True)) for x, y in zip(before, after, strict=True)]
+        for before, after in pairwise(states)
+    ]
+    assert module.updates == 12
+    assert moved[:3] == [[True, False]] * 3
+    assert moved[3:7] == [[False, True]] * 4
+    assert moved[7:] == [[True, True]] * 4
+
+
+def test_fakes_may_be_made_anew():
+    seen = {}
+    for again in (False, True):
+        rival = opponent(policy=UpdatePolicy(regenerate=again))
+        module = build(network(), 1, adversaries={"d": rival})
+        exhibits = rival.exhibits
+        rival.exhibits = lambda sr, *rest, again=again, made=exhibits: (
+            seen.update({again: sr.clone()}) or made(sr, *rest)
+        )
+        fit(module, batches(1))
+        seen[again, "after"] = module._fakes(batches(1)[0].lr.float() / 255)
+    assert torch.equal(seen[True], seen[True, "after"])
+    assert not torch.equal(seen[False], seen[False, "after"])
+
+
+def test_the_discriminator_skips_epochs():
+    rival = opponent(policy=UpdatePolicy(every_epochs=3, epoch=2))
+    module = build(network(), 12, adversaries={"d": rival})
+    at = []
+    update = module._update_discriminator
+    module._update_discriminator = lambda *a: (at.append(module.updates), update(*a))
+    fit(module, batches(12))
+    assert at == [0, 1, 6, 7]
+
+
+def test_impossible_combinations_are_refused():
+    with pytest.raises(UserError, match=r"d_steps=2 repeats steps on one batch, and trainer\.accumulate=3"):
+        build(network(), 1, accumulate=3, adversaries={"d": opponent(policy=UpdatePolicy(d_steps=2))})
+    two = {"d": opponent(policy=UpdatePolicy(g_every=2)), "d_gradient": opponent()}
+    with pytest.raises(
+        UserError, match=r"adversary\.d\.policy\.g_every=2 and adversary\.d_gradient\.policy\.g_every=1"
+    ):
+        build(network(), 1, adversaries=two)
+
+
+def test_two_adversaries_are_logged_apart():
+    two = {"d": opponent(), "d_gradient": opponent(shows=Shows(2, gradients=True), weight=0.2)}
+    module = build(network(), 2, adversaries=two)
+    fit(module, batches(2))
+    values = module.means.take()
+    for name in ("g/gan", "g/gan_gradient", "d/total", "d_gradient/total", "d_gradient/throttled"):
+        assert f"train/{name}" in values
+    expected = values["train/g/l1"] + values["train/g/gan_weighted"] + values["train/g/gan_gradient_weighted"]
+    assert values["train/g/total"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_a_step_reads_nothing_from_the_device(monkeypatch, against):
     def refuse(self, *_):
         raise AssertionError("a training step waited for the device")
 
     # Adam on the CPU reads its step counter with .item(); SGD has none, so what is left is the module's own doing.
-    module = build(network(), updates=4, optimizer=sgd, accumulate=2, clip=1.0, ema=Ema(0.9))
+    rival = opponent(shows=Shows(2, shift=4, condition="bicubic"), network=judge(6, norm=True)) if against else None
+    module = build(
+        network(),
+        updates=4,
+        optimizer=sgd,
+        accumulate=2,
+        clip=1.0,
+        ema=Ema(0.9),
+        adversaries={"d": rival} if rival else None,
+    )
     step = module.training_step
 
     def watched(batch, batch_idx):
@@ -230,8 +429,6 @@ def test_degradation_makes_the_missing_low_resolution():
 
 
 def test_network_without_weights_is_refused():
-    from sr.models.bicubic import Bicubic
-
     with pytest.raises(UserError, match="Bicubic has no weights to train"):
         build(Bicubic(2), 1)
 

@@ -14,10 +14,14 @@ from torch import nn
 
 from sr.app.checks import hints_of
 from sr.app.hinted import hinted
+from sr.app.opponents import build_adversaries, needs_float32
+from sr.losses.lpips import Lpips
+from sr.losses.pretrained import found
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
 from sr.training.precision import Compute, choose_compute, choose_device
+from sr.training.validation import Perceptual, lpips_of
 from sr.types import UserError
 
 
@@ -71,9 +75,9 @@ def build_compute(config: Any) -> Compute:
     _one_of("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu", "mps"))
     try:
         device = choose_device(trainer.accelerator)
+        return choose_compute(device, trainer.precision, trainer.channels_last, needs_float32(config.adversary))
     except ValueError as error:
         raise UserError(str(error)) from error
-    return choose_compute(device, trainer.precision, trainer.channels_last)
 
 
 def build_clock(config: Any, say: Callable[[str], None]) -> Clock:
@@ -107,14 +111,31 @@ def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution
             clock=clock,
             compute=compute,
             ema=_ema(config.trainer.ema),
+            adversaries=build_adversaries(config, compute, build),
             accumulate=config.trainer.accumulate,
             clip=config.trainer.clip,
             seed=config.seed,
+            threshold=config.trainer.guard.threshold,
         )
         module.configure_optimizers()  # its settings are refused now or when training starts
         return module
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def build_lpips(choice: str, device: torch.device) -> Perceptual | None:
+    """What ``trainer.lpips`` asks for; None where it is off, or ``auto`` and the weights are not on this machine.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
+    if choice == "off" or (choice == "auto" and found("alexnet") is None):
+        return None
+    try:
+        return lpips_of(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
+    except UserError as error:
+        text = str(error).replace("weights=", "trainer.lpips=")
+        raise UserError(f"trainer.lpips={choice}: {text}; or trainer.lpips=off") from error
 
 
 def seed_everything(seed: int) -> None:

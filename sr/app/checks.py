@@ -50,11 +50,47 @@ def checked(config: DictConfig) -> TrainConfig:
         f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
     ]
     faults = faults or list(_built_from_nothing(plain, typed))
-    faults = faults or list(target_faults(resolved, inputs=_inputs(plain)))
+    faults = faults or list(opponent_faults(resolved["adversary"], resolved["discriminator"]))
+    faults = faults or list(target_faults(_each_once(resolved), inputs=_inputs(plain)))
     if faults:
         raise UserError("\n".join(faults))
     checked_config: TrainConfig = typed
     return checked_config
+
+
+def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each adversary without a discriminator, or the other way round.
+
+    Args:
+        adversaries: by name, resolved.
+        discriminator: resolved, empty for none.
+    """
+    if discriminator and not adversaries:
+        yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"
+    for name, node in adversaries.items():
+        if not isinstance(node, Mapping):
+            yield f"adversary.{name}={node} is no adversary; choose one with adversary=…"
+        elif "_target_" not in node:
+            yield (
+                f"adversary.{name} has no objective: this choice is an addition; put an objective in front, as in "
+                "adversary=[lsgan,stepper]"
+            )
+        elif not node.get("network"):
+            yield (
+                f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "
+                "or adversary=none to train without"
+            )
+
+
+def _each_once(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the copies of the discriminator inside the adversaries: its faults are told under its own name."""
+    own = resolved["discriminator"]
+    adversaries = {
+        name: {key: value for key, value in node.items() if key != "network" or value != own}
+        | ({"network": {"_target_": "torch.nn.Identity"}} if node.get("network") == own else {})
+        for name, node in resolved["adversary"].items()
+    }
+    return {**resolved, "adversary": adversaries}
 
 
 def missing(plain: Any, name: str = "") -> Iterator[str]:
@@ -195,6 +231,6 @@ def _takes_config(hint: Any) -> bool:
 def _unknown_key(error: OmegaConfBaseException) -> str:
     key = str(error.full_key or error.key or "")
     first = str(error).splitlines()[0]
-    if "not in 'Train" in first or "not in struct" in first:
+    if "Config'" in first or "not in struct" in first:
         return f"{key} is not a setting{did_you_mean(key, setting_names())}"
     return f"{key}: {first}"

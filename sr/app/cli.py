@@ -113,6 +113,24 @@ def doctor(
     raise typer.Exit(run(folders, val or [], lr, scale, json, crop_size, workers, refused, seconds, verbose))
 
 
+@app.command()
+def replay(
+    bundle: Annotated[Path, typer.Argument(metavar="FILE.bug", help="From the folder bugs/ of a run that exploded.")],
+    overrides: ConfOverrides = None,
+    last: Annotated[int, typer.Option(min=1, help="Updates to print.")] = 4,
+) -> None:
+    """See an explosion again: from the last good state over the very batches that led to it.
+
+    Overrides try a way out on the same batches.
+
+    [dim]sr replay outputs/RUN/bugs/update_50_batch_50.bug
+    sr replay outputs/RUN/bugs/update_50_batch_50.bug trainer.clip=1.0 optimizer.lr=1e-4[/dim]
+    """
+    from sr.app.replaying import replay as run
+
+    run(bundle, last, overrides or [])
+
+
 @bench.command("data")
 def bench_data(
     overrides: ConfOverrides = None,

@@ -1,6 +1,7 @@
 """What `train.py` runs: check the command line, let Hydra compose, train once or once per combination."""
 
 import io
+import os
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -114,5 +115,7 @@ def _finish(session: Session) -> int:
 
 
 def _print_error(error: UserError) -> None:
+    process = os.environ.get("LOCAL_RANK", "0")  # of several that train together
+    where = "" if process == "0" else f"process {process}: "
     for line in str(error).splitlines():
-        print(f"error: {line}", file=sys.stderr, flush=True)
+        print(f"error: {where}{line}", file=sys.stderr, flush=True)

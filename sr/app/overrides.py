@@ -13,10 +13,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sr.app.combinations import asked_for, register
 from sr.app.nearest import did_you_mean
 from sr.app.schema import register_schema, setting_names
 
-OPEN_KEYS = ("loss.terms.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
+OPEN_KEYS = ("loss.terms.", "adversary.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
 """Dictionaries whose entries the user names."""
 
 
@@ -55,9 +56,13 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
             faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
     groups = config_groups(folder)
     chosen = [o for o in parsed if _group(o) in groups]
-    faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
     used = [folder / _group(o) / f"{choice}.yaml" for o in chosen for choice in _values(o)]
-    faults += defaults_faults([folder / "train.yaml", *(path for path in used if path.exists())])
+    used = [folder / "train.yaml", folder / "local" / "default.yaml", *used]
+    used = [path for path in used if path.exists()]
+    for group, choice in [*((_group(o), choice) for o in chosen for choice in _values(o)), *asked_for(used)]:
+        groups[group] = [*groups.get(group, []), *register(group, [choice], groups.get(group, []))]
+    faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
+    faults += defaults_faults(used)
     if faults:
         return faults
     config = _compose(folder, [_first_choice(o) for o in chosen])
@@ -165,11 +170,11 @@ def _sentence(folder: Path, error: BaseException) -> str:
         error = error.__cause__
     text = " ".join(str(error).split())
     groups = config_groups(folder)
-    key = re.search(r"Key '([^']+)' not in '(Train\w*)'", text)
+    key = re.search(r"Key '([^']+)' not in '(\w+Config)'", text)
     if key and key[1] in groups and key[1] == "experiment":
         return f"{text.split(' full_key')[0]}: an experiment file begins with the line `# @package _global_`"
     if key:
-        prefix = "trainer." if key[2] == "TrainerConfig" else ""
+        prefix = {"TrainerConfig": "trainer.", "GuardConfig": "trainer.guard."}.get(key[2], "")
         return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"
     choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
     if choice and choice[1] in groups:

@@ -4,7 +4,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+
+
+@dataclass
+class GuardConfig:
+    """Against explosions."""
+
+    recover: bool = MISSING
+    threshold: float = MISSING
+    rate_factor: float = MISSING
+    limit: int = MISSING
 
 
 @dataclass
@@ -18,6 +28,7 @@ class TrainerConfig:
     log_every: int = MISSING
     checkpoint_every: int = MISSING
     monitor: str = MISSING
+    lpips: str = MISSING
     val_images: int = MISSING
     precision: str = MISSING
     channels_last: str = MISSING
@@ -25,6 +36,8 @@ class TrainerConfig:
     accumulate: int = MISSING
     clip: float | None = MISSING
     ema: float | None = MISSING
+    devices: int = MISSING
+    guard: GuardConfig = field(default_factory=GuardConfig)
 
 
 @dataclass
@@ -33,6 +46,8 @@ class TrainConfig:
 
     model: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
+    adversary: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     degradation: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
@@ -50,9 +65,24 @@ class TrainConfig:
 def setting_names() -> list[str]:
     """Names at the top and below ``trainer``; the rest belongs to constructors."""
     top = [f.name for f in fields(TrainConfig)]
-    return top + [f"trainer.{f.name}" for f in fields(TrainerConfig)]
+    trainer = [f"trainer.{f.name}" for f in fields(TrainerConfig)]
+    return top + trainer + [f"trainer.guard.{f.name}" for f in fields(GuardConfig)]
 
 
 def register_schema() -> None:
-    """Make the schema known to Hydra under the name that conf/train.yaml lists first."""
+    """Make the schema known to Hydra under the name that conf/train.yaml lists first, and its resolvers."""
     ConfigStore.instance().store(name="schema", node=TrainConfig)
+    OmegaConf.register_new_resolver("shown_channels", _shown_channels, replace=True)
+    OmegaConf.register_new_resolver("shown_side", _shown_side, replace=True)
+
+
+def _shown_channels(*, _root_: Any) -> int:
+    """Channels of what the adversary shows its discriminator: 3, or 6 with a condition."""
+    shows = [adversary.shows for adversary in _root_.adversary.values() if "shows" in adversary]
+    return 6 if any(show.condition != "none" for show in shows) else 3
+
+
+def _shown_side(*, _root_: Any) -> int:
+    """Side of what the adversary shows its discriminator: an HR crop, smaller where it is shifted."""
+    shows = [adversary.shows for adversary in _root_.adversary.values() if "shows" in adversary]
+    return int(_root_.scale * _root_.data.crop - max((show.shift for show in shows), default=0))

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sr.training.run_folder import RunFolder
-from sr.training.validation import METRICS
+from sr.training.validation import METRICS, PERCEPTUAL
 
 
-def _cells(metrics: dict[str, float]) -> list[str]:
-    return [_number(name, metrics[name]) for name in METRICS]
+def _cells(metrics: dict[str, float], names: Sequence[str]) -> list[str]:
+    return [_number(name, metrics[name]) if name in metrics else "" for name in names]
 
 
 def _number(name: str, value: float) -> str:
@@ -23,18 +23,19 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
     if summary["final"]:
         table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
         table.add_column("network")
-        for name in METRICS:
+        names = [name for name in METRICS + PERCEPTUAL if name in summary["final"]]
+        for name in names:
             table.add_column(name, justify="right")
         table.add_column("gain psnr_y", justify="right")
         base = summary["bicubic"]["psnr_y"]
-        table.add_row("bicubic", *_cells(summary["bicubic"]), "")
+        table.add_row("bicubic", *_cells(summary["bicubic"], names), "")
         table.add_row(
             f"final, {summary['updates']} updates",
-            *_cells(summary["final"]),
+            *_cells(summary["final"], names),
             f"{summary['final']['psnr_y'] - base:+.2f}",
         )
         best = summary["best"]
-        table.add_row(f"best, {best['updates']} updates", *_cells(best), f"{best['psnr_y'] - base:+.2f}")
+        table.add_row(f"best, {best['updates']} updates", *_cells(best, names), f"{best['psnr_y'] - base:+.2f}")
         console.print(table)
     console.print(
         f"ended ({summary['exit_reason']}) after {summary['updates']} updates, {summary['seconds']:.0f} s; "

@@ -1,5 +1,6 @@
 """One training run: check, build, fit, sum up."""
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from sr.app.building import build, build_clock, build_compute, build_module, seed_everything
+from sr.app.building import build, build_clock, build_compute, build_lpips, build_module, seed_everything
 from sr.app.checks import checked
 from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
@@ -19,6 +20,7 @@ from sr.app.tables import print_result
 from sr.data.module import CropData
 from sr.draws import Draws
 from sr.files import write_atomically
+from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
@@ -27,8 +29,15 @@ from sr.training.callbacks.validation import Validation
 from sr.training.fitting import fit, make_trainer
 from sr.training.loggers import CsvLog, Wandb
 from sr.training.memory import check_batch_fits, out_of_memory
+from sr.training.module import SuperResolution
+from sr.training.processes import rank
 from sr.training.run_folder import RunFolder
+from sr.training.schedules import Plateau
+from sr.training.validation import PERCEPTUAL
 from sr.types import UserError
+
+_FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
+"""Environment variables by which the first process of a run tells the others where the run lies."""
 
 
 def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_folder: Path | None) -> dict[str, Any]:
@@ -46,15 +55,22 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     Raises:
         UserError: a mistake in the configuration or the data, or a disk that is full.
     """
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    console = Console(soft_wrap=not sys.stdout.isatty(), quiet=rank() > 0)
     config: Any = checked(composed)
+    check_devices(config.trainer, sweep_folder is not None)
     for key in ("run_dir", "resume"):
         if config[key] == "":
             raise UserError(f"{key}= has no value; give a folder, or leave {key} out")
+    if rank() > 0:
+        config.resume = os.environ[_RESUMED] or None
     resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
     if resumed is not None:
         config = checked(resumed.config)
-    folder = _run_folder(config, resumed, model_name, sweep_folder)
+    folder = (
+        RunFolder(Path(os.environ[_FOLDER])) if rank() > 0 else _run_folder(config, resumed, model_name, sweep_folder)
+    )
+    # Processes that are started for the other devices run the same command line, in the same folder.
+    os.environ[_FOLDER], os.environ[_RESUMED] = str(folder.path), "" if resumed is None else str(folder.path)
     run = Run(config, folder, console, resumed)
     try:
         return run.fit()
@@ -86,17 +102,21 @@ class Run:
         self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.compute, self.clock)
         self.data = build("data", config.data)
-        self.validation = Validation(
-            config.trainer.val_every, config.trainer.monitor, folder, config.trainer.val_images
-        )
-        self.log = TrainingLog(config.trainer.log_every)
+        trainer, plain = config.trainer, OmegaConf.to_container(config, resolve=False)
+        lpips = build_lpips(trainer.lpips, self.compute.device)
+        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips)
+        check_plateau(trainer.monitor, self.module)
+        self.log = TrainingLog(trainer.log_every)
+        every = (trainer.log_every, trainer.val_every, trainer.checkpoint_every)
+        self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, say=self.say)
         self.extra_callbacks: list[lightning.Callback] = list(build("callbacks", config.callbacks).values())
         self.saving = Saving(
             config.trainer.checkpoint_every,
             folder,
-            OmegaConf.to_container(config, resolve=False),
+            plain,
             OmegaConf.to_container(config.model, resolve=True),
             self.validation,
+            self.guard,
             None if resumed is None else resumed.state,
         )
 
@@ -109,16 +129,19 @@ class Run:
         self._prepare()
         self._open_folder()
         progress = ProgressBar(self.console, self.log, self.validation)
-        callbacks = [self.validation, self.log, self.saving, *self.extra_callbacks, Stopping(), progress]
+        callbacks = [self.guard, self.validation, self.log, self.saving, *self.extra_callbacks, Stopping(), progress]
         config = OmegaConf.to_container(self.config, resolve=True)
         made = build("logger", self.config.logger)
         loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
         for logger in loggers:
             if isinstance(logger, Wandb):
                 self.say(logger.announcement)
-        trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers])
+        devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
+        trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
         fit(trainer, self.module, self.data)
         summary = self._summary(trainer)
+        if not trainer.is_global_zero:
+            return summary
         self.folder.write_summary(summary)
         print_result(self.console, summary, self.folder)
         return summary
@@ -134,15 +157,27 @@ class Run:
                 )
         self.folder.check_writable()
         self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
+        for name, adversary in self.module.adversaries.items():
+            shown = f"{type(adversary.network).__name__}, {_count(adversary.network):,} parameters"
+            self.say(f"adversary {name}: {shown}, {type(adversary.objective).__name__}")
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         check_batch_fits(self.module.network, lr_shape, self.compute)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
-            self.data.prepare(self.module.degradation, self.compute.device, progress.update, self.say)
+            self.data.prepare(
+                self.module.degradation,
+                self.compute.device,
+                progress.update,
+                self.say,
+                rank(),
+                self.config.trainer.devices,
+            )
         check_input(self.module.augmentation, self.data)
 
     def _open_folder(self) -> None:
+        if rank() > 0:
+            return
         if self.resumed is not None:
             self.say(f"going on from {self.folder.checkpoint}")
             self.folder.summary.unlink(missing_ok=True)
@@ -151,7 +186,7 @@ class Run:
 
     @property
     def _parameters(self) -> int:
-        return sum(p.numel() for p in self.module.network.parameters())
+        return _count(self.module.network)
 
     def _summary(self, trainer: lightning.Trainer) -> dict[str, Any]:
         speed, validation = self.log.overall(trainer, self.module), self.validation
@@ -164,12 +199,62 @@ class Run:
             "waiting_share": round(speed.waiting, 5),
             "scale": self.config.scale,
             "parameters": self._parameters,
+            "recoveries": self.guard.recoveries,
             "monitor": validation.monitor,
             "bicubic": validation.baseline,
             "final": validation.latest,
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
             "run_dir": str(self.folder.path),
         }
+
+
+def check_devices(trainer: Any, sweep: bool) -> None:
+    """Make sure that so many processes can train together.
+
+    Args:
+        trainer: configuration.
+        sweep: the command has several runs.
+
+    Raises:
+        UserError: they cannot.
+    """
+    devices = trainer.devices
+    if devices < 1:
+        raise UserError(f"trainer.devices={devices} must be at least 1")
+    if devices == 1:
+        return
+    if sweep:
+        raise UserError(f"a sweep trains one run after another in one process, not on trainer.devices={devices}")
+    if trainer.max_time is not None or trainer.max_updates is None:
+        raise UserError(
+            f"trainer.devices={devices} processes have clocks that differ: end the run with trainer.max_updates=N, "
+            "and leave trainer.max_time out"
+        )
+    there = torch.cuda.device_count()
+    if trainer.accelerator != "cpu" and there and devices > there:
+        raise UserError(f"trainer.devices={devices}, and this machine has {there} GPU(s); take {there} at most")
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def check_plateau(monitor: str, module: SuperResolution) -> None:
+    """A plateau must look for what is better in the monitored metric.
+
+    Raises:
+        UserError: it looks for the opposite.
+    """
+    better = "min" if monitor in PERCEPTUAL else "max"
+    named = {"schedule": module.schedule} | {
+        f"adversary.{n}.schedule": a.schedule for n, a in module.adversaries.items()
+    }
+    for name, schedule in named.items():
+        if isinstance(schedule, Plateau) and schedule.mode != better:
+            raise UserError(
+                f"{name}.mode={schedule.mode}, but of trainer.monitor={monitor} the {better}imum is best; "
+                f"set {name}.mode={better}"
+            )
 
 
 def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:

@@ -2,46 +2,90 @@
 
 import math
 from collections.abc import Mapping
-from typing import Literal, get_args
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.losses.pixel import at_least_float32
+from sr.losses.weights import Constant, Weight
 from sr.types import Image, LowResolution
 
-Views = Literal["sr,hr"]
+Views = Literal["sr,hr", "sr,lr"]
 """The pair of pictures that a term compares, as (prediction, target)."""
 
 
 class Term(nn.Module):
     """One loss of an objective.
 
+    Losses run in float32, outside autocast; one whose class says ``autocast = True`` (a network for features) runs in
+    the number format of the run and answers in float32.
+
     Args:
-        weight: factor in the sum. 0 keeps the term in the log, without gradient or cost in the backward pass.
+        weight: factor in the sum, or a schedule of it (`sr.losses.weights`). While it is 0 the term stays in the log,
+            without gradient or cost in the backward pass.
         loss: module (prediction, target) -> scalar.
-        views: which pictures it compares; ``"sr,hr"`` is the network's output against the ground truth.
+        views: which pictures it compares; ``"sr,hr"`` is the network's output against the ground truth, ``"sr,lr"``
+            against its input.
 
     Raises:
         ValueError: a weight that is not finite, or views that do not exist.
     """
 
-    def __init__(self, weight: float, loss: nn.Module, views: Views = "sr,hr") -> None:
+    def __init__(self, weight: float | Weight, loss: nn.Module, views: Views = "sr,hr") -> None:
         super().__init__()
-        if not math.isfinite(weight):
-            raise ValueError(f"a loss weight must be a finite number, not {weight}.")
         if views not in get_args(Views):
             choices = ", ".join(map(repr, get_args(Views)))
             raise ValueError(f"a loss cannot compare the views {views!r}; choose from {choices}.")
-        self.weight = weight
+        self.weight = weight_of(weight)
         self.loss = loss
         self.views = views
 
-    def forward(self, views: Mapping[str, Image]) -> Float[Tensor, ""]:
-        """Unweighted loss of the pictures in ``views`` (by name) that this term compares."""
+    def forward(self, views: Mapping[str, Image], wanted: bool) -> Float[Tensor, ""]:
+        """Unweighted loss of the pictures in ``views`` (by name) that this term compares.
+
+        Args:
+            views: float32 pictures.
+            wanted: whether gradient is.
+        """
         prediction, target = self.views.split(",")
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.weight != 0):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), self._format(views[prediction]):
             return self.loss(views[prediction], views[target])
+
+    def _format(self, prediction: Image) -> AbstractContextManager[Any]:
+        kind = prediction.device.type
+        if getattr(self.loss, "autocast", False) or not torch.amp.is_autocast_available(kind):
+            return nullcontext()
+        return torch.autocast(kind, enabled=False)
+
+
+def weight_of(weight: float | Weight) -> Weight:
+    """A number as a schedule that never changes.
+
+    Raises:
+        ValueError: the number is not finite.
+    """
+    if isinstance(weight, Weight):
+        return weight
+    if not math.isfinite(weight):
+        raise ValueError(f"a loss weight must be a finite number, not {weight}.")
+    return Constant(weight)
+
+
+class Losses(NamedTuple):
+    """Result of an objective.
+
+    Attributes:
+        total: the sum to minimise, a float32 scalar.
+        raw: each term's own value before its weight, detached.
+        weights: each term's weight at this update.
+    """
+
+    total: Tensor
+    raw: dict[str, Tensor]
+    weights: dict[str, float]
 
 
 class Objective(nn.Module):
@@ -60,31 +104,44 @@ class Objective(nn.Module):
             raise ValueError("an objective needs at least one term, for instance l1.")
         self.terms = nn.ModuleDict(dict(terms))
 
-    @property
-    def weights(self) -> dict[str, float]:
-        """Weight of each term by name, to log weighted values."""
-        return {name: term.weight for name, term in self._items()}
+    def weights(self, updates: int) -> dict[str, float]:
+        """Weight of each term by name after so many updates."""
+        return {name: term.weight(updates) for name, term in self._items()}
 
-    def forward(self, sr: Image, hr: Image, lr: LowResolution) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+    def forward(self, sr: Image, hr: Image, lr: LowResolution, updates: int = 0) -> Losses:
         """Compare the network's output with the ground truth.
 
         Args:
             sr: output, (batch, 3, scale*h, scale*w) in [0, 1].
             hr: ground truth, the same shape and range.
             lr: input, (batch, 3, h, w) in [0, 1].
-
-        Returns:
-            The sum to minimise, a float32 scalar, and every term's own value before its weight, detached.
+            updates: so far; weights may follow it.
         """
-        views = {"sr": sr, "hr": hr, "lr": lr}
+        views = {"sr": at_least_float32(sr), "hr": hr, "lr": lr}
+        weights = self.weights(updates)
         total = torch.zeros((), device=sr.device)
         raw = {}
         for name, term in self._items():
-            value = term(views)
+            value = term(views, weights[name] != 0)
             raw[name] = value.detach()
-            if term.weight != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
-                total = total + term.weight * value
-        return total, raw
+            if weights[name] != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
+                total = total + weights[name] * value
+        return Losses(total, raw, weights)
+
+    def observe(self, metric: float) -> None:
+        """Tell the weights how a validation went; larger is better."""
+        for _, term in self._items():
+            term.weight.observe(metric)
+
+    def weight_states(self) -> dict[str, dict[str, float | int]]:
+        """Of the schedules that have a state, for checkpoints."""
+        return {name: term.weight.state_dict() for name, term in self._items()}
+
+    def load_weight_states(self, states: Mapping[str, Mapping[str, float | int]]) -> None:
+        """Take back what `weight_states` gave; terms that the saved run did not have begin afresh."""
+        for name, term in self._items():
+            if name in states and states[name].keys() == term.weight.state_dict().keys():
+                term.weight.load_state_dict(states[name])
 
     def _items(self) -> list[tuple[str, Term]]:
         """The terms with their type, which ModuleDict forgets."""

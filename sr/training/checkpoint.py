@@ -36,24 +36,25 @@ def set_random_states(states: dict[str, Any]) -> None:
     random.setstate((version, tuple(internal), gauss))
 
 
-def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, state: dict[str, Any], kind: str = FORMAT) -> None:
     """Write atomically: a reader, or a full disk, meets either the old file or the new one.
 
     Args:
         path: the checkpoint.
         state: tensors and plain values.
+        kind: of file, and its version.
 
     Raises:
         UserError: the file cannot be written; the old one is kept.
     """
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
+    torch.save({"format": kind, **state}, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running any code in it.
+def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
+    """Read a checkpoint, or another file of this kind, without running any code in it.
 
     Raises:
         UserError: the file is missing, damaged, or no checkpoint of ours.
@@ -67,8 +68,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is truncated or damaged and cannot be resumed from "
             f"({_first_line(error)}); the network itself is in last.safetensors of the run folder"
         ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise UserError(f"{path} is not a checkpoint of this program (expected format {FORMAT})")
+    if not isinstance(state, dict) or state.get("format") != kind:
+        what = "a checkpoint" if kind == FORMAT else "a file of this kind"
+        raise UserError(f"{path} is not {what} of this program (expected format {kind})")
     return state
 
 

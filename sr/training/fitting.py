@@ -11,19 +11,29 @@ from sr.training.module import SuperResolution
 from sr.training.precision import Compute
 
 
-def make_trainer(compute: Compute, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
+def make_trainer(
+    compute: Compute,
+    callbacks: list[lightning.Callback],
+    loggers: list[Logger],
+    devices: int = 1,
+    opponents: bool = False,
+) -> lightning.Trainer:
     """A Trainer without its own checkpoints, bar, limits and validation.
 
     Args:
         compute: device.
         callbacks: in the order in which they act.
         loggers: what values are published to.
+        devices: processes that train together, on one device each.
+        opponents: there are networks that some of the backward passes leave out.
     """
+    strategy = "ddp_find_unused_parameters_true" if opponents else "ddp"
     # Lightning tells about GPUs and its own products; the run's first lines say what was chosen.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
-        devices=1,
+        devices=devices,
+        strategy=strategy if devices > 1 else "auto",
         max_epochs=-1,
         logger=loggers,
         callbacks=callbacks,

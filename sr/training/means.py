@@ -1,5 +1,8 @@
 """Means of logged values since the last time they were read, kept on the device."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ class RunningMeans:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._numbers: dict[str, float] = {}
 
     def add(self, values: dict[str, Tensor]) -> None:
         """Take in one step's scalars (detached here)."""
@@ -18,21 +22,40 @@ class RunningMeans:
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
             self._counts[name] = self._counts.get(name, 0) + 1
 
-    def take(self) -> dict[str, float]:
-        """The means since the last call, in one transfer; then start anew."""
-        if not self._sums:
-            return {}
+    def add_number(self, name: str, value: float) -> None:
+        """Take in a number that the host knows already."""
+        self._numbers[name] = self._numbers.get(name, 0.0) + value
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def peek(self, name: str) -> float | None:
+        """One mean so far, or None; this waits for the device."""
+        return float(self._sums[name]) / self._counts[name] if name in self._sums else None
+
+    def take(self, average: Callable[[Tensor], Tensor] = lambda values: values) -> dict[str, float]:
+        """The means since the last call, in one transfer; then start anew.
+
+        Args:
+            average: over the processes that train together.
+        """
         names = list(self._sums)
-        values = torch.stack([self._sums[name].float() for name in names]).tolist()
-        means = {name: value / self._counts[name] for name, value in zip(names, values, strict=True)}
-        self._sums, self._counts = {}, {}
+        means = dict[str, float]()
+        if names:
+            counts = [self._counts[name] for name in names]
+            values = torch.stack([self._sums[name].float() / count for name, count in zip(names, counts, strict=True)])
+            means |= dict(zip(names, average(values).tolist(), strict=True))
+        means |= {name: value / self._counts[name] for name, value in self._numbers.items()}
+        self.clear()
         return means
 
-    def state_dict(self) -> dict[str, dict[str, Tensor] | dict[str, int]]:
+    def clear(self) -> None:
+        """Forget all."""
+        self._sums, self._counts, self._numbers = {}, {}, {}
+
+    def state_dict(self) -> dict[str, dict[str, Any]]:
         """Sums and counts."""
-        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+        return {"sums": dict(self._sums), "counts": dict(self._counts), "numbers": dict(self._numbers)}
 
     def load_state_dict(self, state: dict[str, dict], device: torch.device) -> None:
         """Take back what ``state_dict`` gave."""
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self._counts = dict(state["counts"])
+        self._counts, self._numbers = dict(state["counts"]), dict(state.get("numbers", {}))

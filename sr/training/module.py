@@ -1,25 +1,28 @@
 """The training module: one generator, one objective, any number of adversaries, optimised by hand."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import lightning
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.losses.objective import Objective
-from sr.training.adversary import Adversary
+from sr.training.adversary.adversary import Adversary
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
+from sr.training.validation import gain
+from sr.training.watch import Alarm, checkerboard, colour_error
 from sr.types import Crops, Image, LowResolution, UserError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -39,12 +42,19 @@ class Augment(Protocol):
         """Give back the changed crops; ``seen`` is what the degradation gets where it is not the target."""
 
 
+def gan_term(name: str) -> str:
+    """Name of an adversary's term in the generator's loss: ``gan`` for ``d``, ``gan_gradient`` for ``d_gradient``."""
+    return "gan" if name == "d" else f"gan_{name.removeprefix('d_')}"
+
+
 class SuperResolution(lightning.LightningModule):
     """Trains a generator, supervised or against adversaries.
 
     A step follows the order: pair, generator forward and backward, generator update, then each adversary on the
-    same (detached) pictures. With ``accumulate`` above 1 an update takes that many batches. Nothing in a step
-    waits for the device; logged values are summed there until `RunningMeans.take`.
+    same (detached) pictures. With ``accumulate`` above 1 an update takes that many batches; with ``g_every`` of an
+    adversary above 1, so many times more, of which the generator learns from the last. An update in which nothing
+    that the generator minimises has a weight is the discriminators' alone, and counts. Nothing in a step waits for
+    the device; logged values are summed there until `RunningMeans.take`.
 
     Args:
         network: the generator, low to high resolution, attribute ``scale``.
@@ -56,10 +66,11 @@ class SuperResolution(lightning.LightningModule):
         clock: counts updates.
         compute: device, number format and memory layout.
         ema: average of the generator's weights, or None.
-        adversaries: opponents of the generator.
+        adversaries: opponents of the generator by name: none (supervised), ``d``, or several.
         accumulate: batches per update.
         clip: largest norm of the generator's gradient, or None.
-        seed: of augmentation and degradation.
+        seed: of augmentation, degradation and what adversaries draw.
+        threshold: a loss of the generator above it is noted as an explosion.
     """
 
     def __init__(
@@ -73,10 +84,11 @@ class SuperResolution(lightning.LightningModule):
         clock: Clock,
         compute: Compute,
         ema: Ema | None,
-        adversaries: Sequence[Adversary] = (),
+        adversaries: Mapping[str, Adversary] | None = None,
         accumulate: int = 1,
         clip: float | None = None,
         seed: int = 0,
+        threshold: float = math.inf,
     ) -> None:
         super().__init__()
         if accumulate < 1:
@@ -95,32 +107,43 @@ class SuperResolution(lightning.LightningModule):
         self.clock = clock
         self.compute = compute
         self.ema = ema
-        self.adversaries = tuple(adversaries)
-        self.discriminators = nn.ModuleList([adversary.network for adversary in self.adversaries])
+        self.adversaries = dict(adversaries or {})
+        self.discriminators = nn.ModuleDict({name: a.network for name, a in self.adversaries.items()})
+        self.g_every = _one_g_every(self.adversaries, accumulate)
         self.accumulate = accumulate
         self.clip = clip
         self.seed = seed
+        self.threshold = threshold
+        self.scale = int(getattr(network, "scale"))  # noqa: B009 (an attribute that nn.Module does not declare)
+        self.rate = 1.0
+        """Factor on all learning rates, lowered after explosions on request."""
         self.batches = 0
         """Batches seen by this process; with the seed, the place in the data."""
         self.samples = 0
         """Crops seen by all processes."""
         self.means = RunningMeans()
+        self.alarm = Alarm()
         self.stopwatch = Stopwatch()
+        self.rolled_back = False
+        """The newest update has been undone: nothing is to be logged, validated or saved."""
         self.exit_reason: str | None = None
         """Why the run ended: max_updates, max_time, interrupted, no_improvement; None while it runs."""
         self._make_optimizer = optimizer
+        self._throttled: dict[str, bool] = {}
+        self._seen: list[Tensor] = []  # losses of the batches of this update
+        self._losses: dict[str, list[Tensor]] = {}  # likewise, of each discriminator
         if ema is not None:
             ema.start(network)
 
     @property
     def updates(self) -> int:
-        """Generator updates so far: the run's clock."""
+        """Generator updates so far (and updates that were the discriminators' alone): the run's clock."""
         return self.clock.updates
 
     @property
     def at_update(self) -> bool:
         """No gradient is pending, so the run may be saved here."""
-        return self.batches % self.accumulate == 0
+        return self.batches % (self.accumulate * self.g_every) == 0
 
     @property
     def deliverable(self) -> nn.Module:
@@ -135,11 +158,17 @@ class SuperResolution(lightning.LightningModule):
         """
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         try:
-            made = [self._make_optimizer(trainable)] + [a.optimizer() for a in self.adversaries]
+            made = [self._make_optimizer(trainable)]
         except ValueError as error:
             raise UserError(f"optimizer: {error}") from error
-        for group in made[0].param_groups:
-            group.setdefault("initial_lr", group["lr"])
+        for name, adversary in self.adversaries.items():
+            try:
+                made.append(adversary.optimizer())
+            except ValueError as error:
+                raise UserError(f"adversary.{name}.optimizer: {error}") from error
+        for optimizer in made:
+            for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
         return made
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -160,139 +189,185 @@ class SuperResolution(lightning.LightningModule):
             return self.degradation(source, draws), target
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One batch; an update of every network when the accumulation is complete."""
+        """One batch; an update when the accumulation is complete."""
+        self.rolled_back = False
         lr, hr = self.pair(batch)
+        draws = Draws(self.seed, batch.samples.numpy())
+        if self.batches % self.accumulate == 0:  # a stepper decides once for all batches of an update
+            self._throttled = {name: a.policy.throttled() for name, a in self.adversaries.items()}
         self.batches += 1
         self.samples += len(batch.hr) * self.trainer.world_size
-        optimizers = self._optimizers()
-        with self._only(optimizers[0]):
-            sr = self._generator_backward(lr, hr)
-            if self.at_update:
-                self._update_generator(optimizers[0])
-        for adversary, optimizer in zip(self.adversaries, optimizers[1:], strict=True):
-            with self._only(optimizer):
-                self._adversary_backward(adversary, optimizer, sr.detach(), hr, lr)
+        generator, *others = self._optimizers()
+        with self._only(generator, self.at_update):
+            if self._generator_learns():
+                sr = self._generator_backward(lr, hr, draws)
+                if self.at_update:
+                    self._update_generator(generator)
+            else:
+                sr = self._fakes(lr)
+        for name, optimizer in zip(self.adversaries, others, strict=True):
+            with self._only(optimizer, self._at_step):
+                self._adversary_batch(name, optimizer, sr.detach(), hr, lr, draws)
+        if self.at_update:
+            self.clock.updates += 1
 
-    def _generator_backward(self, lr: LowResolution, hr: Image) -> Image:
+    @property
+    def _at_step(self) -> bool:
+        """Discriminators are updated after this batch."""
+        return self.batches % self.accumulate == 0
+
+    def _generator_learns(self) -> bool:
+        """Not at batches that are the discriminator's alone, nor in phases in which nothing has a weight."""
+        position = (self.batches - 1) % (self.accumulate * self.g_every)
+        updates = self.clock.updates
+        weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
+        return position // self.accumulate == self.g_every - 1 and any(weights)
+
+    def _fakes(self, lr: LowResolution) -> Image:
+        with torch.no_grad(), self.compute.autocast():
+            made: Image = self.network(lr)
+        return made
+
+    def _generator_backward(self, lr: LowResolution, hr: Image, draws: Draws) -> Image:
+        updates = self.clock.updates
         with self.compute.autocast():
             sr = self.network(lr)
-        total, terms = self.objective(sr, hr, lr)
-        for adversary in self.adversaries:
-            loss = adversary.generator_loss(sr, hr, lr)
-            terms[adversary.name] = loss
-            total = total + loss
+            total, terms, weights = self.objective(sr, hr, lr, updates)
+        for name, adversary in self.adversaries.items():
+            weight = adversary.weight(updates)
+            if not adversary.policy.counts(updates):
+                continue
+            term = gan_term(name)
+            with torch.set_grad_enabled(weight != 0):
+                loss = adversary.generator_loss(
+                    sr, hr, lr, draws.within(name), self.compute.autocast(), self._throttled[name]
+                )
+            terms[term], weights[term] = loss.detach(), weight
+            if weight != 0:
+                total = total + weight * loss
         self.manual_backward(total / self.accumulate if self.accumulate > 1 else total)
-        self.means.add({"train/g/total": total} | {f"train/g/{name}": value for name, value in terms.items()})
+        values = {"total": total} | terms
+        values |= {f"{term}_weighted": weight * terms[term] for term, weight in weights.items() if weight != 1}
+        self.means.add({f"train/g/{name}": value for name, value in values.items()})
+        self.means.add({"train/sr/colour_error": colour_error(sr, lr)})
+        if self.scale > 1:
+            self.means.add({"train/sr/checkerboard": checkerboard(sr, self.scale)})
+        self._seen = [*self._seen, total.detach()]
         return sr
 
     def _update_generator(self, optimizer: LightningOptimizer) -> None:
-        factor = self.schedule.factor(self.clock.updates, self.clock.progress)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self._set_rates(optimizer, self.schedule)
+        norm = self._gradient_norm(optimizer, self.clip)
+        self.means.add({"train/g/gradient": norm})
+        self.alarm.note(self.clock.updates + 1, [*self._seen, norm], torch.stack(self._seen).max(), self.threshold)
+        self._seen = []
         optimizer.step()
         optimizer.zero_grad()
-        self.clock.updates += 1
         if self.ema is not None:
             self.ema.update(self.network)
 
-    def _adversary_backward(
-        self, adversary: Adversary, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: LowResolution
+    def _adversary_batch(
+        self, name: str, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: LowResolution, draws: Draws
     ) -> None:
-        loss = adversary.discriminator_loss(sr, hr, lr)
-        self.manual_backward(loss / self.accumulate)
-        self.means.add({f"train/{adversary.name}/total": loss})
-        if self.at_update:
-            optimizer.step()
-            optimizer.zero_grad()
+        adversary, updates = self.adversaries[name], self.clock.updates
+        if not adversary.policy.learns(updates):
+            return
+        learning = not self._throttled[name]
+        fakes = self._fakes(lr) if adversary.policy.regenerate else sr
+        exhibits = adversary.exhibits(fakes, hr, lr, draws.within(name))
+        for step in range(adversary.policy.d_steps if learning else 1):
+            verdict = adversary.verdict(exhibits, step, updates, self.compute.autocast(), learning)
+            if learning:
+                self.manual_backward(verdict.total / self.accumulate)
+                if self._at_step:
+                    self._update_discriminator(name, optimizer)
+            self.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
+            self._losses[name] = [*self._losses.get(name, []), verdict.total.detach()]
+        if self._at_step:
+            losses = torch.stack(self._losses.pop(name))
+            adversary.policy.note(losses.mean())
+            self.alarm.note(updates + 1, [losses], losses.max(), math.inf)
+            self.means.add_number(f"train/{name}/throttled", float(self._throttled[name]))
+
+    def _update_discriminator(self, name: str, optimizer: LightningOptimizer) -> None:
+        adversary = self.adversaries[name]
+        self._set_rates(optimizer, adversary.schedule)
+        norm = self._gradient_norm(optimizer, adversary.clip)
+        self.means.add({f"train/{name}/gradient": norm})
+        self.alarm.note(self.clock.updates + 1, [norm], norm, math.inf)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def _set_rates(self, optimizer: LightningOptimizer, schedule: Schedule) -> None:
+        factor = self.rate * schedule.factor(self.clock.updates, self.clock.progress)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    @staticmethod
+    def _gradient_norm(optimizer: LightningOptimizer, clip: float | None) -> Tensor:
+        """Norm of all gradients, before they are clipped."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if clip is not None:
+            return nn.utils.clip_grad_norm_(parameters, clip)
+        return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
     def _optimizers(self) -> list[LightningOptimizer]:
         made: Any = self.optimizers()
         return made if isinstance(made, list) else [made]
 
-    def _only(self, optimizer: LightningOptimizer) -> AbstractContextManager[None]:
+    def _only(self, optimizer: LightningOptimizer, complete: bool) -> AbstractContextManager[None]:
         """Freeze the other networks, and keep processes from exchanging gradients inside an accumulation."""
         if not self.adversaries and self.accumulate == 1:
             return nullcontext()
-        return optimizer.toggle_model(sync_grad=self.at_update)
+        return optimizer.toggle_model(sync_grad=complete)
 
-    def check_finite(self) -> None:
-        """Make sure that the network is worth measuring and keeping; this waits for the device.
+    def observe(self, metric: str, value: float) -> None:
+        """Tell all schedules how a validation went.
 
-        Raises:
-            UserError: a weight is infinite or not a number.
+        Args:
+            metric: its name. Learning rates are told the value as it is, as their ``mode`` says what is better.
+            value: weights are told it so that more is better.
         """
-        finite = torch.stack([weight.isfinite().all() for weight in self.network.parameters()])
-        if not bool(finite.all()):
-            raise UserError(
-                f"a weight is infinite or not a number at update {self.updates}: training has exploded; "
-                "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
-            )
+        self.schedule.observe(value)
+        self.objective.observe(gain(metric, value))
+        for adversary in self.adversaries.values():
+            adversary.observe(value, gain(metric, value))
+
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether every weight of every network is a finite number; this waits for the device."""
+        networks = [self.network, self.deliverable, self.discriminators]
+        weights = [weight for network in networks for weight in network.parameters()]
+        return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
 
     @property
     def learning_rate(self) -> float:
         """Of the generator's first parameter group, at the last update."""
         return float(self._optimizers()[0].param_groups[0]["lr"])
 
-    def trained_state(self) -> dict[str, Any]:
-        """Everything of the run but RNGs and callbacks; plain values and tensors only."""
-        return {
-            "clock": self.clock.state_dict(),
-            "batches": self.batches,
-            "samples": self.samples,
-            "network": self.network.state_dict(),
-            "ema": None if self.ema is None else self.ema.state_dict(),
-            "optimizers": [optimizer.optimizer.state_dict() for optimizer in self._optimizers()],
-            "schedule": self.schedule.state_dict(),
-            "means": self.means.state_dict(),
-            "adversaries": [{"network": a.network.state_dict(), "policy": a.state_dict()} for a in self.adversaries],
-        }
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """Of the first parameter group of every optimiser, by column of the log."""
+        names = ["train/lr", *(f"train/{name}/lr" for name in self.adversaries)]
+        return {n: float(o.param_groups[0]["lr"]) for n, o in zip(names, self._optimizers(), strict=True)}
 
-    def load_trained_state(self, state: dict[str, Any]) -> None:
-        """Take back what `trained_state` gave; call it once optimisers exist.
+    @property
+    def plain_optimizers(self) -> list[Optimizer]:
+        """The generator's, then the adversaries', without Lightning's wrappers."""
+        return [optimizer.optimizer for optimizer in self._optimizers()]
 
-        Raises:
-            UserError: the state is of another network or another kind of optimiser.
-        """
-        try:
-            self.network.load_state_dict(state["network"])
-        except RuntimeError as error:
+
+def _one_g_every(adversaries: Mapping[str, Adversary], accumulate: int) -> int:
+    """The one ``g_every`` of all adversaries, 1 without any."""
+    values = {name: a.policy.g_every for name, a in adversaries.items()}
+    if len(set(values.values())) > 1:
+        told = " and ".join(f"adversary.{name}.policy.g_every={value}" for name, value in values.items())
+        raise UserError(f"{told}: there is one generator, so all adversaries must name the same number")
+    for name, adversary in adversaries.items():
+        if accumulate > 1 and adversary.policy.d_steps > 1:
             raise UserError(
-                f"the checkpoint holds another network than {type(self.network).__name__}: "
-                f"{str(error).splitlines()[1].strip()}"
-            ) from error
-        self.clock.load_state_dict(state["clock"])
-        self.batches, self.samples = state["batches"], state["samples"]
-        if self.ema is not None:
-            self.ema.start(self.network)
-            if state["ema"] is not None:
-                self.ema.load_state_dict(state["ema"])
-        for optimizer, saved in zip(self._optimizers(), state["optimizers"], strict=True):
-            _load_optimizer(optimizer.optimizer, saved)
-        if state["schedule"].keys() == self.schedule.state_dict().keys():  # another schedule begins afresh
-            self.schedule.load_state_dict(state["schedule"])
-        self.means.load_state_dict(state["means"], self.compute.device)
-        for adversary, saved in zip(self.adversaries, state["adversaries"], strict=True):
-            adversary.network.load_state_dict(saved["network"])
-            adversary.load_state_dict(saved["policy"])
-
-
-def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Restore moments but keep the configured numbers, so that ``optimizer.lr=…`` works on resume."""
-    kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in _with_initial(optimizer)]
-    for new, old in zip(kept, saved["param_groups"], strict=True):
-        if new.keys() != old.keys() - {"params", "lr"}:
-            raise UserError(
-                f"the checkpoint holds the moments of another optimiser than {type(optimizer).__name__}; "
-                "leave the optimiser's kind as it was (its numbers may change)"
+                f"adversary.{name}.policy.d_steps={adversary.policy.d_steps} repeats steps on one batch, and "
+                f"trainer.accumulate={accumulate} makes one step of several; set one of them to 1 (policy.g_every=N "
+                "gives the discriminator more steps on new batches)"
             )
-    optimizer.load_state_dict(saved)
-    for group, values in zip(optimizer.param_groups, kept, strict=True):
-        group.update(values)
-
-
-def _with_initial(optimizer: Optimizer) -> Iterator[dict[str, Any]]:
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
-        yield group
+    return next(iter(values.values()), 1)

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sr.training.processes import rank
+
 Precision = Literal["auto", "32", "bf16"]
 ChannelsLast = Literal["auto", "on", "off"]
 
@@ -56,19 +58,32 @@ def native_bf16(device: torch.device) -> bool:
     return False
 
 
-def choose_compute(device: torch.device, precision: Precision, channels_last: ChannelsLast) -> Compute:
+def choose_compute(
+    device: torch.device, precision: Precision, channels_last: ChannelsLast, needs_float32: str | None = None
+) -> Compute:
     """Resolve ``auto`` for this hardware.
 
     Args:
         device: where the networks run.
         precision: ``32``, ``bf16``, or ``auto``: bf16 where it is native.
         channels_last: ``on``, ``off``, or ``auto``: on together with bf16, whose convolutions are faster so.
+        needs_float32: the setting for which half precision is too coarse, or None.
+
+    Raises:
+        ValueError: bf16 is asked for where it cannot be.
     """
+    if needs_float32 is not None and precision == "bf16":
+        raise ValueError(
+            f"trainer.precision=bf16, but {needs_float32} takes the gradient of a gradient, which needs float32; "
+            "set trainer.precision=32, or auto"
+        )
     native = native_bf16(device)
-    bf16 = native if precision == "auto" else precision == "bf16"
+    bf16 = native and needs_float32 is None if precision == "auto" else precision == "bf16"
     layout = bf16 if channels_last == "auto" else channels_last == "on"
     number = "bf16 autocast" if bf16 else "float32"
     why = f"bf16 is {'' if native else 'not '}native here" if precision == "auto" else f"precision={precision}"
+    if needs_float32 is not None and precision == "auto":
+        why = f"{needs_float32} needs float32"
     return Compute(device, bf16, layout, f"{number}, {'channels_last' if layout else 'contiguous'} ({why})")
 
 
@@ -79,7 +94,7 @@ def choose_device(accelerator: Literal["auto", "cpu", "gpu", "mps"]) -> torch.de
         ValueError: a GPU is asked for and there is none.
     """
     if accelerator in ("auto", "gpu") and torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("cuda", rank() if rank() < torch.cuda.device_count() else torch.cuda.current_device())
     if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
         return torch.device("mps")
     if accelerator in ("gpu", "mps"):

@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "val"
 
     @property
+    def bugs(self) -> Path:
+        """Folder of bundles with which explosions can be seen again."""
+        return self.path / "bugs"
+
+    @property
     def summary(self) -> Path:
         """Final and best metrics, speed, and why the run ended."""
         return self.path / "summary.json"

@@ -18,9 +18,9 @@ class UpdateCallback(lightning.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Pass on batches that complete an update."""
+        """Pass on batches that complete an update which counts."""
         module = training_module(pl_module)
-        if module.at_update:
+        if module.at_update and not module.rolled_back:
             self.after_update(trainer, module)
 
     def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:

@@ -1,6 +1,5 @@
-"""Log training values on the updates clock, and stop at a loss that is no number."""
+"""Log training values on the updates clock."""
 
-import math
 from dataclasses import dataclass
 
 import lightning
@@ -8,6 +7,7 @@ import lightning
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.loggers import publish
 from sr.training.module import SuperResolution
+from sr.training.processes import average_over_processes
 from sr.types import UserError
 
 
@@ -77,27 +77,14 @@ class TrainingLog(UpdateCallback):
             self.write(trainer, module)
 
     def write(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
-        """Publish one row.
-
-        Raises:
-            UserError: a loss is infinite or not a number.
-        """
-        values = module.means.take()
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            raise UserError(
-                f"{bad[0]} is {values[bad[0]]} at update {module.updates}: training has exploded; "
-                "lower optimizer.lr or set trainer.clip=1.0. The last checkpoint is kept"
-            )
+        """Publish one row; nothing where nothing was trained since the last."""
+        values = module.means.take(average_over_processes)
+        if not values:
+            return
         now = self._marks(trainer, module)
         self.speed = now.speed_since(self._last)
         self._last = now
-        weighted = {
-            f"train/g/{name}_weighted": weight * values[f"train/g/{name}"]
-            for name, weight in module.objective.weights.items()
-            if weight != 1 and f"train/g/{name}" in values
-        }
-        self.latest = values | weighted | {"train/lr": module.learning_rate}
+        self.latest = values | module.learning_rates
         rates = {
             "train/updates_per_second": self.speed.updates_per_second,
             "train/pictures_per_second": self.speed.pictures_per_second,

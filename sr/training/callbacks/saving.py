@@ -7,11 +7,13 @@ import lightning
 
 from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
 from sr.training.checkpoint import random_states, set_random_states, write_checkpoint
 from sr.training.loggers import CsvLog
 from sr.training.module import SuperResolution
 from sr.training.run_folder import RunFolder
+from sr.training.state import load_trained_state, trained_state
 from sr.types import UserError
 
 LONGEST_SECONDS = 300.0
@@ -29,6 +31,7 @@ class Saving(UpdateCallback):
         config: the whole configuration as plain values, interpolations unresolved.
         model: the network's configuration, resolved.
         validation: tells which network is the best.
+        guard: counts explosions.
         resume: state of a checkpoint to go on from, or None.
     """
 
@@ -39,12 +42,13 @@ class Saving(UpdateCallback):
         config: Any,
         model: Any,
         validation: Validation,
+        guard: Guard,
         resume: dict[str, Any] | None = None,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
         self.every, self.folder, self.config, self.model = every, folder, config, model
-        self.validation = validation
+        self.validation, self.guard = validation, guard
         self._resume = resume
         self._saved_at = -1
         self._saved_time = monotonic()
@@ -54,8 +58,10 @@ class Saving(UpdateCallback):
         module = training_module(pl_module)
         if self._resume is None:
             return
-        module.load_trained_state(self._resume["trained"])
+        load_trained_state(module, self._resume["trained"])
         self.validation.load_state_dict(self._resume["validation"])
+        if "guard" in self._resume:
+            self.guard.load_state_dict(self._resume["guard"])
         trainer.datamodule.stream.start = module.batches  # type: ignore[attr-defined]
         for logger in trainer.loggers:
             if isinstance(logger, CsvLog):
@@ -81,13 +87,13 @@ class Saving(UpdateCallback):
         """Write the checkpoint and the networks; at most once per number of updates.
 
         Raises:
-            UserError: the disk is full or not writable, or the network has exploded; the files of the last save
-                are kept.
+            UserError: the disk is full or not writable; the files of the last save are kept.
         """
         if self._saved_at == module.updates or not trainer.is_global_zero or not module.at_update:
             return
         with module.stopwatch.paused():
-            module.check_finite()
+            if not module.is_finite():  # the guard is about to find out; the files of the last save are kept
+                return
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
             validated = self.validation.validated_at == module.updates
             if validated and self.validation.improved:
@@ -99,8 +105,9 @@ class Saving(UpdateCallback):
                 self.folder.checkpoint,
                 {
                     "config": self.config,
-                    "trained": module.trained_state(),
+                    "trained": trained_state(module),
                     "validation": self.validation.state_dict(),
+                    "guard": self.guard.state_dict(),
                     "random": random_states(),
                 },
             )

@@ -45,7 +45,10 @@ class Stopping(UpdateCallback):
         self._stop_if_due(trainer, module)
 
     def _stop_if_due(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
-        reason = "interrupted" if self._signalled else module.clock.reached()
+        reason: str | None = "interrupted" if self._signalled else module.clock.reached()
+        # A signal may reach one process before the others; whoever went on alone would wait for them for ever.
+        if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(reason is not None, all=False):
+            reason = reason or "interrupted"
         if reason is not None:
             module.exit_reason = reason
             trainer.should_stop = True

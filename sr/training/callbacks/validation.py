@@ -14,7 +14,7 @@ from sr.training.loggers import PictureLogger, publish
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
 from sr.training.run_folder import RunFolder
-from sr.training.validation import METRICS, evaluate, network_upscaler
+from sr.training.validation import METRICS, PERCEPTUAL, Perceptual, evaluate, gain, network_upscaler
 from sr.types import Picture, UserError
 
 
@@ -23,18 +23,31 @@ class Validation(UpdateCallback):
 
     Args:
         every: updates between validations; the end of a run is validated too.
-        monitor: metric that decides which network is the best, one of psnr_y, ssim_y, psnr_rgb, ssim_rgb.
+        monitor: metric that decides which network is the best: psnr_y, ssim_y, psnr_rgb, ssim_rgb or lpips.
         folder: where pictures are written.
         pictures: how many validation pictures are written and shown each time.
+        lpips: measures that too, or None where its weights are not there.
+
+    Raises:
+        UserError: a number out of range, or a monitor that is no metric or cannot be measured.
     """
 
-    def __init__(self, every: int, monitor: str, folder: RunFolder, pictures: int = 4) -> None:
+    def __init__(
+        self, every: int, monitor: str, folder: RunFolder, pictures: int = 4, lpips: Perceptual | None = None
+    ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
-        if monitor not in METRICS:
-            raise UserError(f"trainer.monitor={monitor} is not a metric; choose one of {', '.join(METRICS)}")
+        known = METRICS + PERCEPTUAL
+        if monitor not in known:
+            raise UserError(f"trainer.monitor={monitor} is not a metric; choose one of {', '.join(known)}")
+        if monitor in PERCEPTUAL and lpips is None:
+            raise UserError(
+                f"trainer.monitor={monitor} cannot be measured: the weights of AlexNet are not on this machine; "
+                "trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
+            )
+        self._lpips = lpips
         self.every, self.monitor, self.folder, self.pictures = every, monitor, folder, pictures
         self.baseline: dict[str, float] = {}
         """Bicubic's means."""
@@ -53,16 +66,16 @@ class Validation(UpdateCallback):
         """Measure bicubic once."""
         module = training_module(pl_module)
         pairs = _pairs(trainer)
-        if not pairs:
+        if not pairs or not trainer.is_global_zero:
             return
-        scale = int(getattr(module.network, "scale"))  # noqa: B009 (an attribute that nn.Module does not declare)
-        compute = module.compute
+        scale, compute = module.scale, module.compute
         kept: list[np.ndarray] = []
         self.baseline, _ = evaluate(
             network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact()),
             pairs,
             scale,
             lambda number, sr: kept.append(sr) if number < self.pictures else None,
+            self._lpips,
         )
         self._bicubic = kept
 
@@ -81,36 +94,40 @@ class Validation(UpdateCallback):
         """Measure, log, and remember the best; at most once per number of updates.
 
         Raises:
-            UserError: the network has exploded, or the disk is full.
+            UserError: the disk is full.
         """
-        pairs = _pairs(trainer)
-        if not pairs or self.validated_at == module.updates or not trainer.is_global_zero:
+        if not _pairs(trainer) or self.validated_at == module.updates:
             return
         with module.stopwatch.paused():
-            module.check_finite()
-            network, compute = module.deliverable, module.compute
-            training = network.training
-            network.eval()
-            scale = int(getattr(network, "scale"))  # noqa: B009
-            strips: dict[str, np.ndarray] = {}
-
-            def show(number: int, sr: np.ndarray) -> None:
-                if number < len(self._bicubic):
-                    name = f"{number:02d}_{Path(pairs[number].name).stem}"
-                    strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
-
-            upscale = network_upscaler(network, compute.device, compute.autocast())
-            self.latest, _ = evaluate(upscale, pairs, scale, show)
-            network.train(training)
+            strips = self._measure(trainer, module) if trainer.is_global_zero else {}
+            if trainer.world_size > 1:  # schedules listen to the result in every process
+                self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
             self._remember()
-            module.schedule.observe(self.latest[self.monitor])
-            self._publish(trainer, module.updates)
-            self._show(trainer, strips, module.updates)
+            module.observe(self.monitor, self.latest[self.monitor])
+            if trainer.is_global_zero:
+                self._publish(trainer, module.updates)
+                self._show(trainer, strips, module.updates)
+
+    def _measure(self, trainer: lightning.Trainer, module: SuperResolution) -> dict[str, np.ndarray]:
+        pairs, network, compute = _pairs(trainer), module.deliverable, module.compute
+        training = network.training
+        network.eval()
+        strips: dict[str, np.ndarray] = {}
+
+        def show(number: int, sr: np.ndarray) -> None:
+            if number < len(self._bicubic):
+                name = f"{number:02d}_{Path(pairs[number].name).stem}"
+                strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
+
+        upscale = network_upscaler(network, compute.device, compute.autocast())
+        self.latest, _ = evaluate(upscale, pairs, module.scale, show, self._lpips)
+        network.train(training)
+        return strips
 
     def _remember(self) -> None:
-        value = self.latest[self.monitor]
-        if not self.best or value > self.best[self.monitor]:
+        value = gain(self.monitor, self.latest[self.monitor])
+        if not self.best or self.monitor not in self.best or value > gain(self.monitor, self.best[self.monitor]):
             self.best, self.best_updates = dict(self.latest), self.validated_at
 
     def _publish(self, trainer: lightning.Trainer, updates: int) -> None:

@@ -1,0 +1,69 @@
+"""Names that are put together: ``loss=l1_vgg_edge`` is ``loss=[l1,vgg,edge]``, in any order and number."""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+COMBINED = ("loss", "adversary", "augmentation")
+"""Groups whose choices add up."""
+
+
+def parts(name: str, choices: Collection[str]) -> list[str] | None:
+    """The choices that a name is put together from, the longest first names first; None where there are none.
+
+    Args:
+        name: such as ``l1_vgg_edge``.
+        choices: that exist; each may be used once.
+    """
+    if name in choices:
+        return [name]
+    for end in range(len(name) - 1, 0, -1):
+        head, rest = name[:end], name[end:]
+        if head not in choices or not rest.startswith("_"):
+            continue
+        others = parts(rest[1:], [choice for choice in choices if choice != head])
+        if others is not None:
+            return [head, *others]
+    return None
+
+
+def register(group: str, names: Iterable[Any], choices: Sequence[str]) -> set[str]:
+    """Make those of the names known to Hydra that are put together from choices.
+
+    Args:
+        group: of the configuration.
+        names: that somebody asks for; others than text are passed over.
+        choices: that have a file.
+
+    Returns:
+        The names made known.
+    """
+    made: set[str] = set()
+    if group not in COMBINED:
+        return made
+    usable = [choice for choice in choices if choice != "none"]
+    for name in names:
+        found = parts(name, usable) if isinstance(name, str) and name not in choices else None
+        if found is not None:
+            ConfigStore.instance().store(group=group, name=name, node={"defaults": list(found)})
+            made.add(name)
+    return made
+
+
+def asked_for(files: Iterable[Path]) -> list[tuple[str, Any]]:
+    """(group, choice) pairs that the defaults lists of these files name; files that cannot be read name none."""
+    import yaml
+
+    pairs: list[tuple[str, Any]] = []
+    for path in files:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, UnicodeDecodeError):
+            continue  # told elsewhere, with the file's name
+        defaults = content.get("defaults", []) if isinstance(content, dict) else []
+        for entry in defaults if isinstance(defaults, list) else []:
+            if isinstance(entry, dict):
+                pairs += [(str(key).split()[-1].strip("/"), value) for key, value in entry.items()]
+    return pairs

@@ -1,0 +1,123 @@
+"""`sr replay`: see an explosion again, from the bundle that it left."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from sr.app.building import build_clock, build_compute, build_module, seed_everything
+from sr.app.checks import checked
+from sr.app.schema import register_schema
+from sr.data.crops import Batch
+from sr.errors import UserError
+from sr.training.bundle import Bundle, read_bundle
+from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.checkpoint import set_random_states
+from sr.training.fitting import make_trainer
+from sr.training.module import SuperResolution
+from sr.training.state import load_trained_state
+
+
+def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
+    """Train from the last good state over the stored batches and print the last updates before the explosion.
+
+    Args:
+        path: a bundle.
+        last: how many updates to print.
+        overrides: ``key=value`` that differ from the run's settings, such as ``trainer.clip=1.0``, to try a way out.
+
+    Raises:
+        UserError: the file is no bundle, or a setting does not exist.
+    """
+    console = Console(soft_wrap=True)
+    bundle = read_bundle(path)
+    register_schema()
+    config: Any = checked(_changed(OmegaConf.create(bundle.config), overrides))
+    seed_everything(config.seed)
+    compute = build_compute(config)
+    module = build_module(config, compute, build_clock(config, lambda _: None))
+    updates = len(bundle.batches) // (module.accumulate * module.g_every)
+    console.print(
+        f"{path}: {bundle.trouble} at update {bundle.update}; {updates} updates from the last good state, "
+        f"seed {config.seed}, {compute.device.type}, {compute.reason}",
+        highlight=False,
+        markup=False,
+    )
+    seen = _run(module, bundle, compute)
+    _print(console, seen[-last:])
+    bad = next((updates for updates, values in seen if not _finite(values)), None)
+    if bad is not None:
+        console.print(f"update {bad} is not finite: seen again", highlight=False)
+    else:
+        console.print("every value stayed finite", highlight=False)
+
+
+def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    for override in overrides:
+        key, is_pair, value = override.partition("=")
+        if not is_pair:
+            raise UserError(f"{override!r} is not an override; write name=value")
+        try:
+            OmegaConf.update(config, key, yaml.safe_load(value), merge=False, force_add=True)
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise UserError(f"{override}: {str(error).splitlines()[0]}") from error
+    return config
+
+
+class _Recorder(UpdateCallback):
+    """Puts the state in place, and reads every update's values."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.seen: list[tuple[int, dict[str, float]]] = []
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module = training_module(pl_module)
+        load_trained_state(module, self.bundle.trained)
+        module.means.clear()
+        set_random_states(self.bundle.random)
+
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        self.seen.append((module.updates, module.means.take()))
+
+
+class _Stored:
+    """Batches as a loader; a list would be taken for several loaders."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
+def _run(module: SuperResolution, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
+    recorder = _Recorder(bundle)
+    trainer = make_trainer(compute, [recorder], [])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit_loop.max_epochs = 1
+        trainer.fit(module, train_dataloaders=_Stored(bundle.batches))
+    return recorder.seen
+
+
+def _finite(values: dict[str, float]) -> bool:
+    return all(torch.isfinite(torch.tensor(value)) for value in values.values())
+
+
+def _print(console: Console, seen: list[tuple[int, dict[str, float]]]) -> None:
+    if not seen:
+        raise UserError("the bundle has no complete update; its file was cut short")
+    names = list(dict.fromkeys(name for _, values in seen for name in values))
+    table = Table("value", *[f"update {updates}" for updates, _ in seen])
+    for name in names:
+        table.add_row(name, *[f"{values[name]:.5g}" if name in values else "" for _, values in seen])
+    console.print(table)

@@ -1,0 +1,68 @@
+"""Gradient maps and their distance (SPSR: Ma et al. 2020, arXiv 2003.13081, its gradient branch and gradient loss)."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from sr.losses.pixel import Scalar, at_least_float32, l1, l2
+from sr.types import Image
+
+Border = Literal["replicate", "zero"]
+"""What lies beyond the border: the last pixel again, or black as in the source, which draws a frame of false edges."""
+
+Distance = Literal["l1", "l2"]
+
+EPSILON = 1e-6
+"""Under the root, as in the source: the root's slope is infinite at 0."""
+
+
+def gradient_map(image: Image, border: Border = "replicate") -> Image:
+    """M = sqrt(v^2 + h^2 + 1e-6) of every channel, where v and h are central differences without the factor 1/2.
+
+    v = I(y + 1) - I(y - 1) and h = I(x + 1) - I(x - 1); M is the length of (v, h), as in the paper's "gradient branch".
+
+    Args:
+        image: (batch, channel, height, width).
+        border: what lies beyond it, see :data:`Border`.
+
+    Returns:
+        The same shape, float32 or wider; in [0.001, about sqrt(2)] for pictures in [0, 1].
+    """
+    image = at_least_float32(image)
+    return (_difference(image, -2, border).square() + _difference(image, -1, border).square() + EPSILON).sqrt()
+
+
+def _difference(image: Tensor, axis: int, border: Border) -> Tensor:
+    """Next minus previous pixel along an axis."""
+    length = image.shape[axis]
+    first, last = image.narrow(axis, 0, 1), image.narrow(axis, length - 1, 1)
+    if border == "zero":
+        first, last = torch.zeros_like(first), torch.zeros_like(last)
+    # Not F.pad(mode="replicate"): its backward pass sums in no fixed order on a GPU.
+    wide = torch.cat((first, image, last), dim=axis)
+    return wide.narrow(axis, 2, length) - wide.narrow(axis, 0, length)
+
+
+class GradientMap(nn.Module):
+    """Distance between gradient maps, which keeps the geometry of lines without fixing their colours.
+
+    Args:
+        distance: l1 as the paper writes it, or l2 as its published code and the lessons of 2020 have it.
+        border: what lies beyond it, see :data:`Border`.
+
+    Raises:
+        ValueError: a choice that does not exist.
+    """
+
+    def __init__(self, distance: Distance = "l1", border: Border = "replicate") -> None:
+        super().__init__()
+        for name, value, choices in (("distance", distance, get_args(Distance)), ("border", border, get_args(Border))):
+            if value not in choices:
+                raise ValueError(f"{name}={value} does not exist; choose {' or '.join(choices)}.")
+        self.distance = l1 if distance == "l1" else l2
+        self.border: Border = border
+
+    def forward(self, prediction: Image, target: Image) -> Scalar:
+        """Scalar in [0, about 1.4] (l1) or [0, about 2] (l2) for pictures in [0, 1]."""
+        return self.distance(gradient_map(prediction, self.border), gradient_map(target, self.border))

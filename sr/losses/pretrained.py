@@ -1,0 +1,202 @@
+"""ImageNet weights for the feature networks of losses: found, downloaded, read and checked.
+
+Names are torchvision's (``features.0.weight``), so its files and cut-down copies of them work as they are.
+"""
+
+import contextlib
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from sr.errors import UserError
+
+FOLDER = "SR_WEIGHTS"
+"""Environment variable that names a folder of weights."""
+IMAGENET, RANDOM = "imagenet", "random"
+NETS = ("vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "alexnet", "squeezenet1_1")
+URLS: dict[str, str] = {net: get_model_weights(net)["IMAGENET1K_V1"].url for net in NETS}
+"""Where torchvision publishes each network; the end of a name begins the file's SHA-256."""
+NAMED = 3
+"""How many faults a message names."""
+_PREFIX = "features."
+
+
+def found(net: str) -> Path | None:
+    """The file of a network's ImageNet weights, if this machine has one; nothing is downloaded.
+
+    Looks in the folder that the environment variable ``SR_WEIGHTS`` names, then where torch keeps its downloads: for
+    torchvision's own file, then for ``NET_features.pth`` and ``NET_features.safetensors``, which need not hold the
+    classifier (that of VGG is nine tenths of the file).
+    """
+    names = (Path(urlsplit(URLS[net]).path).name, f"{net}_features.pth", f"{net}_features.safetensors")
+    own = os.environ.get(FOLDER)
+    folders = [*([Path(own).expanduser()] if own else []), _downloads()]
+    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
+
+
+def fill(stack: nn.Sequential, names: Sequence[str], net: str, weights: str, fixed: bool = False) -> None:
+    """Give every layer of a feature stack its weights.
+
+    Args:
+        stack: modules under torchvision's indices, cut after the deepest one needed.
+        names: what users call each of them, for messages.
+        net: torchvision's name of the network.
+        weights: ``imagenet``, ``random`` (the same numbers every time, drawn apart from torch's generator), or a file.
+        fixed: the layers are not the user's choice, so a message does not offer fewer.
+
+    Raises:
+        UserError: there is no such file and no network to download it; or it is damaged, lacks layers, or belongs to
+            another network.
+    """
+    needed = stack.state_dict()
+    if weights == RANDOM:
+        _randomise(stack)
+        return
+    path, tensors = _features(weights, net)
+    counters = {key: torch.zeros_like(value) for key, value in needed.items() if key.endswith("num_batches_tracked")}
+    tensors = {**tensors, **counters}  # of the training of batch norm: old files lack them, and nothing here reads them
+    _check_shapes(path, net, needed, tensors)
+    _check_complete(path, net, needed, tensors, names, fixed)
+    for key in needed:
+        if not tensors[key].isfinite().all():
+            raise UserError(f"{path} is damaged: {_PREFIX}{key} has values that are not finite; download it again")
+    stack.load_state_dict({key: tensors[key] for key in needed})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch or safetensors file by name, on the CPU; runs no code from the file.
+
+    Raises:
+        UserError: the file is absent or damaged, or holds no named tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; name a file of weights")
+    content: Any
+    try:
+        if path.suffix == ".safetensors":
+            content = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # many kinds for damaged files, from RuntimeError to UnpicklingError
+        raise UserError(
+            f"{path} is damaged or no file of weights ({_first_line(error)}); delete it and download it again"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    named = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
+    if not named:
+        raise UserError(f"{path} holds no weights by name but a {type(content).__name__}; name another file")
+    return named
+
+
+def bundled(package: str, place: str) -> Path:
+    """A file that an installed package ships, without importing the package.
+
+    Raises:
+        UserError: this version of the package does not have it.
+    """
+    spec = find_spec(package)
+    path = Path(spec.origin).parent / place if spec and spec.origin else Path(place)
+    if not path.is_file():
+        raise UserError(f"the installed {package} does not bring {place}; update it, or name such a file instead")
+    return path
+
+
+def _features(weights: str, net: str) -> tuple[Path, dict[str, Tensor]]:
+    """Where the weights come from, and those of the feature stack by their names in it (``0.weight``)."""
+    path = found(net) if weights == IMAGENET else Path(weights).expanduser()
+    if path is None:
+        path = _download(net)
+    elif weights != IMAGENET and not path.exists():
+        near = difflib.get_close_matches(weights, (IMAGENET, RANDOM), 1)
+        hint = f"did you mean {near[0]}?" if near else f"or one of {IMAGENET}, {RANDOM}"
+        raise UserError(f"weights={weights} is no file; give the path of {net}'s weights, {hint}")
+    tensors = read_tensors(path)
+    prefixed = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
+    return path, prefixed or tensors
+
+
+def _download(net: str) -> Path:
+    """Fetch torchvision's file into torch's folder of downloads, and check its hash."""
+    url, folder = URLS[net], _downloads()
+    name = Path(urlsplit(url).path).name
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # torch announces the download where results belong
+            torch.hub.load_state_dict_from_url(
+                url, str(folder), map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+    except (OSError, RuntimeError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it is the server's answer as well, and holds the connection
+        raise UserError(
+            f"the ImageNet weights of {net} are not on this machine, and their download failed "
+            f"({_first_line(error)}): put {url} as {name} into {folder} or into the folder that the environment "
+            f"variable {FOLDER} names, or set weights=FILE, or weights=random for an untrained network"
+        ) from error
+    return folder / name
+
+
+def _downloads() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _check_shapes(path: Path, net: str, needed: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    faults = [
+        f"{_PREFIX}{key} is {list(tensors[key].shape)} instead of {list(value.shape)}"
+        for key, value in needed.items()
+        if key in tensors and tensors[key].shape != value.shape
+    ]
+    if faults:
+        raise UserError(f"{path} holds another network than {net}: {_few(faults)}; give a file of {net}")
+
+
+def _check_complete(
+    path: Path, net: str, needed: dict[str, Tensor], tensors: dict[str, Tensor], names: Sequence[str], fixed: bool
+) -> None:
+    indices = sorted({int(key.split(".")[0]) for key in needed})
+    lacking = sorted({int(key.split(".")[0]) for key in needed if key not in tensors})
+    if not lacking:
+        return
+    reached = [names[index] for index in indices if index < lacking[0]]
+    absent = _few([names[index] for index in lacking])
+    if not reached:
+        first = next(key for key in needed if key not in tensors)
+        raise UserError(f"{path} holds no features of {net}: {_PREFIX}{first} is missing; give a file of {net}")
+    way_out = f"give a file with all layers up to {names[-1]}"
+    if not fixed:
+        way_out = f"set layers=[{reached[-1]}] (or others up to it), or {way_out}"
+    raise UserError(f"{path} lacks {absent} of {net}, its deepest layer is {reached[-1]}; {way_out}")
+
+
+def _randomise(stack: nn.Sequential) -> None:
+    """He initialisation (He et al. 2015, arXiv 1502.01852), which keeps the size of the maps through ReLUs."""
+    generator = torch.Generator().manual_seed(0)
+    for module in stack.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
+def _few(faults: Sequence[str]) -> str:
+    more = len(faults) - NAMED
+    return ", ".join(faults[:NAMED]) + (f" and {more} more" if more > 0 else "")

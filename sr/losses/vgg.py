@@ -1,0 +1,186 @@
+"""Distance between the features of two pictures in a VGG network: the perceptual or content loss."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sr.losses.backbones import VGG16, VGG19, Features, Frozen, Maps
+from sr.losses.pixel import at_least_float32, l1, l2
+from sr.types import Image, LowResolution
+
+Scalar = Float[Tensor, ""]
+Net = Literal["vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
+Distance = Literal["l1", "l2"]
+Input = Literal["imagenet", "zero_one", "minus_one_one"]
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of the pictures that torchvision's networks were trained on."""
+INPUTS = {"imagenet": IMAGENET, "zero_one": ((0.0,) * 3, (1.0,) * 3), "minus_one_one": ((0.5,) * 3, (0.5,) * 3)}
+GAMMA = 2.2
+DARKEST = 1e-6
+"""A power has no finite gradient at 0 and no value below."""
+
+
+class Standardise(nn.Module):
+    """Subtract a mean and divide by a deviation, per channel.
+
+    Args:
+        mean: of red, green and blue in [0, 1].
+        deviation: likewise.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+
+    def forward(self, picture: Image) -> Image:
+        """(batch, 3, height, width) in [0, 1] to the range of the network, in float32 or better."""
+        return (at_least_float32(picture) - self.mean) / self.deviation
+
+
+def reduced(picture: Image, factor: int, linear_light: bool) -> LowResolution:
+    """Average over squares of ``factor`` x ``factor`` pixels; rows and columns that fill no square are dropped.
+
+    Args:
+        picture: (batch, channels, height, width), nominally in [0, 1].
+        factor: side of the squares; 1 gives the picture back, not even clipped.
+        linear_light: average light rather than code values, taking the display's gamma as 2.2 (a checkerboard of 0 and
+            1 becomes 0.73, not 0.5); the picture is clipped to [1e-6, 1] first.
+    """
+    if factor == 1:
+        return picture
+    if not linear_light:
+        return F.avg_pool2d(picture, factor)
+    light = at_least_float32(picture).clamp(DARKEST, 1) ** GAMMA
+    return F.avg_pool2d(light, factor) ** (1 / GAMMA)
+
+
+def masked_layers(net: str, mask: int) -> list[str]:
+    """The last convolutions before the max poolings whose bits are set: bit i is block i + 1.
+
+    Raises:
+        ValueError: ``mask`` is not in 1..31.
+    """
+    if isinstance(mask, bool) or not 1 <= mask <= 31:
+        raise ValueError(f"layers={mask} must be a list of layer names, or a bit mask of the five blocks, 1 to 31.")
+    blocks = VGG16 if net.startswith("vgg16") else VGG19
+    return [f"conv{block}_{len(row)}" for block, row in enumerate(blocks, 1) if mask >> (block - 1) & 1]
+
+
+class Vgg(Frozen):
+    """Weighted distances between feature maps of VGG (Johnson et al. 2016, arXiv 1603.08155, equation 2).
+
+    The sum over resolutions and layers of weight times mean distance. Convolutions (conv1_1 and so on) are taken before
+    their activation (ESRGAN: Wang et al. 2018, arXiv 1809.00219, section 3.3), relu1_1 and so on after it.
+
+    Args:
+        net: which VGG, of ImageNet.
+        layers: names of layers, or a bit mask: bit i is the last convolution before max pooling i + 1.
+        layer_weights: one factor per layer, None for all 1.
+        distance: mean absolute or mean squared difference.
+        weights: ``imagenet`` (a local copy, else a download), ``random`` (untrained, always the same), or a file.
+        input: how [0, 1] reaches the network: normalised as on ImageNet, as it is, or stretched to [-1, 1].
+        resolutions: divisors of the picture's sides: 1 is the picture itself, 2 its half.
+        resolution_weights: one factor per resolution, None for all 1.
+        linear_light: reduce the picture in linear light (gamma 2.2) rather than in code values.
+        pool: average each map to so many values per side before comparing; None compares the maps themselves.
+        flattened: one mean over the values of all layers together, so that a layer counts by its size, instead of the
+            sum of each layer's mean.
+        inplace: reproduce the trap of in-place activations: the ReLU after a convolution overwrites its map before it
+            is compared, except that of the deepest layer.
+
+    Raises:
+        ValueError: an argument without sense.
+        UserError: the weights cannot be had, or lack layers.
+    """
+
+    autocast: ClassVar[bool] = True
+    """The network may run in bfloat16; distances are float32 in any case."""
+
+    def __init__(
+        self,
+        net: Net = "vgg19",
+        layers: Sequence[str] | int = ("conv5_4",),
+        layer_weights: Sequence[float] | None = None,
+        distance: Distance = "l1",
+        weights: str = "imagenet",
+        input: Input = "imagenet",
+        resolutions: Sequence[int] = (1,),
+        resolution_weights: Sequence[float] | None = None,
+        linear_light: bool = True,
+        pool: int | None = None,
+        flattened: bool = False,
+        inplace: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value, choices in (("net", net, Net), ("distance", distance, Distance), ("input", input, Input)):
+            if value not in get_args(choices):
+                raise ValueError(f"{name}={value} is not one of {', '.join(get_args(choices))}.")
+        if pool is not None and pool < 1:
+            raise ValueError(f"pool={pool} must be at least 1, or null to compare whole maps.")
+        if not resolutions or any(factor < 1 for factor in resolutions):
+            raise ValueError(f"resolutions={list(resolutions)} must be divisors of at least 1, such as [1,2].")
+        if isinstance(layers, str):
+            raise ValueError(f"layers={layers} must be a list, layers=[{layers}], or a bit mask.")
+        names = masked_layers(net, layers) if isinstance(layers, int) else list(layers)
+        self.layer_weights = _factors("layer_weights", layer_weights, "layers", names)
+        self.resolutions = tuple(resolutions)
+        self.resolution_weights = _factors("resolution_weights", resolution_weights, "resolutions", self.resolutions)
+        self.distance = l1 if distance == "l1" else l2
+        self.linear_light = linear_light
+        self.pool = pool
+        self.flattened = flattened
+        self.standardise = Standardise(*INPUTS[input])
+        self.features = Features(net, names, weights, inplace)
+
+    def forward(self, prediction: Image, target: Image) -> Scalar:
+        """Float32 scalar, at least 0; gradient flows to ``prediction`` alone.
+
+        Args:
+            prediction: (batch, 3, height, width), nominally in [0, 1].
+            target: the same shape.
+
+        Raises:
+            UserError: the pictures are too small for the deepest layer, or not RGB.
+        """
+        self.features.check(prediction, max(self.resolutions))
+        total = torch.zeros((), device=prediction.device)
+        for factor, weight in zip(self.resolutions, self.resolution_weights, strict=True):
+            with torch.no_grad():  # first, so that its passing maps are gone before those that gradient needs come
+                wanted = self._maps(reduced(target, factor, self.linear_light))
+            total = total + weight * self._compare(self._maps(reduced(prediction, factor, self.linear_light)), wanted)
+        return total
+
+    def _maps(self, picture: Image) -> Maps:
+        maps: Maps = self.features(self.standardise(picture))
+        if self.pool is None:
+            return maps
+        return [F.adaptive_avg_pool2d(at_least_float32(x), self.pool) for x in maps]
+
+    def _compare(self, maps: Maps, wanted: Maps) -> Tensor:
+        sizes = [x[0].numel() for x in maps]
+        total = torch.zeros((), device=wanted[0].device)
+        for x, y, size, weight in zip(maps, wanted, sizes, self.layer_weights, strict=True):
+            share = size / sum(sizes) if self.flattened else 1.0
+            total = total + weight * share * self.distance(x, y)
+        return total
+
+
+def _factors(name: str, given: Sequence[float] | None, of: str, things: Sequence[object]) -> tuple[float, ...]:
+    """One finite number per thing, 1 where none are given."""
+    if given is None:
+        return (1.0,) * len(things)
+    if len(given) != len(things) or not all(math.isfinite(factor) for factor in given):
+        raise ValueError(
+            f"{name}={list(given)} must be one finite number for each of the {len(things)} {of} "
+            f"({', '.join(map(str, things))})."
+        )
+    return tuple(float(factor) for factor in given)

@@ -1,0 +1,1 @@
+"""An adversary: a discriminator, its objective, what it sees, when it learns, and with what optimiser."""

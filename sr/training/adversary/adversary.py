@@ -1,0 +1,286 @@
+"""One opponent of the generator: what it sees, how it judges, and how it learns."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sr.draws import Draws
+from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
+from sr.losses.objective import weight_of
+from sr.losses.weights import Weight
+from sr.training.adversary.policy import UpdatePolicy
+from sr.training.adversary.replay import Replay
+from sr.training.adversary.shows import Shown, Shows
+from sr.training.adversary.swap import label_map, swapped
+from sr.training.schedules import Schedule
+from sr.types import Image, LowResolution, UserError
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Mode = Literal["train", "eval"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the discriminator made of one batch; all values are scalars on the device.
+
+    Attributes:
+        real: loss term of real pictures.
+        fake: loss term of fakes.
+        penalty: of gradients, already weighted; None where there is none.
+        output_real: mean raw output for real pictures.
+        output_fake: mean raw output for the generator's newest fakes.
+    """
+
+    real: Tensor
+    fake: Tensor
+    penalty: Tensor | None
+    output_real: Tensor
+    output_fake: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """What the discriminator descends."""
+        both = self.real + self.fake
+        return both if self.penalty is None else both + self.penalty
+
+    def values(self) -> dict[str, Tensor]:
+        """For the log, detached."""
+        values = {
+            "real": self.real,
+            "fake": self.fake,
+            "total": self.total,
+            "output_real": self.output_real,
+            "output_fake": self.output_fake,
+        }
+        if self.penalty is not None:
+            values["penalty"] = self.penalty
+        return {name: value.detach() for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What the discriminator learns from in one batch, before shift, noise and swap.
+
+    Attributes:
+        real: pictures with their condition.
+        fakes: those of the generator first, or a pool's in their place; then whole batches of old ones.
+        draws: of these samples.
+    """
+
+    real: Shown
+    fakes: list[Shown]
+    draws: Draws
+
+
+class Adversary:
+    """A discriminator with all that decides how it plays against the generator.
+
+    Args:
+        network: the discriminator: (batch, channels, height, width) to a map of raw outputs.
+        objective: what both sides descend.
+        shows: what the discriminator sees of a picture.
+        policy: when it learns.
+        optimizer: makes its optimiser.
+        schedule: factor on its learning rates over the clock.
+        weight: of its opinion in the generator's loss, or a schedule of it.
+        judge: mode in which it judges the generator: ``eval`` with running statistics and without dropout, ``train``
+            as it learns, where its statistics move with every fake. It always learns in ``train``.
+        replay: old fakes, or None.
+        r1_gamma: weight of the R1 penalty on real pictures; 0 for none.
+        r1_every: compute that penalty at every so many-th update only, so many times as strong.
+        clip: largest norm of its gradient, or None.
+
+    Raises:
+        ValueError: numbers out of range, or parts that do not go together.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: GanObjective,
+        shows: Shows,
+        policy: UpdatePolicy,
+        optimizer: OptimizerFactory,
+        schedule: Schedule,
+        weight: float | Weight,
+        judge: Mode = "train",
+        replay: Replay | None = None,
+        r1_gamma: float = 0.0,
+        r1_every: int = 1,
+        clip: float | None = None,
+    ) -> None:
+        if r1_gamma < 0 or r1_every < 1:
+            raise ValueError(f"r1_gamma={r1_gamma} cannot be negative and r1_every={r1_every} must be at least 1.")
+        if clip is not None and clip <= 0:
+            raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
+        _check_parts(objective, shows, replay)
+        self.network, self.objective, self.shows, self.policy = network, objective, shows, policy
+        self._make_optimizer, self.schedule, self._weight = optimizer, schedule, weight_of(weight)
+        self.judge, self.replay, self.clip = judge, replay, clip
+        self.r1_gamma, self.r1_every = r1_gamma, r1_every
+
+    @property
+    def needs_float32(self) -> str | None:
+        """Which setting takes gradients of gradients, for which half precision is too coarse; None where none does."""
+        if self.objective.penalty > 0:
+            return f"objective.penalty={self.objective.penalty:g}"
+        return f"r1_gamma={self.r1_gamma:g}" if self.r1_gamma > 0 else None
+
+    def optimizer(self) -> Optimizer:
+        """A new optimiser over the discriminator's parameters."""
+        return self._make_optimizer([p for p in self.network.parameters() if p.requires_grad])
+
+    def weight(self, updates: int) -> float:
+        """Of its opinion after so many updates; 0 before it has begun to learn."""
+        return self._weight(updates) if self.policy.counts(updates) else 0.0
+
+    def observe(self, value: float, gain: float) -> None:
+        """Tell the schedules how a validation went: learning rates its value, the weight what is better if more."""
+        self.schedule.observe(value)
+        self._weight.observe(gain)
+
+    def generator_loss(
+        self, sr: Image, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast, throttled: bool
+    ) -> Tensor:
+        """Loss of the generator before its weight; gradient flows through ``sr``.
+
+        Args:
+            sr: the generator's pictures.
+            hr: their truth.
+            lr: what they were made from.
+            draws: of these samples.
+            autocast: context in which networks run.
+            throttled: the discriminator rests, so nothing in it may move.
+        """
+        enlarged = self.shows.enlarged(lr)
+        pair = [self.shows.whole(sr, enlarged), self.shows.whole(hr, enlarged)]
+        fake, real = self.shows.shifted(draws.within("judged"), *pair)
+        self.network.train(self.judge == "train" and not throttled)
+        real_output = None
+        with autocast:
+            if self.objective.compares:
+                with torch.no_grad():
+                    real_output = self.network(real)
+            fake_output = self.network(fake)
+        return self.objective.generator(fake_output, real_output)
+
+    def exhibits(self, sr: Image, hr: Image, lr: LowResolution, draws: Draws) -> Exhibits:
+        """What a batch gives the discriminator to learn from; old fakes are exchanged here, once per batch."""
+        with torch.no_grad():
+            enlarged = self.shows.enlarged(lr)
+            real, fake = self.shows.whole(hr, enlarged), self.shows.whole(sr, enlarged)
+        fakes = [fake] if self.replay is None else self.replay.exchange(fake, draws.within("replay"))
+        return Exhibits(real, fakes, draws)
+
+    def verdict(self, exhibits: Exhibits, step: int, updates: int, autocast: torch.autocast, learning: bool) -> Verdict:
+        """Judge real and fake pictures.
+
+        Args:
+            exhibits: of this batch.
+            step: number of the discriminator's step in this batch; each has its own shift, noise and swap.
+            updates: so far.
+            autocast: context in which networks run.
+            learning: in training mode, for `Verdict.total` to be descended; otherwise only measured: no gradient, no
+                penalty, no statistic moves.
+        """
+        draws = exhibits.draws.within(f"step {step}")
+        real, *fakes = self.shows.shifted(draws, exhibits.real, *exhibits.fakes)
+        if self.shows.noise is not None:
+            real, fakes = self.shows.noise(draws, updates, real, fakes)
+        mask = None
+        if self.shows.swap is not None:
+            mask = self.shows.swap.mask(draws, real.shape[-2], real.shape[-1], real.device)
+            real, fakes[0] = swapped(mask, real, fakes[0])
+        self.network.train(learning)
+        with torch.set_grad_enabled(learning):
+            return self._judged(real, fakes, mask, draws, updates, autocast)
+
+    def _judged(
+        self,
+        real: Shown,
+        fakes: list[Shown],
+        mask: Tensor | None,
+        draws: Draws,
+        updates: int,
+        autocast: torch.autocast,
+    ) -> Verdict:
+        learning = torch.is_grad_enabled()
+        with_r1 = learning and self.r1_gamma > 0 and updates % self.r1_every == 0
+        real = real.detach().requires_grad_(with_r1)
+        with autocast:
+            real_output = self.network(real)
+            fake_outputs = [self.network(fake) for fake in fakes]
+        labels: tuple[Any, Any] = (1.0, 0.0)
+        if mask is not None:
+            share = label_map(mask, (real_output.shape[-2], real_output.shape[-1]))
+            labels = (1 - share, share)
+        real_term, fake_term = self.objective.discriminator(real_output, fake_outputs[0], labels)
+        for old in fake_outputs[1:]:
+            fake_term = fake_term + self.objective.discriminator(real_output.detach(), old, labels)[1]
+        penalty = None
+        if learning and self.objective.penalty > 0:
+            penalty = self.objective.penalty * gradient_penalty(self._norms_between(real.detach(), fakes[0], draws))
+        if with_r1:
+            norms = gradient_norms(real_output.flatten(1).mean(dim=1), real)
+            term = r1(norms, self.r1_gamma * self.r1_every)
+            penalty = term if penalty is None else penalty + term
+        means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]
+        return Verdict(real_term, fake_term, penalty, *means)
+
+    def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
+        """Gradient norms of the mean output at random points on the lines between real and fake."""
+        u = torch.from_numpy(draws.uniform("between")).to(real.device, real.dtype)[:, :, None, None]
+        between = (u * fake + (1 - u) * real).requires_grad_(True)
+        return gradient_norms(self.network(between).flatten(1).mean(dim=1), between)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything beyond the optimiser, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "policy": self.policy.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "weight": self._weight.state_dict(),
+            "replay": {} if self.replay is None else self.replay.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take back what `state_dict` gave; settings that the saved run did not have begin afresh.
+
+        Raises:
+            UserError: the state is of another discriminator.
+        """
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise UserError(
+                f"the checkpoint holds another discriminator than {type(self.network).__name__}: "
+                f"{str(error).splitlines()[1].strip()}; leave discriminator as it was"
+            ) from error
+        self.policy.load_state_dict(state["policy"])
+        for part, saved in ((self.schedule, state["schedule"]), (self._weight, state["weight"])):
+            if part.state_dict().keys() == saved.keys():
+                part.load_state_dict(saved)
+        if self.replay is not None and state["replay"]:
+            self.replay.load_state_dict({"kept": [kept.to(device) for kept in state["replay"]["kept"]]})
+
+
+def _check_parts(objective: GanObjective, shows: Shows, replay: Replay | None) -> None:
+    kind = type(objective).__name__
+    if shows.swap is not None and not objective.soft:
+        raise ValueError(
+            f"shows.swap gives labels between 0 and 1, which {kind} cannot use; take CrossEntropy or LeastSquares "
+            "(adversary=pix_gan), or shows.swap=null."
+        )
+    if replay is not None and objective.compares:
+        raise ValueError(
+            f"{kind} compares fakes with the real pictures of the same batch, and old fakes have none; set replay=null."
+        )
+    if replay is not None and shows.swap is not None:
+        raise ValueError(
+            "shows.swap exchanges regions of a fake and its own truth, and old fakes have none; set replay=null or "
+            "shows.swap=null."
+        )

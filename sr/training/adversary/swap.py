@@ -1,0 +1,76 @@
+"""Swapped regions: real and fake exchange boxes, and the discriminator must say where (pix_gan)."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from sr.draws import Draws
+
+Mask = Float[Tensor, "batch 1 height width"]
+
+
+def label_map(mask: Mask, size: tuple[int, int]) -> Float[Tensor, "batch 1 map_height map_width"]:
+    """The share of swapped pixels in each cell of the discriminator's map, by area.
+
+    Args:
+        mask: 1 where pixels were swapped, else 0.
+        size: rows and columns of the map.
+    """
+    return F.adaptive_avg_pool2d(mask, size)
+
+
+def swapped(mask: Mask, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Both pictures with the regions of ``mask`` exchanged; where boxes overlap they count once."""
+    chosen = mask > 0.5
+    return torch.where(chosen, fake, real), torch.where(chosen, real, fake)
+
+
+class RegionSwap:
+    """Draws the boxes that real and fake exchange (DL-Art-School 2020, 14d23b9; CutMix and U-Net GAN are its kin).
+
+    The boxes of a sample are united to one mask first, so that overlaps do not swap back under a label that says
+    they did.
+
+    Args:
+        boxes: at most so many per picture, as likely as fewer.
+        smallest: shortest side of a box in pixels.
+        largest: longest side as a share of the picture's side.
+        probability: of boxes at all; at 1 the discriminator learns that a clean picture does not exist.
+
+    Raises:
+        ValueError: numbers out of range.
+    """
+
+    def __init__(self, boxes: int = 4, smallest: int = 16, largest: float = 0.25, probability: float = 0.5) -> None:
+        if boxes < 1 or smallest < 1:
+            raise ValueError(f"boxes={boxes} and smallest={smallest} must be at least 1.")
+        if not 0 < largest <= 1 or not 0 <= probability <= 1:
+            raise ValueError(f"largest={largest} and probability={probability} are shares between 0 and 1.")
+        self.boxes, self.smallest, self.largest, self.probability = boxes, smallest, largest, probability
+
+    @property
+    def smallest_side(self) -> int:
+        """Of a picture: its largest box must not be smaller than its smallest."""
+        side = self.smallest
+        while int(side * self.largest) < self.smallest:
+            side += 1
+        return side
+
+    def mask(self, draws: Draws, height: int, width: int, device: torch.device) -> Mask:
+        """1 inside the boxes of each sample, else 0; float32 (batch, 1, height, width)."""
+        made = np.zeros((len(draws), 1, height, width), dtype=np.float32)
+        counts = np.where(draws.chance("any", self.probability), draws.integers("boxes", self.boxes + 1), 0)
+        for number in range(self.boxes):
+            u = draws.uniform(f"box {number}", 4)
+            for sample in np.flatnonzero(counts > number).tolist():
+                rows, columns = self._extent(u[sample, :2], height), self._extent(u[sample, 2:], width)
+                made[sample, 0, rows, columns] = 1
+        return torch.from_numpy(made).to(device, non_blocking=True)
+
+    def _extent(self, u: np.ndarray, side: int) -> slice:
+        """Anywhere from which ``smallest`` pixels fit; what reaches beyond the border is cut off."""
+        longest = max(self.smallest, int(side * self.largest))
+        start = int(u[0] * (side - self.smallest + 1))
+        return slice(start, start + self.smallest + int(u[1] * (longest - self.smallest + 1)))

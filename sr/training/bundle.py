@@ -1,0 +1,59 @@
+"""A bug bundle: the last good state and the batches from there to an explosion, to see it again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sr.data.crops import Batch
+from sr.training.checkpoint import read_checkpoint, write_checkpoint
+from sr.types import UserError
+
+FORMAT = "sr-bundle/1"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What an explosion leaves.
+
+    Attributes:
+        config: the run's whole configuration as plain values; its seed is among them.
+        trained: the last good state, see `sr.training.state`.
+        random: states of the random generators then.
+        batches: every batch from there to the explosion, the last one included.
+        update: the update that exploded.
+        trouble: what was wrong.
+    """
+
+    config: Any
+    trained: dict[str, Any]
+    random: dict[str, Any]
+    batches: list[Batch]
+    update: int
+    trouble: str
+
+
+def write_bundle(path: Path, bundle: Bundle) -> None:
+    """Write it atomically.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    batches = [batch._asdict() for batch in bundle.batches]
+    write_checkpoint(path, {**vars(bundle), "batches": batches}, FORMAT)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle without running any code in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or no bundle.
+    """
+    if path.is_dir():
+        inside = sorted(path.rglob("*.bug"))
+        example = f", for instance {inside[0]}" if inside else "; this one has none"
+        raise UserError(f"{path} is a folder; name a .bug file of a run's folder bugs/{example}")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; a run that exploded leaves .bug files in its folder bugs/")
+    state = read_checkpoint(path, FORMAT)
+    batches = [Batch(**batch) for batch in state["batches"]]
+    return Bundle(state["config"], state["trained"], state["random"], batches, state["update"], state["trouble"])

@@ -1,0 +1,166 @@
+"""After an explosion: back to the last good state, and a file with which it can be seen again."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning
+
+from sr.training.bundle import Bundle, write_bundle
+from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.checkpoint import random_states
+from sr.training.module import SuperResolution
+from sr.training.run_folder import RunFolder
+from sr.training.state import copied, load_trained_state, trained_state
+from sr.types import UserError
+
+KEPT_BUNDLES = 3
+"""Later explosions of a run leave none: they would fill the disk."""
+
+
+class Guard(UpdateCallback):
+    """Looks for explosions whenever values are read from the device anyway, and undoes them.
+
+    An explosion is a loss, a gradient norm or a weight that is no finite number, or a mean loss of the generator above
+    the threshold. Networks, optimisers, averages, schedules and the clock go back to the last good state; the data
+    and the random generators move on, so that the same batch does not come again. Place it before every other
+    callback.
+
+    Args:
+        recover: go back; otherwise an explosion ends the run.
+        threshold: mean of train/g/total since the last look.
+        rate_factor: all learning rates are multiplied by it after each explosion.
+        limit: so many explosions in a row are undone; the next one ends the run.
+        every: updates between looks, several numbers: the intervals of logging, validation and saving.
+        folder: where bundles go.
+        config: the whole configuration as plain values, for the bundle.
+        say: told what happened.
+
+    Raises:
+        UserError: a number out of range.
+    """
+
+    def __init__(
+        self,
+        recover: bool,
+        threshold: float,
+        rate_factor: float,
+        limit: int,
+        every: Sequence[int],
+        folder: RunFolder,
+        config: Any,
+        say: Callable[[str], None],
+    ) -> None:
+        if not threshold > 0:
+            raise UserError(
+                f"trainer.guard.threshold={threshold:g} must be positive; .inf leaves only what is not finite"
+            )
+        if not 0 < rate_factor <= 1:
+            raise UserError(f"trainer.guard.rate_factor={rate_factor:g} must be above 0 and at most 1")
+        if limit < 1:
+            raise UserError(
+                f"trainer.guard.limit={limit} must be at least 1; trainer.guard.recover=false undoes nothing"
+            )
+        self.recover, self.threshold, self.rate_factor, self.limit = recover, threshold, rate_factor, limit
+        self.every, self.folder, self.config, self.say = tuple(every), folder, config, say
+        self.recoveries = 0
+        self.in_a_row = 0
+        self._good: dict[str, Any] = {}
+        self._good_random: dict[str, Any] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """The state at the start is the first good one."""
+        self._keep(training_module(pl_module))
+
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Look when it is due."""
+        if any(module.updates % every == 0 for every in self.every) or module.clock.reached() is not None:
+            self._look(trainer, module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Whatever is validated and saved last must be good."""
+        module = training_module(pl_module)
+        if module.updates != self._good["clock"]["updates"]:
+            self._look(trainer, module)
+
+    def _look(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        trouble, update = self._trouble(module)
+        if (
+            trainer.world_size > 1
+            and trainer.strategy.reduce_boolean_decision(trouble != "", all=False)
+            and not trouble
+        ):
+            trouble = "another process has seen a value that is no finite number"
+        if not trouble:
+            self._keep(module)
+            self.in_a_row = 0
+            return
+        bundle = self._write(trainer, module, trouble, update)
+        if not self.recover or self.in_a_row >= self.limit:
+            raise UserError(self._end(trouble, update, bundle))
+        self._go_back(module)
+        rate = f", learning rates x{module.rate:g}" if self.rate_factor < 1 else ""
+        self.say(
+            f"update {update}: {trouble}; back to update {module.updates}{rate} "
+            f"({self.in_a_row} of {self.limit} in a row){bundle}"
+        )
+
+    def _trouble(self, module: SuperResolution) -> tuple[str, int]:
+        """What is wrong, empty where nothing is, and since which update."""
+        bad, over = module.alarm.read()
+        if bad is not None:
+            return "a loss or a gradient is infinite or not a number", bad
+        if not module.is_finite():
+            return "a weight is infinite or not a number", module.updates
+        mean = module.means.peek("train/g/total")
+        if mean is not None and mean > self.threshold:
+            return (
+                f"train/g/total is {mean:.4g}, above trainer.guard.threshold={self.threshold:g}",
+                over or module.updates,
+            )
+        return "", module.updates
+
+    def _keep(self, module: SuperResolution) -> None:
+        self._good, self._good_random = copied(trained_state(module)), random_states()
+        module.alarm.clear()
+
+    def _go_back(self, module: SuperResolution) -> None:
+        self.recoveries += 1
+        self.in_a_row += 1
+        moved_on = module.batches, module.samples
+        rate = module.rate * self.rate_factor
+        load_trained_state(module, copied(self._good))
+        module.batches, module.samples = moved_on
+        module.rate = rate
+        module.means.clear()
+        module.alarm.clear()
+        module.rolled_back = True
+
+    def _write(self, trainer: lightning.Trainer, module: SuperResolution, trouble: str, update: int) -> str:
+        """The bundle, and what to say of it."""
+        kept = list(self.folder.bugs.glob("*.bug"))
+        if not trainer.is_global_zero or len(kept) >= KEPT_BUNDLES:
+            return ""
+        first = int(self._good["batches"])
+        per_update = module.accumulate * module.g_every
+        count = max(1, update - int(self._good["clock"]["updates"])) * per_update
+        source = trainer.datamodule.stream.batches  # type: ignore[attr-defined]
+        path = self.folder.bugs / f"update_{update}_batch_{first + count}.bug"
+        batches = [source[number] for number in range(first, first + count)]
+        write_bundle(path, Bundle(self.config, self._good, self._good_random, batches, update, trouble))
+        return f"; see it again with: uv run sr replay {path}"
+
+    def _end(self, trouble: str, update: int, bundle: str) -> str:
+        again = f" again, after {self.limit} recoveries in a row" if self.recover else ""
+        help_ = "" if self.recover else ", or let the run recover with trainer.guard.recover=true"
+        return (
+            f"{trouble} at update {update}: training has exploded{again}; lower optimizer.lr, set trainer.clip=1.0"
+            f"{help_}. The last checkpoint is kept{bundle}"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counts."""
+        return {"recoveries": self.recoveries, "in_a_row": self.in_a_row}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` gave."""
+        self.recoveries, self.in_a_row = int(state_dict["recoveries"]), int(state_dict["in_a_row"])

@@ -1,0 +1,93 @@
+"""Everything of a run but RNGs and callbacks, as tensors and plain values, and back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from sr.training.module import SuperResolution
+from sr.types import UserError
+
+
+def trained_state(module: SuperResolution) -> dict[str, Any]:
+    """What `load_trained_state` takes; tensors are the module's own, not copies."""
+    return {
+        "clock": module.clock.state_dict(),
+        "batches": module.batches,
+        "samples": module.samples,
+        "rate": module.rate,
+        "network": module.network.state_dict(),
+        "ema": None if module.ema is None else module.ema.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in module.plain_optimizers],
+        "schedule": module.schedule.state_dict(),
+        "objective": module.objective.weight_states(),
+        "means": module.means.state_dict(),
+        "adversaries": {name: adversary.state_dict() for name, adversary in module.adversaries.items()},
+    }
+
+
+def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
+    """Take back what `trained_state` gave; call it once optimisers exist.
+
+    Raises:
+        UserError: the state is of other networks, other adversaries or another kind of optimiser.
+    """
+    saved_adversaries = dict(state["adversaries"])
+    if saved_adversaries.keys() != module.adversaries.keys():
+        told = ["none" if not names else ", ".join(names) for names in (saved_adversaries, module.adversaries)]
+        raise UserError(
+            f"the checkpoint has the adversaries {told[0]}, this configuration {told[1]}; leave adversary out"
+        )
+    try:
+        module.network.load_state_dict(state["network"])
+    except RuntimeError as error:
+        raise UserError(
+            f"the checkpoint holds another network than {type(module.network).__name__}: "
+            f"{str(error).splitlines()[1].strip()}"
+        ) from error
+    module.clock.load_state_dict(state["clock"])
+    module.batches, module.samples, module.rate = state["batches"], state["samples"], state.get("rate", 1.0)
+    if module.ema is not None:
+        module.ema.start(module.network)
+        if state["ema"] is not None:
+            module.ema.load_state_dict(state["ema"])
+    for optimizer, saved in zip(module.plain_optimizers, state["optimizers"], strict=True):
+        _load_optimizer(optimizer, saved)
+    if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
+        module.schedule.load_state_dict(state["schedule"])
+    module.objective.load_weight_states(state.get("objective", {}))
+    module.means.load_state_dict(state["means"], module.compute.device)
+    for name, adversary in module.adversaries.items():
+        adversary.load_state_dict(saved_adversaries[name], module.compute.device)
+
+
+def copied(state: Any) -> Any:
+    """The same structure with copies of its tensors, where they are."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {key: copied(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(copied(value) for value in state)
+    return state
+
+
+def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Restore moments but keep the configured numbers, so that ``optimizer.lr=…`` works on resume."""
+    kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in _with_initial(optimizer)]
+    for new, old in zip(kept, saved["param_groups"], strict=True):
+        if new.keys() != old.keys() - {"params", "lr"}:
+            raise UserError(
+                f"the checkpoint holds the moments of another optimiser than {type(optimizer).__name__}; "
+                "leave the optimiser's kind as it was (its numbers may change)"
+            )
+    optimizer.load_state_dict(saved)
+    for group, values in zip(optimizer.param_groups, kept, strict=True):
+        group.update(values)
+
+
+def _with_initial(optimizer: Optimizer) -> Iterator[dict[str, Any]]:
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+        yield group

@@ -1,0 +1,609 @@
+"""Every network of conf/discriminator: counts, maps and receptive fields as documented, gradients, sizes, refusals."""
+
+import inspect
+import re
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+from torch import nn
+
+from sr.discriminators import patch, patchgan, vgg128
+from sr.discriminators.contract import check_choice, check_shown
+from sr.discriminators.patch import Patch
+from sr.discriminators.patchgan import REDUCTIONS, PatchGan
+from sr.discriminators.srgan import Srgan
+from sr.discriminators.srgan_flexible import SrganFlexible
+from sr.discriminators.strided import BETWEEN, Strided
+from sr.discriminators.unet import UNet
+from sr.discriminators.vgg128 import Vgg128
+from sr.errors import UserError
+from tests.close import assert_close
+
+REPOSITORY = Path(__file__).parents[1]
+FILES = {path.stem: path for path in sorted((REPOSITORY / "conf" / "discriminator").glob("*.yaml"))}
+NAMES = [name for name in FILES if name != "none"]
+FIXED = {name for name in NAMES if "side" in OmegaConf.load(FILES[name])}  # the size that they judge
+COLUMNS = ("source", "parameters_3", "parameters_6", "field", "map_96", "map_256", "norm", "sizes")
+
+
+def documented():
+    """The table of docs/discriminators.md: {name: {column: text}}."""
+    lines = (REPOSITORY / "docs" / "discriminators.md").read_text(encoding="utf-8").splitlines()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("| `") and "=`" not in line
+    ]
+    return {row[0].strip("`"): dict(zip(COLUMNS, row[1:], strict=True)) for row in rows}
+
+
+TABLE = documented()
+
+
+def build(name, in_channels=3, side=64, **arguments):
+    """As configured, with numbers in the place of the two resolvers."""
+    numbers = {"in_channels": in_channels} | ({"side": side} if name in FIXED else {})
+    return instantiate(OmegaConf.merge(OmegaConf.load(FILES[name]), numbers, arguments))
+
+
+def on_paper(name, in_channels=3, side=128, **arguments):
+    """The same without memory or arithmetic: shapes only."""
+    with torch.device("meta"):
+        return build(name, in_channels, side, **arguments)
+
+
+def size(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def working_side(name):
+    """A size that every network judges quickly."""
+    return 64 if name in FIXED else 32
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+# ------------------------------------------------------------------------------- files and documentation
+
+
+def test_the_table_has_every_network():
+    assert sorted(TABLE) == sorted(NAMES)
+
+
+def test_none_is_no_network():
+    assert OmegaConf.load(FILES["none"]) == {}
+
+
+def test_files_list_every_argument_and_take_what_is_shown_from_the_run(name):
+    config = OmegaConf.to_container(OmegaConf.load(FILES[name]), resolve=False)
+    arguments = set(inspect.signature(get_class(config.pop("_target_"))).parameters)
+    assert set(config) == arguments
+    assert config["in_channels"] == "${shown_channels:}"
+    assert config.get("side", "${shown_side:}") == "${shown_side:}"
+
+
+def test_files_begin_with_their_numbers(name):
+    comment = FILES[name].read_text().split("_target_")[0]
+    assert f"{size(on_paper(name)):,} parameters" in comment
+    field = TABLE[name]["field"].split()[0]
+    assert (f"{field}x{field} pixels" if field != "all" else "one verdict per picture") in comment
+
+
+@pytest.mark.parametrize("in_channels", [3, 6])
+def test_parameters_are_those_of_the_table(name, in_channels):
+    text = TABLE[name][f"parameters_{in_channels}"]
+    assert text.split()[0] == f"{size(on_paper(name, in_channels)):,}"
+    assert ("at 128x128" in text) == (name in FIXED)
+
+
+@pytest.mark.parametrize("side", [96, 256])
+def test_maps_are_those_of_the_table(name, side):
+    network = on_paper(name, side=side)
+    height, width = network(torch.empty(2, 3, side, side, device="meta")).shape[2:]
+    assert TABLE[name][f"map_{side}"] == f"{height}x{width}"
+
+
+def test_sizes_are_those_of_the_table(name):
+    network = on_paper(name)
+    if network.side is None:
+        assert network.multiple_of == 1
+        assert TABLE[name]["sizes"] == f"any from {network.smallest_side}"
+    else:
+        step = network.multiple_of
+        assert network.side == network.smallest_side == 128
+        assert TABLE[name]["sizes"] == f"one multiple of {step} from {2 * step}"
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "side", "expected"),
+    [
+        # The experiment log's, conditional.
+        ("conv", 6, None, 77_953),
+        ("rev", 6, None, 151_809),
+        ("rev_norm", 6, None, 152_193),
+        # The photo notes'.
+        ("patch_shallow", 3, None, 174_817),
+        ("patch_deep", 3, None, 368_801),
+        ("patch_dilated", 3, None, 2_504_001),
+        # The internship's, the lessons learned', Real-ESRGAN's.
+        ("srgan", 3, 128, 38_245_569),
+        ("srgan", 3, 64, 13_079_745),
+        ("vgg128", 3, 128, 14_499_401),
+        ("unet", 3, None, 4_376_897),
+        # The fourth repository's: added up by hand, PatchGAN's without the biases that instance norm removes.
+        ("srgan_flexible", 3, None, 5_215_425),
+        ("patchgan", 3, None, 662_593),
+    ],
+)
+def test_parameter_counts(name, in_channels, side, expected):
+    assert size(on_paper(name, in_channels, side)) == expected
+
+
+def test_dilated_map_of_the_notes():
+    """256 pixels are cut to 248 by the random shift; the judge's map has 31x31 cells."""
+    assert on_paper("patch_dilated")(torch.empty(1, 3, 248, 248, device="meta")).shape == (1, 1, 31, 31)
+    trimmed = on_paper("patch_shallow", trim=16)
+    assert trimmed(torch.empty(1, 3, 252, 252, device="meta")).shape == (1, 1, 31, 31)
+    assert trimmed.smallest_side == 132
+
+
+# ---------------------------------------------------------------------------------------- receptive field
+
+
+def transparent(name, side, **arguments):
+    """The network, narrow, with positive weights and averages for maxima: no gradient is lost or cancelled."""
+    config = OmegaConf.load(FILES[name])
+    slim = {"features": 2} if "features" in config else {}
+    slim |= {"hidden": 2} if "hidden" in config else {}
+    slim |= {"spectral": False} if "spectral" in config else {}
+    slim |= {"norm": "none"} if config.get("norm") == "instance" else {}
+    if OmegaConf.is_list(config.get("layers")):
+        slim["layers"] = [re.sub(r"x\d+", "x2", word) for word in config.layers]
+    network = build(name, side=side, **(slim | arguments)).double().eval()
+    for module in list(network.modules()):
+        for key, child in module.named_children():
+            if isinstance(child, nn.MaxPool2d):
+                setattr(module, key, nn.AvgPool2d(2))
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 0.1)
+    return network
+
+
+def receptive_field(network, side):
+    """Largest square that a cell in the middle sees; of eight neighbours, as a U-Net's cells differ."""
+    shown = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    verdict = network(shown)
+    widest = 0
+    for offset in range(min(8, verdict.shape[-1])):
+        middle = verdict.shape[-1] // 2
+        cell = verdict[0, 0, (middle + offset) % verdict.shape[-1], (middle + offset) % verdict.shape[-1]]
+        (gradient,) = torch.autograd.grad(cell, shown, retain_graph=True)
+        seen = gradient[0].abs().sum(dim=0) > 0
+        rows, columns = (seen.any(dim=d).nonzero().flatten() for d in (1, 0))
+        assert len(rows) == len(columns)
+        widest = max(widest, int(rows[-1] - rows[0]) + 1)
+    return widest
+
+
+def test_receptive_fields_are_those_of_the_table(name):
+    field = TABLE[name]["field"].split()[0]
+    side = 64 if field == "all" else int(field) + 128  # far from the borders
+    expected = side if field == "all" else int(field)
+    assert receptive_field(transparent(name, side), side) == expected
+
+
+def test_instance_norm_and_mean_see_the_whole_picture():
+    assert TABLE["patchgan"]["field"] == "46 (all, through instance norm)"
+    assert receptive_field(transparent("patchgan", 80, reduce="mean"), 80) == 80
+    network = PatchGan(3, features=2).double()
+    shown = torch.rand(1, 3, 96, 96, dtype=torch.float64, requires_grad=True)
+    network(shown)[0, 0, 5, 5].backward()
+    assert shown.grad.abs().sum(dim=1).count_nonzero() == 96 * 96
+
+
+def test_patchgan_of_the_paper_sees_70_pixels():
+    assert receptive_field(transparent("patchgan", 200, strides=[2, 2, 2, 1]), 200) == 70
+
+
+# ----------------------------------------------------------------------------- every network, as configured
+
+
+@pytest.mark.parametrize("in_channels", [3, 6])
+def test_gradient_reaches_every_parameter_and_the_picture(name, in_channels):
+    side = working_side(name)
+    network = build(name, in_channels).eval()  # in training mode batch norm takes out the biases before it
+    shown = torch.rand(2, in_channels, side, side, requires_grad=True)
+    network(shown).square().mean().backward()
+    assert (shown.grad.abs().sum(dim=(0, 2, 3)) > 0).all()
+    idle = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not idle
+
+
+def test_bf16_autocast_trains_finitely(name):
+    side = working_side(name)
+    network = build(name).to(memory_format=torch.channels_last)
+    shown = torch.rand(2, 3, side, side).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        verdict = network(shown)
+        loss = F.softplus(verdict.float()).mean()
+    loss.backward()
+    assert verdict.shape[:2] == (2, 1)
+    assert verdict.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+    assert all(value.dtype != torch.bfloat16 for value in network.state_dict().values())
+
+
+def test_verdicts_are_raw(name):
+    """No sigmoid or other bound at the end: ten times the last weights give ten times the verdict."""
+    side = working_side(name)
+    network = build(name).eval()
+    shown = torch.rand(1, 3, side, side)
+    last = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)][-1]
+    with torch.no_grad():
+        before = network(shown)
+        for parameter in last.parameters():
+            parameter.mul_(-10)
+        assert_close(network(shown), -10 * before)
+
+
+ODD_MAPS = {  # of 37x41 pixels
+    "conv": (3, 3),
+    "rev": (3, 3),
+    "rev_norm": (3, 3),
+    "patch_shallow": (9, 10),
+    "patch_deep": (9, 10),
+    "patch_dilated": (4, 5),
+    "patchgan": (3, 4),
+    "unet": (37, 41),
+    "srgan_flexible": (1, 1),
+}
+
+
+def test_odd_sizes(name):
+    network = on_paper(name)
+    shown = torch.empty(1, 3, 37, 41, device="meta")
+    if name in FIXED:
+        with pytest.raises(UserError, match="judges 128x128 pixels only but was shown 37x41"):
+            network(shown)
+    else:
+        verdict = network(shown)
+        assert verdict.numel() > 0
+        assert verdict.shape[2:] == ODD_MAPS.get(name, verdict.shape[2:])
+
+
+def test_the_smallest_side_works_for_a_single_picture_and_one_less_is_refused(name):
+    network = build(name).train()
+    side = network.smallest_side
+    verdict = network(torch.rand(1, 3, side, side))
+    assert verdict.shape[:2] == (1, 1)
+    assert verdict.numel() > 0
+    assert verdict.isfinite().all()
+    if side > 1 and name not in FIXED:
+        message = f"{type(network).__name__} needs at least {side}x{side} pixels but was shown {side}x{side - 1}; train"
+        with pytest.raises(UserError, match=message):
+            network(torch.rand(1, 3, side, side - 1))
+
+
+@pytest.mark.parametrize("strides", [(1,), (2, 1), (3, 2), (2, 2, 2, 1), (4,)])
+def test_smallest_side_of_other_strides(strides):
+    for network in (PatchGan(1, 2, strides, norm="instance"), PatchGan(1, 2, strides, norm="none")):
+        side = network.smallest_side
+        assert network(torch.rand(1, 1, side, side)).shape == (1, 1, 1, 1)
+        with pytest.raises(
+            (RuntimeError, ValueError), match=r"Kernel size can't be greater|more than 1 spatial element"
+        ):
+            network.layers(torch.rand(1, 1, side - 1, side - 1))
+    strided = Strided(1, 2, [*strides, 2, 2], between="batch")
+    side = strided.smallest_side
+    assert strided(torch.rand(1, 1, side, side)).numel() > 0
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        strided.layers(torch.rand(1, 1, side - 1, side - 1))
+
+
+def test_wrong_channels_are_refused(name):
+    network = on_paper(name, in_channels=6)
+    message = f"{type(network).__name__} judges 6 channels but was shown 3; build it with in_channels=3"
+    with pytest.raises(UserError, match=message):
+        network(torch.empty(1, 3, 128, 128, device="meta"))
+
+
+def test_sides_that_do_not_fit_are_refused_with_the_nearest():
+    network = SimpleNamespace(in_channels=3, smallest_side=8, multiple_of=8, side=None)
+    check_shown(network, torch.zeros(1, 3, 16, 24))
+    with pytest.raises(UserError, match="multiples of 8 but was shown 16x21; the nearest that fits is 16x24"):
+        check_shown(network, torch.zeros(1, 3, 16, 21))
+
+
+# ---------------------------------------------------------------------------------------- what is between
+
+
+def kinds(network):
+    return "".join(
+        {"Conv2d": "c", "ReLU": "r", "Dropout2d": "d", "BatchNorm2d": "b"}[type(m).__name__] for m in network
+    )
+
+
+def test_dropout_and_batch_norm_follow_the_relu_of_convolutions_2_3_4():
+    assert kinds(build("conv").layers) == "crcrcrc"
+    assert kinds(build("rev").layers) == "cr" + 3 * "crd" + "crc"
+    assert kinds(build("rev_norm").layers) == "cr" + 3 * "crb" + "crc"
+    assert kinds(Strided(3, strides=(2, 2, 2, 2), between="batch").layers) == "cr" + 2 * "crb" + "c"
+
+
+def test_dropout_is_for_training_only():
+    network = build("rev")
+    shown = torch.rand(2, 3, 32, 32)
+    assert not torch.equal(network(shown), network(shown))
+    network.eval()
+    assert torch.equal(network(shown), network(shown))
+
+
+def test_dropout_of_patch_is_optional_and_for_training_only():
+    network = Patch(3, ["3x8", "pool", "3x8"], dropout=0.5)
+    assert sum(isinstance(m, nn.Dropout) for m in network.layers) == 2
+    assert not any(isinstance(m, nn.Dropout) for m in Patch(3, ["3x8"]).layers)
+    shown = torch.rand(2, 3, 16, 16)
+    assert not torch.equal(network(shown), network(shown))
+    network.eval()
+    assert torch.equal(network(shown), network(shown))
+
+
+@pytest.mark.parametrize("network", [Srgan(3, 32, features=8, hidden=4), UNet(3, features=8)])
+def test_spectral_norm_moves_its_vectors_in_training_only_and_ends_at_one(network):
+    vectors = {key: value for key, value in network.state_dict().items() if key.endswith(("._u", "._v"))}
+    assert len(vectors) == 2 * 8
+    shown = torch.rand(2, 3, 32, 32)
+    before = {key: value.clone() for key, value in vectors.items()}
+    network.eval()(shown)
+    assert all(torch.equal(before[key], value) for key, value in vectors.items())
+    network.train()
+    for _ in range(200):
+        network(shown)
+    assert not any(torch.equal(before[key], value) for key, value in vectors.items())
+    network.eval()
+    normed = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d) and hasattr(m, "parametrizations")]
+    for weight in normed:
+        largest = torch.linalg.svdvals(weight.flatten(1))[0]
+        assert 0.98 < largest < 1.02  # power iteration comes near slowly where two singular values are close
+
+
+def test_patchgan_starts_as_the_papers_do():
+    network = PatchGan(3)
+    convs = [m for m in network.layers if isinstance(m, nn.Conv2d)]
+    assert all(0.019 < conv.weight.std() < 0.021 for conv in convs)
+    assert all(conv.bias is None or conv.bias.abs().max() == 0 for conv in convs)
+
+
+# ------------------------------------------------------------------------- numbers, against plain functions
+
+
+def normalised(x, dims, weight=None, bias=None):
+    """(x - mean) / sqrt(variance + 1e-5) over ``dims``, then scale and shift per channel."""
+    x = (x - x.mean(dim=dims, keepdim=True)) / (x.var(dim=dims, keepdim=True, unbiased=False) + 1e-5).sqrt()
+    return x if weight is None else x * weight[:, None, None] + bias[:, None, None]
+
+
+def leaky(x, slope):
+    return torch.where(x > 0, x, slope * x)
+
+
+def weights_of(network):
+    return iter([parameter.detach() for parameter in network.parameters()])
+
+
+def scrambled(network):
+    """Weights large enough that every layer tells on the result; norms with a scale and shift of their own."""
+    for parameter in network.parameters():
+        fan = parameter[0].numel() if parameter.dim() > 1 else 1
+        nn.init.normal_(parameter, std=(2 / fan) ** 0.5 if fan > 1 else 0.5)
+    return network.double()
+
+
+def test_strided_with_batch_norm():
+    network = scrambled(Strided(2, 5, (2, 2, 1, 1, 2, 2), between="batch"))
+    shown = torch.rand(3, 2, 19, 24, dtype=torch.float64)
+    weights = weights_of(network)
+    x = shown * 2 - 1
+    for index, stride in enumerate((2, 2, 1, 1, 2, 2)):
+        x = F.conv2d(x, next(weights), next(weights), stride=stride, padding=1)
+        x = x.clamp(min=0) if index < 5 else x
+        x = normalised(x, (0, 2, 3), next(weights), next(weights)) if index in (1, 2, 3) else x
+    assert x.shape == (3, 1, ceil(19 / 16), ceil(24 / 16))
+    assert_close(network(shown), x)
+
+
+def test_patch_with_dilation_pool_and_trim():
+    network = scrambled(Patch(2, ["5x4", "pool", "3x6d2", "1x3"], negative_slope=0.3, trim=2))
+    shown = torch.rand(2, 2, 21, 26, dtype=torch.float64)
+    weights = weights_of(network)
+    x = shown
+    for padding, dilation, pooled in ((2, 1, True), (2, 2, False), (0, 1, False)):
+        x = F.conv2d(F.pad(x, [padding] * 4), next(weights), dilation=dilation)
+        x = leaky(normalised(x, (0, 2, 3), next(weights), next(weights)), 0.3)
+        if pooled:
+            x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+            x = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax(dim=(3, 5))
+    x = F.conv2d(x, next(weights), next(weights))
+    assert x.shape == (2, 1, 10, 13)
+    assert_close(network(shown), x[..., 2:8, 2:11])
+
+
+def test_patch_by_hand():
+    network = Patch(1, ["1x1", "pool"], norm="none")
+    for parameter, value in zip(network.parameters(), (2.0, -1.0, 3.0, 0.5), strict=True):
+        nn.init.constant_(parameter, value)
+    # 2x - 1 = -0.8 .. -0.2; times the slope 0.1; the largest is -0.02; 3 * -0.02 + 0.5
+    shown = torch.tensor([[[[0.1, 0.2], [0.3, 0.4]]]])
+    assert_close(network(shown), torch.full((1, 1, 1, 1), 0.44))
+
+
+def test_srgan_without_spectral_norm():
+    network = scrambled(Srgan(3, 32, features=3, hidden=5, spectral=False))
+    shown = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    weights = weights_of(network)
+    x = leaky(F.conv2d(shown * 2 - 1, next(weights), next(weights), padding=1), 0.01)
+    for stride in (2, 1, 2, 1, 2, 1, 2):
+        x = F.conv2d(x, next(weights), next(weights), stride=stride, padding=1)
+        x = leaky(normalised(x, (0, 2, 3), next(weights), next(weights)), 0.01)
+    assert x.shape == (2, 24, 2, 2)
+    x = leaky(x.reshape(2, 96) @ next(weights).T + next(weights), 0.01) @ next(weights).T + next(weights)
+    assert_close(network(shown), x.reshape(2, 1, 1, 1))
+
+
+def test_srgan_flexible():
+    network = scrambled(SrganFlexible(3, features=3))
+    assert [m.out_channels // 3 for m in network.layers if isinstance(m, nn.Conv2d)] == [1, 1, 2, 2, 4, 4, 8, 8]
+    shown = torch.rand(2, 3, 9, 12, dtype=torch.float64)
+    weights = weights_of(network)
+    x = leaky(F.conv2d(shown, next(weights), next(weights), padding=1), 0.2)
+    for _ in range(7):
+        x = F.conv2d(x, next(weights), next(weights), padding=1)
+        x = leaky(normalised(x, (0, 2, 3), next(weights), next(weights)), 0.2)
+    x = x.mean(dim=(2, 3), keepdim=True)
+    x = F.conv2d(leaky(F.conv2d(x, next(weights), next(weights)), 0.2), next(weights), next(weights))
+    assert_close(network(shown), x)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_vgg128(norm):
+    network = scrambled(Vgg128(3, 64, features=8, norm=norm))
+    shown = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    weights = weights_of(network)
+
+    def norm_and_leaky(x):
+        if norm == "batch":
+            return leaky(normalised(x, (0, 2, 3), next(weights), next(weights)), 0.2)
+        x = normalised(x.unflatten(1, (8, -1)), (2, 3, 4)).flatten(1, 2)
+        return leaky(x * next(weights)[:, None, None] + next(weights)[:, None, None], 0.2)
+
+    x = leaky(F.conv2d(shown, next(weights), next(weights), padding=1), 0.2)
+    for stage in range(5):
+        x = norm_and_leaky(F.conv2d(x, next(weights), padding=1)) if stage else x
+        x = norm_and_leaky(F.conv2d(x, next(weights), stride=2, padding=1))
+    x = leaky(x.reshape(2, 256) @ next(weights).T + next(weights), 0.2) @ next(weights).T + next(weights)
+    assert_close(network(shown), x.reshape(2, 1, 1, 1))
+
+
+@pytest.mark.parametrize("reduce", ["none", "mean"])
+def test_patchgan(reduce):
+    network = scrambled(PatchGan(3, features=3, strides=(2, 2, 2, 1, 1), reduce=reduce))
+    widths = [m.out_channels for m in network.layers if isinstance(m, nn.Conv2d)]
+    assert widths == [3, 6, 12, 24, 24, 1]
+    shown = torch.rand(2, 3, 45, 50, dtype=torch.float64)
+    weights = weights_of(network)
+    x = leaky(F.conv2d(shown * 2 - 1, next(weights), next(weights), stride=2, padding=1), 0.2)
+    for stride in (2, 2, 1, 1):
+        x = leaky(normalised(F.conv2d(x, next(weights), stride=stride, padding=1), (2, 3)), 0.2)
+    x = F.conv2d(x, next(weights), next(weights), padding=1)
+    assert x.shape == (2, 1, 2, 3)
+    assert_close(network(shown), x if reduce == "none" else x.mean(dim=(2, 3), keepdim=True))
+
+
+def bilinear(before, after):
+    """(after, before) matrix of half-pixel bilinear interpolation, borders repeated."""
+    matrix = torch.zeros(after, before, dtype=torch.float64)
+    for row in range(after):
+        place = max(0.0, (row + 0.5) * before / after - 0.5)
+        left = int(place)
+        matrix[row, left] += 1 - (place - left)
+        matrix[row, min(left + 1, before - 1)] += place - left
+    return matrix
+
+
+def test_unet_on_odd_sizes():
+    network = scrambled(UNet(3, features=2, spectral=False))
+    weights = dict(network.named_parameters())
+    shown = torch.rand(2, 3, 13, 18, dtype=torch.float64)
+    maps = [leaky(F.conv2d(shown, weights["first.weight"], weights["first.bias"], padding=1), 0.2)]
+    for level in range(3):
+        maps.append(leaky(F.conv2d(maps[-1], weights[f"down.{level}.weight"], stride=2, padding=1), 0.2))
+    x = maps.pop()
+    for level in range(3):
+        skip = maps.pop()
+        rows, columns = (bilinear(x.shape[d], skip.shape[d]) for d in (2, 3))
+        x = leaky(F.conv2d(rows @ x @ columns.T, weights[f"up.{level}.weight"], padding=1), 0.2) + skip
+    for index in range(2):
+        x = leaky(F.conv2d(x, weights[f"refine.{index}.weight"], padding=1), 0.2)
+    x = F.conv2d(x, weights["last.weight"], weights["last.bias"], padding=1)
+    assert x.shape == (2, 1, 13, 18)
+    assert_close(network(shown), x)
+
+
+def test_pools_make_the_dilated_judge_follow_shifts_of_8_pixels():
+    """Photo notes, part T: three pools, so a shift by 8 pixels shifts the map by one cell, away from borders."""
+    network = build("patch_dilated", layers=["5x4", "pool", "3x4d2", "pool", "3x4", "pool"]).eval()
+    picture = torch.rand(1, 3, 104, 104)
+    with torch.no_grad():
+        here, there = network(picture[..., :96, :96]), network(picture[..., 8:, 8:])
+    assert_close(here[..., 4:9, 4:9], there[..., 3:8, 3:8])
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Strided(0), "Strided needs in_channels of at least 1, not 0; choose 1 or more"),
+        (lambda: Strided(3, features=-1), "Strided needs features of at least 1, not -1"),
+        (lambda: Strided(3, strides=[2]), r"2 or more strides of at least 1, not \[2\]; \[2, 2\] would do"),
+        (lambda: Strided(3, strides=[2, 0, 2]), r"not \[2, 0, 2\]; \[2, 2, 2\] would do"),
+        (lambda: Strided(3, dropout=1.0), r"dropout from 0 to below 1, not 1.0; choose 0.5"),
+        (lambda: Patch(3, ["3x8"], dropout=-0.1), r"dropout from 0 to below 1, not -0.1; choose 0.0"),
+        (lambda: Patch(3, ["3-64"]), "cannot read the layer '3-64'; write kernel x channels as in '3x64'"),
+        (lambda: Patch(3, ["4x64"]), "even kernel of '4x64'; choose an odd one, such as '5x64'"),
+        (lambda: Patch(3, ["0x64d4"]), "even kernel of '0x64d4'; choose an odd one, such as '1x64d4'"),
+        (lambda: Patch(3, ["3x0"]), "channels in '3x0' of at least 1, not 0"),
+        (lambda: Patch(3, ["3x8d0"]), "dilation in '3x8d0' of at least 1, not 0"),
+        (lambda: Patch(3, ["3x8"], trim=-2), "cannot trim -2 cells; choose trim=0"),
+        (lambda: Patch(3, ["3x13"], norm="group"), "multiples of 8, not 13; choose 16 or another norm"),
+        (lambda: Srgan(3, 100), "side is a multiple of 16 from 32 on, not 100; choose crops so that 96 pixels"),
+        (lambda: Srgan(3, 16), "multiple of 16 from 32 on, not 16; choose crops so that 32 pixels"),
+        (lambda: Srgan(3, 64, hidden=0), "Srgan needs hidden of at least 1, not 0"),
+        (lambda: SrganFlexible(3, layers=0), "SrganFlexible needs layers of at least 1, not 0"),
+        (lambda: Vgg128(3, 150), "side is a multiple of 32 from 64 on, not 150; choose crops so that 160 pixels"),
+        (lambda: Vgg128(3, 64, features=4, norm="group"), "Vgg128 with norm=group needs channels in multiples of 8"),
+        (lambda: PatchGan(3, strides=[]), r"PatchGan needs 1 or more strides of at least 1, not \[\]; \[2\] would do"),
+        (lambda: UNet(3, features=0), "UNet needs features of at least 1, not 0"),
+    ],
+)
+def test_bad_arguments_are_quoted_with_a_way_out(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("key", "choices"),
+    [
+        ("between", BETWEEN),
+        ("norm", patch.NORMS),
+        ("norm", patchgan.NORMS),
+        ("norm", vgg128.NORMS),
+        ("reduce", REDUCTIONS),
+    ],
+)
+def test_unknown_choices_are_refused_with_the_possible_ones(key, choices):
+    """By the check itself: while the tests run, the annotations refuse such values before the constructor sees them."""
+    for choice in choices:
+        check_choice("Strided", key, choice, choices)
+    with pytest.raises(ValueError, match=f"Strided has no {key} 'bach'; choose from {', '.join(choices)}"):
+        check_choice("Strided", key, "bach", choices)
+
+
+def test_networks_of_one_size_refuse_others_with_both_numbers():
+    for network in (Srgan(3, 32, features=2, hidden=2), Vgg128(3, 64, features=2)):
+        side = network.side
+        for height, width in pairwise((side, side + 32, side)):
+            message = f"judges {side}x{side} pixels only but was shown {height}x{width}; show it that size"
+            with pytest.raises(UserError, match=message):
+                network(torch.rand(1, 3, height, width))
