@@ -19,8 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    """Stores built by a test land in the session's temporary folder, never in the user's cache."""
+    """Stores built by a test land in the session's temporary folder, and no weights of the user's are found."""
     monkeypatch.setenv("SR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,7 @@ def train(monkeypatch, tmp_path, pictures, capsys):
             "trainer.val_every=2",
             "trainer.log_every=1",
         ]
+        monkeypatch.delenv("SR_WEIGHTS", raising=False)
         given = {override.split("=")[0] for override in overrides}
         kept = [s for s in small if s.split("=")[0] not in given] if defaults else []
         monkeypatch.chdir(tmp_path)
@@ -102,6 +104,7 @@ def sr(monkeypatch, tmp_path, capsys):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["sr", *map(str, arguments)])
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.delenv("SR_WEIGHTS", raising=False)
         capsys.readouterr()
         code = 0
         try:

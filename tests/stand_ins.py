@@ -73,7 +73,14 @@ def pool(folder: Path) -> Path:
     return folder
 
 
+def _untrained(*losses: str):
+    """The feature networks of these losses have no weights on this machine, and random ones only by name."""
+    return {("loss", loss): lambda _, loss=loss: [f"loss.terms.{loss}.loss.weights=random"] for loss in losses}
+
+
 STAND_INS = {
+    **_untrained("vgg", "vgg_five", "vgg_conv4_3", "vgg_mask", "vgg_notes", "lpips", "dists"),
+    ("loss", "vgg_full"): lambda _: ["loss.terms.vgg_full.loss.weights=random", "data.crop=16"],
     ("data", "div2k"): _div2k,
     ("data", "flickr2k"): _flickr2k,
     ("data", "df2k"): _flickr2k,
@@ -85,13 +92,29 @@ STAND_INS = {
     ("data", "drawings"): lambda _: ["data.train.pictures=2", "data.train.width=64", "data.train.height=48"],
     ("data", "generated"): lambda _: ["data.train.pictures=2", "data.train.size=48"],
     ("degradation", "realsr"): lambda folder: [f"degradation.pool={pool(folder)}"],
+    ("trainer", "ddp"): lambda _: ["trainer.devices=1"],  # two processes: tests/test_ddp.py
     ("loss", "ms_ssim"): lambda _: ["loss.terms.ms_ssim.loss.levels=2"],
     ("augmentation", "down_hr"): lambda _: ["degradation.in_advance=false"],
 }
 """What a choice needs to run: makes the files and gives the overrides."""
 
 
+ADDITIONS = ("stepper", "image_pool", "batch_store", "instance_noise", "region_swap")
+"""Choices of the group adversary that add to another one."""
+
+
 def needed(group: str, choice: str, folder: Path) -> list[str]:
     """Overrides with which a choice trains on generated files below ``folder``."""
     make = STAND_INS.get((group, choice))
-    return [] if make is None else make(folder)
+    if make is not None:
+        return make(folder)
+    if group == "discriminator" and choice != "none":
+        return ["adversary=lsgan", "data.crop=32"]
+    if group == "adversary" and choice != "none":
+        return ["discriminator=conv", "data.crop=34"]
+    return []
+
+
+def chosen(group: str, choice: str) -> str:
+    """The override that makes the choice."""
+    return f"adversary=[lsgan,{choice}]" if group == "adversary" and choice in ADDITIONS else f"{group}={choice}"

@@ -15,7 +15,7 @@ from sr.models.files import save_network
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
-HEADER = "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,seconds"
+HEADER = "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,sharpness,seconds"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sr.app.checks import checked
 from sr.app.overrides import config_groups, override_faults
 from sr.app.schema import TrainConfig, register_schema
 from tests.conftest import REPOSITORY
-from tests.stand_ins import needed
+from tests.stand_ins import chosen, needed
 
 CONF = REPOSITORY / "conf"
 GROUPS = config_groups(CONF)
@@ -35,7 +35,7 @@ def small_sets(monkeypatch):
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
 def test_every_choice_composes_and_fits_its_constructor(tmp_path, group, choice):
-    overrides = [f"{group}={choice}", *NEEDS.get(choice, []), *needed(group, choice, tmp_path)]
+    overrides = [chosen(group, choice), *NEEDS.get(choice, []), *needed(group, choice, tmp_path)]
     assert override_faults(CONF, overrides) == []
     checked(composed(*overrides))
 
@@ -51,7 +51,7 @@ def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choic
         "model": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"] if "rdn" in choice else [],
         "trainer": ["trainer.accelerator=cpu"],
     }
-    overrides = [f"{group}={choice}", "trainer.max_updates=2", *small.get(group, [])]
+    overrides = [chosen(group, choice), "trainer.max_updates=2", *small.get(group, [])]
     overrides += needed(group, choice, tmp_path / "stand_in")
     if group == "data":
         own = [f"data.train={pictures}", f"data.val={pictures}"] if choice == "folder" else []

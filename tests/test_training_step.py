@@ -304,7 +304,7 @@ def test_a_throttled_discriminator_moves_neither_weight_nor_statistic(mode):
 
 
 def test_the_stepper_follows_the_previous_loss():
-    rival = opponent(policy=UpdatePolicy(stepper=Stepper(off=0.58, on=0.59)), optimizer=opponents.adam)
+    rival = opponent(policy=UpdatePolicy(stepper=Stepper(rest_below=0.58, learn_above=0.59)), optimizer=opponents.adam)
     module = build(network(), 60, adversaries={"d": rival})
     losses, throttled = [], []
     note = module.means.add_number

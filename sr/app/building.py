@@ -57,7 +57,9 @@ def _made(name: str, node: Any) -> Any:
         return functools.partial(function, **arguments)
     try:
         return function(**arguments)
-    except UserError:
+    except UserError as error:
+        if name.startswith("loss."):  # a file of weights, which several losses may have
+            raise UserError(f"{name}: {error}") from error
         raise
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
@@ -123,19 +125,24 @@ def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution
         raise UserError(str(error)) from error
 
 
-def build_lpips(choice: str, device: torch.device) -> Perceptual | None:
-    """What ``trainer.lpips`` asks for; None where it is off, or ``auto`` and the weights are not on this machine.
+def build_lpips(choice: str | None, device: torch.device, setting: str = "trainer.lpips=") -> Perceptual | None:
+    """What ``trainer.lpips`` asks for; None where it is null, or ``auto`` and the weights are not on this machine.
+
+    Args:
+        choice: auto, imagenet, a file, or None.
+        device: where to compute it.
+        setting: how the user says it, for messages.
 
     Raises:
         UserError: the weights cannot be had.
     """
-    if choice == "off" or (choice == "auto" and found("alexnet") is None):
+    if choice is None or (choice == "auto" and found("alexnet") is None):
         return None
     try:
         return lpips_of(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
     except UserError as error:
-        text = str(error).replace("weights=", "trainer.lpips=")
-        raise UserError(f"trainer.lpips={choice}: {text}; or trainer.lpips=off") from error
+        text = str(error).replace("weights=", setting)
+        raise UserError(f"{setting}{choice}: {text}; or {setting}null") from error
 
 
 def seed_everything(seed: int) -> None:

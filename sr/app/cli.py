@@ -59,16 +59,21 @@ def evaluate(
     ],
     scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
+    lpips: Annotated[
+        str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
+    ] = "auto",
     accelerator: Accelerator = "auto",
 ) -> None:
     """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
+
+    Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
 
     [dim]sr evaluate bicubic --set Set14 --scale 2
     sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv[/dim]
     """
     from sr.app.evaluating import evaluate_sets
 
-    evaluate_sets(model, sets, scale, csv, accelerator)
+    evaluate_sets(model, sets, scale, csv, accelerator, lpips)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from sr.app.building import build_lpips
 from sr.app.networks import benchmark_paths, inference, ready
 from sr.data.module import ValidationPair, validation_pair
 from sr.data.sources import Folder, Photographs
@@ -20,14 +21,13 @@ from sr.errors import UserError
 from sr.files import write_atomically
 from sr.models.bicubic import Bicubic
 from sr.training.memory import out_of_memory
-from sr.training.validation import METRICS, evaluate, means, network_upscaler
+from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
 from sr.types import Picture
 
-COLUMNS = ("model", "set", "scale", "images", *METRICS, "seconds")
-SHOWN = ("set", "images", *METRICS, "seconds")
 
-
-def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: Path | None, accelerator: str) -> None:
+def evaluate_sets(
+    model: str, sets: Sequence[str], scale: int | None, csv_path: Path | None, accelerator: str, lpips: str
+) -> None:
     """Print one row per set, and write it to a CSV file on request.
 
     Args:
@@ -36,28 +36,33 @@ def evaluate_sets(model: str, sets: Sequence[str], scale: int | None, csv_path: 
         scale: for bicubic; a network's own must agree.
         csv_path: file to write, or None.
         accelerator: cpu, gpu, mps or auto.
+        lpips: auto, none, imagenet, or a file with AlexNet's weights.
 
     Raises:
         UserError: a set or the network cannot be read, or the scale does not fit.
     """
     console = Console()
     upscale, factor = _upscaler(model, scale, accelerator)
+    distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
+    metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]
     sources = {name: _source(name, factor) for name in sets}
-    rows = [_row(model, name, source, upscale, factor, console) for name, source in sources.items()]
+    rows = [_row(model, name, source, upscale, factor, console, distance) for name, source in sources.items()]
     console.print(
         f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
     )
     table = Table()
-    for column in SHOWN:
+    shown = ("set", "images", *metrics, "seconds")
+    for column in shown:
         table.add_column(column, justify="left" if column == "set" else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[_shown(column, row[column]) for column in SHOWN])
+        table.add_row(*[_shown(column, row[column]) for column in shown])
     console.print(table)
     if csv_path is not None:
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, COLUMNS)
+        columns = ("model", "set", "scale", "images", *metrics, "seconds")
+        writer = csv.DictWriter(text, columns)
         writer.writeheader()
-        writer.writerows({column: _exact(row[column]) for column in COLUMNS} for row in rows)
+        writer.writerows({column: _exact(row[column]) for column in columns} for row in rows)
         write_atomically(csv_path, text.getvalue().encode())
 
 
@@ -82,14 +87,22 @@ def _source(name: str, scale: int) -> PictureSource:
     return Photographs() if name == "photographs" else Folder([str(path) for path in benchmark_paths(name, scale)])
 
 
-def _row(model: str, name: str, source: PictureSource, upscale: Any, scale: int, console: Console) -> dict[str, Any]:
+def _row(
+    model: str,
+    name: str,
+    source: PictureSource,
+    upscale: Any,
+    scale: int,
+    console: Console,
+    lpips: Perceptual | None,
+) -> dict[str, Any]:
     degradation = BicubicDegradation(scale)
     rows, seconds = [], 0.0
     numbers = track(range(len(source)), name, console=console, transient=True, disable=not console.is_terminal)
     for number in numbers:
         pair = _pair(source, number, degradation)
         try:
-            metrics, spent = evaluate(upscale, [pair], scale)
+            metrics, spent = evaluate(upscale, [pair], scale, lpips=lpips)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -112,9 +125,9 @@ def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -
 def _shown(column: str, value: Any) -> str:
     if column.startswith("psnr"):
         return f"{value:.2f}"
-    if column.startswith("ssim"):
+    if column.startswith("ssim") or column in PERCEPTUAL:
         return f"{value:.4f}"
-    return f"{value:.2f}" if column == "seconds" else str(value)
+    return f"{value:.2f}" if column in ("seconds", *OTHERS) else str(value)
 
 
 def _exact(value: Any) -> Any:

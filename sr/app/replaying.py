@@ -7,7 +7,8 @@ from typing import Any
 
 import lightning
 import torch
-import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -62,14 +63,16 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
 
 def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     for override in overrides:
-        key, is_pair, value = override.partition("=")
-        if not is_pair:
-            raise UserError(f"{override!r} is not an override; write name=value")
         try:
-            OmegaConf.update(config, key, yaml.safe_load(value), merge=False, force_add=True)
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
-            raise UserError(f"{override}: {str(error).splitlines()[0]}") from error
+            parsed = OverridesParser.create().parse_override(override)
+            OmegaConf.update(config, str(parsed.key_or_group), parsed.value(), merge=False, force_add=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(f"{override!r} is not an override; write name=value ({_first_line(error)})") from error
     return config
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 class _Recorder(UpdateCallback):

@@ -28,7 +28,7 @@ class TrainerConfig:
     log_every: int = MISSING
     checkpoint_every: int = MISSING
     monitor: str = MISSING
-    lpips: str = MISSING
+    lpips: str | None = MISSING
     val_images: int = MISSING
     precision: str = MISSING
     channels_last: str = MISSING

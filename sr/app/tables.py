@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr.training.run_folder import RunFolder
-from sr.training.validation import METRICS, PERCEPTUAL
+from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
 
 
 def _cells(metrics: dict[str, float], names: Sequence[str]) -> list[str]:
@@ -15,7 +15,7 @@ def _cells(metrics: dict[str, float], names: Sequence[str]) -> list[str]:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:.2f}" if name.startswith("psnr") else f"{value:.4f}"
+    return f"{value:.2f}" if name.startswith("psnr") or name in OTHERS else f"{value:.4f}"
 
 
 def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
@@ -23,7 +23,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
     if summary["final"]:
         table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
         table.add_column("network")
-        names = [name for name in METRICS + PERCEPTUAL if name in summary["final"]]
+        names = [name for name in METRICS + OTHERS + PERCEPTUAL if name in summary["final"]]
         for name in names:
             table.add_column(name, justify="right")
         table.add_column("gain psnr_y", justify="right")

@@ -36,6 +36,8 @@ from sr.training.schedules import Plateau
 from sr.training.validation import PERCEPTUAL
 from sr.types import UserError
 
+TABLE_WIDTH = 120
+"""Where the output is no terminal: as wide as the table of a result."""
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
 
@@ -55,7 +57,8 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     Raises:
         UserError: a mistake in the configuration or the data, or a disk that is full.
     """
-    console = Console(soft_wrap=not sys.stdout.isatty(), quiet=rank() > 0)
+    terminal = sys.stdout.isatty()
+    console = Console(soft_wrap=not terminal, width=None if terminal else TABLE_WIDTH, quiet=rank() > 0)
     config: Any = checked(composed)
     check_devices(config.trainer, sweep_folder is not None)
     for key in ("run_dir", "resume"):

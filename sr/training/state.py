@@ -63,14 +63,21 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
 
 
 def copied(state: Any) -> Any:
-    """The same structure with copies of its tensors, where they are."""
+    """The same structure with copies of its tensors, where they are.
+
+    Replayed fakes are shared: nothing changes them in place, and there may be gigabytes of them.
+    """
     if isinstance(state, torch.Tensor):
         return state.detach().clone()
     if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
+        return {key: _shared(value) if key == "replay" else copied(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
         return type(state)(copied(value) for value in state)
     return state
+
+
+def _shared(replay: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {key: list(kept) for key, kept in replay.items()}
 
 
 def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
-from sr.metrics.functional import measure
+from sr.metrics.functional import measure, sharpness
 from sr.models.upscale import gray_again, upscale_pixels
 from sr.types import UserError
 
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
-"""Measured always."""
+"""Measured always; more is better."""
+OTHERS = ("sharpness",)
+"""Measured always; told, but neither more nor less is better."""
 PERCEPTUAL = ("lpips",)
 """Measured where the weights are there; less is better."""
 Upscale = Callable[[np.ndarray], np.ndarray]
@@ -52,14 +54,16 @@ def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.a
 
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
-    """The four metrics of one picture; a gray picture's upscaling is averaged over its channels first.
+    """The metrics of one picture, LPIPS apart; a gray picture's upscaling is averaged over its channels first.
 
     Raises:
         UserError: the picture is too small to measure; the message names it.
     """
     shown = gray_again(sr) if pair.gray else sr
     try:
-        return measure(_batch(shown), _batch(pair.hr), scale, gray=pair.gray)
+        two = _batch(shown), _batch(pair.hr)
+        values = measure(*two, scale, gray=pair.gray)
+        return values | {"sharpness": float(sharpness(*two, scale, gray=pair.gray)[0])}
     except UserError as error:
         raise UserError(f"{pair.name}: {error}") from error
 

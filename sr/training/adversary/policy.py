@@ -29,20 +29,21 @@ class Stepper:
     keep the device waiting. A resting discriminator is measured in evaluation mode: no weight and no statistic moves.
 
     Args:
-        off: rest as soon as the loss falls below.
-        on: learn again as soon as the loss rises above.
+        rest_below: it is switched off as soon as the loss falls below.
+        learn_above: it is switched on again as soon as the loss rises above.
 
     Raises:
-        ValueError: ``off`` is above ``on``, or negative.
+        ValueError: off is above on, or negative.
     """
 
-    def __init__(self, off: float, on: float) -> None:
-        if not 0 <= off <= on:
+    def __init__(self, rest_below: float, learn_above: float) -> None:
+        if not 0 <= rest_below <= learn_above:
+            low, high = sorted((abs(rest_below), abs(learn_above)))
             raise ValueError(
-                f"the stepper's off={off} must not be above on={on}: the discriminator rests below off and learns "
-                f"again above on; write off={min(off, on)} on={max(off, on)}."
+                f"the stepper switches off below rest_below={rest_below} and on above learn_above={learn_above}, so "
+                f"off must not be above on; write rest_below={low} and learn_above={high}."
             )
-        self.off, self.on = off, on
+        self.rest_below, self.learn_above = rest_below, learn_above
         self._throttled = False
         self._loss: Tensor | None = None
         self._copied: torch.cuda.Event | None = None
@@ -52,7 +53,7 @@ class Stepper:
         if self._loss is not None:
             if self._copied is not None:
                 self._copied.synchronize()
-            self._throttled = hysteresis(self._throttled, float(self._loss), self.off, self.on)
+            self._throttled = hysteresis(self._throttled, float(self._loss), self.rest_below, self.learn_above)
             self._loss, self._copied = None, None
         return self._throttled
 

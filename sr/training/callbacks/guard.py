@@ -52,7 +52,7 @@ class Guard(UpdateCallback):
     ) -> None:
         if not threshold > 0:
             raise UserError(
-                f"trainer.guard.threshold={threshold:g} must be positive; .inf leaves only what is not finite"
+                f"trainer.guard.threshold={threshold:g} must be positive; inf minds only what is not finite"
             )
         if not 0 < rate_factor <= 1:
             raise UserError(f"trainer.guard.rate_factor={rate_factor:g} must be above 0 and at most 1")
@@ -66,6 +66,7 @@ class Guard(UpdateCallback):
         self.in_a_row = 0
         self._good: dict[str, Any] = {}
         self._good_random: dict[str, Any] = {}
+        self._since = 0  # first batch after the good state, which is a later one after each recovery
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """The state at the start is the first good one."""
@@ -120,7 +121,8 @@ class Guard(UpdateCallback):
         return "", module.updates
 
     def _keep(self, module: SuperResolution) -> None:
-        self._good, self._good_random = copied(trained_state(module)), random_states()
+        self._good = copied(trained_state(module))
+        self._good_random, self._since = random_states(), module.batches
         module.alarm.clear()
 
     def _go_back(self, module: SuperResolution) -> None:
@@ -131,6 +133,7 @@ class Guard(UpdateCallback):
         load_trained_state(module, copied(self._good))
         module.batches, module.samples = moved_on
         module.rate = rate
+        self._good_random, self._since = random_states(), module.batches
         module.means.clear()
         module.alarm.clear()
         module.rolled_back = True
@@ -140,7 +143,7 @@ class Guard(UpdateCallback):
         kept = list(self.folder.bugs.glob("*.bug"))
         if not trainer.is_global_zero or len(kept) >= KEPT_BUNDLES:
             return ""
-        first = int(self._good["batches"])
+        first = self._since
         per_update = module.accumulate * module.g_every
         count = max(1, update - int(self._good["clock"]["updates"])) * per_update
         source = trainer.datamodule.stream.batches  # type: ignore[attr-defined]

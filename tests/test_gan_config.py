@@ -1,0 +1,286 @@
+"""Adversaries by configuration: every combination trains, names combine, and mistakes die before training."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from sr.app.building import build_compute, build_module
+from sr.app.combinations import parts
+from sr.app.composing import composed
+from sr.app.overrides import config_groups
+from sr.data.crops import Batch
+from sr.training.clock import Clock
+from tests.conftest import REPOSITORY
+from tests.stand_ins import ADDITIONS
+from tests.test_training_step import fit
+
+GROUPS = config_groups(REPOSITORY / "conf")
+DISCRIMINATORS = [choice for choice in GROUPS["discriminator"] if choice != "none"]
+OBJECTIVES = [choice for choice in GROUPS["adversary"] if choice not in (*ADDITIONS, "none")]
+SIDE = 64  # the smallest that every discriminator can judge
+
+
+def prepared(adversary, *overrides, batch_size=2):
+    """The module of a small configuration, and batches for it."""
+    config = composed(
+        [
+            f"adversary={adversary}",
+            "data=folder",
+            "data.train=a",
+            "data.val=b",
+            "model.features=8",
+            "trainer.accelerator=cpu",
+            "trainer.max_updates=3",
+            *overrides,
+        ]
+    )
+    torch.manual_seed(0)
+    module = build_module(config, build_compute(config), Clock(3, None))
+    generator = torch.Generator().manual_seed(1)
+    side = config.data.crop
+
+    def batch(number):
+        hr = torch.randint(0, 256, (batch_size, 3, 2 * side, 2 * side), generator=generator, dtype=torch.uint8)
+        lr = torch.randint(0, 256, (batch_size, 3, side, side), generator=generator, dtype=torch.uint8)
+        return Batch(lr, hr, torch.arange(number * batch_size, (number + 1) * batch_size))
+
+    return module, [batch(number) for number in range(3 * module.g_every)]
+
+
+def crop_for(adversary):
+    """LR pixels that show a discriminator SIDE pixels."""
+    return (SIDE + (4 if adversary == "relativistic_clipped" else 0)) // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+@pytest.mark.parametrize("adversary", OBJECTIVES)
+@pytest.mark.parametrize("discriminator", DISCRIMINATORS)
+def test_every_discriminator_trains_with_every_objective(discriminator, adversary, precision):
+    overrides = [f"discriminator={discriminator}", f"data.crop={crop_for(adversary)}", f"trainer.precision={precision}"]
+    if adversary == "wgan_gp" and precision == "bf16":
+        with pytest.raises(Exception, match=r"trainer\.precision=bf16, but adversary\.d\.objective\.penalty=10 takes"):
+            prepared(adversary, *overrides)
+        return
+    module, batches = prepared(adversary, *overrides)
+    before = [[p.detach().clone() for p in net.parameters()] for net in (module.network, module.discriminators)]
+    fit(module, batches)
+    assert module.updates == 3
+    assert module.is_finite()
+    values = module.means.take()
+    assert all(math.isfinite(value) for value in values.values()), values
+    for old, net in zip(before, (module.network, module.discriminators), strict=True):
+        assert any(not torch.equal(a, b) for a, b in zip(old, net.parameters(), strict=True))
+
+
+ADDED = {
+    "stepper": "policy.stepper.rest_below",
+    "image_pool": "replay.capacity",
+    "batch_store": "replay.share",
+    "instance_noise": "shows.noise.sigma.start",
+    "region_swap": "shows.swap.boxes",
+}
+
+
+@pytest.mark.parametrize("addition", ADDITIONS)
+def test_additions_combine_by_name(addition):
+    # The order does not matter, and the joint name is the same as the list.
+    for adversary in (f"[lsgan,{addition}]", f"[{addition},lsgan]", f"lsgan_{addition}"):
+        config = composed([f"adversary={adversary}", "discriminator=conv", "data=folder", "data.train=a", "data.val=b"])
+        assert OmegaConf.select(config.adversary.d, ADDED[addition]) > 0
+        assert config.adversary.d.objective._target_.endswith("LeastSquares")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("l1_vgg", ["l1", "vgg"]),
+        ("l1_vgg_edge", ["l1", "vgg", "edge"]),
+        ("l1_vgg_five_focal_frequency", ["l1", "vgg_five", "focal_frequency"]),
+        ("ssim_ms_ssim", ["ssim", "ms_ssim"]),
+        ("l1_l1", None),
+        ("l1_vgx", None),
+        ("l1_", None),
+        ("l1", ["l1"]),
+    ],
+)
+def test_names_come_apart(name, expected):
+    assert parts(name, GROUPS["loss"]) == expected
+
+
+def test_losses_combine_by_name(train, tmp_path):
+    code, _out, err = train(
+        "loss=l1_vgg_edge", "loss.terms.vgg.loss.weights=random", "loss.terms.l1.weight=0.5", "run_dir=run"
+    )
+    assert code == 0, err
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    terms = {name: float(row[f"train/g/{name}"]) for name in ("l1", "vgg", "edge")}
+    assert float(row["train/g/total"]) == pytest.approx(
+        0.5 * terms["l1"] + terms["vgg"] + 0.1 * terms["edge"], rel=1e-4
+    )
+    assert float(row["train/g/l1_weighted"]) == pytest.approx(0.5 * terms["l1"], rel=1e-4)
+
+
+def test_combinations_in_a_sweep_and_in_an_experiment(train, tmp_path, monkeypatch):
+    code, out, _ = train("-m", "loss=l1,l1_edge", "trainer.max_updates=1")
+    assert code == 0
+    assert "loss=l1_edge" in out
+    assert len(list(tmp_path.glob("outputs/*_sweep/*/summary.json"))) == 2
+
+
+def test_the_columns_that_stay_fixed(train, tmp_path):
+    code, out, err = train("adversary=lsgan_conditional_stepper", "discriminator=rev_norm", "run_dir=run")
+    assert code == 0, err
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["updates"] for row in rows] == ["1", "2", "3", "4"]
+    for name in ("g/total", "g/l1", "g/gan", "d/real", "d/fake", "d/total", "d/throttled"):
+        assert all(math.isfinite(float(row[f"train/{name}"])) for row in rows), name
+    for name in ("g/gradient", "d/gradient", "d/output_real", "d/output_fake", "sr/colour_error", "sr/checkerboard"):
+        assert float(rows[0][f"train/{name}"]) != 0, name
+    first = rows[0]
+    both = float(first["train/d/real"]) + float(first["train/d/fake"])
+    assert float(first["train/d/total"]) == pytest.approx(both, rel=1e-5)
+    assert "adversary d: Strided, 152,193 parameters, LeastSquares" in out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["adversary=bce"],
+            "adversary.d needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet)",
+        ),
+        (["discriminator=unet"], "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan)"),
+        (["adversary=stepper", "discriminator=conv"], "put an objective in front, as in adversary=[lsgan,stepper]"),
+        (
+            ["adversary=lsgann", "discriminator=conv"],
+            "there is no such adversary in conf/adversary; did you mean lsgan?",
+        ),
+        (["adversary=lsgan_steper", "discriminator=conv"], "adversary=lsgan_steper: there is no such adversary"),
+        (["adversary=lsgan", "discriminator=rev_nrm"], "there is no such discriminator in conf/discriminator; did you"),
+        (
+            ["adversary=lsgan_conditional", "discriminator=conv", "discriminator.in_channels=3"],
+            "discriminator.in_channels=3, but adversary.d shows 6 channels (SR or HR beside the enlarged LR); leave",
+        ),
+        (
+            ["adversary=lsgan", "discriminator=conv", "discriminator.in_channels=6"],
+            "discriminator.in_channels=6, but adversary.d shows 3 channels (SR or HR alone)",
+        ),
+        (
+            ["adversary=lsgan", "discriminator=vgg128", "data.crop=50"],
+            "discriminator: Vgg128 judges pictures whose side is a multiple of 32 from 64 on, not 100; choose crops so "
+            "that 96 pixels are shown, or a discriminator for any size: data.crop=50 at scale=2 shows 100 pixels; "
+            "take data.crop=48",
+        ),
+        (
+            ["adversary=relativistic_clipped", "discriminator=srgan", "data.crop=48"],
+            "data.crop=48 at scale=2 shows 92 pixels (less adversary.d.shows.shift=4); take data.crop=50",
+        ),
+        (
+            ["adversary=lsgan", "discriminator=srgan", "data.crop=48", "discriminator.side=128"],
+            "Srgan was made for 128x128 pixels: data.crop=48 at scale=2 shows the discriminator 96x96 pixels; "
+            "take data.crop=64",
+        ),
+        (
+            ["adversary=lsgan", "discriminator=patch_deep", "discriminator.trim=16", "data.crop=48"],
+            "Patch needs at least ",
+        ),
+        (["adversary=pix_gan", "discriminator=conv", "data.crop=24"], "shows.swap needs at least 64x64 pixels for its"),
+        (
+            ["adversary=[lsgan,stepper]", "discriminator=conv", "adversary.d.policy.stepper.rest_below=0.5"],
+            "the stepper switches off below rest_below=0.5 and on above learn_above=0.4, so off must not be above on",
+        ),
+        (
+            ["adversary=wgan_gp", "discriminator=conv", "trainer.precision=bf16"],
+            "trainer.precision=bf16, but adversary.d.objective.penalty=10 takes the gradient of a gradient, which "
+            "needs float32; set trainer.precision=32, or auto",
+        ),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.r1_gamma=10", "trainer.precision=bf16"],
+            "trainer.precision=bf16, but adversary.d.r1_gamma=10 takes the gradient of a gradient",
+        ),
+        (
+            ["adversary=[hinge,region_swap]", "discriminator=conv"],
+            "shows.swap gives labels between 0 and 1, which Hinge",
+        ),
+        (["adversary=[ragan,image_pool]", "discriminator=conv"], "RelativisticAverage compares fakes with the real"),
+        (["adversary=[pix_gan,image_pool]", "discriminator=conv"], "old fakes have none; set replay=null"),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.objective.smoothing=0.9"],
+            "smoothing=0.9 must be at least 0",
+        ),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.optimizer.lr=-1"],
+            "adversary.d.optimizer: Invalid learning",
+        ),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.wieght=1"],
+            "adversary.d.wieght is not a setting; did you mean",
+        ),
+        (["adversary=bce", "discriminator=conv", "+adversary.d.wieght=1"], "adversary.d.wieght is not an argument of"),
+        (["adversary=bce", "discriminator=conv", "adversary.d.policy.d_steps=0"], "d_steps=0 must be at least 1"),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.shows.condition=lr"],
+            "adversary.d.shows.condition=lr does not",
+        ),
+        (
+            ["adversary=bce", "discriminator=conv", "adversary.d.policy.d_steps=2", "trainer.accumulate=2"],
+            "adversary.d.policy.d_steps=2 repeats steps on one batch, and trainer.accumulate=2",
+        ),
+        (["loss=vgg"], "the ImageNet weights of vgg19 are not on this machine, and their download failed"),
+        (["loss=vgg", "loss.terms.vgg.loss.weights=nowhere.pth"], "loss.terms.vgg.loss"),
+        (["loss.terms.l1.weight=-1"], "loss.terms.l1: value=-1"),
+        (["trainer.monitor=lpips"], "trainer.monitor=lpips cannot be measured: the weights of AlexNet are not on this"),
+        (["trainer.lpips=nothing.pth"], "trainer.lpips=nothing.pth"),
+        (["trainer.lpips=random", "trainer.monitor=lpips", "schedule=plateau"], "set schedule.mode=min"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_mistakes_are_refused_before_training(train, tmp_path, monkeypatch, overrides, message):
+    monkeypatch.setattr(
+        "sr.losses.pretrained.URLS", {net: f"http://127.0.0.1:9/{net}.pth" for net in ("vgg19", "alexnet")}
+    )
+    code, _, err = train(*overrides)
+    assert code == 2
+    assert message in err
+    assert all(line.startswith(("error: ", "Downloading: ")) for line in err.splitlines()), err
+    assert not list(tmp_path.glob("outputs/*")), "nothing may be left behind"
+
+
+def test_a_file_of_weights_that_ends_too_early(train, tmp_path):
+    from sr.losses.backbones import Features
+
+    network = Features("vgg16", ["conv2_2"], "random")
+    torch.save({f"features.{k}": v for k, v in network.stack.state_dict().items()}, tmp_path / "vgg16.pth")
+    weights = ["loss=l1_vgg", "loss.terms.vgg.loss.net=vgg16", "loss.terms.vgg.loss.weights=vgg16.pth"]
+    code, _, err = train(*weights, "loss.terms.vgg.loss.layers=[conv5_3]")
+    assert code == 2
+    assert (
+        "loss.terms.vgg.loss: vgg16.pth lacks conv3_1, conv3_2, conv3_3 and 6 more of vgg16, its deepest layer is"
+        in err
+    )
+    assert "set layers=[" in err
+    assert train(*weights, "loss.terms.vgg.loss.layers=[conv2_2]")[0] == 0
+
+
+def test_auto_precision_makes_room_for_float32(train):
+    code, out, err = train("adversary=wgan_gp", "discriminator=conv", "trainer.max_updates=1")
+    assert code == 0, err
+    assert "compute: cpu, float32, contiguous (adversary.d.objective.penalty=10 needs float32)" in out
+
+
+def test_lpips_decides_which_network_is_best(train, tmp_path):
+    code, out, err = train("trainer.lpips=random", "trainer.monitor=lpips", "run_dir=run", "optimizer.lr=1e-2")
+    assert code == 0, err
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        measured = {row["updates"]: float(row["val/lpips"]) for row in csv.DictReader(file) if row["val/lpips"]}
+    best = json.loads((tmp_path / "run" / "summary.json").read_text())["best"]
+    assert best["updates"] == int(min(measured, key=measured.get))
+    assert "lpips" in out
+    assert "sharpness" in out

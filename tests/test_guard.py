@@ -1,0 +1,225 @@
+"""Explosions: undone, counted, kept for a second look; or the end of the run."""
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from sr.models.files import load_network
+from sr.training.adversary.replay import BatchStore
+from sr.training.bundle import read_bundle
+from sr.training.checkpoint import read_checkpoint
+from sr.training.module import SuperResolution
+from sr.training.state import copied
+from sr.types import UserError
+
+GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.optimizer.lr=1e-3"]
+
+
+@pytest.fixture
+def bad_batch(monkeypatch):
+    """Poison the training pictures of some batch numbers."""
+    pair = SuperResolution.pair
+
+    def poison(*numbers):
+        def poisoned(self, batch):
+            lr, hr = pair(self, batch)
+            return lr, (hr * math.nan if self.batches in numbers else hr)
+
+        monkeypatch.setattr(SuperResolution, "pair", poisoned)
+
+    return poison
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        return [leaf for child in value.values() for leaf in leaves(child)]
+    if isinstance(value, list | tuple):
+        return [leaf for child in value for leaf in leaves(child)]
+    return [value] if isinstance(value, torch.Tensor) and value.is_floating_point() else []
+
+
+def assert_finite(folder: Path) -> dict:
+    state = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    for leaf in leaves(state["trained"]):
+        assert leaf.isfinite().all()
+    network, _ = load_network(folder / "last.safetensors")
+    assert all(p.isfinite().all() for p in network.parameters())
+    return state
+
+
+def rows(folder: Path) -> list[dict]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("opponents", [[], GAN], ids=["supervised", "gan"])
+def test_a_run_that_explodes_at_update_50_recovers_by_itself(train, tmp_path, bad_batch, opponents):
+    bad_batch(49)
+    few = ["trainer.max_updates=70", "trainer.val_every=35", "trainer.log_every=10"]
+    code, out, err = train(*few, *opponents, "run_dir=run", "trainer.guard.rate_factor=0.5")
+    assert code == 0, err
+    assert "update 50: a loss or a gradient is infinite or not a number; back to update 40" in out
+    assert "learning rates x0.5" in out
+    assert "(1 of 10 in a row)" in out
+    state = assert_finite(tmp_path / "run")
+    assert state["trained"]["clock"]["updates"] == 70
+    assert state["trained"]["batches"] == 80  # ten updates were undone, and their batches do not come again
+    assert state["trained"]["rate"] == 0.5
+    assert state["guard"] == {"recoveries": 1, "in_a_row": 0}
+    assert [int(row["updates"]) for row in rows(tmp_path / "run")] == [10, 20, 30, 35, 40, 50, 60, 70]
+    assert "nan" not in (tmp_path / "run" / "metrics.csv").read_text()
+    rates = {int(row["updates"]): float(row["train/lr"]) for row in rows(tmp_path / "run") if row["train/lr"]}
+    assert rates[50] < 0.6 * rates[40]
+
+
+def test_with_recovery_off_it_stops_with_a_clear_message(train, tmp_path, bad_batch):
+    bad_batch(49)
+    few = ["trainer.max_updates=70", "trainer.val_every=35", "trainer.log_every=10", "trainer.guard.recover=false"]
+    code, _, err = train(*few, "run_dir=run")
+    assert code == 2
+    assert re.search(
+        r"a loss or a gradient is infinite or not a number at update 50: training has exploded; lower optimizer\.lr, "
+        r"set trainer\.clip=1\.0, or let the run recover with trainer\.guard\.recover=true\. "
+        r"The last checkpoint is kept; see it again with: uv run sr replay run/bugs/update_50_batch_50\.bug",
+        err,
+    ), err
+    assert "Traceback" not in err
+    assert assert_finite(tmp_path / "run")["trained"]["clock"]["updates"] == 35
+
+
+def test_a_loss_above_the_threshold_is_an_explosion(train, tmp_path):
+    # The weight of the loss jumps at update 5 and never comes back: ten recoveries in a row do not help.
+    weight = "loss.terms.l1.weight={_target_:sr.losses.weights.Steps,values:[1.0,1e5],milestones:[5]}"
+    code, out, err = train(
+        weight, "run_dir=run", "trainer.max_updates=40", "trainer.val_every=4", "trainer.log_every=4"
+    )
+    assert code == 2
+    assert out.count("above trainer.guard.threshold=50; back to update 4") == 10
+    assert "(10 of 10 in a row)" in out
+    assert "training has exploded again, after 10 recoveries in a row; lower optimizer.lr" in err
+    assert_finite(tmp_path / "run")
+    # Each began where the last recovery moved on to; more than three would fill the disk.
+    names = sorted(path.name for path in (tmp_path / "run" / "bugs").iterdir())
+    assert names == ["update_6_batch_10.bug", "update_6_batch_14.bug", "update_6_batch_6.bug"]
+    code, _, err = train(weight, "trainer.max_updates=8", "trainer.guard.threshold=inf")
+    assert code == 0, err
+
+
+def test_a_bundle_is_replayed_by_one_command(train, sr, tmp_path, bad_batch):
+    bad_batch(8)
+    few = ["trainer.max_updates=12", "trainer.val_every=6", "trainer.log_every=6", "trainer.accumulate=1"]
+    assert train(*few, *GAN, "run_dir=run", "trainer.precision=32")[0] == 0
+    (path,) = (tmp_path / "run" / "bugs").iterdir()
+    assert path.name == "update_9_batch_9.bug"
+    bundle = read_bundle(path)
+    assert bundle.config["seed"] == 0
+    assert [int(batch.samples[0]) for batch in bundle.batches] == [24, 28, 32]
+    code, out, err = sr("replay", path)  # the poison is still there
+    assert code == 0, err
+    assert "3 updates from the last good state, seed 0" in out
+    assert "update 9 is not finite: seen again" in out
+    for column in ("update 7", "update 8", "update 9", "train/d/total"):
+        assert column in out
+
+
+def test_a_replay_equals_the_run(train, sr, tmp_path, bad_batch, monkeypatch):
+    from sr.app import replaying
+
+    bad_batch(10)
+    few = ["trainer.max_updates=12", "trainer.val_every=12", "trainer.log_every=1", "trainer.checkpoint_every=12"]
+    # Every update is looked at, so the bundle would hold one; the log alone looks at each, the guard at every twelfth.
+    with monkeypatch.context() as patch:
+        patch.setattr("sr.training.callbacks.guard.Guard.after_update", _look_at_twelve)
+        assert train(*few, *GAN, "run_dir=run", "trainer.guard.recover=false")[0] == 2
+    expected = {int(row["updates"]): row for row in rows(tmp_path / "run")}
+    (path,) = (tmp_path / "run" / "bugs").iterdir()
+    seen = {}
+    monkeypatch.setattr(replaying, "_print", lambda console, values: seen.update(dict(values)))
+    assert sr("replay", path, "--last", 20)[0] == 0
+    assert sorted(seen) == list(range(1, 12))
+    for updates in range(1, 11):
+        for name, value in seen[updates].items():
+            assert f"{value:.8g}" == expected[updates][name], (updates, name)
+
+
+def _look_at_twelve(guard, trainer, module):
+    if module.updates == 12:
+        guard._look(trainer, module)
+
+
+def test_overrides_try_a_way_out(train, sr, tmp_path, bad_batch):
+    few = ["trainer.max_updates=40", "trainer.val_every=4", "trainer.log_every=4"]
+    assert train("optimizer.lr=1e30", *few, "run_dir=run")[0] == 2
+    path = sorted((tmp_path / "run" / "bugs").iterdir())[0]
+    code, out, _ = sr("replay", path)
+    assert code == 0
+    assert "seen again" in out
+    code, out, _ = sr("replay", path, "optimizer.lr=1e-4")
+    assert code == 0
+    assert "every value stayed finite" in out
+    code, _, err = sr("replay", path, "optimizer.lrr=1")
+    assert code == 2
+    assert "optimizer.lrr is not an argument of torch.optim.Adam; did you mean lr" in err
+    code, _, err = sr("replay", path, "clip")
+    assert code == 2
+    assert "'clip' is not an override; write name=value" in err
+
+
+def test_what_is_no_bundle(sr, train, tmp_path):
+    for name, message in (
+        ("nothing.bug", "nothing.bug does not exist; a run that exploded leaves .bug files"),
+        (".", "is a folder; name a .bug file"),
+    ):
+        code, _, err = sr("replay", tmp_path / name)
+        assert code == 2
+        assert message in err
+    assert train("run_dir=run")[0] == 0
+    code, _, err = sr("replay", tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert code == 2
+    assert "is not a file of this kind of this program (expected format sr-bundle/1)" in err
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.guard.threshold=0", "trainer.guard.threshold=0 must be positive"),
+        ("trainer.guard.rate_factor=2", "trainer.guard.rate_factor=2 must be above 0 and at most 1"),
+        ("trainer.guard.limit=0", "trainer.guard.limit=0 must be at least 1"),
+        ("trainer.guard.treshold=1", "trainer.guard.treshold is not a setting; did you mean trainer.guard.threshold"),
+    ],
+)
+def test_bad_settings(train, override, message):
+    code, _, err = train(override)
+    assert code == 2
+    assert message in err
+
+
+def test_copies_are_not_views():
+    state = {"a": [torch.zeros(2)], "b": {"replay": {"kept": [torch.ones(2)]}}, "n": 3}
+    made = copied(state)
+    state["a"][0].add_(1)
+    assert made["a"][0].tolist() == [0, 0]
+    assert made["n"] == 3
+    # Stored fakes are never changed in place, and there may be gigabytes of them: they are shared.
+    assert made["b"]["replay"]["kept"][0] is state["b"]["replay"]["kept"][0]
+    assert made["b"]["replay"]["kept"] is not state["b"]["replay"]["kept"]
+
+
+def test_a_store_is_not_changed_in_place():
+    from sr.draws import Draws
+
+    store = BatchStore(capacity=2, share=0.0)
+    for number in range(4):
+        before = list(store.kept)
+        copies = [kept.clone() for kept in before]
+        store.exchange(torch.full((1, 3, 2, 2), float(number)), Draws(0, torch.tensor([number]).numpy()))
+        assert all(torch.equal(a, b) for a, b in zip(before, copies, strict=True))
+
+
+def test_a_refusal_quotes_the_update():
+    with pytest.raises(UserError, match="is a folder"):
+        read_bundle(Path())
