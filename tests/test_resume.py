@@ -65,6 +65,56 @@ def test_stopped_and_resumed_equals_uninterrupted(train, tmp_path, model):
     assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
 
 
+GAN = [
+    "discriminator=rev",  # its dropout draws from torch's generator
+    "adversary.d.policy.stepper.rest_below=0.98",
+    "adversary.d.policy.stepper.learn_above=0.99",
+    "adversary.d.optimizer.lr=1e-2",
+    "schedule@adversary.d.schedule=plateau",
+    "adversary.d.schedule.patience=1",
+    "adversary.d.weight={_target_:sr.losses.weights.RaiseWhileImproving,start:0.1,factor:1.5,maximum:1.0}",
+    "loss.terms.l1.weight={_target_:sr.losses.weights.Linear,start:1.0,end:0.5,updates:5}",
+]
+
+
+@pytest.mark.parametrize("replay", ["image_pool", "batch_store"])
+def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tmp_path, replay):
+    # Two optimisers, a stepper that switches, old fakes, noise, schedules with a state.
+    small = {"image_pool": "adversary.d.replay.capacity=6", "batch_store": "adversary.d.replay.share=0.5"}[replay]
+    few = ["trainer.max_updates=10", "trainer.val_every=2", "trainer.accumulate=2", "schedule=plateau"]
+    few += [f"adversary=[lsgan_conditional,stepper,instance_noise,{replay}]", small, *GAN]
+    assert train(*few, "run_dir=whole")[0] == 0
+    assert train(*few, "trainer.max_updates=4", "run_dir=parts")[0] == 0
+    code, _, err = train("resume=parts", "trainer.max_updates=10", defaults=False)
+    assert code == 0, err
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
+    with (tmp_path / "whole" / "metrics.csv").open() as file:
+        throttled = [row["train/d/throttled"] for row in csv.DictReader(file)]
+    assert len({value for value in throttled if value}) > 1, "the stepper must switch to test anything"
+    state = read_checkpoint(tmp_path / "whole" / "checkpoints" / "last.ckpt")["trained"]["adversaries"]["d"]
+    assert len(state["replay"]["kept"]) == {"image_pool": 6, "batch_store": 20}[replay]
+
+
+def test_a_checkpoint_holds_neither_feature_networks_nor_the_discriminator_in_the_deliverable(train, tmp_path):
+    arguments = ["loss=l1_vgg", "loss.terms.vgg.loss.weights=random", "adversary=lsgan", "discriminator=conv"]
+    assert train(*arguments, "run_dir=run")[0] == 0
+    state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert not [name for name in tensors(state) if "vgg" in name and isinstance(tensors(state)[name], torch.Tensor)]
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_size < 5e6  # VGG19 alone has 80 MB
+    network, _ = load_network(tmp_path / "run" / "last.safetensors")
+    assert sum(p.numel() for p in network.parameters()) == 71_196
+
+
+def test_resume_with_another_adversary_is_refused(train):
+    assert train("adversary=lsgan", "discriminator=conv", "run_dir=run")[0] == 0
+    code, _, err = train("resume=run", "adversary=none", "discriminator=none", "trainer.max_updates=6", defaults=False)
+    assert code == 2
+    assert "the checkpoint has the adversaries d, this configuration none; leave adversary out" in err
+    code, _, err = train("resume=run", "discriminator=rev", "trainer.max_updates=6", defaults=False)
+    assert code == 2
+    assert "the checkpoint holds another discriminator than Strided" in err
+
+
 def command(pictures, *overrides):
     small = [f"data.train={pictures}", f"data.val={pictures}", "data.val_pictures=2", "data.crop=12"]
     return [

@@ -50,7 +50,8 @@ def checked(config: DictConfig) -> TrainConfig:
         f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
     ]
     faults = faults or list(_built_from_nothing(plain, typed))
-    faults = faults or list(opponent_faults(resolved["adversary"], resolved["discriminator"]))
+    if not faults and resolved["resume"] in (None, "auto"):  # a run that goes on has its own adversary
+        faults = list(opponent_faults(resolved["adversary"], resolved["discriminator"]))
     faults = faults or list(target_faults(_each_once(resolved), inputs=_inputs(plain)))
     if faults:
         raise UserError("\n".join(faults))

@@ -65,7 +65,7 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
     """The run's own configuration; only what this command line names is changed."""
     joined = OmegaConf.create(saved)
     for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~")
+        key = override.split("=", 1)[0].lstrip("+~").split("@")[-1]
         if key in _NOT_COMPARED or key == "experiment":
             continue
         value = OmegaConf.select(composed, key)

@@ -27,6 +27,8 @@ class GanObjective(Protocol):
     """The generator's loss needs D(real) as well: fakes are judged relative to reals."""
     soft: ClassVar[bool]
     """Labels between 0 and 1 make sense, so regions may be swapped between real and fake."""
+    bounded: ClassVar[bool]
+    """The discriminator's loss has a floor at 0, so its size says how well it does, and terms may be added up."""
 
     @property
     def penalty(self) -> float:
@@ -40,9 +42,14 @@ class GanObjective(Protocol):
 
 
 def bce(logits: Logits, label: Label) -> Scalar:
-    """Mean binary cross entropy of sigmoid(logits) against ``label`` in [0, 1], from logits, hence stable."""
+    """Mean binary cross entropy of sigmoid(logits) against ``label`` in [0, 1].
+
+    Written as two softplus terms, each exact where the other would cancel digits: confident logits keep a gradient.
+    """
     x = at_least_float32(logits)
-    return (F.softplus(x) - x * label).mean()
+    if isinstance(label, float) and label in (0.0, 1.0):
+        return F.softplus(-x if label else x).mean()
+    return (label * F.softplus(-x) + (1 - label) * F.softplus(x)).mean()
 
 
 def squared(logits: Logits, label: Label) -> Scalar:
@@ -58,6 +65,7 @@ class LeastSquares:
 
     compares: ClassVar[bool] = False
     soft: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
     penalty = 0.0
 
     def generator(self, fake: Logits, real: Logits | None = None) -> Scalar:
@@ -84,6 +92,7 @@ class CrossEntropy:
 
     compares: ClassVar[bool] = False
     soft: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
     penalty = 0.0
 
     def __init__(self, smoothing: float = 0.0) -> None:
@@ -108,6 +117,7 @@ class Hinge:
 
     compares: ClassVar[bool] = False
     soft: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
     penalty = 0.0
 
     def generator(self, fake: Logits, real: Logits | None = None) -> Scalar:
@@ -136,6 +146,7 @@ class Wasserstein:
 
     compares: ClassVar[bool] = False
     soft: ClassVar[bool] = False
+    bounded: ClassVar[bool] = False
 
     def __init__(self, penalty: float = 10.0) -> None:
         if not 0 <= penalty < math.inf:
@@ -162,6 +173,7 @@ class RelativisticAverage:
 
     compares: ClassVar[bool] = True
     soft: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
     penalty = 0.0
 
     def generator(self, fake: Logits, real: Logits | None) -> Scalar:
@@ -191,6 +203,7 @@ class RelativisticClipped:
 
     compares: ClassVar[bool] = True
     soft: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
     penalty = 0.0
 
     def __init__(self, clip: bool = True) -> None:

@@ -29,7 +29,8 @@ def make_trainer(
     """
     strategy = "ddp_find_unused_parameters_true" if opponents else "ddp"
     # Lightning tells about GPUs and its own products; the run's first lines say what was chosen.
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
         devices=devices,

@@ -238,10 +238,9 @@ class SuperResolution(lightning.LightningModule):
             if not adversary.policy.counts(updates):
                 continue
             term = gan_term(name)
+            rests = self._throttled[name] or not adversary.policy.learns(updates)
             with torch.set_grad_enabled(weight != 0):
-                loss = adversary.generator_loss(
-                    sr, hr, lr, draws.within(name), self.compute.autocast(), self._throttled[name]
-                )
+                loss = adversary.generator_loss(sr, hr, lr, draws.within(name), self.compute.autocast(), rests)
             terms[term], weights[term] = loss.detach(), weight
             if weight != 0:
                 total = total + weight * loss
@@ -282,7 +281,7 @@ class SuperResolution(lightning.LightningModule):
                 if self._at_step:
                     self._update_discriminator(name, optimizer)
             self.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
-            self._losses[name] = [*self._losses.get(name, []), verdict.total.detach()]
+            self._losses[name] = [*self._losses.get(name, []), verdict.newest]
         if self._at_step:
             losses = torch.stack(self._losses.pop(name))
             adversary.policy.note(losses.mean())

@@ -46,6 +46,8 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
             f"the checkpoint holds another network than {type(module.network).__name__}: "
             f"{str(error).splitlines()[1].strip()}"
         ) from error
+    for name, adversary in module.adversaries.items():
+        adversary.load_state_dict(saved_adversaries[name], module.compute.device)
     module.clock.load_state_dict(state["clock"])
     module.batches, module.samples, module.rate = state["batches"], state["samples"], state.get("rate", 1.0)
     if module.ema is not None:
@@ -58,8 +60,6 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
         module.schedule.load_state_dict(state["schedule"])
     module.objective.load_weight_states(state.get("objective", {}))
     module.means.load_state_dict(state["means"], module.compute.device)
-    for name, adversary in module.adversaries.items():
-        adversary.load_state_dict(saved_adversaries[name], module.compute.device)
 
 
 def copied(state: Any) -> Any:

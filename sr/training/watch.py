@@ -28,7 +28,8 @@ def checkerboard(sr: Image, scale: int) -> Scalar:
     """Root mean square amplitude of the pattern that repeats every ``scale`` pixels, in the pictures' unit.
 
     Pixels are averaged by their place within the blocks that a pixel shuffle writes; what differs between places is
-    energy at the shuffle's period and its harmonics. Natural pictures have next to none over a whole crop.
+    energy at the shuffle's period and its harmonics. Natural pictures have little of it over a whole crop: a ramp
+    leaves half its slope per pixel.
 
     Args:
         sr: (batch, channels, height, width); rows and columns beyond a multiple of ``scale`` are left out.

@@ -1,8 +1,9 @@
 """One opponent of the generator: what it sees, how it judges, and how it learns."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
 from sr.losses.weights import Weight
 from sr.training.adversary.policy import UpdatePolicy
-from sr.training.adversary.replay import Replay
+from sr.training.adversary.replay import BatchStore, Replay
 from sr.training.adversary.shows import Shown, Shows
 from sr.training.adversary.swap import label_map, swapped
 from sr.training.schedules import Schedule
@@ -32,7 +33,8 @@ class Verdict:
         fake: loss term of fakes.
         penalty: of gradients, already weighted; None where there is none.
         output_real: mean raw output for real pictures.
-        output_fake: mean raw output for the generator's newest fakes.
+        output_fake: mean raw output for fakes, old batches apart.
+        newest: loss without penalty and old batches: what a stepper compares from step to step.
     """
 
     real: Tensor
@@ -40,6 +42,7 @@ class Verdict:
     penalty: Tensor | None
     output_real: Tensor
     output_fake: Tensor
+    newest: Tensor
 
     @property
     def total(self) -> Tensor:
@@ -113,11 +116,13 @@ class Adversary:
         r1_every: int = 1,
         clip: float | None = None,
     ) -> None:
-        if r1_gamma < 0 or r1_every < 1:
-            raise ValueError(f"r1_gamma={r1_gamma} cannot be negative and r1_every={r1_every} must be at least 1.")
-        if clip is not None and clip <= 0:
+        if judge not in get_args(Mode):
+            raise ValueError(f"judge={judge} does not exist; choose from {', '.join(get_args(Mode))}.")
+        if not 0 <= r1_gamma < math.inf or r1_every < 1:
+            raise ValueError(f"r1_gamma={r1_gamma} must be a number from 0 on, r1_every={r1_every} at least 1.")
+        if clip is not None and not clip > 0:
             raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
-        _check_parts(objective, shows, replay)
+        _check_parts(objective, shows, policy, replay)
         self.network, self.objective, self.shows, self.policy = network, objective, shows, policy
         self._make_optimizer, self.schedule, self._weight = optimizer, schedule, weight_of(weight)
         self.judge, self.replay, self.clip = judge, replay, clip
@@ -172,7 +177,7 @@ class Adversary:
         """What a batch gives the discriminator to learn from; old fakes are exchanged here, once per batch."""
         with torch.no_grad():
             enlarged = self.shows.enlarged(lr)
-            real, fake = self.shows.whole(hr, enlarged), self.shows.whole(sr, enlarged)
+            real, fake = self.shows.whole(hr, enlarged), self.shows.whole(sr.detach(), enlarged)
         fakes = [fake] if self.replay is None else self.replay.exchange(fake, draws.within("replay"))
         return Exhibits(real, fakes, draws)
 
@@ -216,9 +221,10 @@ class Adversary:
             fake_outputs = [self.network(fake) for fake in fakes]
         labels: tuple[Any, Any] = (1.0, 0.0)
         if mask is not None:
-            share = label_map(mask, (real_output.shape[-2], real_output.shape[-1]))
+            share = label_map(mask, (real_output.shape[-2], real_output.shape[-1]), getattr(self.network, "trim", 0))
             labels = (1 - share, share)
         real_term, fake_term = self.objective.discriminator(real_output, fake_outputs[0], labels)
+        newest = (real_term + fake_term).detach()
         for old in fake_outputs[1:]:
             fake_term = fake_term + self.objective.discriminator(real_output.detach(), old, labels)[1]
         penalty = None
@@ -229,7 +235,7 @@ class Adversary:
             term = r1(norms, self.r1_gamma * self.r1_every)
             penalty = term if penalty is None else penalty + term
         means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]
-        return Verdict(real_term, fake_term, penalty, *means)
+        return Verdict(real_term, fake_term, penalty, means[0], means[1], newest)
 
     def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
         """Gradient norms of the mean output at random points on the lines between real and fake."""
@@ -268,8 +274,17 @@ class Adversary:
             self.replay.load_state_dict({"kept": [kept.to(device) for kept in state["replay"]["kept"]]})
 
 
-def _check_parts(objective: GanObjective, shows: Shows, replay: Replay | None) -> None:
+def _check_parts(objective: GanObjective, shows: Shows, policy: UpdatePolicy, replay: Replay | None) -> None:
     kind = type(objective).__name__
+    if policy.stepper is not None and not objective.bounded:
+        raise ValueError(
+            f"{kind} has a loss without a floor, which no threshold of a stepper fits; set policy.stepper=null."
+        )
+    if isinstance(replay, BatchStore) and not objective.bounded:
+        raise ValueError(
+            f"{kind} gains without end when fakes outnumber real pictures, as with a BatchStore; take an ImagePool "
+            "(adversary=[wgan_gp,image_pool]), or replay=null."
+        )
     if shows.swap is not None and not objective.soft:
         raise ValueError(
             f"shows.swap gives labels between 0 and 1, which {kind} cannot use; take CrossEntropy or LeastSquares "

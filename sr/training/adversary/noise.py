@@ -1,5 +1,7 @@
 """Instance noise: what a discriminator learns from is made a little less sharp."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -25,8 +27,8 @@ class InstanceNoise:
     """
 
     def __init__(self, sigma: float | Weight, shared: bool = False) -> None:
-        if not isinstance(sigma, Weight) and sigma < 0:
-            raise ValueError(f"sigma={sigma} is a standard deviation and cannot be negative.")
+        if not isinstance(sigma, Weight) and not 0 <= sigma < math.inf:
+            raise ValueError(f"sigma={sigma} is a standard deviation: a number from 0 on; 0.004 is one 8-bit level.")
         self.sigma = weight_of(sigma)
         self.shared = shared
 

@@ -60,7 +60,7 @@ class Stepper:
     def note(self, loss: Tensor) -> None:
         """Remember this step's loss; processes that train together agree on its mean."""
         loss = average_over_processes(loss.detach())
-        self._loss = loss.to("cpu", non_blocking=True)
+        self._loss = loss.to("cpu", non_blocking=loss.device.type == "cuda")
         if loss.device.type == "cuda":
             self._copied = torch.cuda.Event()
             self._copied.record()
@@ -86,7 +86,7 @@ class UpdatePolicy:
         start: updates before which the discriminator rests and its opinion does not count.
         stop: updates from which on the discriminator rests; its opinion counts on. None for never.
         every_epochs: learn in one of so many epochs, the first; 1 for all.
-        epoch: length of an epoch in updates.
+        epoch: length of an epoch in updates; the first begins at ``start``.
         stepper: lets the discriminator rest while it is too good, or None.
 
     Raises:
@@ -112,7 +112,9 @@ class UpdatePolicy:
         }.items():
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1.")
-        if start < 0 or (stop is not None and stop <= start):
+        if start < 0:
+            raise ValueError(f"start={start} counts updates; use 0 to learn from the first on.")
+        if stop is not None and stop <= start:
             raise ValueError(f"the discriminator learns from start={start} to stop={stop}; stop must be the larger.")
         self.d_steps, self.regenerate, self.g_every = d_steps, regenerate, g_every
         self.start, self.stop, self.every_epochs, self.epoch = start, stop, every_epochs, epoch
@@ -125,7 +127,7 @@ class UpdatePolicy:
     def learns(self, updates: int) -> bool:
         """Whether the discriminator may learn at this update, the stepper apart."""
         within = updates >= self.start and (self.stop is None or updates < self.stop)
-        return within and (updates // self.epoch) % self.every_epochs == 0
+        return within and ((updates - self.start) // self.epoch) % self.every_epochs == 0
 
     def throttled(self) -> bool:
         """Whether the stepper lets the discriminator rest."""

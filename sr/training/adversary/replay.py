@@ -44,6 +44,8 @@ class ImagePool:
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """One batch of the same size, in which some pictures are old."""
+        if self.kept and self.kept[0].shape != fakes.shape[1:]:  # of a run that was resumed with other crops
+            self.kept = []
         chances, slots = draws.chance("exchange", self.probability), draws.integers("slot", self.capacity)
         used = []
         for fake, chance, slot in zip(fakes.detach(), chances.tolist(), slots.tolist(), strict=True):
@@ -62,8 +64,8 @@ class ImagePool:
         return {"kept": list(self.kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave."""
-        self.kept = list(state["kept"])
+        """Take back what ``state_dict`` gave, as far as there is room."""
+        self.kept = list(state["kept"])[: self.capacity]
 
 
 class BatchStore:
@@ -96,6 +98,8 @@ class BatchStore:
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """The new batch, then old ones without repetition; only then is the new one stored."""
+        if self.kept and self.kept[0].shape != fakes.shape:  # of a run that was resumed with other batches
+            self.kept = []
         order = np.argsort(draws.uniform("old", max(1, len(self.kept)))[0])
         old = [self.kept[slot].to(fakes.dtype) for slot in order[: self.sample_size].tolist()]
         new = fakes.detach().to(torch.float16)
@@ -110,5 +114,5 @@ class BatchStore:
         return {"kept": list(self.kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave."""
-        self.kept = list(state["kept"])
+        """Take back what ``state_dict`` gave, as far as there is room."""
+        self.kept = list(state["kept"])[: self.capacity]

@@ -1,6 +1,6 @@
 """What a discriminator is shown of a picture."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ class Shows:
         noise: InstanceNoise | None = None,
         swap: RegionSwap | None = None,
     ) -> None:
+        if condition not in get_args(Condition):
+            raise ValueError(f"condition={condition} does not exist; choose from {', '.join(get_args(Condition))}.")
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
         self.scale, self.condition, self.gradients = scale, condition, gradients

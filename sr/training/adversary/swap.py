@@ -1,5 +1,7 @@
 """Swapped regions: real and fake exchange boxes, and the discriminator must say where (pix_gan)."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,14 +13,17 @@ from sr.draws import Draws
 Mask = Float[Tensor, "batch 1 height width"]
 
 
-def label_map(mask: Mask, size: tuple[int, int]) -> Float[Tensor, "batch 1 map_height map_width"]:
+def label_map(mask: Mask, size: tuple[int, int], trim: int = 0) -> Float[Tensor, "batch 1 map_height map_width"]:
     """The share of swapped pixels in each cell of the discriminator's map, by area.
 
     Args:
         mask: 1 where pixels were swapped, else 0.
         size: rows and columns of the map.
+        trim: cells that the discriminator has cut off each side of its map.
     """
-    return F.adaptive_avg_pool2d(mask, size)
+    height, width = size
+    whole = F.adaptive_avg_pool2d(mask, (height + 2 * trim, width + 2 * trim))
+    return whole[..., trim : trim + height, trim : trim + width]
 
 
 def swapped(mask: Mask, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,10 +58,7 @@ class RegionSwap:
     @property
     def smallest_side(self) -> int:
         """Of a picture: its largest box must not be smaller than its smallest."""
-        side = self.smallest
-        while int(side * self.largest) < self.smallest:
-            side += 1
-        return side
+        return math.ceil(self.smallest / self.largest)
 
     def mask(self, draws: Draws, height: int, width: int, device: torch.device) -> Mask:
         """1 inside the boxes of each sample, else 0; float32 (batch, 1, height, width)."""
@@ -71,6 +73,6 @@ class RegionSwap:
 
     def _extent(self, u: np.ndarray, side: int) -> slice:
         """Anywhere from which ``smallest`` pixels fit; what reaches beyond the border is cut off."""
-        longest = max(self.smallest, int(side * self.largest))
+        longest = max(self.smallest, int(side * self.largest + 1e-9))
         start = int(u[0] * (side - self.smallest + 1))
         return slice(start, start + self.smallest + int(u[1] * (longest - self.smallest + 1)))

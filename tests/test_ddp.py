@@ -1,0 +1,111 @@
+"""Two processes that train together equal one with the joint batch."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sr.models.files import load_network
+from sr.training.checkpoint import read_checkpoint
+from tests.close import assert_close
+from tests.conftest import REPOSITORY
+
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+# A stepper that switches, and noise and shifts that belong to samples.
+GAN = [
+    "adversary=[lsgan_conditional,stepper,instance_noise]",
+    "discriminator=conv",
+    "adversary.d.policy.stepper.rest_below=1.07",
+    "adversary.d.policy.stepper.learn_above=1.075",
+    "adversary.d.shows.shift=4",
+    "adversary.d.weight={_target_:sr.losses.weights.RaiseWhileImproving,start:0.1,factor:2.0,maximum:1.0}",
+]
+
+
+def run(folder, pictures, *overrides):
+    settings = [
+        "data=folder",
+        f"data.train={pictures}",
+        f"data.val={pictures}",
+        "data.val_pictures=1",
+        "data.crop=12",
+        "model.features=8",
+        "schedule=constant",
+        "trainer.accelerator=cpu",
+        "trainer.precision=32",
+        "trainer.val_every=2",
+        "trainer.log_every=1",
+    ]
+    # A run that goes on has its own settings.
+    settings = [] if any(override.startswith("resume=") for override in overrides) else settings
+    command = [sys.executable, str(REPOSITORY / "train.py"), *settings, *overrides]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SR_RUN", "LOCAL_RANK", "MASTER_"))}
+    environment |= {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in TIMED} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opponents", [[], GAN], ids=["supervised", "gan"])
+def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, opponents):
+    updates = "trainer.max_updates=8"
+    joint = run(tmp_path, pictures, *opponents, updates, "data.batch_size=4", "run_dir=one")
+    assert joint.returncode == 0, joint.stderr
+    two = run(tmp_path, pictures, *opponents, "trainer=ddp", updates, "data.batch_size=2", "run_dir=two")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("run folder: two") == 1  # the other process is silent
+    assert "Traceback" not in two.stderr
+
+    one, both = rows(tmp_path / "one"), rows(tmp_path / "two")
+    assert [row["updates"] for row in one] == [row["updates"] for row in both] == [str(n) for n in range(1, 9)]
+    for expected, got in zip(one, both, strict=True):
+        for name, value in expected.items():
+            # An amplitude is a root over the batch, and a norm of what a throttled step leaves out is absent.
+            if value and name != "train/sr/checkerboard":
+                assert_close(torch.tensor(float(got[name])), torch.tensor(float(value)))
+    if opponents:
+        assert len({row["train/d/throttled"] for row in one}) > 1, "the stepper must switch to test anything"
+    networks = [load_network(tmp_path / name / "last.safetensors")[0] for name in ("one", "two")]
+    for a, b in zip(*(network.parameters() for network in networks), strict=True):
+        assert_close(a, b)
+    states = [read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt")["trained"] for name in ("one", "two")]
+    assert states[0]["samples"] == states[1]["samples"] == 32
+    assert states[0]["batches"] == states[1]["batches"] == 8
+
+
+@pytest.mark.slow
+def test_two_processes_resume(tmp_path, pictures):
+    common = [*GAN, "trainer=ddp", "data.batch_size=2"]
+    assert run(tmp_path, pictures, *common, "trainer.max_updates=8", "run_dir=whole").returncode == 0
+    assert run(tmp_path, pictures, *common, "trainer.max_updates=4", "run_dir=parts").returncode == 0
+    again = run(tmp_path, pictures, "resume=parts", "trainer.max_updates=8")
+    assert again.returncode == 0, again.stderr
+    assert "going on from parts/checkpoints/last.ckpt" in again.stdout
+    assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.devices=0"], "trainer.devices=0 must be at least 1"),
+        (["trainer.devices=2", "trainer.max_time=00:01:00"], "end the run with trainer.max_updates=N, and leave"),
+        (["trainer.devices=2", "trainer.max_updates=null"], "trainer.devices=2 processes have clocks that differ"),
+        (["-m", "trainer.devices=2", "loss=l1,l2"], "a sweep trains one run after another in one process"),
+        (
+            ["trainer.devices=2", "adversary=[lsgan,image_pool]", "discriminator=conv"],
+            "adversary.d.replay keeps the fakes of its own process, which a checkpoint does not hold with "
+            "trainer.devices=2; set trainer.devices=1",
+        ),
+    ],
+)
+def test_what_processes_cannot_do_is_refused(train, overrides, message):
+    code, _, err = train(*overrides)
+    assert code == 2
+    assert message in err
