@@ -790,7 +790,7 @@ def test_generator_loss_reaches_the_generator_alone(objective):
     sr, hr, lr = pictures()
     sr.requires_grad_()
     hr.requires_grad_()
-    loss = opponent.generator_loss(sr, hr, lr, draws(2), exact(), throttled=False)
+    loss = opponent.generator_loss(sr, hr, lr, draws(2), exact(), resting=False)
     loss.backward()
     assert loss.shape == ()
     assert sr.grad.abs().sum() > 0
@@ -805,7 +805,7 @@ def test_generator_loss_against_a_plain_computation(judge):
     plain.train(judge == "train")
     sr, hr, lr = pictures()
     ours, theirs = sr.clone().requires_grad_(), sr.clone().requires_grad_()
-    loss = opponent.generator_loss(ours, hr, lr, draws(2), exact(), throttled=False)
+    loss = opponent.generator_loss(ours, hr, lr, draws(2), exact(), resting=False)
     output = plain(theirs)
     expected = F.mse_loss(output, torch.ones_like(output))
     loss.backward()
@@ -818,7 +818,7 @@ def test_generator_loss_compares_the_same_windows():
     """SR equal to HR has d = 0 everywhere, whatever the shift: softplus(0) = ln 2."""
     opponent = adversary(small(6), RelativisticClipped(), Shows(2, "bicubic", shift=4))
     _, hr, lr = pictures()
-    loss = opponent.generator_loss(hr, hr, lr, draws(2), exact(), throttled=False)
+    loss = opponent.generator_loss(hr, hr, lr, draws(2), exact(), resting=False)
     assert_close(loss, torch.tensor(math.log(2)))
 
 
@@ -836,7 +836,7 @@ def test_generator_is_judged_without_noise_and_swap():
 def test_statistics_move_where_it_judges_as_it_learns(judge, throttled, moves, objective):
     opponent = adversary(objective=objective, judge=judge)
     before = state_of(opponent.network)
-    opponent.generator_loss(*pictures(), draws(2), exact(), throttled=bool(throttled))
+    opponent.generator_loss(*pictures(), draws(2), exact(), resting=bool(throttled))
     assert statistics_move(opponent.network, before) is bool(moves)
     forwards = (2 if objective.compares else 1) if moves else 0
     assert opponent.network[1].num_batches_tracked == forwards

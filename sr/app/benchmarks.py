@@ -12,18 +12,21 @@ import lightning
 import numpy as np
 import psutil
 import torch
+import torch.nn.functional as F
 from PIL import Image as PillowImage
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 
 from sr.app.building import build, build_compute, build_module
 from sr.app.composing import composed
+from sr.app.opponents import build_adversaries
 from sr.app.preparing import StoreProgress
 from sr.data.crops import Batch, CropBatches
 from sr.data.module import CropData
 from sr.errors import UserError
 from sr.losses.pixel import L1
+from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.clock import Clock
 from sr.training.fitting import fit, make_trainer
@@ -107,10 +110,19 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
     compute = build_compute(config)
     data = prepared(config, console)
     module = build_module(config, compute, Clock(updates * (rounds + 1), None))
-    bare = BareLoop(build("model", config.model), build("optimizer", config.optimizer), data.stream.batches, compute)
+    _check_plain(config)
+    rivals = build_adversaries(config, compute, build)
+    bare = BareLoop(
+        build("model", config.model),
+        build("optimizer", config.optimizer),
+        data.stream.batches,
+        compute,
+        rivals.get("d"),
+    )
     turns = Turns(updates, rounds, bare)
     fit(make_trainer(compute, [turns], []), module, data)
-    what = f"{type(module.network).__name__} x{config.scale}, {_batch(config)}, {compute.reason}"
+    against = "".join(f" against {type(a.network).__name__}, {type(a.objective).__name__}" for a in rivals.values())
+    what = f"{type(module.network).__name__} x{config.scale}{against}, {_batch(config)}, {compute.reason}"
     console.print(f"{what}; {machine()}", highlight=False, soft_wrap=True)
     table = Table()
     for column in ("loop", "median ms/step", "min", "max", "pictures/s"):
@@ -126,17 +138,49 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
     console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)", highlight=False)
 
 
+def _check_plain(config: Any) -> None:
+    """The bare loop knows L1 and one plain adversary.
+
+    Raises:
+        UserError: the configuration has more.
+    """
+    if set(config.loss.terms) != {"l1"}:
+        raise UserError(f"sr bench step compares loss=l1, not {', '.join(config.loss.terms)}")
+    for name, node in config.adversary.items():
+        more = [key for key in ("noise", "swap") if node.shows.get(key)] + (["replay"] if node.get("replay") else [])
+        policy = [f"policy.{key}" for key in ("d_steps", "g_every") if node.policy[key] != 1]
+        more += policy + (["shows.shift"] if node.shows.shift else []) + (["r1_gamma"] if node.r1_gamma else [])
+        more += ["objective.penalty"] if node.objective.get("penalty") else []
+        if more or name != "d":
+            raise UserError(f"sr bench step compares one plain adversary; leave {', '.join(more) or name} out")
+
+
 class BareLoop:
-    """What somebody would write in forty lines: cut, convert, forward, L1, backward, step."""
+    """What somebody would write in forty lines: cut, convert, forward, L1, backward, step, and the opponent's turn.
+
+    Args:
+        network: the generator.
+        optimizer: makes its optimiser.
+        batches: crops.
+        compute: device, number format and layout.
+        rival: a discriminator with its objective and optimiser, or None.
+    """
 
     def __init__(
-        self, network: nn.Module, optimizer: Callable[..., Any], batches: CropBatches, compute: Compute
+        self,
+        network: nn.Module,
+        optimizer: Callable[..., Any],
+        batches: CropBatches,
+        compute: Compute,
+        rival: Adversary | None = None,
     ) -> None:
         self.network = compute.place(network).train()
         self.optimizer = optimizer(list(self.network.parameters()))
         self.loss = L1()
         self.compute = compute
         self._stream = _endless(batches)
+        self.rival = rival
+        self.rival_optimizer = None if rival is None else rival.optimizer()
 
     def run(self, updates: int) -> None:
         """So many updates."""
@@ -147,9 +191,41 @@ class BareLoop:
                 lr = self.compute.to_image(batch.lr if batch.lr is not None else batch.hr)
             with self.compute.autocast():
                 sr = self.network(lr)
-            self.loss(sr, hr).backward()
+            loss = self.loss(sr, hr)
+            if self.rival is not None:
+                beside = self._beside(lr)
+                self.rival.network.requires_grad_(False)
+                fake, real = self._judged(sr, beside), None
+                if self.rival.objective.compares:
+                    real = self._judged(hr, beside)
+                loss = loss + self.rival.weight(0) * self.rival.objective.generator(fake, real)
+            loss.backward()
             self.optimizer.step()
             self.optimizer.zero_grad()
+            if self.rival is not None:
+                self._opponent(sr.detach(), hr, beside)
+
+    def _opponent(self, sr: Tensor, hr: Tensor, beside: list[Tensor]) -> None:
+        assert self.rival is not None
+        assert self.rival_optimizer is not None
+        self.rival.network.requires_grad_(True)
+        real, fake = self._judged(hr, beside), self._judged(sr, beside)
+        terms = self.rival.objective.discriminator(real, fake, (1.0, 0.0))
+        (terms[0] + terms[1]).backward()
+        self.rival_optimizer.step()
+        self.rival_optimizer.zero_grad()
+
+    def _beside(self, lr: Tensor) -> list[Tensor]:
+        assert self.rival is not None
+        if self.rival.shows.condition == "none":
+            return []
+        return [F.interpolate(lr, scale_factor=self.rival.shows.scale, mode="bicubic")]
+
+    def _judged(self, picture: Tensor, beside: list[Tensor]) -> Tensor:
+        assert self.rival is not None
+        with self.compute.autocast():
+            judged: Tensor = self.rival.network(torch.cat([picture.float(), *beside], dim=1))
+        return judged
 
 
 def _endless(batches: CropBatches) -> Iterator[Batch]:

@@ -157,10 +157,11 @@ def bench_step(
     updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
     rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
 ) -> None:
-    """The supervised training step against a bare PyTorch loop of the same network, precision and batch.
+    """The training step against a bare PyTorch loop of the same networks, precision and batch.
 
     [dim]sr bench step
-    sr bench step model=rdn_small --updates 20[/dim]
+    sr bench step model=rdn_small --updates 20
+    sr bench step adversary=lsgan_conditional discriminator=rev_norm --updates 20[/dim]
     """
     from sr.app.benchmarks import bench_step as run
 

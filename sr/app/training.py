@@ -165,7 +165,7 @@ class Run:
             self.say(f"adversary {name}: {shown}, {type(adversary.objective).__name__}")
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
-        check_batch_fits(self.module.network, lr_shape, self.compute)
+        check_batch_fits(self.module.network, lr_shape, self.compute, self.module.trial)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(

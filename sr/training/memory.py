@@ -1,6 +1,7 @@
 """Refuse a batch that cannot fit, before the operating system kills the run."""
 
 import math
+from collections.abc import Callable
 
 import psutil
 import torch
@@ -16,13 +17,18 @@ _SHARE = 0.8
 """Of what is free that a suggestion takes: other programs need some, and so do the optimiser's moments."""
 
 
-def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute) -> int:
+Step = Callable[[Tensor], Tensor]
+"""A forward pass from (batch, 3, h, w) low resolution to whatever the backward pass starts from."""
+
+
+def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, step: Step | None = None) -> int:
     """Bytes of the tensors that one forward pass keeps for the backward pass, each counted once.
 
     Args:
         network: the generator.
         lr: (batch, 3, h, w) input.
         compute: number format.
+        step: the whole forward pass where it is more than the network's, with losses and discriminators.
     """
     kept: dict[int, int] = {}
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
@@ -34,17 +40,20 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute) ->
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), compute.autocast():
-        result = network(lr)
+        result = (step or network)(lr)
     return sum(kept.values()) + result.untyped_storage().nbytes()
 
 
-def check_batch_fits(network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute) -> None:
+def check_batch_fits(
+    network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute, step: Step | None = None
+) -> None:
     """Measure small crops and multiply: convolutions keep as many bytes per pixel at any size.
 
     Args:
         network: the generator, on its device.
         lr_shape: (batch, 3, h, w) of a training batch.
         compute: device and number format.
+        step: see `bytes_kept_for_backward`.
 
     Raises:
         UserError: the batch needs more than the memory that is free.
@@ -52,7 +61,7 @@ def check_batch_fits(network: nn.Module, lr_shape: tuple[int, int, int, int], co
     batch, channels, height, width = lr_shape
     free = _free_bytes(compute.device)
     scale = int(getattr(network, "scale"))  # noqa: B009
-    shared, per_pixel = _measured(network, channels, (min(height, _PROBE), min(width, _PROBE)), compute)
+    shared, per_pixel = _measured(network, channels, (min(height, _PROBE), min(width, _PROBE)), compute, step)
     per_pixel += 4 * channels * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
     crop = per_pixel * height * width
     needed = shared + batch * crop
@@ -72,11 +81,13 @@ def check_batch_fits(network: nn.Module, lr_shape: tuple[int, int, int, int], co
     )
 
 
-def _measured(network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute) -> tuple[int, float]:
+def _measured(
+    network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute, step: Step | None
+) -> tuple[int, float]:
     """Bytes that the backward pass needs at any batch size (weights in another format), and those per LR pixel."""
     state = {name: value.clone() for name, value in network.state_dict().items()}
     one, two = (
-        bytes_kept_for_backward(network, torch.zeros(n, channels, *sides, device=compute.device), compute)
+        bytes_kept_for_backward(network, torch.zeros(n, channels, *sides, device=compute.device), compute, step)
         for n in (1, 2)
     )
     network.load_state_dict(state)  # a forward pass moves batch norm's statistics

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
@@ -319,6 +320,21 @@ class SuperResolution(lightning.LightningModule):
         if not self.adversaries and self.accumulate == 1:
             return nullcontext()
         return optimizer.toggle_model(sync_grad=complete)
+
+    def trial(self, lr: LowResolution) -> Tensor:
+        """The forward pass of a generator's step on these pictures, with losses and opponents, to see what it needs.
+
+        Discriminators judge in evaluation mode, and those for another size are left out.
+        """
+        hr = torch.zeros(len(lr), 3, *(self.scale * side for side in lr.shape[-2:]), device=lr.device)
+        draws = Draws(self.seed, np.arange(len(lr)))
+        sr = self.network(lr)
+        total = self.objective(sr, hr, lr, self.clock.updates).total
+        for adversary in self.adversaries.values():
+            fixed = getattr(adversary.network, "side", None)
+            if fixed is None or hr.shape[-1] - adversary.shows.shift == fixed:
+                total = total + adversary.generator_loss(sr, hr, lr, draws, self.compute.autocast(), resting=True)
+        return total
 
     def observe(self, metric: str, value: float) -> None:
         """Tell all schedules how a validation went.

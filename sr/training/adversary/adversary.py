@@ -149,7 +149,7 @@ class Adversary:
         self._weight.observe(gain)
 
     def generator_loss(
-        self, sr: Image, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast, throttled: bool
+        self, sr: Image, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast, resting: bool
     ) -> Tensor:
         """Loss of the generator before its weight; gradient flows through ``sr``.
 
@@ -159,12 +159,12 @@ class Adversary:
             lr: what they were made from.
             draws: of these samples.
             autocast: context in which networks run.
-            throttled: the discriminator rests, so nothing in it may move.
+            resting: the discriminator rests, so nothing in it may move.
         """
         enlarged = self.shows.enlarged(lr)
         pair = [self.shows.whole(sr, enlarged), self.shows.whole(hr, enlarged)]
         fake, real = self.shows.shifted(draws.within("judged"), *pair)
-        self.network.train(self.judge == "train" and not throttled)
+        self.network.train(self.judge == "train" and not resting)
         real_output = None
         with autocast:
             if self.objective.compares:
