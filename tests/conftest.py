@@ -4,6 +4,8 @@ import os
 
 # Before torch is imported: its threads must sleep while they wait, or two processes on two cores stall each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import sys
 from pathlib import Path

@@ -235,6 +235,10 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
         ),
         (["loss=vgg"], "the ImageNet weights of vgg19 are not on this machine, and their download failed"),
         (["loss=vgg", "loss.terms.vgg.loss.weights=nowhere.pth"], "loss.terms.vgg.loss"),
+        (
+            ["loss.terms.l1.weight=0", "adversary=lsgan", "discriminator=conv", "adversary.d.weight=0"],
+            "the generator would learn nothing: loss.terms.l1.weight=0 and adversary.d.weight=0; give one a weight",
+        ),
         (["loss.terms.l1.weight=-1"], "loss.terms.l1: value=-1"),
         (["trainer.monitor=lpips"], "trainer.monitor=lpips cannot be measured: the weights of AlexNet are not on this"),
         (["trainer.lpips=nothing.pth"], "trainer.lpips=nothing.pth"),

@@ -104,6 +104,11 @@ class Objective(nn.Module):
             raise ValueError("an objective needs at least one term, for instance l1.")
         self.terms = nn.ModuleDict(dict(terms))
 
+    @property
+    def schedules(self) -> dict[str, Weight]:
+        """The schedule of each term's weight by the name of its setting."""
+        return {f"loss.terms.{name}.weight": term.weight for name, term in self._items()}
+
     def weights(self, updates: int) -> dict[str, float]:
         """Weight of each term by name after so many updates."""
         return {name: term.weight(updates) for name, term in self._items()}

@@ -16,6 +16,7 @@ from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.losses.objective import Objective
 from sr.training.adversary.adversary import Adversary
+from sr.training.adversary.agreement import check_something_learns, gan_term, one_g_every
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
@@ -41,11 +42,6 @@ class Augment(Protocol):
 
     def __call__(self, crops: Crops, draws: Draws) -> Crops:
         """Give back the changed crops; ``seen`` is what the degradation gets where it is not the target."""
-
-
-def gan_term(name: str) -> str:
-    """Name of an adversary's term in the generator's loss: ``gan`` for ``d``, ``gan_gradient`` for ``d_gradient``."""
-    return "gan" if name == "d" else f"gan_{name.removeprefix('d_')}"
 
 
 class SuperResolution(lightning.LightningModule):
@@ -99,6 +95,7 @@ class SuperResolution(lightning.LightningModule):
         if not any(p.requires_grad for p in network.parameters()):
             name = type(network).__name__
             raise UserError(f"{name} has no weights to train; measure it with `sr evaluate` instead")
+        check_something_learns(objective, adversaries or {})
         self.automatic_optimization = False
         self.network = network
         self.objective = objective
@@ -110,7 +107,7 @@ class SuperResolution(lightning.LightningModule):
         self.ema = ema
         self.adversaries = dict(adversaries or {})
         self.discriminators = nn.ModuleDict({name: a.network for name, a in self.adversaries.items()})
-        self.g_every = _one_g_every(self.adversaries, accumulate)
+        self.g_every = one_g_every(self.adversaries, accumulate)
         self.accumulate = accumulate
         self.clip = clip
         self.seed = seed
@@ -370,19 +367,3 @@ class SuperResolution(lightning.LightningModule):
     def plain_optimizers(self) -> list[Optimizer]:
         """The generator's, then the adversaries', without Lightning's wrappers."""
         return [optimizer.optimizer for optimizer in self._optimizers()]
-
-
-def _one_g_every(adversaries: Mapping[str, Adversary], accumulate: int) -> int:
-    """The one ``g_every`` of all adversaries, 1 without any."""
-    values = {name: a.policy.g_every for name, a in adversaries.items()}
-    if len(set(values.values())) > 1:
-        told = " and ".join(f"adversary.{name}.policy.g_every={value}" for name, value in values.items())
-        raise UserError(f"{told}: there is one generator, so all adversaries must name the same number")
-    for name, adversary in adversaries.items():
-        if accumulate > 1 and adversary.policy.d_steps > 1:
-            raise UserError(
-                f"adversary.{name}.policy.d_steps={adversary.policy.d_steps} repeats steps on one batch, and "
-                f"trainer.accumulate={accumulate} makes one step of several; set one of them to 1 (policy.g_every=N "
-                "gives the discriminator more steps on new batches)"
-            )
-    return next(iter(values.values()), 1)

@@ -124,7 +124,7 @@ class Adversary:
             raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
         _check_parts(objective, shows, policy, replay)
         self.network, self.objective, self.shows, self.policy = network, objective, shows, policy
-        self._make_optimizer, self.schedule, self._weight = optimizer, schedule, weight_of(weight)
+        self._make_optimizer, self.schedule, self.weight_schedule = optimizer, schedule, weight_of(weight)
         self.judge, self.replay, self.clip = judge, replay, clip
         self.r1_gamma, self.r1_every = r1_gamma, r1_every
 
@@ -141,12 +141,12 @@ class Adversary:
 
     def weight(self, updates: int) -> float:
         """Of its opinion after so many updates; 0 before it has begun to learn."""
-        return self._weight(updates) if self.policy.counts(updates) else 0.0
+        return self.weight_schedule(updates) if self.policy.counts(updates) else 0.0
 
     def observe(self, value: float, gain: float) -> None:
         """Tell the schedules how a validation went: learning rates its value, the weight what is better if more."""
         self.schedule.observe(value)
-        self._weight.observe(gain)
+        self.weight_schedule.observe(gain)
 
     def generator_loss(
         self, sr: Image, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast, resting: bool
@@ -249,7 +249,7 @@ class Adversary:
             "network": self.network.state_dict(),
             "policy": self.policy.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "weight": self._weight.state_dict(),
+            "weight": self.weight_schedule.state_dict(),
             "replay": {} if self.replay is None else self.replay.state_dict(),
         }
 
@@ -267,7 +267,7 @@ class Adversary:
                 f"{str(error).splitlines()[1].strip()}; leave discriminator as it was"
             ) from error
         self.policy.load_state_dict(state["policy"])
-        for part, saved in ((self.schedule, state["schedule"]), (self._weight, state["weight"])):
+        for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
             if part.state_dict().keys() == saved.keys():
                 part.load_state_dict(saved)
         if self.replay is not None and state["replay"]:

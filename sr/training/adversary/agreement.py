@@ -1,0 +1,54 @@
+"""What the adversaries of a run must agree on, with each other and with the generator."""
+
+from collections.abc import Mapping
+
+from sr.losses.objective import Objective
+from sr.losses.weights import Constant, Weight
+from sr.training.adversary.adversary import Adversary
+from sr.types import UserError
+
+
+def gan_term(name: str) -> str:
+    """Name of an adversary's term in the generator's loss: ``gan`` for ``d``, ``gan_gradient`` for ``d_gradient``."""
+    return "gan" if name == "d" else f"gan_{name.removeprefix('d_')}"
+
+
+def one_g_every(adversaries: Mapping[str, Adversary], accumulate: int) -> int:
+    """The one ``g_every`` of all adversaries, 1 without any.
+
+    Args:
+        adversaries: by name.
+        accumulate: batches per update.
+
+    Raises:
+        UserError: they name several, or repeat steps on what is accumulated.
+    """
+    values = {name: a.policy.g_every for name, a in adversaries.items()}
+    if len(set(values.values())) > 1:
+        told = " and ".join(f"adversary.{name}.policy.g_every={value}" for name, value in values.items())
+        raise UserError(f"{told}: there is one generator, so all adversaries must name the same number")
+    for name, adversary in adversaries.items():
+        if accumulate > 1 and adversary.policy.d_steps > 1:
+            raise UserError(
+                f"adversary.{name}.policy.d_steps={adversary.policy.d_steps} repeats steps on one batch, and "
+                f"trainer.accumulate={accumulate} makes one step of several; set one of them to 1 (policy.g_every=N "
+                "gives the discriminator more steps on new batches)"
+            )
+    return next(iter(values.values()), 1)
+
+
+def check_something_learns(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that the generator has something to learn from.
+
+    Raises:
+        UserError: every weight is 0 and stays so.
+    """
+    weights = objective.schedules | {f"adversary.{name}.weight": a.weight_schedule for name, a in adversaries.items()}
+    if all(_is_nothing(weight) for weight in weights.values()):
+        raise UserError(
+            f"the generator would learn nothing: {' and '.join(f'{name}=0' for name in weights)}; give one a weight"
+        )
+
+
+def _is_nothing(weight: Weight) -> bool:
+    return isinstance(weight, Constant) and weight.value == 0
