@@ -161,7 +161,10 @@ def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
         ("model:\n  fatures: 1\n", "model.fatures is not an argument of sr.models.espcn.Espcn; did you mean features"),
         ("defaults:\n  - overide /loss: l2\n", "begins with 'overide'; did you mean override"),
         ("defaults:\n  - optioal loss: l2\n", "begins with 'optioal'; did you mean optional"),
-        ("defaults:\n  - override /loss: l3\n", "there is no loss/l3.yaml in conf; choose one of charbonnier, l1, l2"),
+        (
+            "defaults:\n  - override /loss: l3\n",
+            "there is no loss/l3.yaml in conf; choose one of charbonnier, dists, edge",
+        ),
         (
             "defaults:\n  - override /modle: rdn\n",
             "cannot override 'modle': there is no such group; did you",

@@ -495,7 +495,8 @@ class Run:
         nn.Module.__init__(self.module)
         self.module.clock = Clock(10**6, None)
         self.module.exit_reason = None
-        self.module.batches, self.module.accumulate = 0, accumulate
+        self.module.batches, self.module.accumulate, self.module.g_every = 0, accumulate, 1
+        self.module.rolled_back = False
 
     def train(self, values):
         """The number of updates after which the run stops, given the metric at each validation; None if never."""
