@@ -35,7 +35,6 @@ def run(folder, pictures, *overrides):
         "model.features=8",
         "schedule=constant",
         "trainer.accelerator=cpu",
-        "trainer.precision=32",
         "trainer.val_every=2",
         "trainer.log_every=1",
     ]
@@ -55,10 +54,10 @@ def rows(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("opponents", [[], GAN], ids=["supervised", "gan"])
 def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, opponents):
-    updates = "trainer.max_updates=8"
-    joint = run(tmp_path, pictures, *opponents, updates, "data.batch_size=4", "run_dir=one")
+    common = [*opponents, "trainer.max_updates=8", "trainer.precision=32"]
+    joint = run(tmp_path, pictures, *common, "data.batch_size=4", "run_dir=one")
     assert joint.returncode == 0, joint.stderr
-    two = run(tmp_path, pictures, *opponents, "trainer=ddp", updates, "data.batch_size=2", "run_dir=two")
+    two = run(tmp_path, pictures, *common, "trainer=ddp", "data.batch_size=2", "run_dir=two")
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("run folder: two") == 1  # the other process is silent
     assert "Traceback" not in two.stderr
@@ -82,7 +81,8 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, oppone
 
 @pytest.mark.slow
 def test_two_processes_resume(tmp_path, pictures):
-    common = [*GAN, "trainer=ddp", "data.batch_size=2"]
+    # Channels innermost leave odd strides in fixed kernels, which processes could not exchange.
+    common = [*GAN, "trainer=ddp", "data.batch_size=2", "trainer.precision=bf16", "trainer.channels_last=on"]
     assert run(tmp_path, pictures, *common, "trainer.max_updates=8", "run_dir=whole").returncode == 0
     assert run(tmp_path, pictures, *common, "trainer.max_updates=4", "run_dir=parts").returncode == 0
     again = run(tmp_path, pictures, "resume=parts", "trainer.max_updates=8")
@@ -109,3 +109,11 @@ def test_what_processes_cannot_do_is_refused(train, overrides, message):
     code, _, err = train(*overrides)
     assert code == 2
     assert message in err
+
+
+def test_processes_started_by_another_program_are_refused(train, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.delenv("SR_RUN_FOLDER", raising=False)
+    code, _, err = train()
+    assert code == 2
+    assert "process 1: LOCAL_RANK=1 says that another program starts the processes; start one yourself" in err

@@ -303,11 +303,14 @@ def test_smallest_side_of_other_strides(strides):
             (RuntimeError, ValueError), match=r"Kernel size can't be greater|more than 1 spatial element"
         ):
             network.layers(torch.rand(1, 1, side - 1, side - 1))
-    strided = Strided(1, 2, [*strides, 2, 2], between="batch")
-    side = strided.smallest_side
-    assert strided(torch.rand(1, 1, side, side)).numel() > 0
-    with pytest.raises(ValueError, match="more than 1 value per channel"):
-        strided.layers(torch.rand(1, 1, side - 1, side - 1))
+    strided = Strided(1, 2, [*strides, 2, 2])
+    seen = []
+    for layer in strided.layers:
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
+    for side, enough in ((strided.smallest_side, True), (strided.smallest_side - 1, False)):
+        seen.clear()
+        assert strided.layers(torch.rand(1, 1, side, side)).numel() > 0
+        assert (min(seen) >= 2) == enough  # cells that the convolutions look at
 
 
 def test_wrong_channels_are_refused(name):

@@ -288,3 +288,88 @@ def test_lpips_decides_which_network_is_best(train, tmp_path):
     assert best["updates"] == int(min(measured, key=measured.get))
     assert "lpips" in out
     assert "sharpness" in out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["adversary=[lsgan,hinge]", "discriminator=conv"], "lsgan and hinge both set adversary.d.objective; keep one"),
+        (["adversary=lsgan_hinge", "discriminator=conv"], "lsgan and hinge both set adversary.d.objective; keep one"),
+        (
+            ["adversary=[lsgan,image_pool,batch_store]", "discriminator=conv"],
+            "image_pool and batch_store both set adversary.d.replay; keep one of them",
+        ),
+        (["loss=l1_l1"], "loss=l1_l1 names l1 twice; once is enough"),
+        (["loss=[l1,l1]"], "loss=[l1,l1] names l1 twice; once is enough"),
+        (["adversary=lsgan", "discriminator=[conv,rev]"], "discriminator takes one choice, not conv, rev"),
+        (["loss=null"], "loss=null is no choice; write loss=…"),
+        (["adversary=null"], "adversary=null is no choice; write adversary=none"),
+        (
+            ["adversary=lsgan", "discriminator=conv", "adversary.d.policy.stepper.rest_below=0.2"],
+            "adversary.d.policy.stepper.rest_below is not a setting of these choices; it is a setting of adversary=st",
+        ),
+        (
+            ["adversary.d.weight=0.5"],
+            "adversary.d.weight is not a setting of these choices; it is a setting of adversary=",
+        ),
+        (["optimizer@adversary.d.optimizer=adamw"], "these choices have no adversary.d.optimizer to be chosen by name"),
+        (
+            ["adversary=lsgan", "discriminator=conv", "adversary.d.objective=null"],
+            "adversary.d.objective=None is empty",
+        ),
+        (
+            ["adversary=lsgan", "discriminator=conv", "adversary.d.shows=null"],
+            "adversary.d.shows=None is empty; leave it",
+        ),
+        (["adversary=lsgan", "discriminator=conv", "adversary.d=null"], "adversary.d=None is no adversary; choose one"),
+        (
+            ["adversary=lsgan_conditional", "discriminator=conv", "adversary.d.shows.scale=3"],
+            "adversary.d.shows.scale=3, but scale=2; leave it out",
+        ),
+        (
+            ["loss.terms.l1.weight={_target_:sr.losses.weights.Lineer,start:0}"],
+            "loss.terms.l1.weight._target_=sr.losses.weights.Lineer cannot be imported; did you mean Linear",
+        ),
+        (
+            ["loss.terms.l1.weight={_target_:sr.losses.weights.Phases,phases:[[0,0.0]]}"],
+            "the generator would learn nothing",
+        ),
+        (["adversary=lsgan", "discriminator=conv", "data.crop=4"], "Strided needs at least 9x9 pixels: data.crop=4 at"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_what_newcomers_tried_first(train, overrides, message):
+    code, _, err = train(*overrides)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_sweep_over_lists(train, tmp_path):
+    code, out, err = train("-m", "adversary=[lsgan,stepper],hinge", "discriminator=conv", "trainer.max_updates=1")
+    assert code == 0, err
+    assert len(list(tmp_path.glob("outputs/*_sweep/*/summary.json"))) == 2
+    assert "adversary=hinge" in out  # whole, though there is no terminal
+
+
+def test_settings_that_are_probably_not_meant_are_told(train):
+    code, out, _ = train("adversary=lsgan", "discriminator=conv", "adversary.d.policy.start=100")
+    assert code == 0
+    assert "adversary d learns from update 100 on, and the run ends at 4: it will never learn" in out
+    code, out, _ = train("adversary=wgan_gp", "discriminator=rev_norm", "trainer.max_updates=1")
+    assert code == 0
+    assert "adversary d: batch norm mixes the pictures of a batch, and the gradient penalty means each alone" in out
+
+
+def test_a_resumed_run_says_what_has_changed(train, tmp_path):
+    gan = ["adversary=lsgan", "discriminator=conv"]
+    assert train(*gan, "run_dir=run")[0] == 0
+    code, _, err = train("resume=run", "adversary.d.weight=0.5", "trainer.max_updates=6", defaults=False)
+    assert code == 2
+    assert "repeat the run's choices beside resume=…, among them adversary=…" in err
+    code, out, err = train("resume=run", *gan, "adversary.d.weight=0.5", "trainer.max_updates=6", defaults=False)
+    assert code == 0, err
+    assert "changed since the checkpoint: " in out
+    assert "adversary.d.weight=0.5 (was 0.1)" in out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["adversaries"]["d"] == {"discriminator": "Strided", "parameters": 76225, "objective": "LeastSquares"}

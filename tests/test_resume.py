@@ -112,7 +112,7 @@ def test_resume_with_another_adversary_is_refused(train):
     assert "the checkpoint has the adversaries d, this configuration none; leave adversary out" in err
     code, _, err = train("resume=run", "discriminator=rev", "trainer.max_updates=6", defaults=False)
     assert code == 2
-    assert "the checkpoint holds another discriminator than Strided" in err
+    assert "the checkpoint holds another discriminator than this Strided" in err
 
 
 def command(pictures, *overrides):

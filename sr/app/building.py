@@ -105,7 +105,7 @@ def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution
     try:
         module = SuperResolution(
             network=compute.place(network),
-            objective=build("loss", config.loss),
+            objective=build("loss", config.loss).to(compute.device),
             optimizer=build("optimizer", config.optimizer),
             schedule=build("schedule", config.schedule),
             degradation=build("degradation", config.degradation),
@@ -142,7 +142,8 @@ def build_lpips(choice: str | None, device: torch.device, setting: str = "traine
         return lpips_of(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
     except UserError as error:
         text = str(error).replace("weights=", setting)
-        raise UserError(f"{setting}{choice}: {text}; or {setting}null") from error
+        start = "" if text.startswith(setting) else f"{setting}{choice}: "
+        raise UserError(f"{start}{text}; or {setting}{'null' if setting.endswith('=') else 'none'}") from error
 
 
 def seed_everything(seed: int) -> None:

@@ -1,5 +1,6 @@
 """Check the composed configuration before anything is built: every fault at once, with the nearest valid name."""
 
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,6 +21,8 @@ from sr.app.schema import TrainConfig, setting_names
 from sr.errors import UserError
 
 _STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
+_PARTS = ("objective", "shows", "policy", "optimizer", "schedule")
+"""What every adversary has."""
 _REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
 _HYDRA_KEYS = {"_target_", "_partial_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
@@ -76,6 +79,8 @@ def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, 
                 f"adversary.{name} has no objective: this choice is an addition; put an objective in front, as in "
                 "adversary=[lsgan,stepper]"
             )
+        elif empty := [key for key in _PARTS if key in node and "_target_" not in (node[key] or {})]:
+            yield f"adversary.{name}.{empty[0]}={node[empty[0]]} is empty; leave it out of the command line"
         elif not node.get("network"):
             yield (
                 f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "
@@ -164,7 +169,9 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
     try:
         function: Callable[..., Any] = get_object(target)
     except (HydraException, ImportError, ValueError) as error:
-        yield f"{name}._target_={target} cannot be imported: {' '.join(str(error).split())}"
+        near = _nearest_object(target)
+        why = "" if near else f": {' '.join(str(error).split())}"
+        yield f"{name}._target_={target} cannot be imported{near or why}"
         return
     parameters = inspect.signature(function).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -177,6 +184,18 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
     for key in given:
         if key in hints and not _holds_objects(node[key]):
             yield from _type_fault(f"{name}.{key}", node[key], hints[key])
+
+
+def _nearest_object(target: str) -> str:
+    """``; did you mean …?`` where the module exists and something in it has a similar name."""
+    module, _, wanted = target.rpartition(".")
+    try:
+        there = vars(importlib.import_module(module))
+    except (ImportError, ValueError):
+        return ""
+    names = [name for name in there if not name.startswith("_")]
+    hint = did_you_mean(wanted, names)
+    return hint if "did you mean" in hint else ""
 
 
 def _missing_arguments(

@@ -29,6 +29,22 @@ def parts(name: str, choices: Collection[str]) -> list[str] | None:
     return None
 
 
+def repeated(name: str, choices: Collection[str]) -> str | None:
+    """The choice that a joint name has twice, if it is put together from choices otherwise.
+
+    Args:
+        name: such as ``l1_l1``.
+        choices: that exist.
+    """
+    for choice in sorted(choices, key=len, reverse=True):
+        head, found, tail = f"_{name}_".partition(f"_{choice}_")
+        if found and f"_{choice}_" in f"_{tail}":
+            once = f"{head}_{choice}_{f'_{tail}'.replace(f'_{choice}_', '_', 1)}".strip("_").replace("__", "_")
+            if parts(once, choices) is not None:
+                return choice
+    return None
+
+
 def register(group: str, names: Iterable[Any], choices: Sequence[str]) -> set[str]:
     """Make those of the names known to Hydra that are put together from choices.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sr.app.building import build_lpips
 from sr.app.networks import benchmark_paths, inference, ready
+from sr.app.tables import console_for_tables
 from sr.data.module import ValidationPair, validation_pair
 from sr.data.sources import Folder, Photographs
 from sr.data.store import PictureSource, to_uint8
@@ -41,7 +42,7 @@ def evaluate_sets(
     Raises:
         UserError: a set or the network cannot be read, or the scale does not fit.
     """
-    console = Console()
+    console = console_for_tables()
     upscale, factor = _upscaler(model, scale, accelerator)
     distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
     metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]

@@ -1,10 +1,11 @@
 """From configuration to adversaries, after making sure that each discriminator fits what it will be shown."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from omegaconf import OmegaConf
+from torch import nn
 
 from sr.errors import UserError
 from sr.training.adversary.adversary import Adversary
@@ -21,7 +22,7 @@ def needs_float32(adversaries: Any) -> str | None:
     """
     plain: Any = OmegaConf.to_container(adversaries, resolve=True)
     for name, node in plain.items():
-        penalty = node.get("objective", {}).get("penalty", 0)
+        penalty = (node.get("objective") or {}).get("penalty", 0)
         if penalty:
             return f"adversary.{name}.objective.penalty={penalty:g}"
         if node.get("r1_gamma", 0):
@@ -83,6 +84,8 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
     """
     network: Any = adversary.network
     shows = adversary.shows
+    if shows.scale != scale:
+        raise UserError(f"adversary.{name}.shows.scale={shows.scale}, but scale={scale}; leave it out")
     channels = getattr(network, "in_channels", shows.channels)
     if channels != shows.channels:
         beside = "SR or HR alone" if shows.channels == 3 else "SR or HR beside the enlarged LR"
@@ -118,3 +121,22 @@ def _size_fault(adversary: Adversary, side: int) -> str | None:
     if swap is not None and side < swap.smallest_side:
         return f"shows.swap needs at least {swap.smallest_side}x{swap.smallest_side} pixels for its boxes"
     return None
+
+
+def doubts(name: str, adversary: Adversary, max_updates: int | None) -> Iterator[str]:
+    """A line for each setting that is allowed and probably not meant.
+
+    Args:
+        name: of the adversary.
+        adversary: as built.
+        max_updates: of the run, or None.
+    """
+    start = adversary.policy.start
+    if max_updates is not None and start >= max_updates:
+        yield f"adversary {name} learns from update {start} on, and the run ends at {max_updates}: it will never learn"
+    normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in adversary.network.modules())
+    if normed and adversary.objective.penalty > 0:
+        yield (
+            f"adversary {name}: batch norm mixes the pictures of a batch, and the gradient penalty means each alone; "
+            "discriminator=patchgan, unet or conv has none"
+        )

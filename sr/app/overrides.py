@@ -13,10 +13,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sr.app.combinations import asked_for, register
+from sr.app.combinations import COMBINED, asked_for, parts, register, repeated
 from sr.app.nearest import did_you_mean
 from sr.app.schema import register_schema, setting_names
 
+OPTIONAL = ("experiment", "local")
+"""Groups that may be null."""
+ADDED_UP = (*COMBINED, "callbacks", "logger", "experiment")
+"""Groups that take several choices."""
 OPEN_KEYS = ("loss.terms.", "adversary.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
 """Dictionaries whose entries the user names."""
 
@@ -56,12 +60,16 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
             faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
     groups = config_groups(folder)
     chosen = [o for o in parsed if _group(o) in groups]
-    used = [folder / _group(o) / f"{choice}.yaml" for o in chosen for choice in _values(o)]
+    used = [folder / _group(o) / f"{choice}.yaml" for o in chosen for choice in _each(o)]
     used = [folder / "train.yaml", folder / "local" / "default.yaml", *used]
     used = [path for path in used if path.exists()]
-    for group, choice in [*((_group(o), choice) for o in chosen for choice in _values(o)), *asked_for(used)]:
+    for group, choice in [*((_group(o), choice) for o in chosen for choice in _each(o)), *asked_for(used)]:
         groups[group] = [*groups.get(group, []), *register(group, [choice], groups.get(group, []))]
     faults += [fault for override in chosen for fault in _choice_faults(override, groups)]
+    files = config_groups(folder)
+    faults += [
+        f for o in chosen for value in _values(o) for f in _clash_faults(folder, _group(o), value, files[_group(o)])
+    ]
     faults += defaults_faults(used)
     if faults:
         return faults
@@ -70,7 +78,8 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
         return [config]
     keys = set(_keys(config))
     values = [o for o in parsed if _group(o) not in groups and not _is_hydra(o)]
-    faults = [fault for override in values for fault in _key_faults(override, keys)]
+    resumed = any(str(o.key_or_group) == "resume" and o.value() not in (None, "auto") for o in parsed)
+    faults = [fault for override in values for fault in _key_faults(override, keys, folder, resumed)]
     if faults:
         return faults
     whole = _compose(folder, [_first_choice(o) for o in parsed if not _is_hydra(o)])
@@ -126,25 +135,82 @@ def _choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Itera
     if override.is_add() and group != "experiment":
         yield f"+{group}=… : {group} already has a choice; write {group}=… without the plus sign"
         return
+    if _names_package(override):
+        return  # whether it fits is for Hydra to say
     for choice in _values(override):
-        if choice not in (None, "null") and str(choice) not in groups[_group(override)]:
-            hint = did_you_mean(str(choice), groups[_group(override)])
-            yield f"{group}={choice}: there is no such {group} in conf/{group}{hint}"
+        yield from _one_choice_faults(group, choice, groups[_group(override)])
+
+
+def _one_choice_faults(group: str, choice: Any, choices: list[str]) -> Iterator[str]:
+    if choice in (None, "null"):
+        if group not in OPTIONAL:
+            way_out = "none" if "none" in choices else "…"
+            yield f"{group}=null is no choice; write {group}={way_out}"
+        return
+    several = [str(one) for one in choice] if isinstance(choice, list) else None
+    if several is not None and group not in ADDED_UP:
+        yield f"{group} takes one choice, not {', '.join(several)}"
+        return
+    for name in several or [str(choice)]:
+        again = repeated(name, choices)
+        if again:
+            yield f"{group}={name} names {again} twice; once is enough"
+        elif name not in choices:
+            yield f"{group}={name}: there is no such {group} in conf/{group}{did_you_mean(name, choices)}"
+    twice = [name for name in several or [] if (several or []).count(name) > 1]
+    if twice:
+        yield f"{group}=[{','.join(several or [])}] names {twice[0]} twice; once is enough"
+
+
+def _clash_faults(folder: Path, group: str, choice: Any, choices: Sequence[str]) -> Iterator[str]:
+    """A line where two choices want to be the same: two objectives of one adversary, two replays."""
+    names = choice if isinstance(choice, list) else parts(str(choice), choices) or []
+    if group != "adversary" or len(names) < 2:
+        return
+    files = {str(name): folder / group / f"{name}.yaml" for name in names}
+    roles: dict[str, list[str]] = {}
+    for name, path in files.items():
+        for key in _dotted(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.exists() else ():
+            if key.endswith("._target_"):
+                roles.setdefault(f"{group}.{key.removesuffix('._target_')}", []).append(name)
+    for role, claimants in roles.items():
+        if len(claimants) > 1:
+            yield f"{group}={','.join(files)}: {' and '.join(claimants)} both set {role}; keep one of them"
+            return
+
+
+def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all values of a file, its list of defaults left out."""
+    if isinstance(node, Mapping):
+        for key, child in node.items():
+            if prefix or key != "defaults":
+                yield f"{prefix}{key}"
+                yield from _dotted(child, f"{prefix}{key}.")
+
+
+def _names_package(override: Override) -> bool:
+    return override.package is not None
 
 
 def _values(override: Override) -> list[Any]:
-    """One value, or each value of a sweep."""
+    """One value, or each value of a sweep; several choices that add up are a list."""
     if override.is_sweep_override() and isinstance(override.value(), Sweep):
         try:
             return [_plain(v) for v in override.sweep_iterator()]
         except HydraException:
             return []
-    value = override.value()
-    return list(value) if isinstance(value, list) else [_plain(value)]
+    return [_plain(override.value())]
 
 
 def _plain(value: Any) -> Any:
-    return getattr(value, "text", value)
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # as a sweep gives a list
+        return [part.strip() for part in value[1:-1].split(",")]
+    return [_plain(one) for one in value] if isinstance(value, list) else getattr(value, "text", value)
+
+
+def _each(override: Override) -> list[Any]:
+    """Every single choice that the override names."""
+    return [name for value in _values(override) for name in (value if isinstance(value, list) else [value])]
 
 
 def _first_choice(override: Override) -> str:
@@ -180,6 +246,12 @@ def _sentence(folder: Path, error: BaseException) -> str:
     if choice and choice[1] in groups:
         return f"there is no {choice[1]}/{choice[2]}.yaml in conf{did_you_mean(choice[2], groups[choice[1]])}"
     group = re.search(r"Could not override '([^']+)'", text)
+    if group and "@" in group[1]:
+        place = group[1].split("@")[1]
+        return (
+            f"{group[1]}=…: these choices have no {place} to be chosen by name; choose adversary=… too (its optimiser "
+            "is optimizer@adversary.d.optimizer, its schedule schedule@adversary.d.schedule)"
+        )
     if group:
         return f"an experiment cannot override {group[1]!r}: there is no such group{did_you_mean(group[1], groups)}"
     if "Cannot assign str to Dict" in text:
@@ -199,10 +271,30 @@ def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
             yield from _keys(child, f"{name}.")
 
 
-def _key_faults(override: Override, keys: set[str]) -> Iterator[str]:
+def _key_faults(override: Override, keys: set[str], folder: Path, resumed: bool) -> Iterator[str]:
     key = str(override.key_or_group)
     open_ended = key.startswith(OPEN_KEYS)
     if key in keys or (open_ended and (override.is_add() or override.is_force_add())):
         return
+    owner = _owner(folder, key)
+    if owner is not None:
+        how = "repeat the run's choices beside resume=…, among them" if resumed else "it is a setting of"
+        yield f"{key} is not a setting of these choices; {how} {owner}"
+        return
     hint = did_you_mean(key, keys)
-    yield f"{key} is not a setting{hint}{f'; +{key}=… adds it' if open_ended else ''}"
+    add = f"; +{key}=… adds it" if open_ended and "did you mean" not in hint else ""
+    yield f"{key} is not a setting{hint}{add}"
+
+
+def _owner(folder: Path, key: str) -> str | None:
+    """The choice whose file has this setting, such as ``adversary=stepper``."""
+    group, _, name = key.partition(".")
+    for path in sorted((folder / group).glob("**/*.yaml")) if (folder / group).is_dir() else ():
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue  # told when it is used
+        if name in _dotted(content):
+            choice = path.relative_to(folder / group).with_suffix("")
+            return f"{group}=…" if path.name.startswith("_") else f"{group}={choice}"
+    return None

@@ -54,18 +54,19 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     )
     seen = _run(module, bundle, compute)
     _print(console, seen[-last:])
-    bad = next((updates for updates, values in seen if not _finite(values)), None)
-    if bad is not None:
-        console.print(f"update {bad} is not finite: seen again", highlight=False)
-    else:
-        console.print("every value stayed finite", highlight=False)
+    console.print(_verdict(seen, config.trainer.guard.threshold), highlight=False)
 
 
 def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     for override in overrides:
         try:
             parsed = OverridesParser.create().parse_override(override)
-            OmegaConf.update(config, str(parsed.key_or_group), parsed.value(), merge=False, force_add=True)
+            key = str(parsed.key_or_group)
+            if isinstance(config.get(key.split(".")[0]), DictConfig) and "." not in key:
+                raise UserError(
+                    f"{override}: a replay keeps the run's choices; change single values, as in trainer.clip=1.0"
+                )
+            OmegaConf.update(config, key, parsed.value(), merge=False, force_add=True)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(f"{override!r} is not an override; write name=value ({_first_line(error)})") from error
     return config
@@ -73,6 +74,17 @@ def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
+
+
+def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float) -> str:
+    bad = next((updates for updates, values in seen if not _finite(values)), None)
+    if bad is not None:
+        return f"update {bad} is not finite: seen again"
+    for updates, values in seen:
+        total = values.get("train/g/total", 0.0)
+        if total > threshold:
+            return f"train/g/total is {total:.4g} at update {updates}, above the threshold {threshold:g}: seen again"
+    return f"every value stayed finite, and train/g/total below {threshold:g}"
 
 
 class _Recorder(UpdateCallback):

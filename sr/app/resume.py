@@ -1,6 +1,6 @@
 """Find the run to go on from, and join its configuration with what the command line changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from sr.types import UserError
 FINISHED = ("max_updates", "max_time", "no_improvement")
 """Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
 _NOT_COMPARED = ("run_dir", "resume")
+_SHOWN = 8
+"""How many changes are named."""
 _LIMITS = ("max_updates", "max_time", "default_time")
 
 
@@ -58,7 +60,31 @@ def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[st
         if not folder.path.is_dir():
             raise UserError(f"resume={config.resume}: there is no such folder{_runs_near(folder.path)}")
     state = read_checkpoint(folder.checkpoint)
-    return Resumed(folder, _joined(state["config"], config, overrides), state)
+    joined = _joined(state["config"], config, overrides)
+    changed = _changes(state["config"], joined)
+    if changed:
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        say(f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}")
+    return Resumed(folder, joined, state)
+
+
+def _changes(saved: Any, joined: DictConfig) -> list[str]:
+    """``name=new (was old)`` for each setting that differs, the run's place apart."""
+    before, after = (dict(_flat(OmegaConf.to_container(OmegaConf.create(c), resolve=True))) for c in (saved, joined))
+    names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED]
+    return [
+        f"{name}={after.get(name, 'none')} (was {before.get(name, 'none')})"
+        for name in names
+        if before.get(name) != after.get(name) and ".network." not in name
+    ]
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _flat(child, f"{prefix}{key}.")
+    else:
+        yield prefix.rstrip("."), node
 
 
 def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str]) -> DictConfig:

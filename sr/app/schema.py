@@ -78,11 +78,16 @@ def register_schema() -> None:
 
 def _shown_channels(*, _root_: Any) -> int:
     """Channels of what the adversary shows its discriminator: 3, or 6 with a condition."""
-    shows = [adversary.shows for adversary in _root_.adversary.values() if "shows" in adversary]
+    shows = _all_shows(_root_)
     return 6 if any(show.condition != "none" for show in shows) else 3
 
 
 def _shown_side(*, _root_: Any) -> int:
     """Side of what the adversary shows its discriminator: an HR crop, smaller where it is shifted."""
-    shows = [adversary.shows for adversary in _root_.adversary.values() if "shows" in adversary]
+    shows = _all_shows(_root_)
     return int(_root_.scale * _root_.data.crop - max((show.shift for show in shows), default=0))
+
+
+def _all_shows(root: Any) -> list[Any]:
+    """What each adversary shows; those that somebody has emptied are told elsewhere."""
+    return [adversary.shows for adversary in root.adversary.values() if adversary and adversary.get("shows")]

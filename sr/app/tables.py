@@ -1,5 +1,6 @@
 """Tables that end a run, a sweep and an evaluation."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,15 @@ from rich.table import Table
 
 from sr.training.run_folder import RunFolder
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
+
+WIDTH = 120
+"""Of tables where the output is no terminal."""
+
+
+def console_for_tables(quiet: bool = False) -> Console:
+    """As wide as the terminal, or wide enough for every column where there is none."""
+    terminal = sys.stdout.isatty()
+    return Console(soft_wrap=not terminal, width=None if terminal else WIDTH, quiet=quiet)
 
 
 def _cells(metrics: dict[str, float], names: Sequence[str]) -> list[str]:
@@ -53,8 +63,8 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
 def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
     """One line per run: (name, summary, error)."""
     table = Table(title="sweep: best network of each run, gain over bicubic")
+    table.add_column("run", overflow="fold")
     for name, justify in (
-        ("run", "left"),
         ("psnr_y", "right"),
         ("gain", "right"),
         ("ssim_y", "right"),
@@ -88,7 +98,7 @@ def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
             f"{summary['updates_per_second']:.1f}",
             str(summary["exit_reason"]),
         )
-    Console().print(table)
+    console_for_tables().print(table)
     for name, _, error in rows:
         if error:
             print(f"{name} failed: {error}")

@@ -1,7 +1,6 @@
 """One training run: check, build, fit, sum up."""
 
 import os
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,14 @@ from rich.console import Console
 
 from sr.app.building import build, build_clock, build_compute, build_lpips, build_module, seed_everything
 from sr.app.checks import checked
+from sr.app.opponents import doubts
 from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
-from sr.app.tables import print_result
+from sr.app.tables import console_for_tables, print_result
 from sr.data.module import CropData
 from sr.draws import Draws
 from sr.files import write_atomically
+from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
@@ -36,8 +37,6 @@ from sr.training.schedules import Plateau
 from sr.training.validation import PERCEPTUAL
 from sr.types import UserError
 
-TABLE_WIDTH = 120
-"""Where the output is no terminal: as wide as the table of a result."""
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
 
@@ -57,14 +56,18 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
     Raises:
         UserError: a mistake in the configuration or the data, or a disk that is full.
     """
-    terminal = sys.stdout.isatty()
-    console = Console(soft_wrap=not terminal, width=None if terminal else TABLE_WIDTH, quiet=rank() > 0)
+    console = console_for_tables(quiet=rank() > 0)
     config: Any = checked(composed)
     check_devices(config.trainer, sweep_folder is not None)
     for key in ("run_dir", "resume"):
         if config[key] == "":
             raise UserError(f"{key}= has no value; give a folder, or leave {key} out")
     if rank() > 0:
+        if _FOLDER not in os.environ:
+            raise UserError(
+                f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
+                "`uv run python train.py trainer=ddp`: it starts the others"
+            )
         config.resume = os.environ[_RESUMED] or None
     resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
     if resumed is not None:
@@ -161,8 +164,12 @@ class Run:
         self.folder.check_writable()
         self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
         for name, adversary in self.module.adversaries.items():
-            shown = f"{type(adversary.network).__name__}, {_count(adversary.network):,} parameters"
-            self.say(f"adversary {name}: {shown}, {type(adversary.objective).__name__}")
+            about = _about(adversary)
+            self.say(
+                f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
+            )
+            for doubt in doubts(name, adversary, self.clock.max_updates):
+                self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         check_batch_fits(self.module.network, lr_shape, self.compute, self.module.trial)
@@ -203,12 +210,21 @@ class Run:
             "scale": self.config.scale,
             "parameters": self._parameters,
             "recoveries": self.guard.recoveries,
+            "adversaries": {name: _about(adversary) for name, adversary in self.module.adversaries.items()},
             "monitor": validation.monitor,
             "bicubic": validation.baseline,
             "final": validation.latest,
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
             "run_dir": str(self.folder.path),
         }
+
+
+def _about(adversary: Adversary) -> dict[str, Any]:
+    return {
+        "discriminator": type(adversary.network).__name__,
+        "parameters": _count(adversary.network),
+        "objective": type(adversary.objective).__name__,
+    }
 
 
 def check_devices(trainer: Any, sweep: bool) -> None:

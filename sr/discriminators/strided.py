@@ -58,8 +58,10 @@ class Strided(nn.Module):
         self.in_channels = in_channels
         self.multiple_of = 1
         treated = [index for index in TREATED if index < len(strides) - 1]
-        # Each convolution divides the side by its stride, rounding up; batch norm wants more than one cell.
-        self.smallest_side = prod(strides[: treated[-1] + 1]) + 1 if between == "batch" and treated else 1
+        # Each convolution divides the side by its stride, rounding up. Every one is to see more than one cell: batch norm
+        # needs that, and CPUs compute the bf16 gradient of a strided convolution on a single cell from unset memory
+        # (torch 2.15).
+        self.smallest_side = prod(strides[:-1]) + 1
         widths = [in_channels, *[features] * (len(strides) - 1), 1]
         layers: list[nn.Module] = []
         for index, (stride, (before, after)) in enumerate(zip(strides, pairwise(widths), strict=True)):

@@ -64,6 +64,8 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
+        if kind != FORMAT:
+            raise UserError(f"{path} is truncated or damaged; take another file") from error
         raise UserError(
             f"{path} is truncated or damaged and cannot be resumed from "
             f"({_first_line(error)}); the network itself is in last.safetensors of the run folder"

@@ -39,7 +39,15 @@ class Compute:
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in the chosen layout."""
         network = network.to(self.device)
-        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+        if not self.channels_last:
+            return network
+        network = network.to(memory_format=torch.channels_last)
+        for module in network.modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                # Fixed kernels have one channel, whose stride the layout leaves open: processes that exchange
+                # buffers cannot write to such a tensor. A copy has usual strides.
+                setattr(module, name, buffer.clone(memory_format=torch.contiguous_format))
+        return network
 
     def to_image(self, crops: Tensor) -> Tensor:
         """uint8 0..255 of any layout to float32 [0, 1] in the chosen layout, on the device."""

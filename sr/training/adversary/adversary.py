@@ -263,8 +263,8 @@ class Adversary:
             self.network.load_state_dict(state["network"])
         except RuntimeError as error:
             raise UserError(
-                f"the checkpoint holds another discriminator than {type(self.network).__name__}: "
-                f"{str(error).splitlines()[1].strip()}; leave discriminator as it was"
+                f"the checkpoint holds another discriminator than this {type(self.network).__name__}; leave "
+                "discriminator as it was"
             ) from error
         self.policy.load_state_dict(state["policy"])
         for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):

@@ -60,10 +60,13 @@ class Stepper:
     def note(self, loss: Tensor) -> None:
         """Remember this step's loss; processes that train together agree on its mean."""
         loss = average_over_processes(loss.detach())
-        self._loss = loss.to("cpu", non_blocking=loss.device.type == "cuda")
-        if loss.device.type == "cuda":
-            self._copied = torch.cuda.Event()
-            self._copied.record()
+        if loss.device.type != "cuda":
+            self._loss = loss.cpu()
+            return
+        # Only memory that is pinned takes a copy without keeping this process waiting.
+        self._loss = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
+        self._copied = torch.cuda.Event()
+        self._copied.record()
 
     def state_dict(self) -> dict[str, float | bool]:
         """Plain values."""

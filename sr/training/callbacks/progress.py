@@ -87,7 +87,7 @@ class ProgressBar(UpdateCallback):
         losses = " ".join(
             f"{name.removeprefix('train/')} {value:.4g}"
             for name, value in self.training_log.latest.items()
-            if name != "train/lr"
+            if _is_shown(name)
         )
         of = "" if clock.max_updates is None else f"/{clock.max_updates}"
         parts = [
@@ -104,3 +104,10 @@ class ProgressBar(UpdateCallback):
     def _validation_text(self) -> str:
         latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]
         return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+.2f})"
+
+
+def _is_shown(name: str) -> bool:
+    """A line has room for losses; the rest is in metrics.csv."""
+    if name.startswith("train/g/"):
+        return not name.endswith(("_weighted", "/gradient"))
+    return name.endswith("/total")
