@@ -58,9 +58,9 @@ class Strided(nn.Module):
         self.in_channels = in_channels
         self.multiple_of = 1
         treated = [index for index in TREATED if index < len(strides) - 1]
-        # Each convolution divides the side by its stride, rounding up. Every one is to see more than one cell: batch norm
-        # needs that, and CPUs compute the bf16 gradient of a strided convolution on a single cell from unset memory
-        # (torch 2.15).
+        # Each convolution divides the side by its stride, rounding up. Every one is to see more than one cell: batch
+        # norm needs that, and CPUs compute the bf16 gradient of a strided convolution on a single cell from unset
+        # memory (torch 2.15).
         self.smallest_side = prod(strides[:-1]) + 1
         widths = [in_channels, *[features] * (len(strides) - 1), 1]
         layers: list[nn.Module] = []
