@@ -276,13 +276,14 @@ def _key_faults(override: Override, keys: set[str], folder: Path, resumed: bool)
     open_ended = key.startswith(OPEN_KEYS)
     if key in keys or (open_ended and (override.is_add() or override.is_force_add())):
         return
-    owner = _owner(folder, key)
+    owner = _owner(folder, key) if key.split(".")[0] in COMBINED else None
     if owner is not None:
         how = "repeat the run's choices beside resume=…, among them" if resumed else "it is a setting of"
         yield f"{key} is not a setting of these choices; {how} {owner}"
         return
     hint = did_you_mean(key, keys)
-    add = f"; +{key}=… adds it" if open_ended and "did you mean" not in hint else ""
+    likely = "did you mean" in hint and key.startswith(("loss.", "adversary."))
+    add = f"; +{key}=… adds it" if open_ended and not likely else ""
     yield f"{key} is not a setting{hint}{add}"
 
 

@@ -1,5 +1,6 @@
 """Tables that end a run, a sweep and an evaluation."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +16,10 @@ WIDTH = 120
 
 
 def console_for_tables(quiet: bool = False) -> Console:
-    """As wide as the terminal, or wide enough for every column where there is none."""
+    """As wide as the terminal (or ``COLUMNS``), or wide enough for every column where there is none."""
     terminal = sys.stdout.isatty()
-    return Console(soft_wrap=not terminal, width=None if terminal else WIDTH, quiet=quiet)
+    known = terminal or "COLUMNS" in os.environ
+    return Console(soft_wrap=not terminal, width=None if known else WIDTH, quiet=quiet)
 
 
 def _cells(metrics: dict[str, float], names: Sequence[str]) -> list[str]:
