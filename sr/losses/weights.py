@@ -5,6 +5,7 @@ count from 0 and are the generator's own, not batches.
 """
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -27,28 +28,28 @@ def sinusoidal(updates: int, upper: float, lower: float, period: int, begin: int
     return lower + (upper - lower) * (1 + math.cos(2 * math.pi * phase)) / 2
 
 
-class Weight:
+class Weight(ABC):
     """A loss weight as a function of the generator updates done so far.
 
     Every weight overrides the call; one that listens to validation also overrides ``observe`` and its state.
     """
 
+    @abstractmethod
     def __call__(self, updates: int) -> float:
         """Weight of the next update; finite and at least 0.
 
         Args:
             updates: generator updates done so far.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what the weight is.")
 
-    def observe(self, metric: float) -> None:
+    def observe(self, metric: float) -> None:  # noqa: B027 (a choice, not a duty)
         """Take note of a validation's result, of which more is better; most weights do not care."""
 
     def state_dict(self) -> dict[str, float | int]:
         """Plain numbers for the checkpoint; most weights have none."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, float | int]) -> None:
+    def load_state_dict(self, state: Mapping[str, float | int]) -> None:  # noqa: B027
         """Continue from ``state_dict()``'s value."""
 
 
