@@ -85,6 +85,7 @@ def train(monkeypatch, tmp_path, pictures, capsys):
         kept = [s for s in small if s.split("=")[0] not in given] if defaults else []
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["train.py", *kept, *overrides])
+        monkeypatch.setenv("COLUMNS", "200")
         capsys.readouterr()
         try:
             code = main()

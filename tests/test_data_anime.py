@@ -6,7 +6,7 @@ from PIL import Image
 
 from sr.data.anime import Frames, shrunk
 from sr.data.split import Split
-from sr.data.store import open_store
+from sr.data.store_building import open_store
 from tests.conftest import smooth_picture
 
 

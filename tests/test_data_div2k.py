@@ -14,7 +14,7 @@ from sr.data.div2k import ARCHIVES, Div2k, div2k_lr
 from sr.data.flickr2k import Flickr2k
 from sr.data.several import Several, several_or_none
 from sr.data.sources import Photographs
-from sr.data.store import open_store
+from sr.data.store_building import open_store
 from sr.errors import UserError
 from tests.served import Site, served
 from tests.test_config import composed

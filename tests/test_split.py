@@ -2,8 +2,8 @@
 
 import pytest
 
+from sr.data.contract import PictureSource
 from sr.data.split import Split, held_out
-from sr.data.store import PictureSource
 from sr.errors import UserError
 
 

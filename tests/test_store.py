@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sr.data.contract import PictureSource
 from sr.data.sources import Folder
-from sr.data.store import PictureSource, Store, open_store, to_uint8
+from sr.data.store import Store
+from sr.data.store_building import open_store
+from sr.image.depth import to_uint8
 from sr.types import Picture, UserError
 
 

@@ -13,7 +13,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from sr.data.sources import Folder
-from sr.data.store import open_store
+from sr.data.store_building import open_store
 
 class Heavy(Folder):
     heavy = True  # worker processes pay off from 16 pictures on

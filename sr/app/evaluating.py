@@ -14,12 +14,13 @@ from rich.table import Table
 from sr.app.building import build_lpips
 from sr.app.networks import benchmark_paths, inference, ready
 from sr.app.tables import console_for_tables
+from sr.data.contract import PictureSource
 from sr.data.module import ValidationPair, validation_pair
 from sr.data.sources import Folder, Photographs
-from sr.data.store import PictureSource, to_uint8
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import UserError
 from sr.files import write_atomically
+from sr.image.depth import to_uint8
 from sr.models.bicubic import Bicubic
 from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler

@@ -11,8 +11,8 @@ from rich.console import Console
 from sr.app.prepare_output import Steps, counted, journal, say, tell_failures
 from sr.data.photos import photographs
 from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, centred, common_letterbox, fitted, without
-from sr.data.store import to_uint8
 from sr.errors import UserError
+from sr.image.depth import to_uint8
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
 

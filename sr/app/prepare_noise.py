@@ -12,8 +12,8 @@ from sr.app.prepare_output import Steps, journal, say, tell_failures
 from sr.data.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, noise_tile
 from sr.data.preparation.noise_patches import AUTO, Extraction, Selection, from_file, noise_level, select, to_file
-from sr.data.store import to_uint8
 from sr.errors import UserError
+from sr.image.depth import to_uint8
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.preparation.letterbox import NO_BARS, Bars, common_letterbox, without
 from sr.data.sources import Folder
-from sr.data.store import OnMessage, OnProgress, PictureSource, to_uint8
 from sr.errors import UserError
+from sr.image.depth import to_uint8
 from sr.image.io import read_picture
 from sr.types import Picture
 

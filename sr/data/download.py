@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from filelock import FileLock, Timeout
 
-from sr.data.store import OnMessage, OnProgress
+from sr.data.contract import OnMessage, OnProgress
 from sr.data.unpack import unpack, unpacked_size
 from sr.errors import UserError
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from sr.data.contract import PictureSource
 from sr.data.generated.pictures import GeneratedPictures
-from sr.data.store import PictureSource
 from sr.image.io import find_pictures
 from sr.types import Picture
 

@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image as pil
 from scipy.io import loadmat
 
+from sr.data.contract import OnMessage, OnProgress
 from sr.data.download import Remote, fetch_archive, fetch_file
 from sr.data.listed import Listed
 from sr.data.split import held_out
-from sr.data.store import OnMessage, OnProgress, to_uint8
 from sr.errors import UserError
+from sr.image.depth import to_uint8
 from sr.image.io import find_pictures, read_picture
 from sr.types import Picture
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr.data.store import OnMessage, OnProgress, PictureSource
+from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.errors import UserError
 from sr.image.io import SUFFIXES, read_picture
 from sr.types import Picture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image as pil
 
-from sr.data.store import OnProgress
+from sr.data.contract import OnProgress
 from sr.errors import UserError
 from sr.image.io import find_pictures
 

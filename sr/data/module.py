@@ -10,11 +10,13 @@ import numpy as np
 import psutil
 import torch
 
+from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.sources import Folder, Reduced
-from sr.data.store import OnMessage, OnProgress, PictureSource, Store, cache_root, open_store
+from sr.data.store import Store, cache_root
+from sr.data.store_building import open_store
 from sr.data.twins import twin_numbers
 from sr.types import UserError
 

@@ -5,9 +5,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from sr.data.contract import PictureSource
 from sr.data.preparation.near_duplicates import NearDuplicates
 from sr.data.preparation.photo_crops import NOISY_FACTOR, CropSettings, camera_model, is_noisy, photo_crops, shrunk
-from sr.data.store import PictureSource, to_uint8
+from sr.image.depth import to_uint8
 from sr.image.io import find_pictures, read_picture
 from sr.types import Picture
 

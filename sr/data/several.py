@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from sr.data.store import OnMessage, OnProgress, PictureSource, Sieve
+from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
 from sr.types import Picture
 
 

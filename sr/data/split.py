@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from sr.data.store import OnMessage, OnProgress, PictureSource, Sieve
+from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
 from sr.errors import UserError
 from sr.types import Picture
 

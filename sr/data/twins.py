@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sr.data.store import OnMessage, Store
+from sr.data.contract import OnMessage
+from sr.data.store import Store
 from sr.errors import UserError
 
 

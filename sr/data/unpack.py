@@ -11,7 +11,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from sr.data.store import OnProgress
+from sr.data.contract import OnProgress
 from sr.errors import UserError
 
 

@@ -13,6 +13,7 @@ import tifffile
 from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 
+from sr.image.depth import to_uint8
 from sr.types import Picture
 
 Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
@@ -60,13 +61,13 @@ def _jpeg(picture: Picture) -> bytes:
     if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
         raise ValueError("JPEG holds no transparency; write .png, .webp or .tif instead")
     _check_side(picture, "JPEG", JPEG_SIDE)
-    channels = _eight_bit(_channels(Picture(picture.pixels, None, picture.gray)))
+    channels = to_uint8(_channels(Picture(picture.pixels, None, picture.gray)))
     return _with_pillow(channels, "JPEG", quality=QUALITY, subsampling=0)
 
 
 def _webp(picture: Picture) -> bytes:
     _check_side(picture, "WebP", WEBP_SIDE)
-    channels = _eight_bit(_channels(Picture(picture.pixels, picture.alpha)))
+    channels = to_uint8(_channels(Picture(picture.pixels, picture.alpha)))
     return _with_pillow(channels, "WEBP", quality=QUALITY)
 
 
@@ -96,13 +97,6 @@ def _check_side(picture: Picture, name: str, side: int) -> None:
     height, width = picture.pixels.shape[:2]
     if max(height, width) > side:
         raise ValueError(f"{name} holds at most {side} pixels a side, not {width}x{height}; write .png instead")
-
-
-def _eight_bit(channels: Channels) -> UInt8[np.ndarray, "height width channels"]:
-    """Rounds 16 bits to 8; 257 is one 8-bit step."""
-    if channels.dtype == np.uint8:
-        return channels
-    return ((channels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _with_pillow(

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from skimage.registration import phase_cross_correlation
 
-from sr.data.store import to_uint8
+from sr.image.depth import to_uint8
 from sr.image.io import read_picture
 from sr.types import UserError
 

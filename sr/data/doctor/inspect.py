@@ -11,7 +11,7 @@ from PIL import Image as pil
 
 from sr.data.doctor.duplicates import perceptual_hash, small_copy
 from sr.data.doctor.spectrum import upscaled_by
-from sr.data.store import to_uint8
+from sr.image.depth import to_uint8
 from sr.image.io import MAX_PIXELS, read_picture
 from sr.types import Picture, UserError
 

@@ -12,6 +12,7 @@ import numpy as np
 from sr.data.generated.dead_leaves import dead_leaves
 from sr.data.generated.drawings import drawing
 from sr.data.generated.palettes import blurred_colours
+from sr.image.depth import to_uint8
 
 Kind = Literal["dead_leaves", "drawings", "mixed"]
 
@@ -116,10 +117,7 @@ def _one_of(paths: Sequence[Path], seed: int, index: int, purpose: int) -> np.nd
     from sr.image.io import read_picture  # brings torch, which a process that only draws need not wait for
 
     position = int(np.random.default_rng([seed, index, purpose]).integers(0, len(paths)))
-    pixels = read_picture(paths[position]).pixels
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return to_uint8(read_picture(paths[position]).pixels)
 
 
 def _files_hash(paths: Sequence[Path]) -> str:
