@@ -34,7 +34,7 @@ from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.policy import Stepper, UpdatePolicy, hysteresis
 from sr.training.adversary.replay import BatchStore, ImagePool
-from sr.training.adversary.shows import Shows, window
+from sr.training.adversary.shows import Shows
 from sr.training.adversary.swap import RegionSwap, label_map, swapped
 from sr.training.clock import Clock
 from sr.training.module import SuperResolution
@@ -184,9 +184,9 @@ def test_no_shift_gives_the_same_objects():
     assert shown[1] is fake
 
 
-def test_window_by_hand():
-    cut = window(torch.arange(32.0).view(2, 1, 4, 4), np.array([0, 2]), np.array([1, 0]), (2, 3))
-    assert torch.equal(cut, torch.tensor([[[[1.0, 2, 3], [5, 6, 7]]], [[[24, 25, 26], [28, 29, 30]]]]))
+def test_a_shift_that_leaves_nothing_is_refused():
+    with pytest.raises(UserError, match="shift=12 leaves nothing of pictures of 12x12; take larger crops, or shift=11"):
+        Shows(2, shift=12).shifted(draws(2), places(2))
 
 
 def test_negative_shift_is_refused():

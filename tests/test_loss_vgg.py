@@ -302,6 +302,7 @@ def test_it_never_waits_for_the_device():
         ({"resolutions": []}, r"resolutions=\[\] must be"),
         ({"resolution_weights": [1.0, 2.0]}, r"for each of the 1 resolutions \(1\)"),
         ({"pool": 0}, "pool=0 must be at least 1"),
+        ({"trim": -1}, "trim=-1 counts pixels; use 0"),
     ],
 )
 def test_mistakes_are_quoted(options, message):
@@ -325,6 +326,24 @@ def test_pictures_that_do_not_fit_are_refused():
         loss(torch.zeros(1, 3, 7, 9), torch.zeros(1, 3, 7, 9))
     with pytest.raises(UserError, match="needs RGB pictures, not 1 channels"):
         loss(torch.zeros(1, 1, 9, 9), torch.zeros(1, 1, 9, 9))
+
+
+@pytest.mark.parametrize("resolutions", [[1], [1, 2]])
+def test_a_border_of_the_maps_is_left_out(resolutions):
+    """The notes: of maps as large as pictures of 248 pixels 16 cells, of those half as large 8, of a quarter 4."""
+    loss = small(layers=["conv1_2", "conv2_2", "conv3_1"], trim=16, resolutions=resolutions, distance="l2")
+    x, y = pair(248, 1)
+    expected = torch.zeros(())
+    for factor in resolutions:
+        maps, wanted = (loss.features(loss.standardise(reduced(z, factor, True))) for z in (x, y))
+        for a, b, cells in zip(maps, wanted, (16 // factor, 8 // factor, 4 // factor), strict=True):
+            expected += (a - b)[:, :, cells:-cells, cells:-cells].square().mean()
+    assert_close(loss(x, y), expected)
+    border = x.clone()
+    border[:, :, :2] = y[:, :, :2]
+    assert_close(loss(x, y), loss(border, y))  # 2 pixels reach as far as 14: less than the border
+    with pytest.raises(UserError, match=r"trim=16 at each border leaves nothing of pictures of 32x40; .* or trim=15"):
+        loss(torch.zeros(1, 3, 32, 40), torch.zeros(1, 3, 32, 40))
 
 
 def published(name, stack, x, y):

@@ -3,11 +3,13 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from sr.draws import Draws
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1, L2, Charbonnier
 from sr.losses.weights import RaiseWhileImproving, Steps
@@ -99,6 +101,47 @@ def test_weight_zero_only_watches():
     assert raw["nan"].isnan()
     total.backward()
     assert_close(sr.grad.flatten(), torch.tensor([-0.25, 0.0, 0.25, 0.0]))
+
+
+class Places(torch.nn.Module):
+    """Remembers what it was given."""
+
+    def forward(self, prediction, target):
+        self.given = prediction.detach(), target
+        return (prediction - target).mean()
+
+
+def test_a_term_may_compare_shifted_windows_that_belong_to_samples():
+    hr = torch.arange(8 * 6 * 6.0).view(8, 1, 6, 6)
+    lr = hr[:, :, ::2, ::2]
+    samples, shifting, whole = Draws(3, np.arange(8)), Places(), Places()
+    objective = Objective({"shifting": Term(1.0, shifting, shift=3), "whole": Term(1.0, whole)})
+    objective(hr + 0.5, hr, lr, draws=samples)
+    sr_window, hr_window = shifting.given
+    assert sr_window.shape == (8, 1, 3, 3)
+    assert torch.equal(sr_window, hr_window + 0.5)
+    assert torch.equal(whole.given[1], hr)
+    corners = (hr_window[:, 0, 0, 0] - hr[:, 0, 0, 0]).tolist()
+    assert {corner % 6 for corner in corners} | {corner // 6 for corner in corners} <= {0, 1, 2}
+    assert len(set(corners)) > 1
+    for first in (0, 4):
+        half = slice(first, first + 4)
+        objective(hr[half] + 0.5, hr[half], lr[half], draws=Draws(3, np.arange(first, first + 4)))
+        assert torch.equal(shifting.given[1], hr_window[half])
+    with pytest.raises(ValueError, match="a term with shift=3 needs draws"):
+        objective(hr, hr, lr)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shift": -1}, "shift=-1 counts pixels; use 0 for none"),
+        ({"shift": 4, "views": "sr,lr"}, "shift=4 is for the views 'sr,hr', which have one size, not for 'sr,lr'"),
+    ],
+)
+def test_a_shift_without_sense_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Term(1.0, L1(), **options)
 
 
 def test_objective_never_waits_for_the_device():

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.draws import Draws
 from sr.losses.pixel import at_least_float32
+from sr.losses.shift import shifted
 from sr.losses.weights import Constant, Weight
 from sr.types import Image, LowResolution
 
@@ -29,30 +31,45 @@ class Term(nn.Module):
         loss: module (prediction, target) -> scalar.
         views: which pictures it compares; ``"sr,hr"`` is the network's output against the ground truth, ``"sr,lr"``
             against its input.
+        shift: compare random windows that lack so many rows and columns, other ones for each sample; 0 compares whole
+            pictures. Keeps a network for features from seeing everything on the same grid of its poolings.
 
     Raises:
-        ValueError: a weight that is not finite, or views that do not exist.
+        ValueError: a weight that is not finite, views that do not exist, or a shift of pictures that differ in size.
     """
 
-    def __init__(self, weight: float | Weight, loss: nn.Module, views: Views = "sr,hr") -> None:
+    def __init__(self, weight: float | Weight, loss: nn.Module, views: Views = "sr,hr", shift: int = 0) -> None:
         super().__init__()
         if views not in get_args(Views):
             choices = ", ".join(map(repr, get_args(Views)))
             raise ValueError(f"a loss cannot compare the views {views!r}; choose from {choices}.")
+        if shift < 0:
+            raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
+        if shift and views != "sr,hr":
+            raise ValueError(f"shift={shift} is for the views 'sr,hr', which have one size, not for {views!r}.")
         self.weight = weight_of(weight)
         self.loss = loss
         self.views = views
+        self.shift = shift
 
-    def forward(self, views: Mapping[str, Image], wanted: bool) -> Float[Tensor, ""]:
+    def forward(self, views: Mapping[str, Image], wanted: bool, draws: Draws | None) -> Float[Tensor, ""]:
         """Unweighted loss of the pictures in ``views`` (by name) that this term compares.
 
         Args:
             views: float32 pictures.
             wanted: whether gradient is.
+            draws: of the samples, for the shift; a term without shift needs none.
+
+        Raises:
+            ValueError: the term shifts, and there are no draws.
         """
-        prediction, target = self.views.split(",")
-        with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), self._format(views[prediction]):
-            return self.loss(views[prediction], views[target])
+        prediction, target = (views[name] for name in self.views.split(","))
+        if self.shift:
+            if draws is None:
+                raise ValueError(f"a term with shift={self.shift} needs draws of the samples.")
+            prediction, target = shifted(draws, self.shift, prediction, target)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), self._format(prediction):
+            return self.loss(prediction, target)
 
     def _format(self, prediction: Image) -> AbstractContextManager[Any]:
         kind = prediction.device.type
@@ -113,7 +130,7 @@ class Objective(nn.Module):
         """Weight of each term by name after so many updates."""
         return {name: term.weight(updates) for name, term in self._items()}
 
-    def forward(self, sr: Image, hr: Image, lr: LowResolution, updates: int = 0) -> Losses:
+    def forward(self, sr: Image, hr: Image, lr: LowResolution, updates: int = 0, draws: Draws | None = None) -> Losses:
         """Compare the network's output with the ground truth.
 
         Args:
@@ -121,13 +138,14 @@ class Objective(nn.Module):
             hr: ground truth, the same shape and range.
             lr: input, (batch, 3, h, w) in [0, 1].
             updates: so far; weights may follow it.
+            draws: of the samples; terms that shift need them.
         """
         views = {"sr": at_least_float32(sr), "hr": hr, "lr": lr}
         weights = self.weights(updates)
         total = torch.zeros((), device=sr.device)
         raw = {}
         for name, term in self._items():
-            value = term(views, weights[name] != 0)
+            value = term(views, weights[name] != 0, None if draws is None else draws.within(name))
             raw[name] = value.detach()
             if weights[name] != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
                 total = total + weights[name] * value

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sr.losses.backbones import VGG16, VGG19, Features, Frozen, Maps
 from sr.losses.pixel import at_least_float32, l1, l2
-from sr.types import Image, LowResolution
+from sr.types import Image, LowResolution, UserError
 
 Scalar = Float[Tensor, ""]
 Net = Literal["vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
@@ -96,6 +96,8 @@ class Vgg(Frozen):
             sum of each layer's mean.
         inplace: reproduce the trap of in-place activations: the ReLU after a convolution overwrites its map before it
             is compared, except that of the deepest layer.
+        trim: so many pixels at the borders are not compared (zero padding makes features wrong there): maps lose the
+            same share of their sides, rounded down.
 
     Raises:
         ValueError: an argument without sense.
@@ -119,6 +121,7 @@ class Vgg(Frozen):
         pool: int | None = None,
         flattened: bool = False,
         inplace: bool = False,
+        trim: int = 0,
     ) -> None:
         super().__init__()
         for name, value, choices in (("net", net, Net), ("distance", distance, Distance), ("input", input, Input)):
@@ -126,6 +129,8 @@ class Vgg(Frozen):
                 raise ValueError(f"{name}={value} is not one of {', '.join(get_args(choices))}.")
         if pool is not None and pool < 1:
             raise ValueError(f"pool={pool} must be at least 1, or null to compare whole maps.")
+        if trim < 0:
+            raise ValueError(f"trim={trim} counts pixels; use 0 to compare whole maps.")
         if not resolutions or any(factor < 1 for factor in resolutions):
             raise ValueError(f"resolutions={list(resolutions)} must be divisors of at least 1, such as [1,2].")
         if isinstance(layers, str):
@@ -137,6 +142,7 @@ class Vgg(Frozen):
         self.distance = l1 if distance == "l1" else l2
         self.linear_light = linear_light
         self.pool = pool
+        self.trim = trim
         self.flattened = flattened
         self.standardise = Standardise(*INPUTS[input])
         self.features = Features(net, names, weights, inplace)
@@ -152,15 +158,23 @@ class Vgg(Frozen):
             UserError: the pictures are too small for the deepest layer, or not RGB.
         """
         self.features.check(prediction, max(self.resolutions))
+        if 2 * self.trim >= min(prediction.shape[-2:]):
+            height, width = prediction.shape[-2:]
+            raise UserError(
+                f"trim={self.trim} at each border leaves nothing of pictures of {height}x{width}; take larger crops, "
+                f"or trim={(min(height, width) - 1) // 2} at most"
+            )
         total = torch.zeros((), device=prediction.device)
         for factor, weight in zip(self.resolutions, self.resolution_weights, strict=True):
             with torch.no_grad():  # first, so that its passing maps are gone before those that gradient needs come
-                wanted = self._maps(reduced(target, factor, self.linear_light))
-            total = total + weight * self._compare(self._maps(reduced(prediction, factor, self.linear_light)), wanted)
+                wanted = self._maps(target, factor)
+            total = total + weight * self._compare(self._maps(prediction, factor), wanted)
         return total
 
-    def _maps(self, picture: Image) -> Maps:
-        maps: Maps = self.features(self.standardise(picture))
+    def _maps(self, picture: Image, factor: int) -> Maps:
+        maps: Maps = self.features(self.standardise(reduced(picture, factor, self.linear_light)))
+        height, width = picture.shape[-2:]
+        maps = [_trimmed(x, self.trim * x.shape[-2] // height, self.trim * x.shape[-1] // width) for x in maps]
         if self.pool is None:
             return maps
         return [F.adaptive_avg_pool2d(at_least_float32(x), self.pool) for x in maps]
@@ -172,6 +186,11 @@ class Vgg(Frozen):
             share = size / sum(sizes) if self.flattened else 1.0
             total = total + weight * share * self.distance(x, y)
         return total
+
+
+def _trimmed(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Without so many rows at top and bottom, and columns at left and right."""
+    return x[..., rows : x.shape[-2] - rows, columns : x.shape[-1] - columns]
 
 
 def _factors(name: str, given: Sequence[float] | None, of: str, things: Sequence[object]) -> tuple[float, ...]:

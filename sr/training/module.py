@@ -230,7 +230,7 @@ class SuperResolution(lightning.LightningModule):
         updates = self.clock.updates
         with self.compute.autocast():
             sr = self.network(lr)
-            total, terms, weights = self.objective(sr, hr, lr, updates)
+            total, terms, weights = self.objective(sr, hr, lr, updates, draws.within("loss"))
         for name, adversary in self.adversaries.items():
             weight = adversary.weight(updates)
             if not adversary.policy.counts(updates):
@@ -326,7 +326,7 @@ class SuperResolution(lightning.LightningModule):
         hr = torch.zeros(len(lr), 3, *(self.scale * side for side in lr.shape[-2:]), device=lr.device)
         draws = Draws(self.seed, np.arange(len(lr)))
         sr = self.network(lr)
-        total = self.objective(sr, hr, lr, self.clock.updates).total
+        total = self.objective(sr, hr, lr, self.clock.updates, draws).total
         for adversary in self.adversaries.values():
             fixed = getattr(adversary.network, "side", None)
             if fixed is None or hr.shape[-1] - adversary.shows.shift == fixed:

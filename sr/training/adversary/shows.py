@@ -2,7 +2,6 @@
 
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from sr.draws import Draws
 from sr.losses.gradient_map import gradient_map
+from sr.losses.shift import shifted
 from sr.models.bicubic import Bicubic
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.swap import RegionSwap
@@ -19,16 +19,6 @@ Shown = Float[Tensor, "batch shown height width"]
 """Pictures, and beside them the upscaled LR where the discriminator is conditional."""
 
 Condition = Literal["none", "bicubic", "bicubic_aligned"]
-
-
-def window(pictures: Tensor, tops: np.ndarray, lefts: np.ndarray, side: tuple[int, int]) -> Tensor:
-    """Cut one window out of each picture: (batch, channels, height, width) to (batch, channels, *side)."""
-    height, width = side
-    cut = [
-        picture[:, top : top + height, left : left + width]
-        for picture, top, left in zip(pictures, tops.tolist(), lefts.tolist(), strict=True)
-    ]
-    return torch.stack(cut)
 
 
 class Shows:
@@ -95,8 +85,4 @@ class Shows:
 
     def shifted(self, draws: Draws, *wholes: Shown) -> list[Shown]:
         """The same random window of each."""
-        if self.shift == 0:
-            return list(wholes)
-        tops, lefts = draws.integers("top", self.shift), draws.integers("left", self.shift)
-        height, width = (side - self.shift for side in wholes[0].shape[-2:])
-        return [window(whole, tops, lefts, (height, width)) for whole in wholes]
+        return shifted(draws, self.shift, *wholes)
