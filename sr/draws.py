@@ -51,6 +51,11 @@ class Record:
         return {name: column[sample] for name, column in self.values.items() if sample in column}
 
 
+def _keys(seed: int, samples: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return mix(samples * _GOLDEN + mix(np.array([seed % 2**64], dtype=np.uint64)))
+
+
 class Draws:
     """The random numbers of one batch.
 
@@ -65,9 +70,7 @@ class Draws:
         self.samples = np.asarray(samples).astype(np.uint64)
         self.record = record
         self.scope = ""
-        with np.errstate(over="ignore"):
-            start = mix(np.array([seed % 2**64], dtype=np.uint64))
-            self._keys = mix(self.samples * _GOLDEN + start)
+        self._keys = _keys(seed, self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -83,6 +86,15 @@ class Draws:
             positions: indices into the batch, or a boolean mask.
         """
         return self._copy(self.samples[positions], self._keys[positions], self.scope)
+
+    def of(self, samples: np.ndarray) -> "Draws":
+        """The draws of other samples under the same names: of those that other processes have.
+
+        Args:
+            samples: (batch,) sample numbers.
+        """
+        numbers = np.asarray(samples).astype(np.uint64)
+        return self._copy(numbers, _keys(self.seed, numbers), self.scope)
 
     def _copy(self, samples: np.ndarray, keys: np.ndarray, scope: str) -> "Draws":
         made = object.__new__(Draws)

@@ -1,4 +1,4 @@
-"""What every room shares: the shape of a batch of pictures, one decoded picture, and the error users see."""
+"""What every room shares: the shapes of tensors between rooms, one decoded picture, and the error users see."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,13 +9,22 @@ from torch import Tensor
 
 from sr.errors import UserError
 
-__all__ = ["Crops", "Image", "LowResolution", "Picture", "UserError"]
+__all__ = ["Crops", "Image", "Logits", "LowResolution", "PerPicture", "Picture", "Scalar", "UserError"]
 
 Image = Float[Tensor, "batch channel height width"]
 """Batch of pictures between rooms: float32 (bfloat16 inside autocast), RGB, range [0, 1]."""
 
 LowResolution = Float[Tensor, "batch channel low_height low_width"]
 """As `Image`, in a signature that also has high-resolution pictures, whose sizes differ."""
+
+Scalar = Float[Tensor, ""]
+"""One number, such as a loss."""
+
+PerPicture = Float[Tensor, " batch"]
+"""One number for each picture of a batch."""
+
+Logits = Float[Tensor, "batch 1 map_height map_width"]
+"""A discriminator's raw number for each place (no sigmoid); the larger, the more real it looks."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ def judge(channels=3, norm=False, dropout=False):
     torch.manual_seed(2)
     middle = [nn.BatchNorm2d(8)] if norm else []
     middle += [nn.Dropout2d(0.2)] if dropout else []
-    return nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1), *middle, nn.LeakyReLU(0.1), nn.Conv2d(8, 1, 3, 1, 1))
+    network = nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1), *middle, nn.LeakyReLU(0.1), nn.Conv2d(8, 1, 3, 1, 1))
+    network.cell, network.margin = 2, 0
+    return network
 
 
 def sgd(parameters):

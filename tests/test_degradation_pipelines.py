@@ -16,9 +16,10 @@ from sr.app.schema import register_schema
 from sr.degradations.combine import Chain, Maybe, OneOf, Shuffled
 from sr.degradations.pictures import Pictures, per_picture
 from sr.degradations.pipeline import Pipeline
-from sr.degradations.resize import Resize, resized
+from sr.degradations.resize import Resize
 from sr.draws import Draws, Record
 from sr.errors import UserError
+from sr.image.separable import resized
 from tests.close import assert_close
 from tests.conftest import REPOSITORY, smooth_picture
 

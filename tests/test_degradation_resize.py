@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from sr.degradations import separable
 from sr.degradations.pictures import Pictures
-from sr.degradations.resize import DownUp, Resize, ResizeAxes, resized
-from sr.degradations.taps import Mode, taps
+from sr.degradations.resize import DownUp, Resize, ResizeAxes
 from sr.draws import Draws, Record
 from sr.image.resize import bicubic
+from sr.image.separable import resized
+from sr.image.taps import Mode, taps
 from tests.close import assert_close
 from tests.conftest import smooth_picture
 

@@ -5,25 +5,25 @@ import re
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from sr.discriminators import patch, patchgan, vgg128
-from sr.discriminators.contract import check_choice, check_shown
 from sr.discriminators.patch import Patch
-from sr.discriminators.patchgan import REDUCTIONS, PatchGan
+from sr.discriminators.patchgan import PatchGan
 from sr.discriminators.srgan import Srgan
 from sr.discriminators.srgan_flexible import SrganFlexible
-from sr.discriminators.strided import BETWEEN, Strided
+from sr.discriminators.strided import Strided
 from sr.discriminators.unet import UNet
 from sr.discriminators.vgg128 import Vgg128
 from sr.errors import UserError
+from sr.training.adversary.swap import cells_of, label_map
 from tests.close import assert_close
 
 REPOSITORY = Path(__file__).parents[1]
@@ -57,6 +57,16 @@ def on_paper(name, in_channels=3, side=128, **arguments):
     """The same without memory or arithmetic: shapes only."""
     with torch.device("meta"):
         return build(name, in_channels, side, **arguments)
+
+
+def builds(name, side):
+    quick = {"spectral": False} if "spectral" in OmegaConf.load(FILES[name]) else {}
+    try:
+        on_paper(name, side=side, **quick)
+    except InstantiationException as error:
+        assert "judges pictures whose side is a multiple of" in str(error)  # noqa: PT017
+        return False
+    return True
 
 
 def size(network):
@@ -116,12 +126,13 @@ def test_maps_are_those_of_the_table(name, side):
 def test_sizes_are_those_of_the_table(name):
     network = on_paper(name)
     if network.side is None:
-        assert network.multiple_of == 1
         assert TABLE[name]["sizes"] == f"any from {network.smallest_side}"
-    else:
-        step = network.multiple_of
-        assert network.side == network.smallest_side == 128
-        assert TABLE[name]["sizes"] == f"one multiple of {step} from {2 * step}"
+        return
+    assert network.side == network.smallest_side == 128
+    possible = [side for side in range(1, 129) if builds(name, side)]
+    step = possible[0] // 2
+    assert possible == list(range(2 * step, 129, step))
+    assert TABLE[name]["sizes"] == f"one multiple of {step} from {2 * step}"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +226,71 @@ def test_patchgan_of_the_paper_sees_70_pixels():
     assert receptive_field(transparent("patchgan", 200, strides=[2, 2, 2, 1]), 200) == 70
 
 
+# --------------------------------------------------------------------------------- which pixels a cell judges
+
+
+def centres(network, side):
+    """(column of the map, place of the middle of what it sees) for cells in the middle row that see no border."""
+    shown = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    verdict = network(shown)
+    middle = verdict.shape[-1] // 2
+    found = []
+    for column in range(max(0, middle - 8), min(verdict.shape[-1], middle + 8)):
+        (gradient,) = torch.autograd.grad(verdict[0, 0, middle, column], shown, retain_graph=True)
+        weight = gradient[0].abs().sum(dim=(0, 1))
+        if weight[0] == weight[-1] == 0:
+            found.append((column, ((torch.arange(side) + 0.5) * weight).sum().item() / weight.sum().item()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, {}) for name in NAMES),
+        ("conv", {"strides": [3, 2]}),
+        ("conv", {"strides": [1, 3, 3]}),
+        ("patch_shallow", {"trim": 3}),
+        ("patch_deep", {"trim": 1}),
+        ("patchgan", {"strides": [2, 2, 2, 1]}),
+        ("patchgan", {"strides": [3, 2]}),
+        ("patchgan", {"strides": [1]}),
+        ("patchgan", {"reduce": "mean"}),
+    ],
+)
+def test_cells_lie_where_the_network_says(name, arguments):
+    """The middle of a cell's pixels is the middle of what it sees; half a pixel off at most, as both are integers."""
+    whole = TABLE[name]["field"] == "all" or "reduce" in arguments
+    side = 64 if whole else int(TABLE[name]["field"].split()[0]) + 128
+    network = transparent(name, side, **arguments)
+    cell, margin = cells_of(network)
+    if whole:
+        assert cell is None
+        assert network(torch.ones(1, 3, side, side, dtype=torch.float64)).shape == (1, 1, 1, 1)
+        assert receptive_field(network, side) == side
+        return
+    found = centres(network, side)
+    assert len(found) >= 5
+    for column, centre in found:
+        assert abs(margin + (column + 0.5) * cell - centre) <= 0.5 + 1e-9, column
+
+
+def test_cells_by_hand():
+    """PatchGAN: 8 pixels apart, around 8, 16, ... 88 of 96; the log's: 16 apart, around the pixels 0, 16, ... 80."""
+    assert cells_of(on_paper("patchgan")) == (8, 4)
+    assert cells_of(on_paper("patchgan", strides=[2, 2, 2, 1])) == (8, 8)
+    assert cells_of(on_paper("conv")) == cells_of(on_paper("rev")) == (16, -8)
+    assert cells_of(on_paper("patch_shallow", trim=16)) == (4, 64)
+    assert cells_of(on_paper("unet")) == (1, 0)
+
+
+def test_every_cell_lies_in_the_picture_at_any_size(name):
+    network = on_paper(name)
+    first = network.smallest_side
+    for side in range(first, first + (20 if network.side is None else 1)):
+        size = network(torch.empty(1, 3, side, side, device="meta")).shape[2:]
+        assert torch.equal(label_map(torch.ones(1, 1, side, side), size, cells_of(network)), torch.ones(1, 1, *size))
+
+
 # ----------------------------------------------------------------------------- every network, as configured
 
 
@@ -278,7 +354,7 @@ def test_odd_sizes(name):
     else:
         verdict = network(shown)
         assert verdict.numel() > 0
-        assert verdict.shape[2:] == ODD_MAPS.get(name, verdict.shape[2:])
+        assert verdict.shape[2:] == ODD_MAPS[name]
 
 
 def test_the_smallest_side_works_for_a_single_picture_and_one_less_is_refused(name):
@@ -318,13 +394,6 @@ def test_wrong_channels_are_refused(name):
     message = f"{type(network).__name__} judges 6 channels but was shown 3; build it with in_channels=3"
     with pytest.raises(UserError, match=message):
         network(torch.empty(1, 3, 128, 128, device="meta"))
-
-
-def test_sides_that_do_not_fit_are_refused_with_the_nearest():
-    network = SimpleNamespace(in_channels=3, smallest_side=8, multiple_of=8, side=None)
-    check_shown(network, torch.zeros(1, 3, 16, 24))
-    with pytest.raises(UserError, match="multiples of 8 but was shown 16x21; the nearest that fits is 16x24"):
-        check_shown(network, torch.zeros(1, 3, 16, 21))
 
 
 # ---------------------------------------------------------------------------------------- what is between
@@ -586,21 +655,37 @@ def test_bad_arguments_are_quoted_with_a_way_out(make, message):
 
 
 @pytest.mark.parametrize(
-    ("key", "choices"),
+    ("kind", "key", "wrong", "message"),
     [
-        ("between", BETWEEN),
-        ("norm", patch.NORMS),
-        ("norm", patchgan.NORMS),
-        ("norm", vgg128.NORMS),
-        ("reduce", REDUCTIONS),
+        (Strided, "between", "bach", "between=bach is not one of none, dropout or batch; did you mean batch?"),
+        (Patch, "norm", "Batch", "norm=Batch is not one of batch, none or group; did you mean batch?"),
+        (PatchGan, "norm", "instanse", "norm=instanse is not one of instance, batch or none; did you mean instance?"),
+        (PatchGan, "reduce", "max", "reduce=max is not one of none or mean; choose one of them."),
+        (Vgg128, "norm", "none", "norm=none is not one of batch or group; choose one of them."),
     ],
 )
-def test_unknown_choices_are_refused_with_the_possible_ones(key, choices):
-    """By the check itself: while the tests run, the annotations refuse such values before the constructor sees them."""
-    for choice in choices:
-        check_choice("Strided", key, choice, choices)
-    with pytest.raises(ValueError, match=f"Strided has no {key} 'bach'; choose from {', '.join(choices)}"):
-        check_choice("Strided", key, "bach", choices)
+def test_unknown_choices_are_refused_with_the_possible_ones(kind, key, wrong, message):
+    """By the constructor itself, as while the tests run the annotations around it would refuse such values first."""
+    arguments = {"layers": ["3x8"]} if kind is Patch else {"side": 64} if kind is Vgg128 else {}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        inspect.unwrap(kind.__init__)(kind.__new__(kind), 3, **arguments, **{key: wrong})
+    for choice in get_args(inspect.signature(kind).parameters[key].annotation):
+        kind(3, **{"features": 8} if kind is not Patch else {}, **arguments, **{key: choice})
+
+
+def test_networks_of_one_size_keep_the_names_in_their_files():
+    """As saved before they shared their ends: convolutions and norms by place, then the two linear layers."""
+    for network, convolutions in (
+        (Vgg128(3, 64, features=2), [0, 2, 5, 8, 11, 14, 17, 20, 23, 26]),
+        (Srgan(3, 32, features=2, hidden=2, spectral=False), [0, 2, 5, 8, 11, 14, 17, 20]),
+    ):
+        keys = list(network.state_dict())
+        found = [
+            int(key.split(".")[1]) for key in keys if key.startswith("layers.") and network.state_dict()[key].dim() == 4
+        ]
+        assert found == convolutions
+        assert keys[:2] == ["layers.0.weight", "layers.0.bias"]
+        assert keys[-4:] == ["verdict.0.weight", "verdict.0.bias", "verdict.2.weight", "verdict.2.bias"]
 
 
 def test_networks_of_one_size_refuse_others_with_both_numbers():

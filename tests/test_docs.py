@@ -34,7 +34,7 @@ def test_settings_in_the_text_exist(page):
     from sr.app.composing import composed
 
     config = composed(["adversary=[lsgan,stepper,image_pool,instance_noise]", "discriminator=conv", "loss=l1_vgg"])
-    for name in re.findall(r"`((?:trainer|adversary|discriminator)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
+    for name in re.findall(r"`((?:trainer|adversary|discriminator|loss)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
         node = config
         for key in name.split("."):
             assert key in node or name in ("discriminator.trim", "discriminator.strides"), f"{page}: {name}"

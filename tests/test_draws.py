@@ -25,6 +25,11 @@ def test_any_batch_split_gives_the_same_numbers():
     assert np.array_equal(whole, np.concatenate(parts))
 
 
+def test_draws_of_other_samples_are_theirs():
+    own = Draws(7, np.arange(4)).within("a")
+    assert np.array_equal(own.of(np.arange(8)).uniform("b"), Draws(7, np.arange(8)).within("a").uniform("b"))
+
+
 def test_seed_name_and_sample_each_change_the_numbers():
     base = Draws(0, np.arange(1000)).uniform("a")[:, 0]
     others = [

@@ -8,15 +8,17 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from sr.app.building import build_compute, build_module
+from sr.app.building import build_module
 from sr.app.combinations import parts
 from sr.app.composing import composed
+from sr.app.opponents import build_adversaries
 from sr.app.overrides import config_groups
 from sr.data.crops import Batch
+from sr.errors import UserError
 from sr.training.clock import Clock
 from tests.conftest import REPOSITORY
+from tests.loops import fit
 from tests.stand_ins import ADDITIONS
-from tests.test_training_step import fit
 
 GROUPS = config_groups(REPOSITORY / "conf")
 DISCRIMINATORS = [choice for choice in GROUPS["discriminator"] if choice != "none"]
@@ -39,7 +41,7 @@ def prepared(adversary, *overrides, batch_size=2):
         ]
     )
     torch.manual_seed(0)
-    module = build_module(config, build_compute(config), Clock(3, None))
+    module = build_module(config, Clock(3, None))
     generator = torch.Generator().manual_seed(1)
     side = config.data.crop
 
@@ -191,7 +193,10 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
             ["adversary=lsgan", "discriminator=patch_deep", "discriminator.trim=16", "data.crop=48"],
             "Patch needs at least ",
         ),
-        (["adversary=pix_gan", "discriminator=conv", "data.crop=24"], "shows.swap needs at least 64x64 pixels for its"),
+        (
+            ["adversary=pix_gan", "discriminator=conv", "data.crop=24"],
+            "adversary.d.shows.swap needs at least 64x64 pixels for its boxes: data.crop=24 at scale=2 shows",
+        ),
         (
             ["adversary=[lsgan,stepper]", "discriminator=conv", "adversary.d.policy.stepper.rest_below=0.5"],
             "the stepper switches off below rest_below=0.5 and on above learn_above=0.4, so off must not be above on",
@@ -239,7 +244,10 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
             ["loss.terms.l1.weight=0", "adversary=lsgan", "discriminator=conv", "adversary.d.weight=0"],
             "the generator would learn nothing: loss.terms.l1.weight=0 and adversary.d.weight=0; give one a weight",
         ),
-        (["loss.terms.l1.weight=-1"], "loss.terms.l1: value=-1"),
+        (
+            ["loss.terms.l1.weight=-1"],
+            "loss.terms.l1: weight=-1.0 is no loss weight; give a finite number of at least 0",
+        ),
         (["trainer.monitor=lpips"], "trainer.monitor=lpips cannot be measured: the weights of AlexNet are not on this"),
         (["trainer.lpips=nothing.pth"], "trainer.lpips=nothing.pth"),
         (["trainer.lpips=random", "trainer.monitor=lpips", "schedule=plateau"], "set schedule.mode=min"),
@@ -265,11 +273,8 @@ def test_a_file_of_weights_that_ends_too_early(train, tmp_path):
     weights = ["loss=l1_vgg", "loss.terms.vgg.loss.net=vgg16", "loss.terms.vgg.loss.weights=vgg16.pth"]
     code, _, err = train(*weights, "loss.terms.vgg.loss.layers=[conv5_3]")
     assert code == 2
-    assert (
-        "loss.terms.vgg.loss: vgg16.pth lacks conv3_1, conv3_2, conv3_3 and 6 more of vgg16, its deepest layer is"
-        in err
-    )
-    assert "set layers=[" in err
+    lacks = "vgg16.pth lacks conv3_1, conv3_2, conv3_3 and 6 more of vgg16, it is complete up to conv2_2"
+    assert f"loss.terms.vgg.loss: {lacks}; set layers=[conv2_2]" in err
     assert train(*weights, "loss.terms.vgg.loss.layers=[conv2_2]")[0] == 0
 
 
@@ -352,22 +357,102 @@ def test_a_sweep_over_lists(train, tmp_path):
     assert "adversary=hinge" in out  # whole, though there is no terminal
 
 
-def test_settings_that_are_probably_not_meant_are_told(train):
-    code, out, _ = train("adversary=lsgan", "discriminator=conv", "adversary.d.policy.start=100")
-    assert code == 0
-    assert "adversary d learns from update 100 on, and the run ends at 4: it will never learn" in out
-    code, out, _ = train("adversary=wgan_gp", "discriminator=rev_norm", "trainer.max_updates=1")
-    assert code == 0
-    assert "adversary d: batch norm mixes the pictures of a batch, and the gradient penalty means each alone" in out
+GAN = ["adversary=lsgan", "discriminator=conv", "trainer.max_updates=1"]
+AT_ONCE = "adversary d counts in full from update 0, and the generator starts untrained"
+MEANS = "RelativisticAverage takes the means of each batch of each process alone, so that "
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told", "not_told"),
+    [
+        (
+            [*GAN, "adversary.d.policy.start=100"],
+            "adversary d learns from update 100 on, and the run ends at 1: it will never learn",
+            AT_ONCE,
+        ),
+        (
+            ["adversary=wgan_gp", "discriminator=rev_norm", "trainer.max_updates=1"],
+            "adversary d: batch norm mixes the pictures of a batch, and the gradient penalty means each alone",
+            MEANS,
+        ),
+        (GAN, AT_ONCE, "batch norm"),
+        (
+            [*GAN, "adversary.d.weight={_target_:sr.losses.weights.Linear,start:0.0,end:0.1,updates:5}"],
+            "adversary d: ",
+            AT_ONCE,
+        ),
+        (
+            ["adversary=ragan", "discriminator=conv", "trainer.max_updates=1", "trainer.accumulate=2"],
+            f"{MEANS}trainer.accumulate=2 is not the same as one large batch; raise data.batch_size instead",
+            "trainer.devices",
+        ),
+        (["adversary=ragan", "discriminator=conv", "trainer.max_updates=1"], AT_ONCE, MEANS),
+        ([*GAN, "trainer.accumulate=2"], AT_ONCE, MEANS),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_settings_that_are_probably_not_meant_are_told(train, overrides, told, not_told):
+    code, out, err = train(*overrides)
+    assert code == 0, err
+    assert out.count(told) == 1
+    assert not_told not in out
+
+
+def test_phases_and_trained_generators_are_no_reason_to_doubt(train):
+    phases = ["experiment=gan_phases", "loss.terms.vgg.loss.weights=random", "run_dir=run"]
+    code, out, err = train(*phases)
+    assert code == 0, err
+    assert "adversary d: " in out
+    assert "update 0" not in out
+    assert train(*GAN, "run_dir=gan")[0] == 0
+    code, out, err = train("resume=gan", "trainer.max_updates=2", defaults=False)
+    assert code == 0, err
+    assert "update 0" not in out
+
+
+def test_a_penalty_that_no_file_names_makes_room_for_float32_too(train, monkeypatch):
+    monkeypatch.setattr("sr.training.precision.native_bf16", lambda device: True)
+    # As a file of the user's may have it: Wasserstein with its own default.
+    own = "adversary.d.objective={_target_:sr.losses.gan.Wasserstein}"
+    code, out, err = train("adversary=hinge", "discriminator=conv", own, "trainer.max_updates=1")
+    assert code == 0, err
+    assert "compute: cpu, float32, contiguous (adversary.d.objective.penalty=10 needs float32)" in out
+    code, out, _ = train("adversary=hinge", "discriminator=conv", "trainer.max_updates=1")
+    assert "compute: cpu, bf16 autocast, channels_last (bf16 is native here)" in out
+
+
+class Fixed(ValueError):
+    """A refusal of a discriminator for one size."""
+
+    def __init__(self, text, side):
+        super().__init__(text)
+        self.side = side
+
+
+@pytest.mark.parametrize(
+    ("refusal", "hint"),
+    [
+        (Fixed("only 96 pixels.", 96), ": data.crop=50 at scale=2 shows 100 pixels; take data.crop=48"),
+        (Fixed("only 97 pixels.", 97), ": data.crop=50 at scale=2 shows 100 pixels"),  # no crop shows an odd number
+        (ValueError("needs channels of at least 1."), "."),
+    ],
+)
+def test_a_discriminator_that_cannot_be_made_names_the_crop_where_its_refusal_names_a_side(refusal, hint):
+    config = composed(["adversary=lsgan", "discriminator=conv", "data=folder", "data.train=a", "data.val=b"])
+    config.data.crop = 50
+
+    def build(name, node):
+        raise UserError(f"{name}.network: {refusal}") from refusal
+
+    with pytest.raises(UserError) as caught:
+        build_adversaries(config, build)
+    assert str(caught.value) == f"discriminator: {str(refusal).rstrip('.')}{hint}"
 
 
 def test_a_resumed_run_says_what_has_changed(train, tmp_path):
     gan = ["adversary=lsgan", "discriminator=conv"]
     assert train(*gan, "run_dir=run")[0] == 0
-    code, _, err = train("resume=run", "adversary.d.weight=0.5", "trainer.max_updates=6", defaults=False)
-    assert code == 2
-    assert "repeat the run's choices beside resume=…, among them adversary=…" in err
-    code, out, err = train("resume=run", *gan, "adversary.d.weight=0.5", "trainer.max_updates=6", defaults=False)
+    code, out, err = train("resume=run", "adversary.d.weight=0.5", "trainer.max_updates=6", defaults=False)
     assert code == 0, err
     assert "changed since the checkpoint: " in out
     assert "adversary.d.weight=0.5 (was 0.1)" in out

@@ -14,7 +14,6 @@ from sr.training.bundle import read_bundle
 from sr.training.checkpoint import read_checkpoint
 from sr.training.module import SuperResolution
 from sr.training.state import copied
-from sr.types import UserError
 
 GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.optimizer.lr=1e-3"]
 
@@ -98,15 +97,59 @@ def test_a_loss_above_the_threshold_is_an_explosion(train, tmp_path):
         weight, "run_dir=run", "trainer.max_updates=40", "trainer.val_every=4", "trainer.log_every=4"
     )
     assert code == 2
-    assert out.count("above trainer.guard.threshold=50; back to update 4") == 10
+    assert out.count("above trainer.guard.threshold=50 (most of it train/g/l1); back to update 4") == 10
     assert "(10 of 10 in a row)" in out
-    assert "training has exploded again, after 10 recoveries in a row; lower optimizer.lr" in err
+    assert (
+        "training has exploded again, after 10 recoveries in a row; lower loss.terms.l1.weight, optimizer.lr, or raise "
+        "trainer.guard.threshold. The last checkpoint is kept" in err
+    )
     assert_finite(tmp_path / "run")
     # Each began where the last recovery moved on to; more than three would fill the disk.
     names = sorted(path.name for path in (tmp_path / "run" / "bugs").iterdir())
     assert names == ["update_6_batch_10.bug", "update_6_batch_14.bug", "update_6_batch_6.bug"]
     code, _, err = train(weight, "trainer.max_updates=8", "trainer.guard.threshold=inf")
     assert code == 0, err
+
+
+def test_the_advice_names_the_network_that_exploded(train):
+    few = ["trainer.max_updates=8", "trainer.val_every=8", "trainer.log_every=8", "trainer.guard.recover=false"]
+    code, _, err = train(*GAN, *few, "adversary.d.optimizer.lr=1e30", "trainer.precision=32")
+    assert code == 2
+    assert re.search(
+        r"a loss or a gradient of adversary\.d is infinite or not a number at update \d: training has exploded; lower "
+        r"adversary\.d\.optimizer\.lr, set adversary\.d\.clip=1\.0, or let the run recover",
+        err,
+    ), err
+
+
+def test_a_weight_that_is_not_finite_is_seen_again(train, sr, tmp_path):
+    """Every loss and gradient is finite, and the step overflows: float32 ends at 3.4e38."""
+    few = ["trainer.max_updates=8", "trainer.val_every=8", "trainer.log_every=1", "trainer.precision=32"]
+    huge = [
+        "optimizer=sgd",
+        "optimizer.lr=3e38",
+        "schedule=constant",
+        "loss.terms.l1.weight=1e4",
+        "trainer.guard.threshold=inf",
+        "trainer.guard.recover=false",
+    ]
+    code, _, err = train(*few, *huge, "run_dir=run")
+    assert code == 2
+    assert "a weight is infinite or not a number at update 1: training has exploded; lower optimizer.lr" in err
+    (path,) = (tmp_path / "run" / "bugs").iterdir()
+    code, out, err = sr("replay", path)
+    assert code == 0, err
+    assert "a weight is not finite after update 1: seen again" in out
+
+
+def test_what_the_guard_is_about_to_undo_is_not_saved(train, tmp_path, monkeypatch):
+    """A checkpoint that is due by the wall clock, between two looks."""
+    monkeypatch.setattr("sr.training.callbacks.saving.LONGEST_SECONDS", 0.0)
+    weight = "loss.terms.l1.weight={_target_:sr.losses.weights.Steps,values:[1.0,1e5],milestones:[5]}"
+    rare = ["trainer.val_every=8", "trainer.log_every=8", "trainer.max_updates=8", "trainer.guard.recover=false"]
+    assert train(weight, *rare, "run_dir=run")[0] == 2
+    state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert state["trained"]["clock"]["updates"] == 5
 
 
 def test_a_bundle_is_replayed_by_one_command(train, sr, tmp_path, bad_batch):
@@ -160,7 +203,7 @@ def test_overrides_try_a_way_out(train, sr, tmp_path, bad_batch):
     assert "seen again" in out
     code, out, _ = sr("replay", path, "optimizer.lr=1e-4")
     assert code == 0
-    assert "every value stayed finite" in out
+    assert "every value and every weight stayed finite" in out
     code, _, err = sr("replay", path, "optimizer.lrr=1")
     assert code == 2
     assert "optimizer.lrr is not an argument of torch.optim.Adam; did you mean lr" in err
@@ -218,8 +261,3 @@ def test_a_store_is_not_changed_in_place():
         copies = [kept.clone() for kept in before]
         store.exchange(torch.full((1, 3, 2, 2), float(number)), Draws(0, torch.tensor([number]).numpy()))
         assert all(torch.equal(a, b) for a, b in zip(before, copies, strict=True))
-
-
-def test_a_refusal_quotes_the_update():
-    with pytest.raises(UserError, match="is a folder"):
-        read_bundle(Path())

@@ -8,7 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
     {"errors"},
-    {"types", "draws", "files"},
+    {"choices", "types", "draws", "files"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},

@@ -1,5 +1,7 @@
 """The consistency loss makes small exactly as the degradations of the same names do."""
 
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
@@ -9,35 +11,49 @@ from omegaconf import OmegaConf
 
 from sr.app.building import build
 from sr.draws import Draws
-from sr.image.resize import bicubic
-from sr.losses.lr_consistency import LrConsistency, downscaled
+from sr.losses.lr_consistency import RESIZES, LrConsistency, Operator, downscaled
 from sr.types import UserError
+from tests.choices import refusal
 from tests.close import assert_close
 from tests.conftest import REPOSITORY
 
-DEGRADATIONS = ("bicubic_aligned", "bilinear_aa", "gamma_area")
-OPERATORS = ("bicubic", *DEGRADATIONS, "area")
+CONF = REPOSITORY / "conf" / "degradation"
+PIPELINES = [name for name in RESIZES if name != "bicubic" and (CONF / f"{name}.yaml").exists()]
 
 
-@pytest.mark.parametrize("name", DEGRADATIONS)
+def degraded(name, hr, scale, **settings):
+    config = OmegaConf.create({"scale": scale, "degradation": OmegaConf.load(CONF / f"{name}.yaml")})
+    config.degradation.update(settings)
+    return build("degradation", config.degradation)(hr, Draws(0, np.arange(len(hr))))
+
+
+@pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_equals_the_degradation_of_the_same_name(name, scale):
-    config = OmegaConf.create({"scale": scale, "degradation": OmegaConf.load(_file(name))})
     hr = torch.rand(2, 3, 12 * scale, 9 * scale)
-    lr = build("degradation", config.degradation)(hr, Draws(0, np.arange(2)))
+    lr = degraded(name, hr, scale, eight_bits=False)
+    clamp = name in ("bicubic_cv", "bicubic_aligned")
     made = downscaled(hr, scale, name)
-    assert_close(made.clamp(0, 1) if name == "bicubic_aligned" else made, lr)
-    assert_close(LrConsistency(scale, name, "l1", clamp=name == "bicubic_aligned")(hr, lr), torch.tensor(0.0))
+    assert_close(made.clamp(0, 1) if clamp else made, lr)
+    assert_close(LrConsistency(scale, name, "l1", clamp=clamp)(hr, lr), torch.tensor(0.0))
 
 
-def _file(name):
-    return REPOSITORY / "conf" / "degradation" / f"{name}.yaml"
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_is_the_degradation_before_its_rounding(scale):
+    hr = 0.25 + 0.5 * torch.rand(2, 3, 12 * scale, 9 * scale)  # where it need not clip
+    lr = degraded("bicubic", hr, scale)
+    assert (downscaled(hr, scale, "bicubic") - lr).abs().max() < 0.5 / 255 + 1e-6
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_bicubic_is_matlab_s(scale):
+    """PyTorch's antialiased bicubic has MATLAB's kernel; MATLAB mirrors the picture beyond its border besides."""
     hr = torch.rand(2, 3, 12 * scale, 9 * scale, dtype=torch.float64)
-    assert_close(downscaled(hr, scale, "bicubic"), bicubic(hr, scale=1 / scale))
+    reach = 2  # pixels of the result
+    border = (reach * scale, reach * scale)
+    wide = torch.from_numpy(np.pad(hr.numpy(), ((0, 0), (0, 0), border, border), mode="symmetric"))
+    expected = F.interpolate(wide, (12 + 2 * reach, 9 + 2 * reach), mode="bicubic", antialias=True)
+    assert_close(downscaled(hr, scale, "bicubic"), expected[..., reach:-reach, reach:-reach])
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
@@ -46,6 +62,7 @@ def test_interpolations_are_pytorch_s(scale, size):
     hr = torch.rand(1, 3, size[0] * scale, size[1] * scale, dtype=torch.float64)
     aligned = F.interpolate(hr, size, mode="bicubic", align_corners=True)
     assert_close(downscaled(hr, scale, "bicubic_aligned"), aligned)
+    assert_close(downscaled(hr, scale, "bicubic_cv"), F.interpolate(hr, size, mode="bicubic"))
     assert_close(downscaled(hr, scale, "bilinear_aa"), F.interpolate(hr, size, mode="bilinear", antialias=True))
 
 
@@ -64,7 +81,7 @@ def test_gamma_area_by_hand():
 
 def test_distances_by_hand():
     prediction, target = torch.full((1, 3, 8, 8), 0.75), torch.full((1, 3, 4, 4), 0.5)
-    for operator in OPERATORS:
+    for operator in RESIZES:
         assert_close(LrConsistency(2, operator, "l1")(prediction, target), torch.tensor(0.25))
         assert_close(LrConsistency(2, operator, "l2")(prediction, target), torch.tensor(0.0625))
 
@@ -81,7 +98,7 @@ def test_clamp_stops_the_gradient_of_overshoot_only():
     assert_close(prediction.grad[..., :2, :], torch.full((1, 1, 2, 4), -1 / 16))
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", RESIZES)
 def test_weights_made_in_inference_mode_serve_training(operator):
     hr = torch.rand(1, 3, 52, 44)
     with torch.inference_mode():
@@ -99,8 +116,12 @@ def test_mistakes_are_quoted():
         LrConsistency(0)
 
 
-@pytest.mark.parametrize("wrong", [{"operator": "nearest"}, {"distance": "l3"}])
-def test_unknown_choices_are_refused(wrong):
-    (value,) = wrong.values()
-    with pytest.raises(Exception, match=value):  # by the annotation in the tests, by a ValueError outside them
-        LrConsistency(2, **wrong)
+def test_unknown_choices_are_refused():
+    listed = "bicubic, bicubic_cv, bicubic_aligned, bilinear_aa, area or gamma_area"
+    told = f"operator=bilinear is not one of {listed}; did you mean bilinear_aa?"
+    assert refusal(LrConsistency, 2, operator="bilinear") == told
+    assert refusal(LrConsistency, 2, distance="l3") == "distance=l3 is not one of l1 or l2; choose one of them."
+
+
+def test_every_operator_has_its_resize():
+    assert set(RESIZES) == set(get_args(Operator))

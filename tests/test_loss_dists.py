@@ -1,53 +1,30 @@
 """DISTS against torchmetrics' network with the same weights."""
 
-import inspect
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torchmetrics.functional.image.dists as reference
-from hydra.utils import get_object, instantiate
-from omegaconf import OmegaConf
-from torchvision.models import get_model
 
 from sr.errors import UserError
 from sr.losses.dists import Dists, L2Pool, similarity
 from tests.close import assert_close
+from tests.feature_networks import pair, torchvisions, with_biases
 
-CONF = Path(__file__).parents[1] / "conf" / "loss"
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def untrained(**options):
-    """Random weights; biases too, since zeros hide mistakes."""
-    loss = Dists(weights="random", **options)
-    with torch.no_grad():
-        for value in loss.features.stack.parameters():
-            if value.ndim == 1:
-                value.normal_(0, 0.2)
-    return loss
 
 
 def torchmetrics_network(like, monkeypatch):
     """The network of torchmetrics with our weights, and its own factors."""
-    with torch.device("meta"):
-        stack = get_model("vgg16").features
-    stack = stack.to_empty(device="cpu")
-    stack.load_state_dict(like.features.stack.state_dict())
+    stack = torchvisions("vgg16", like.features)
     monkeypatch.setattr(reference, "vgg16", lambda weights: SimpleNamespace(features=stack))
     return reference.DISTSNetwork()
 
 
-def pair(batch=2, height=33, width=40):
-    x = torch.rand(batch, 3, height, width)
-    return x, (x + 0.3 * torch.rand_like(x)).clamp(0, 1)
-
-
 def test_equals_torchmetrics(monkeypatch):
-    ours = untrained()
+    ours = with_biases(Dists(weights="random"))
     theirs = torchmetrics_network(ours, monkeypatch)
-    x, y = pair()
+    x, y = pair(2, 33, 40)
     expected = theirs(x, y, require_grad=True)
     assert expected.min() > 1e-3
     assert_close(ours.per_picture(x, y), expected)
@@ -80,42 +57,6 @@ def test_similarity_by_hand():
     assert_close(similarity(x, y, none, one), torch.tensor([-1.0]))
 
 
-@pytest.mark.parametrize("picture", [torch.rand(1, 3, 32, 32), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)])
-def test_identical_pictures_have_finite_gradients(picture):
-    x = picture.clone().requires_grad_()
-    value = untrained()(x, picture)
-    value.backward()
-    assert_close(value.detach(), torch.tensor(0.0))
-    assert x.grad.isfinite().all()
-
-
-def test_bf16_is_close_and_float32():
-    loss = untrained()
-    x, y = pair()
-    x.requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
-        value = loss(x, y)
-    assert value.dtype == torch.float32
-    value.backward()
-    assert x.grad.isfinite().all()
-    exact = loss(x, y).detach()
-    assert value.item() != exact.item()
-    assert_close(value.detach().bfloat16(), exact)
-
-
-def test_frozen_in_eval_mode_with_gradient_to_the_prediction_alone():
-    before = torch.get_rng_state()
-    loss = Dists(weights="random")
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.nn.Sequential(loss).train()
-    assert not any(module.training for module in loss.modules())
-    x, y = (z.requires_grad_() for z in pair(1))
-    loss(x, y).backward()
-    assert x.grad.abs().max() > 0
-    assert y.grad is None
-    assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
-
-
 def test_factors(tmp_path):
     alpha, beta = torch.rand(1, 1475, 1, 1), torch.rand(1, 1475, 1, 1)
     path = tmp_path / "factors.pt"
@@ -136,16 +77,5 @@ def test_factors(tmp_path):
         f"{path} holds no DISTS factors: alpha and beta of 1475 numbers each are needed, and it has alpha "
         "[1, 1475, 1, 1], gamma [1, 7, 1, 1]; name another file, or set factors=equal"
     )
-
-
-def test_gray_pictures_are_refused():
-    with pytest.raises(UserError, match="vgg16 up to relu5_3 needs RGB pictures, not 1 channels"):
-        Dists("random")(torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32))
-
-
-def test_config_lists_every_argument():
-    config = OmegaConf.load(CONF / "dists.yaml")
-    assert list(config.terms) == ["dists"]
-    node = config.terms.dists.loss
-    assert set(inspect.signature(get_object(node._target_)).parameters) == set(node) - {"_target_"}
-    assert instantiate(node, weights="random")(*pair(1)) > 0
+    with pytest.raises(UserError, match=r"^factors=equals is no file; did you mean equal\?$"):
+        Dists("random", "equals")

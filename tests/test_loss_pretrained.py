@@ -3,6 +3,7 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import safetensors.torch
@@ -10,10 +11,12 @@ import torch
 
 from sr.errors import UserError
 from sr.losses.backbones import Features
-from sr.losses.pretrained import NETS, URLS, bundled, found, read_tensors
+from sr.losses.pretrained import URLS, Net, bundled, found, named_or_file, read_tensors
 from tests.served import Site, served
 
 FIRST_TWO = ["conv1_1", "conv1_2"]
+PUBLISHED = dict(URLS)
+"""Before the tests replace them."""
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +25,7 @@ def no_weights(monkeypatch, tmp_path):
     monkeypatch.delenv("SR_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    for net in NETS:
+    for net in get_args(Net):
         monkeypatch.setitem(URLS, net, f"http://127.0.0.1:9/{net}-0123abcd.pth")  # nobody listens on port 9
 
 
@@ -96,11 +99,16 @@ def test_imagenet_is_found_in_the_named_folder_first_then_in_torchs(tmp_path, mo
 
 
 def test_urls_are_torchvisions():
-    from torchvision.models import SqueezeNet1_1_Weights, get_model_weights
-
-    for net in NETS:
-        assert get_model_weights(net)["IMAGENET1K_V1"].url.endswith(".pth")
-    assert "squeezenet1_1-" in SqueezeNet1_1_Weights.IMAGENET1K_V1.url
+    """The files that its documentation names; people have them by these names."""
+    folder = "https://download.pytorch.org/models"
+    assert PUBLISHED == {
+        "vgg16": f"{folder}/vgg16-397923af.pth",
+        "vgg16_bn": f"{folder}/vgg16_bn-6c64b313.pth",
+        "vgg19": f"{folder}/vgg19-dcbb9e9d.pth",
+        "vgg19_bn": f"{folder}/vgg19_bn-c79401a0.pth",
+        "alexnet": f"{folder}/alexnet-owt-7be5be79.pth",
+        "squeezenet1_1": f"{folder}/squeezenet1_1-b8a52dc0.pth",
+    }
 
 
 def test_download_is_checked_and_kept(tmp_path, monkeypatch, capsys):
@@ -148,13 +156,16 @@ def test_missing_layers_are_named_with_what_can_be_had(tmp_path):
     with pytest.raises(UserError) as error:
         Features("vgg19", ["conv1_1", "relu2_2"], str(path))
     assert str(error.value) == (
-        f"{path} lacks conv2_1, conv2_2 of vgg19, its deepest layer is conv1_2; set layers=[conv1_2] "
+        f"{path} lacks conv2_1, conv2_2 of vgg19, it is complete up to conv1_2; set layers=[conv1_2] "
         "(or others up to it), or give a file with all layers up to relu2_2"
     )
     with pytest.raises(UserError, match=r"lacks conv2_1, conv2_2, conv3_1 and 11 more of vgg19"):
         Features("vgg19", ["conv5_4"], str(path))
-    with pytest.raises(UserError, match=r"deepest layer is conv1_2; give a file with all layers up to relu2_2$"):
+    with pytest.raises(UserError, match=r"complete up to conv1_2; give a file with all layers up to relu2_2$"):
         Features("vgg19", ["relu2_2"], str(path), fixed=True)
+    torch.save(tensors(layers=(0, 5)), path)  # a gap, and a deeper layer after it
+    with pytest.raises(UserError, match=r"lacks conv1_2 of vgg16, it is complete up to conv1_1; set layers="):
+        Features("vgg16", ["conv2_1"], str(path))
 
 
 def test_files_of_something_else_are_refused(tmp_path):
@@ -168,7 +179,8 @@ def test_files_of_something_else_are_refused(tmp_path):
     ):
         Features("alexnet", ["relu1"], str(path))
     torch.save(tensors() | {"features.2.bias": torch.full((64,), torch.nan)}, path)
-    with pytest.raises(UserError, match=r"damaged: features\.2\.bias has values that are not finite"):
+    message = r"damaged: features\.2\.bias has values that are not finite; name another file$"
+    with pytest.raises(UserError, match=message):
         Features("vgg16", FIRST_TWO, str(path))
     torch.save([1, 2], path)
     with pytest.raises(UserError, match="holds no weights by name but a list"):
@@ -183,10 +195,19 @@ def test_damaged_files_are_refused(tmp_path, name):
     else:
         safetensors.torch.save_file(tensors(), path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(
-        UserError, match=rf"{name} is damaged or no file of weights \(.*delete it and download it again"
-    ):
+    with pytest.raises(UserError, match=rf"{name} is damaged or no file of weights \(.*\); name another file$"):
         Features("vgg16", FIRST_TWO, str(path))
+
+
+def test_a_damaged_file_that_was_found_may_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("SR_WEIGHTS", str(tmp_path))
+    path = tmp_path / "vgg16_features.pth"
+    path.write_bytes(b"no weights")
+    with pytest.raises(UserError, match=r"features\.pth is damaged .*\); delete it to have it downloaded again$"):
+        Features("vgg16", FIRST_TWO, "imagenet")
+    torch.save(tensors() | {"features.2.bias": torch.full((64,), torch.nan)}, path)
+    with pytest.raises(UserError, match=r"are not finite; delete it to have it downloaded again$"):
+        Features("vgg16", FIRST_TWO, "imagenet")
 
 
 class Malicious:
@@ -203,12 +224,20 @@ def test_no_code_of_a_file_is_run(tmp_path, monkeypatch):
 
 
 def test_a_name_that_is_no_file(tmp_path):
-    with pytest.raises(UserError, match=r"weights=imagnet is no file.*did you mean imagenet\?"):
+    with pytest.raises(UserError, match=r"^weights=imagnet is no file; did you mean imagenet\?$"):
         Features("vgg16", FIRST_TWO, "imagnet")
-    with pytest.raises(UserError, match=r"weights=/nowhere/w.pth is no file.*or one of imagenet, random$"):
+    message = r"^weights=/nowhere/w\.pth is no file; give the path of a file, imagenet or random$"
+    with pytest.raises(UserError, match=message):
         Features("vgg16", FIRST_TWO, "/nowhere/w.pth")
-    with pytest.raises(UserError, match="is a folder; name a file of weights"):
+    with pytest.raises(UserError, match=r"^weights=.* is a folder; give the path of a file, imagenet or random$"):
         Features("vgg16", FIRST_TWO, str(tmp_path))
+
+
+def test_a_keyword_or_a_file_of_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w.pth").touch()
+    assert named_or_file("heads", "~/w.pth", ("bundled",)) == tmp_path / "w.pth"
+    assert named_or_file("heads", "bundled", ("bundled",)) is None
 
 
 @pytest.mark.parametrize("net", ["vgg16_bn", "squeezenet1_1"])

@@ -6,7 +6,8 @@ import torch
 from skimage.metrics import structural_similarity
 from skimage.transform import downscale_local_mean
 
-from sr.losses.ssim import LEVEL_WEIGHTS, MsSsim, Ssim, ms_ssim, positive, similarity
+from sr.image.ssim import similarity
+from sr.losses.ssim import LEVEL_WEIGHTS, MsSsim, Ssim, ms_ssim, positive
 from sr.metrics.functional import ssim_rgb
 from sr.types import UserError
 from tests.close import assert_close
@@ -48,11 +49,13 @@ def ms_ssim_by_skimage(x, y, levels):
 
 def test_ssim_equals_scikit_image():
     x, y = pictures()
-    full, contrast = similarity(x, y)
+    full, contrast = similarity(x, y, data_range=1.0)
     channels = list(zip(x[0].numpy(), y[0].numpy(), strict=True))
     assert_close(full, torch.tensor([[by_skimage(a, b) for a, b in channels]]))
     assert_close(contrast, torch.tensor([[contrast_by_skimage(a, b) for a, b in channels]]))
     assert_close(Ssim()(x.float(), y.float()), 1 - full.mean())
+    for one, of_levels in zip((full, contrast), similarity(255 * x, 255 * y, data_range=255.0), strict=True):
+        assert_close(of_levels, one)  # the unit of the values does not matter
 
 
 def test_ssim_equals_the_metric_where_nothing_is_rounded():

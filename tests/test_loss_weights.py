@@ -67,20 +67,27 @@ def observed(weight, *metrics):
 def test_raise_while_improving_by_hand():
     weight = RaiseWhileImproving(0.001, 10.0, 0.05)
     assert weight(0) == 0.001
-    # The first validation is the mark; better, equal (at the maximum), worse, still worse, worse at the start, better.
-    seen = observed(weight, 20.0, 21.0, 21.0, 20.0, 20.5, 20.9, 22.0)
+    # The first validation is the mark; better, better (at the maximum), worse, still worse, worse at the start, better.
+    seen = observed(weight, 20.0, 21.0, 22.0, 20.0, 20.5, 20.9, 23.0)
     assert seen == pytest.approx([0.001, 0.01, 0.05, 0.005, 0.001, 0.001, 0.01])
+
+
+def test_a_validation_that_equals_the_best_changes_nothing():
+    assert observed(RaiseWhileImproving(1.0, 2.0, 8.0), 5.0, 5.0, 6.0, 6.0, 6.0) == [1.0, 1.0, 2.0, 2.0, 2.0]
+    # Neither does it forget that one before was worse: with patience 2 the next worse one lowers the weight.
+    seen = observed(RaiseWhileImproving(1.0, 2.0, 8.0, patience=2), 5.0, 6.0, 4.0, 6.0, 4.0)
+    assert seen == [1.0, 2.0, 2.0, 2.0, 1.0]
 
 
 def test_raise_while_improving_is_patient():
     weight = RaiseWhileImproving(1.0, 2.0, 100.0, patience=2)
     # Two worse ones in a row halve the weight once, and the count starts anew; one that is good forgets the count.
-    seen = observed(weight, 5.0, 6.0, 7.0, 6.0, 6.0, 6.0, 7.0, 6.0, 6.0, 6.0, 6.0)
+    seen = observed(weight, 5.0, 6.0, 7.0, 6.0, 6.0, 6.0, 8.0, 6.0, 6.0, 6.0, 6.0)
     assert seen == [1.0, 2.0, 4.0, 4.0, 2.0, 2.0, 4.0, 4.0, 2.0, 2.0, 1.0]
 
 
 def test_broken_validations_count_as_worse():
-    assert observed(RaiseWhileImproving(1.0, 2.0, 8.0), 1.0, 2.0, math.nan, 2.0) == [1.0, 2.0, 1.0, 2.0]
+    assert observed(RaiseWhileImproving(1.0, 2.0, 8.0), 1.0, 2.0, math.nan, 3.0) == [1.0, 2.0, 1.0, 2.0]
     assert observed(RaiseWhileImproving(1.0, 2.0, 8.0), math.nan, -math.inf, 3.0, 4.0) == [1.0, 1.0, 1.0, 2.0]
 
 

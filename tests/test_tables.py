@@ -38,15 +38,57 @@ def test_a_result_fits_a_narrow_terminal(tmp_path):
     assert rows["gain psnr_y"] == ["", "+2.25", "+1.50"]
 
 
-def test_a_sweep_tells_each_run_and_what_failed(capsys, monkeypatch):
+def sweep(capsys, monkeypatch, *rows):
+    """Cells by run of a table in 100 columns, the headings under ``run``; and the lines below it."""
     monkeypatch.setenv("COLUMNS", "100")
-    never_validated = SUMMARY | {"best": {}}
-    print_sweep([("0_loss=l1", SUMMARY, ""), ("1_loss=l2", never_validated, ""), ("2_loss=l3", None, "no such loss")])
+    print_sweep(rows)
     out = capsys.readouterr().out
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
-    lines = {name: values for name, *values in cells}
-    counts = ["71,196", "123456", "94.6", "max_updates"]
-    assert lines["0_loss=l1"] == ["31.50", "+1.50", "0.9000", "28.00", *counts]
-    assert lines["1_loss=l2"] == ["", "", "", "", *counts]
-    assert lines["2_loss=l3"] == [*[""] * 7, "failed"]
-    assert out.endswith("2_loss=l3 failed: no such loss\n")
+    assert max(map(len, out.splitlines())) <= 100
+    assert "…" not in out, "nothing is cut"
+    table = [line.strip("│┃").replace("┃", "│").split("│") for line in out.splitlines() if line[0] in "│┃"]
+    cells = {name.strip(): [cell.strip() for cell in values] for name, *values in table}
+    return cells, out.split("┘\n")[1].splitlines()
+
+
+COUNTS = ["71,196", "123456", "94.6"]
+
+
+def test_a_sweep_tells_each_run_and_what_failed(capsys, monkeypatch):
+    never_validated = SUMMARY | {"best": {}, "exit_reason": "interrupted"}
+    rows = ("0_loss=l1", SUMMARY, ""), ("1_loss=l2", never_validated, ""), ("2_loss=l3", None, "no such loss")
+    cells, below = sweep(capsys, monkeypatch, *rows)
+    assert cells["run"] == [
+        "psnr_y",
+        "gain",
+        "ssim_y",
+        "sharpness",
+        "lpips",
+        "parameters",
+        "updates",
+        "updates/s",
+    ]
+    assert cells["0_loss=l1"] == ["31.50", "+1.50", "0.9000", "1.05", "0.0070", *COUNTS]
+    assert cells["1_loss=l2"] == ["", "", "", "", "", *COUNTS]
+    assert cells["2_loss=l3"] == [""] * 8
+    assert below == ["1_loss=l2 ended by interrupted", "2_loss=l3 failed: no such loss"]
+
+
+def test_a_sweep_with_the_longest_numbers_fits_too(capsys, monkeypatch):
+    best = SUMMARY["best"] | {"psnr_y": 108.25, "sharpness": 12.25}
+    large = SUMMARY | {"best": best, "parameters": 138_245_569, "updates": 1_000_000, "updates_per_second": 1234.5}
+    cells, _ = sweep(capsys, monkeypatch, ("a=1", large, ""))
+    assert cells["a=1"] == ["108.25", "+78.25", "0.9000", "12.25", "0.0070", "138,245,569", "1000000", "1234.5"]
+
+
+def test_a_sweep_without_sharpness_and_lpips_has_no_columns_for_them(capsys, monkeypatch):
+    old = SUMMARY | {"best": {"psnr_y": 31.5, "ssim_y": 0.9, "psnr_rgb": 28.0, "updates": 5}}
+    cells, below = sweep(capsys, monkeypatch, ("a=1", old, ""))
+    assert cells["a=1"] == ["31.50", "+1.50", "0.9000", *COUNTS]
+    assert below == []
+
+
+def test_the_best_by_a_further_metric_is_a_line(tmp_path):
+    text = io.StringIO()
+    further = {"lpips": METRICS | {"lpips": 0.1234, "updates": 700, "file": "best_lpips.safetensors"}}
+    print_result(Console(file=text, width=80), SUMMARY | {"best_by": further}, RunFolder(tmp_path))
+    assert "best by lpips: 0.1234 at 700 updates, best_lpips.safetensors\n" in text.getvalue()

@@ -485,7 +485,7 @@ def test_a_strip_of_a_narrow_picture(width):
 class Run:
     """What `EarlyStop` sees of a run, without a run."""
 
-    def __init__(self, tmp_path, patience, min_updates=0, every=10, accumulate=1):
+    def __init__(self, tmp_path, patience, min_updates=0, every=10, position=0):
         self.validation = Validation(every, "psnr_y", RunFolder(tmp_path))
         self.stop = EarlyStop(patience, min_updates)
         self.trainer = SimpleNamespace(
@@ -495,7 +495,7 @@ class Run:
         nn.Module.__init__(self.module)
         self.module.clock = Clock(10**6, None)
         self.module.exit_reason = None
-        self.module.batches, self.module.accumulate, self.module.g_every = 0, accumulate, 1
+        self.module.position = position
         self.module.rolled_back = False
 
     def train(self, values):
@@ -532,8 +532,7 @@ def test_early_stop(tmp_path, patience, min_updates, values, expected):
 
 
 def test_early_stop_never_inside_an_accumulation(tmp_path):
-    run = Run(tmp_path, 1, accumulate=2)
-    run.module.batches = 1
+    run = Run(tmp_path, 1, position=1)
     assert run.train([5.0, 4.0, 3.0]) is None
 
 

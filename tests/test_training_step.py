@@ -1,16 +1,14 @@
 """The training step against plain PyTorch loops, bit for bit, and who gets gradient from whom."""
 
-import warnings
 from itertools import pairwise
 
-import lightning
 import pytest
 import torch
 from torch import nn
 
 from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
-from sr.losses.gan import CrossEntropy, bce
+from sr.losses.gan import CrossEntropy, Wasserstein, bce
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
 from sr.losses.weights import Phases
@@ -18,7 +16,9 @@ from sr.models.bicubic import Bicubic
 from sr.models.espcn import Espcn
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.policy import Stepper, UpdatePolicy
+from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.adversary.shows import Shows
+from sr.training.adversary.swap import RegionSwap
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
@@ -27,6 +27,7 @@ from sr.training.schedules import Cosine
 from sr.types import UserError
 from tests import opponents
 from tests.close import assert_close
+from tests.loops import fit
 from tests.opponents import judge, opponent
 
 CPU = torch.device("cpu")
@@ -53,35 +54,6 @@ def adam(parameters):
 
 def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.1)
-
-
-class Given:
-    """An iterable that is no list: Lightning would take a list for several loaders."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def __iter__(self):
-        return iter(self.data)
-
-
-class Stop(lightning.Callback):
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        trainer.should_stop = pl_module.clock.reached() is not None
-
-
-def fit(module, data):
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        lightning.Trainer(
-            accelerator="cpu",
-            max_epochs=-1,
-            logger=False,
-            callbacks=[Stop()],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        ).fit(module, train_dataloaders=Given(data))
 
 
 def build(
@@ -363,10 +335,22 @@ def test_the_discriminator_skips_epochs():
     rival = opponent(policy=UpdatePolicy(every_epochs=3, epoch=2))
     module = build(network(), 12, adversaries={"d": rival})
     at = []
-    update = module._update_discriminator
-    module._update_discriminator = lambda *a: (at.append(module.updates), update(*a))
+    update = module._update
+    module._update = lambda who, *a: (who == "d" and at.append(module.updates), update(who, *a))
     fit(module, batches(12))
     assert at == [0, 1, 6, 7]
+    assert rival.learned == 4
+
+
+def test_a_stepper_is_asked_when_the_generator_is_on_its_way(monkeypatch):
+    """Asked at once it would wait for all of the step before, and leave the device without work."""
+    rival, order = opponent(policy=UpdatePolicy(stepper=Stepper(0.3, 0.4))), []
+    module = build(network(), 3, accumulate=2, adversaries={"d": rival})
+    module.network.register_forward_hook(lambda *_: order.append("generator"))
+    throttled = rival.policy.throttled
+    monkeypatch.setattr(rival.policy, "throttled", lambda: (order.append("stepper"), throttled())[1])
+    fit(module, batches(6))
+    assert order == ["generator", "stepper", "generator"] * 3  # once for both batches of an update
 
 
 def test_impossible_combinations_are_refused():
@@ -390,13 +374,22 @@ def test_two_adversaries_are_logged_apart():
     assert values["train/g/total"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("against", [False, True])
-def test_a_step_reads_nothing_from_the_device(monkeypatch, against):
+BICUBIC = {"shows": Shows(2, shift=4, condition="bicubic"), "network": judge(6, norm=True)}
+REPLAYS = (ImagePool(2), BatchStore(4, share=0.5))
+NOISY = {"shows": Shows(2, noise=InstanceNoise(0.1), swap=RegionSwap()), "objective": CrossEntropy()}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [None, BICUBIC, {"objective": Wasserstein()}, {"r1_gamma": 1.0}, NOISY, *({"replay": r} for r in REPLAYS)],
+    ids=["alone", "condition", "penalty", "r1", "noise-swap", "pool", "store"],
+)
+def test_a_step_reads_nothing_from_the_device(monkeypatch, parts):
     def refuse(self, *_):
         raise AssertionError("a training step waited for the device")
 
     # Adam on the CPU reads its step counter with .item(); SGD has none, so what is left is the module's own doing.
-    rival = opponent(shows=Shows(2, shift=4, condition="bicubic"), network=judge(6, norm=True)) if against else None
+    rival = None if parts is None else opponent(**parts)
     module = build(
         network(),
         updates=4,

@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 
 from sr.app.benchmarks import machine, prepared, wait
-from sr.app.building import build, build_compute
+from sr.app.building import build, build_device
 from sr.app.composing import composed
 from sr.app.plain_degradation import PlainLoop
 from sr.data.crops import CropBatches
@@ -32,7 +32,7 @@ def bench_degradation(overrides: Sequence[str], seconds: float) -> None:
     """
     console = Console(soft_wrap=True)
     config = composed(["data.val=null", "data.crops=device", *overrides])
-    degradation, device = build("degradation", config.degradation), build_compute(config).device
+    degradation, device = build("degradation", config.degradation), build_device(config)
     data = prepared(config, console)
     rivals = _rivals(degradation, config)
     rates = _rates(rivals, data.stream.batches, config.seed, device, seconds)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from hydra.utils import get_object
 from omegaconf import OmegaConf
-from torch import nn
 
 from sr.app.checks import hints_of
 from sr.app.hinted import hinted
@@ -20,7 +19,7 @@ from sr.losses.pretrained import found
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
-from sr.training.precision import Compute, choose_compute, choose_device
+from sr.training.precision import choose_compute, choose_device
 from sr.training.validation import Perceptual, lpips_of
 from sr.types import UserError
 
@@ -65,19 +64,18 @@ def _made(name: str, node: Any) -> Any:
         raise UserError(f"{name}: {error}") from error
 
 
-def build_compute(config: Any) -> Compute:
-    """Device, number format and layout.
+def build_device(config: Any) -> torch.device:
+    """Where the networks run.
 
     Raises:
-        UserError: a choice that does not exist, or a device that this machine does not have.
+        UserError: a choice of `trainer` that does not exist, or a device that this machine does not have.
     """
     trainer = config.trainer
     _one_of("trainer.precision", trainer.precision, ("auto", "32", "bf16"))
     _one_of("trainer.channels_last", trainer.channels_last, ("auto", "on", "off"))
     _one_of("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu", "mps"))
     try:
-        device = choose_device(trainer.accelerator)
-        return choose_compute(device, trainer.precision, trainer.channels_last, needs_float32(config.adversary))
+        return choose_device(trainer.accelerator)
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -95,29 +93,36 @@ def build_clock(config: Any, say: Callable[[str], None]) -> Clock:
     return Clock(updates, None if time is None else parse_duration(time, name))
 
 
-def build_module(config: Any, compute: Compute, clock: Clock) -> SuperResolution:
-    """The training module with all its parts.
+def build_module(config: Any, clock: Clock) -> SuperResolution:
+    """The training module with all its parts; ``compute`` is chosen here, as adversaries may need float32.
 
     Raises:
-        UserError: a constructor refused its arguments.
+        UserError: a constructor refused its arguments, or the device or the number format cannot be had.
     """
-    network: nn.Module = build("model", config.model)
+    device, trainer = build_device(config), config.trainer
+    # In this order, before anything is moved: whatever is made later draws later from torch's generator.
+    groups = ("model", "loss", "optimizer", "schedule", "degradation", "augmentation")
+    network, objective, optimizer, schedule, degradation, augmentation = (build(name, config[name]) for name in groups)
+    adversaries = build_adversaries(config, build)
     try:
+        compute = choose_compute(device, trainer.precision, trainer.channels_last, needs_float32(adversaries))
+        for adversary in adversaries.values():
+            compute.place(adversary.network)
         module = SuperResolution(
             network=compute.place(network),
-            objective=build("loss", config.loss).to(compute.device),
-            optimizer=build("optimizer", config.optimizer),
-            schedule=build("schedule", config.schedule),
-            degradation=build("degradation", config.degradation),
-            augmentation=build("augmentation", config.augmentation),
+            objective=objective.to(device),
+            optimizer=optimizer,
+            schedule=schedule,
+            degradation=degradation,
+            augmentation=augmentation,
             clock=clock,
             compute=compute,
-            ema=_ema(config.trainer.ema),
-            adversaries=build_adversaries(config, compute, build),
-            accumulate=config.trainer.accumulate,
-            clip=config.trainer.clip,
+            ema=_ema(trainer.ema),
+            adversaries=adversaries,
+            accumulate=trainer.accumulate,
+            clip=trainer.clip,
             seed=config.seed,
-            threshold=config.trainer.guard.threshold,
+            threshold=trainer.guard.threshold,
         )
         module.configure_optimizers()  # its settings are refused now or when training starts
         return module

@@ -30,11 +30,13 @@ _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
 
-def checked(config: DictConfig) -> TrainConfig:
+def checked(config: DictConfig, with_targets: bool = True) -> TrainConfig:
     """Merge into the schema once more (a ``+key`` slips past Hydra), and check every ``_target_``.
 
     Args:
         config: as Hydra composed it.
+        with_targets: False where the rest belongs to a run that goes on: single values of its adversary, say, which
+            mean something only when they are joined with its own configuration.
 
     Returns:
         The configuration as a structured object whose unknown keys are errors.
@@ -46,20 +48,26 @@ def checked(config: DictConfig) -> TrainConfig:
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
         faults = list(missing(plain))
-        resolved: Any = {} if faults else OmegaConf.to_container(typed, resolve=True)
+        if with_targets and not faults:
+            faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True)))
     except OmegaConfBaseException as error:
         raise UserError(_unknown_key(error)) from error
-    faults = faults or [
-        f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if "_target_" not in (resolved[name] or {})
-    ]
-    faults = faults or list(_built_from_nothing(plain, typed))
-    if not faults and resolved["resume"] in (None, "auto"):  # a run that goes on has its own adversary
-        faults = list(opponent_faults(resolved["adversary"], resolved["discriminator"]))
-    faults = faults or list(target_faults(_each_once(resolved), inputs=_inputs(plain)))
     if faults:
         raise UserError("\n".join(faults))
     checked_config: TrainConfig = typed
     return checked_config
+
+
+def _faults(plain: Any, typed: Any, resolved: Any) -> Iterator[str]:
+    """Faults of the first kind that there are: what is wrong with one kind often follows from another."""
+    empty = (f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if not _has_target(resolved[name]))
+    found = [*empty] or [*_built_from_nothing(plain, typed)]
+    found = found or [*opponent_faults(resolved["adversary"], resolved["discriminator"])]
+    yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain))
+
+
+def _has_target(node: Any) -> bool:
+    return isinstance(node, Mapping) and "_target_" in node
 
 
 def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, Any]) -> Iterator[str]:

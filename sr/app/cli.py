@@ -146,7 +146,7 @@ def bench_data(
     [dim]sr bench data                        generated pictures
     sr bench data data=folder data.train=DIR data.val=null[/dim]
     """
-    from sr.app.benchmarks import bench_data as run
+    from sr.app.bench_data import bench_data as run
 
     run(overrides or [], seconds)
 
@@ -163,7 +163,7 @@ def bench_step(
     sr bench step model=rdn_small --updates 20
     sr bench step adversary=lsgan_conditional discriminator=rev_norm --updates 20[/dim]
     """
-    from sr.app.benchmarks import bench_step as run
+    from sr.app.bench_step import bench_step as run
 
     run(overrides or [], updates, rounds)
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from sr.app.building import build, build_compute
+from sr.app.building import build, build_device
 from sr.app.composing import composed
+from sr.app.preflight import check_input, try_degradation
 from sr.app.preparing import StoreProgress
 from sr.app.sheets import NOTHING_DRAWN, Seen, by_stage, common, contact_sheet, in_words, same_for_all, shown
-from sr.app.training import check_input, try_degradation
 from sr.data.module import CropData
 from sr.degradations.pipeline import VALIDATION_SEED
 from sr.draws import Draws, Record
@@ -44,14 +44,14 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) ->
     _check(output, count, samples)
     console = Console(soft_wrap=True)
     config = composed(["data.val=null", "data.crops=device", *overrides])
-    compute = build_compute(config)
+    device = build_device(config)
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)
-    try_degradation(degradation, config.data.crop, compute.device)
+    try_degradation(degradation, config.data.crop, device)
     with StoreProgress(console) as progress:
-        data.prepare(degradation, compute.device, progress.update, lambda text: _say(console, text))
+        data.prepare(degradation, device, progress.update, lambda text: _say(console, text))
     check_input(augmentation, data)
-    watched = _Watched(degradation, augmentation, data, config.seed, compute.device)
+    watched = _Watched(degradation, augmentation, data, config.seed, device)
     seen = watched.look(max(count, samples), count)
     made_by = "given pairs" if watched.given else _choice(overrides, "degradation", "bicubic")
     title = f"{_choice(overrides, 'data', 'generated')}, {made_by}, x{config.scale}"
@@ -61,7 +61,7 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) ->
         side = config.data.crop * config.scale
         _say(
             console,
-            f"{watched.rate:,.0f} pictures/s from {side}x{side} crops on {compute.device.type}, "
+            f"{watched.rate:,.0f} pictures/s from {side}x{side} crops on {device.type}, "
             f"{config.data.batch_size} at a time",
         )
     _say(console, f"sheet: {output}")

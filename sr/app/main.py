@@ -13,7 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from sr.app.overrides import override_faults, swept_keys
+from sr.app.overrides import override_faults, with_run_settings
+from sr.app.parsed import swept_keys
 from sr.app.schema import register_schema
 from sr.app.threads import wait_passively_if_busy
 from sr.errors import USER_ERROR, UserError
@@ -57,7 +58,7 @@ class Session:
         choices = HydraConfig.get()
         sweep = choices.mode == RunMode.MULTIRUN
         overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
-        name = ",".join(o for o in overrides if o.split("=")[0] in self.swept) if sweep else model
+        name = ",".join(o for o in overrides if o.split("=")[0].lstrip("+") in self.swept) if sweep else model
         outcome = Outcome(name)
         self.outcomes.append(outcome)
         folder = Path(choices.sweep.dir) / f"{choices.job.num}_{name.replace('/', '_')}" if sweep else None
@@ -80,14 +81,17 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
+    only_shows = any(argument in ("-h", "--help", "--hydra-help", "--version", "--info") for argument in arguments)
+    if not only_shows:
+        arguments = _completed(arguments)
     sys.argv[1:] = arguments  # Hydra's parser wants its flags before the overrides
     overrides = [argument for argument in arguments if not argument.startswith("-")]
-    faults = override_faults(CONF, overrides) if not _only_shows(arguments) else []
+    faults = [] if only_shows else override_faults(CONF, overrides)
     if faults:
         _print_error(UserError("\n".join(faults)))
         return USER_ERROR
     register_schema()
-    told = None if _only_shows(arguments) else wait_passively_if_busy()
+    told = None if only_shows else wait_passively_if_busy()
     if told is not None:
         print(told, flush=True)
     session = Session(swept_keys(overrides))
@@ -99,8 +103,10 @@ def main() -> int:
     return _finish(session)
 
 
-def _only_shows(arguments: list[str]) -> bool:
-    return any(argument in ("-h", "--help", "--hydra-help", "--version", "--info") for argument in arguments)
+def _completed(arguments: list[str]) -> list[str]:
+    """With ``resume=DIR``: settings that only that run has are written so that Hydra takes them."""
+    written = iter(with_run_settings(CONF, [argument for argument in arguments if not argument.startswith("-")]))
+    return [argument if argument.startswith("-") else next(written) for argument in arguments]
 
 
 def _finish(session: Session) -> int:

@@ -1,41 +1,33 @@
 """From configuration to adversaries, after making sure that each discriminator fits what it will be shown."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omegaconf import OmegaConf
 from torch import nn
 
 from sr.errors import UserError
+from sr.losses.gan import RelativisticAverage
+from sr.losses.weights import Constant
 from sr.training.adversary.adversary import Adversary
-from sr.training.precision import Compute
 
 _LARGEST_CROP = 2048
 
 
-def needs_float32(adversaries: Any) -> str | None:
+def needs_float32(adversaries: Mapping[str, Adversary]) -> str | None:
     """The setting of an adversary for which half precision is too coarse; None where there is none.
 
     Args:
-        adversaries: the configuration's node, by name.
+        adversaries: by name.
     """
-    plain: Any = OmegaConf.to_container(adversaries, resolve=True)
-    for name, node in plain.items():
-        penalty = (node.get("objective") or {}).get("penalty", 0)
-        if penalty:
-            return f"adversary.{name}.objective.penalty={penalty:g}"
-        if node.get("r1_gamma", 0):
-            return f"adversary.{name}.r1_gamma={node['r1_gamma']:g}"
-    return None
+    reasons = {name: adversary.needs_float32 for name, adversary in adversaries.items()}
+    return next((f"adversary.{name}.{reason}" for name, reason in reasons.items() if reason is not None), None)
 
 
-def build_adversaries(config: Any, compute: Compute, build: Callable[[str, Any], Any]) -> dict[str, Adversary]:
-    """All adversaries of a run, their networks on the device.
+def build_adversaries(config: Any, build: Callable[[str, Any], Any]) -> dict[str, Adversary]:
+    """All adversaries of a run, their networks still where they were made.
 
     Args:
         config: checked configuration.
-        compute: device, number format and layout.
         build: makes an object of a node, see `sr.app.building.build`.
 
     Raises:
@@ -44,16 +36,12 @@ def build_adversaries(config: Any, compute: Compute, build: Callable[[str, Any],
     made: dict[str, Adversary] = {}
     for name in config.adversary:
         adversary = _built(name, config, build)
-        reason = adversary.needs_float32
-        if compute.bf16 and reason is not None:
-            raise UserError(f"adversary.{name}.{reason} needs float32; set trainer.precision=32")
         check_fits(name, adversary, config.scale, config.data.crop)
         if adversary.replay is not None and config.trainer.devices > 1:
             raise UserError(
                 f"adversary.{name}.replay keeps the fakes of its own process, which a checkpoint does not hold with "
                 f"trainer.devices={config.trainer.devices}; set trainer.devices=1 or leave the replay out"
             )
-        compute.place(adversary.network)
         made[name] = adversary
     return made
 
@@ -64,13 +52,14 @@ def _built(name: str, config: Any, build: Callable[[str, Any], Any]) -> Adversar
         made: Adversary = build(f"adversary.{name}", node)
     except UserError as error:
         text = str(error).replace(f"adversary.{name}.network", "discriminator")
-        wanted = re.search(r"so that (\d+) pixels are shown", text)
+        refusals = (error, error.__cause__)  # a discriminator for one size names the nearest that it could be made for
+        wanted = next((side for e in refusals if (side := getattr(e, "side", None)) is not None), None)
         if wanted is None:
             raise UserError(text) from error
         shift, scale, crop = node.shows.shift, config.scale, config.data.crop
         shown = f"data.crop={crop} at scale={scale} shows {scale * crop - shift} pixels"
         shifted = f" (less adversary.{name}.shows.shift={shift})" if shift else ""
-        needed, rest = divmod(int(wanted[1]) + shift, scale)
+        needed, rest = divmod(wanted + shift, scale)
         hint = f"; take data.crop={needed}" if rest == 0 else ""
         raise UserError(f"{text.rstrip('.')}: {shown}{shifted}{hint}") from error
     return made
@@ -95,10 +84,10 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
             f"adversary.{name}.shows.condition={shows.condition}"
         )
     side = scale * crop - shows.shift
-    fault = _size_fault(adversary, side)
+    fault = _size_fault(name, adversary, side)
     if fault is None:
         return
-    fitting = [c for c in range(1, _LARGEST_CROP) if _size_fault(adversary, scale * c - shows.shift) is None]
+    fitting = [c for c in range(1, _LARGEST_CROP) if _size_fault(name, adversary, scale * c - shows.shift) is None]
     nearest = sorted(sorted(fitting, key=lambda c: abs(c - crop))[:2])
     hint = f"take data.crop={' or '.join(map(str, nearest))}" if nearest else "take another discriminator"
     shift = f" less adversary.{name}.shows.shift={shows.shift}" if shows.shift else ""
@@ -107,7 +96,7 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
     )
 
 
-def _size_fault(adversary: Adversary, side: int) -> str | None:
+def _size_fault(name: str, adversary: Adversary, side: int) -> str | None:
     network: Any = adversary.network
     kind = type(network).__name__
     fixed, least, multiple = (getattr(network, key, None) for key in ("side", "smallest_side", "multiple_of"))
@@ -119,24 +108,47 @@ def _size_fault(adversary: Adversary, side: int) -> str | None:
         return f"{kind} needs sides that are a multiple of {multiple}"
     swap = adversary.shows.swap
     if swap is not None and side < swap.smallest_side:
-        return f"shows.swap needs at least {swap.smallest_side}x{swap.smallest_side} pixels for its boxes"
+        least = swap.smallest_side
+        return f"adversary.{name}.shows.swap needs at least {least}x{least} pixels for its boxes"
     return None
 
 
-def doubts(name: str, adversary: Adversary, max_updates: int | None) -> Iterator[str]:
+def doubts(adversaries: Mapping[str, Adversary], trainer: Any, from_scratch: bool) -> Iterator[str]:
     """A line for each setting that is allowed and probably not meant.
 
     Args:
-        name: of the adversary.
-        adversary: as built.
-        max_updates: of the run, or None.
+        adversaries: by name, as built.
+        trainer: configuration.
+        from_scratch: the generator starts untrained.
     """
-    start = adversary.policy.start
-    if max_updates is not None and start >= max_updates:
-        yield f"adversary {name} learns from update {start} on, and the run ends at {max_updates}: it will never learn"
+    for name, adversary in adversaries.items():
+        yield from _doubts_of_one(f"adversary {name}", adversary, trainer)
+    loud = [name for name, adversary in adversaries.items() if _at_once(adversary)]
+    if from_scratch and loud:
+        yield (
+            f"adversary {', '.join(loud)} counts in full from update 0, and the generator starts untrained: a "
+            "discriminator that meets noise first learns little; experiment=gan_phases lets it learn alone first"
+        )
+
+
+def _at_once(adversary: Adversary) -> bool:
+    """Its opinion counts from the first update on, as much as ever."""
+    return isinstance(adversary.weight_schedule, Constant) and adversary.weight(0) > 0
+
+
+def _doubts_of_one(who: str, adversary: Adversary, trainer: Any) -> Iterator[str]:
+    start, end = adversary.policy.start, trainer.max_updates
+    if end is not None and start >= end:
+        yield f"{who} learns from update {start} on, and the run ends at {end}: it will never learn"
     normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in adversary.network.modules())
     if normed and adversary.objective.penalty > 0:
         yield (
-            f"adversary {name}: batch norm mixes the pictures of a batch, and the gradient penalty means each alone; "
+            f"{who}: batch norm mixes the pictures of a batch, and the gradient penalty means each alone; "
             "discriminator=patchgan, unet or conv has none"
+        )
+    parts = [f"trainer.{key}={trainer[key]}" for key in ("accumulate", "devices") if trainer[key] > 1]
+    if isinstance(adversary.objective, RelativisticAverage) and parts:
+        yield (
+            f"{who}: RelativisticAverage takes the means of each batch of each process alone, so that "
+            f"{' and '.join(parts)} is not the same as one large batch; raise data.batch_size instead where it fits"
         )

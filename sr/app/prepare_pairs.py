@@ -12,9 +12,9 @@ from rich.console import Console
 
 from sr.app.building import build
 from sr.app.composing import composed
+from sr.app.preflight import try_degradation
 from sr.app.prepare_output import Steps, counted, journal, say
 from sr.app.preparing import StoreProgress
-from sr.app.training import try_degradation
 from sr.data.module import CropData, Part
 from sr.errors import UserError
 from sr.files import write_atomically

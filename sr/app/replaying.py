@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
-from sr.app.building import build_clock, build_compute, build_module, seed_everything
+from sr.app.building import build_clock, build_module, seed_everything
 from sr.app.checks import checked
 from sr.app.schema import register_schema
 from sr.data.crops import Batch
@@ -43,8 +43,8 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     register_schema()
     config: Any = checked(_changed(OmegaConf.create(bundle.config), overrides))
     seed_everything(config.seed)
-    compute = build_compute(config)
-    module = build_module(config, compute, build_clock(config, lambda _: None))
+    module = build_module(config, build_clock(config, lambda _: None))
+    compute = module.compute
     updates = len(bundle.batches) // (module.accumulate * module.g_every)
     console.print(
         f"{path}: {bundle.trouble} at update {bundle.update}; {updates} updates from the last good state, "
@@ -54,7 +54,7 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     )
     seen = _run(module, bundle, compute)
     _print(console, seen[-last:])
-    console.print(_verdict(seen, config.trainer.guard.threshold), highlight=False)
+    console.print(_verdict(seen, config.trainer.guard.threshold, module.is_finite()), highlight=False)
 
 
 def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -76,7 +76,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float) -> str:
+def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights_finite: bool) -> str:
     bad = next((updates for updates, values in seen if not _finite(values)), None)
     if bad is not None:
         return f"update {bad} is not finite: seen again"
@@ -84,7 +84,9 @@ def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float) -> str:
         total = values.get("train/g/total", 0.0)
         if total > threshold:
             return f"train/g/total is {total:.4g} at update {updates}, above the threshold {threshold:g}: seen again"
-    return f"every value stayed finite, and train/g/total below {threshold:g}"
+    if not weights_finite:
+        return f"a weight is not finite after update {seen[-1][0]}: seen again"
+    return f"every value and every weight stayed finite, and train/g/total below {threshold:g}"
 
 
 class _Recorder(UpdateCallback):

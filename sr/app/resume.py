@@ -27,11 +27,13 @@ class Resumed:
         folder: where.
         config: its own configuration, with the overrides of this command line on top.
         state: its checkpoint.
+        changes: what the command line changes, in one line; empty where nothing.
     """
 
     folder: RunFolder
     config: DictConfig
     state: dict[str, Any]
+    changes: str
 
 
 def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[str], None]) -> Resumed | None:
@@ -53,19 +55,25 @@ def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[st
             return None
     else:
         folder = RunFolder(Path(config.resume))
-        if folder.path.is_file():
-            near = next((p for p in folder.path.parents if RunFolder(p).checkpoint.exists()), None)
-            hint = "" if near is None else f": resume={near}"
-            raise UserError(f"resume={config.resume} is a file; take the run's folder{hint}")
-        if not folder.path.is_dir():
-            raise UserError(f"resume={config.resume}: there is no such folder{_runs_near(folder.path)}")
+        fault = folder_fault(config.resume)
+        if fault is not None:
+            raise UserError(fault)
     state = read_checkpoint(folder.checkpoint)
     joined = _joined(state["config"], config, overrides)
     changed = _changes(state["config"], joined)
-    if changed:
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        say(f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}")
-    return Resumed(folder, joined, state)
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    told = f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}" if changed else ""
+    return Resumed(folder, joined, state, told)
+
+
+def folder_fault(place: str) -> str | None:
+    """What is wrong with the folder of ``resume=place``, with the nearest that is a run's; None where it exists."""
+    path = Path(place)
+    if path.is_file():
+        near = next((p for p in path.parents if RunFolder(p).checkpoint.exists()), None)
+        hint = "" if near is None else f": resume={near}"
+        return f"resume={place} is a file; take the run's folder{hint}"
+    return None if path.is_dir() else f"resume={place}: there is no such folder{_runs_near(path)}"
 
 
 def _changes(saved: Any, joined: DictConfig) -> list[str]:

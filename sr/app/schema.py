@@ -27,9 +27,10 @@ class TrainerConfig:
     val_every: int = MISSING
     log_every: int = MISSING
     checkpoint_every: int = MISSING
-    monitor: str = MISSING
+    monitor: Any = MISSING  # a metric, or several
     lpips: str | None = MISSING
     val_images: int = MISSING
+    colour_alarm: float | None = MISSING
     precision: str = MISSING
     channels_last: str = MISSING
     accelerator: str = MISSING

@@ -50,6 +50,9 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
         f"{summary['waiting_share']:.1%} of the time waiting for data",
         highlight=False,
     )
+    for metric, best in summary.get("best_by", {}).items():
+        text = f"best by {metric}: {_number(metric, best[metric])} at {best['updates']} updates, {best['file']}"
+        console.print(text, highlight=False, markup=False)
     if summary["exit_reason"] == "interrupted":
         console.print(f"go on: uv run python train.py resume={folder.path}", highlight=False, markup=False)
     network = folder.best if folder.best.exists() else folder.last
@@ -57,30 +60,33 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
     console.print(f"use it: uv run sr upscale PHOTO -o OUT.png --model {network}", highlight=False, markup=False)
 
 
-SWEEP = ("psnr_y", "gain", "ssim_y", "psnr_rgb", "parameters", "updates", "updates/s")
-"""Numbers of a sweep's table."""
+SWEEP = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "updates", "updates/s")
+"""Numbers of a sweep's table, which fits 100 columns; sharpness and LPIPS where some run has them."""
+_LIMITS = ("max_updates", "max_time")
 
 
 def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
-    """One line per run: (name, summary, error)."""
+    """One line per run, (name, summary, error), then what ended otherwise than at its limit."""
+    cells = [{} if summary is None else _sweep_cells(summary) for _, summary, _ in rows]
+    columns = [c for c in SWEEP if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
     table = Table(title="sweep: best network of each run, gain over bicubic")
     table.add_column("run", overflow="fold")
-    for name in SWEEP:
-        table.add_column(name, justify="right")
-    table.add_column("ended by")
-    for name, summary, _ in rows:
-        table.add_row(name, *([""] * len(SWEEP) + ["failed"] if summary is None else _sweep_cells(summary)))
+    for column in columns:
+        table.add_column(column, justify="right")
+    for (name, _, _), own in zip(rows, cells, strict=True):
+        table.add_row(name, *(own.get(column, "") for column in columns))
     console_for_tables().print(table)
-    for name, _, error in rows:
+    for name, summary, error in rows:
         if error:
             print(f"{name} failed: {error}")
+        elif summary is not None and summary["exit_reason"] not in _LIMITS:
+            print(f"{name} ended by {summary['exit_reason']}")
 
 
-def _sweep_cells(summary: dict[str, Any]) -> list[str]:
-    best = summary["best"]
-    metrics = [""] * 4
+def _sweep_cells(summary: dict[str, Any]) -> dict[str, str]:
+    best, bicubic = summary["best"], summary["bicubic"]
+    cells = {name: _number(name, best[name]) for name in SWEEP if name in best and name != "updates"}
     if best:
-        metrics = [_number(name, best[name]) for name in ("psnr_y", "ssim_y", "psnr_rgb")]
-        metrics.insert(1, f"{best['psnr_y'] - summary['bicubic']['psnr_y']:+.2f}")
-    counts = [f"{summary['parameters']:,}", str(summary["updates"]), f"{summary['updates_per_second']:.1f}"]
-    return [*metrics, *counts, str(summary["exit_reason"])]
+        cells["gain"] = f"{best['psnr_y'] - bicubic['psnr_y']:+.2f}"
+    counts = {"parameters": f"{summary['parameters']:,}", "updates": str(summary["updates"])}
+    return cells | counts | {"updates/s": f"{summary['updates_per_second']:.1f}"}

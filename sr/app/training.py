@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from sr.app.building import build, build_clock, build_compute, build_lpips, build_module, seed_everything
+from sr.app.building import build, build_clock, build_lpips, build_module, seed_everything
 from sr.app.checks import checked
 from sr.app.opponents import doubts
+from sr.app.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
 from sr.app.preparing import StoreProgress
 from sr.app.resume import Resumed, find_resumed
 from sr.app.tables import console_for_tables, print_result
-from sr.data.module import CropData
-from sr.draws import Draws
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.guard import Guard
@@ -26,15 +24,14 @@ from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
-from sr.training.callbacks.validation import Validation
+from sr.training.callbacks.validation import BestNetworks, Validation, best_file
 from sr.training.fitting import fit, make_trainer
 from sr.training.loggers import CsvLog, Wandb
 from sr.training.memory import check_batch_fits, out_of_memory
-from sr.training.module import SuperResolution
 from sr.training.processes import rank
 from sr.training.run_folder import RunFolder
-from sr.training.schedules import Plateau
-from sr.training.validation import PERCEPTUAL
+from sr.training.trials import trials
+from sr.training.validation import Best, ColourAlarm
 from sr.types import UserError
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
@@ -57,21 +54,14 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
         UserError: a mistake in the configuration or the data, or a disk that is full.
     """
     console = console_for_tables(quiet=rank() > 0)
-    config: Any = checked(composed)
-    check_devices(config.trainer, sweep_folder is not None)
-    for key in ("run_dir", "resume"):
-        if config[key] == "":
-            raise UserError(f"{key}= has no value; give a folder, or leave {key} out")
+    config: Any = checked(composed, with_targets=composed.resume in (None, "auto"))
+    check_given(config, ("run_dir", "resume"))
     if rank() > 0:
-        if _FOLDER not in os.environ:
-            raise UserError(
-                f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
-                "`uv run python train.py trainer=ddp`: it starts the others"
-            )
-        config.resume = os.environ[_RESUMED] or None
+        config.resume = _resumed_by_the_first()
     resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
     if resumed is not None:
         config = checked(resumed.config)
+    check_devices(config.trainer, sweep_folder is not None)
     folder = (
         RunFolder(Path(os.environ[_FOLDER])) if rank() > 0 else _run_folder(config, resumed, model_name, sweep_folder)
     )
@@ -104,14 +94,17 @@ class Run:
         config.run_dir = str(folder.path)
         config.resume = None
         seed_everything(config.seed)
-        self.compute = build_compute(config)
         self.clock = build_clock(config, self.say)
-        self.module = build_module(config, self.compute, self.clock)
+        self.module = build_module(config, self.clock)
+        self.compute = self.module.compute
         self.data = build("data", config.data)
         trainer, plain = config.trainer, OmegaConf.to_container(config, resolve=False)
+        model = OmegaConf.to_container(config.model, resolve=True)
         lpips = build_lpips(trainer.lpips, self.compute.device)
-        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips)
-        check_plateau(trainer.monitor, self.module)
+        alarm = ColourAlarm(trainer.colour_alarm, self.say)
+        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm)
+        self.best_networks = BestNetworks(self.validation, model)
+        check_plateau(self.validation.monitor, self.module)
         self.log = TrainingLog(trainer.log_every)
         every = (trainer.log_every, trainer.val_every, trainer.checkpoint_every)
         self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, say=self.say)
@@ -120,7 +113,7 @@ class Run:
             config.trainer.checkpoint_every,
             folder,
             plain,
-            OmegaConf.to_container(config.model, resolve=True),
+            model,
             self.validation,
             self.guard,
             None if resumed is None else resumed.state,
@@ -135,7 +128,8 @@ class Run:
         self._prepare()
         self._open_folder()
         progress = ProgressBar(self.console, self.log, self.validation)
-        callbacks = [self.guard, self.validation, self.log, self.saving, *self.extra_callbacks, Stopping(), progress]
+        kept = [self.best_networks, self.saving]
+        callbacks = [self.guard, self.validation, self.log, *kept, *self.extra_callbacks, Stopping(), progress]
         config = OmegaConf.to_container(self.config, resolve=True)
         made = build("logger", self.config.logger)
         loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
@@ -168,11 +162,12 @@ class Run:
             self.say(
                 f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
             )
-            for doubt in doubts(name, adversary, self.clock.max_updates):
-                self.say(doubt)
+        from_scratch = self.resumed is None and self.config.model.get("weights") is None
+        for doubt in doubts(self.module.adversaries, self.config.trainer, from_scratch):
+            self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
-        check_batch_fits(self.module.network, lr_shape, self.compute, self.module.trial)
+        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module))
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
@@ -189,6 +184,8 @@ class Run:
         if rank() > 0:
             return
         if self.resumed is not None:
+            if self.resumed.changes:
+                self.say(self.resumed.changes)
             self.say(f"going on from {self.folder.checkpoint}")
             self.folder.summary.unlink(missing_ok=True)
         self.say(f"run folder: {self.folder.path}")
@@ -215,8 +212,13 @@ class Run:
             "bicubic": validation.baseline,
             "final": validation.latest,
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
+            "best_by": {best.metric: _kept(best, self.folder) for best in validation.others if best.values},
             "run_dir": str(self.folder.path),
         }
+
+
+def _kept(best: Best, folder: RunFolder) -> dict[str, Any]:
+    return best.values | {"updates": best.updates, "file": best_file(folder, best.metric).name}
 
 
 def _about(adversary: Adversary) -> dict[str, Any]:
@@ -227,78 +229,22 @@ def _about(adversary: Adversary) -> dict[str, Any]:
     }
 
 
-def check_devices(trainer: Any, sweep: bool) -> None:
-    """Make sure that so many processes can train together.
-
-    Args:
-        trainer: configuration.
-        sweep: the command has several runs.
-
-    Raises:
-        UserError: they cannot.
-    """
-    devices = trainer.devices
-    if devices < 1:
-        raise UserError(f"trainer.devices={devices} must be at least 1")
-    if devices == 1:
-        return
-    if sweep:
-        raise UserError(f"a sweep trains one run after another in one process, not on trainer.devices={devices}")
-    if trainer.max_time is not None or trainer.max_updates is None:
-        raise UserError(
-            f"trainer.devices={devices} processes have clocks that differ: end the run with trainer.max_updates=N, "
-            "and leave trainer.max_time out"
-        )
-    there = torch.cuda.device_count()
-    if trainer.accelerator != "cpu" and there and devices > there:
-        raise UserError(f"trainer.devices={devices}, and this machine has {there} GPU(s); take {there} at most")
-
-
 def _count(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def check_plateau(monitor: str, module: SuperResolution) -> None:
-    """A plateau must look for what is better in the monitored metric.
+def _resumed_by_the_first() -> str | None:
+    """The run that the first process goes on with, as it told the others.
 
     Raises:
-        UserError: it looks for the opposite.
+        UserError: the first process was not started by this program.
     """
-    better = "min" if monitor in PERCEPTUAL else "max"
-    named = {"schedule": module.schedule} | {
-        f"adversary.{n}.schedule": a.schedule for n, a in module.adversaries.items()
-    }
-    for name, schedule in named.items():
-        if isinstance(schedule, Plateau) and schedule.mode != better:
-            raise UserError(
-                f"{name}.mode={schedule.mode}, but of trainer.monitor={monitor} the {better}imum is best; "
-                f"set {name}.mode={better}"
-            )
-
-
-def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:
-    """Degrade a few gray crops, so that stages that do not fit together are told before a store is built.
-
-    Raises:
-        UserError: the stages end with another size, or a pool cannot be read.
-    """
-    side = crop * degradation.scale
-    with torch.no_grad():
-        degradation(torch.full((4, 3, side, side), 0.5, device=device), Draws(0, np.arange(4)))
-
-
-def check_input(augmentation: Any, data: CropData) -> None:
-    """An augmentation that changes what the degradation sees needs a degradation that has not run yet.
-
-    Raises:
-        UserError: low-resolution pictures are given or made in advance.
-    """
-    if augmentation.changes_input and data.stream.batches.lr is not None:
-        names = ", ".join(name for name, step in augmentation.steps.items() if step.changes_input)
+    if _FOLDER not in os.environ:
         raise UserError(
-            f"augmentation {names} changes what the degradation sees, but low-resolution pictures are given or made in "
-            "advance; set degradation.in_advance=false, or leave the augmentation out"
+            f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
+            "`uv run python train.py trainer=ddp`: it starts the others"
         )
+    return os.environ[_RESUMED] or None
 
 
 def _run_folder(config: Any, resumed: Resumed | None, model_name: str, sweep_folder: Path | None) -> RunFolder:

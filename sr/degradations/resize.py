@@ -10,11 +10,9 @@ from torch import Tensor
 
 from sr.degradations.combine import check_weights
 from sr.degradations.pictures import Pictures
-from sr.degradations.separable import resized, resized_each
-from sr.degradations.taps import Mode
+from sr.degradations.separable import resized_each
 from sr.draws import Draws
-
-__all__ = ["DownUp", "Resize", "ResizeAxes", "resized"]
+from sr.image.taps import Mode
 
 Rounding = Literal["floor", "round", "even"]
 """What becomes of a fraction of a pixel: `even` cuts it off and raises odd sizes to even ones."""
@@ -26,12 +24,12 @@ class Resize:
 
     Args:
         of: what a factor multiplies: the low resolution, or the picture's size when it comes here.
-        modes: one of :data:`sr.degradations.taps.Mode`, or several with weights, drawn per sample.
+        modes: one of :data:`sr.image.taps.Mode`, or several with weights, drawn per sample.
         factors: ranges [low, high] by any names, such as ``up``, ``down`` and ``keep``.
         weights: how often each range is chosen, by the same names.
         uniform_in: within a range the ``factor`` or its inverse, the ``divisor``, is uniform.
         rounding: of the size.
-        gamma: resize in linear light, see :func:`resized`; None resizes the values as they are.
+        gamma: resize in linear light, see :func:`sr.image.separable.resized`; None resizes the values as they are.
         clamp: bring overshoot back to [0, 1].
 
     Raises:
@@ -93,9 +91,9 @@ class ResizeAxes:
     Args:
         height: factor of the rows.
         width: factor of the columns.
-        mode: see :data:`sr.degradations.taps.Mode`.
+        mode: see :data:`sr.image.taps.Mode`.
         rounding: of the size.
-        gamma: resize in linear light, see :func:`resized`; None resizes the values as they are.
+        gamma: resize in linear light, see :func:`sr.image.separable.resized`; None resizes the values as they are.
         clamp: bring overshoot back to [0, 1].
 
     Raises:
@@ -133,7 +131,7 @@ class DownUp:
 
     Args:
         factor: range [low, high] of the smaller size over the size, within (0, 1].
-        down: mode of shrinking, see :data:`sr.degradations.taps.Mode`.
+        down: mode of shrinking, see :data:`sr.image.taps.Mode`.
         up: mode of enlarging.
         probability: with which a sample is changed at all.
         clamp: bring overshoot back to [0, 1].

@@ -3,14 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
-from torch import Tensor
-
 from sr.errors import UserError
 from sr.types import Image
-
-Logits = Float[Tensor, "batch 1 map_height map_width"]
-"""One raw number per place (a logit: no sigmoid); the larger, the more it looks real."""
 
 
 @runtime_checkable
@@ -26,19 +20,27 @@ class Discriminator(Protocol):
         """Height and width from which on the map has a cell, and every norm two values per channel to work on."""
 
     @property
-    def multiple_of(self) -> int:
-        """Height and width must be multiples of this; 1 for any."""
-
-    @property
     def side(self) -> int | None:
         """The one height and width that it can judge, where the last layers fix it; None elsewhere."""
+
+    @property
+    def cell(self) -> int | None:
+        """Pixels from one cell of the map to the next; None where it gives one verdict on the whole picture."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels before the first cell: cell i judges pixels ``margin + i * cell`` to ``margin + (i + 1) * cell``.
+
+        The middle of these is the middle of what the cell sees, to half a pixel. Negative where the first cell reaches
+        beyond the border, as it does with strided convolutions that begin on the first pixel.
+        """
 
 
 def check_shown(network: Discriminator, shown: Image) -> None:
     """Compare a batch with what ``network`` can judge; looks at the shape only, so it never waits for the device.
 
     Raises:
-        UserError: wrong number of channels, or a size that is too small or does not fit.
+        UserError: wrong number of channels, or another size than it can judge.
     """
     name = type(network).__name__
     _, channels, height, width = shown.shape
@@ -56,12 +58,6 @@ def check_shown(network: Discriminator, shown: Image) -> None:
         raise UserError(
             f"{name} needs at least {network.smallest_side}x{network.smallest_side} pixels but was shown "
             f"{height}x{width}; train on larger crops."
-        )
-    step = network.multiple_of
-    if height % step or width % step:
-        raise UserError(
-            f"{name} needs sides that are multiples of {step} but was shown {height}x{width}; "
-            f"the nearest that fits is {nearest_multiple(height, step)}x{nearest_multiple(width, step)}."
         )
 
 
@@ -109,16 +105,6 @@ def check_strides(name: str, strides: Sequence[int], fewest: int) -> None:
             f"{name} needs {fewest} or more strides of at least 1, not {list(strides)}; "
             f"{[2] * max(fewest, len(strides))} would do."
         )
-
-
-def check_choice(name: str, key: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a value that is not among ``choices``.
-
-    Raises:
-        ValueError: lists them.
-    """
-    if value not in choices:
-        raise ValueError(f"{name} has no {key} {value!r}; choose from {', '.join(choices)}.")
 
 
 def check_dropout(name: str, dropout: float) -> None:

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from sr.discriminators.contract import nearest_multiple
+
 GROUPS = 8  # of group normalisation, as in the discriminators of the lessons learned
 
 
@@ -25,9 +27,8 @@ def norm_layers(name: str, kind: str, channels: int) -> list[nn.Module]:
     if kind == "instance":
         return [nn.InstanceNorm2d(channels)]
     if channels % GROUPS:
-        nearest = max(GROUPS, (channels + GROUPS // 2) // GROUPS * GROUPS)
         raise ValueError(
             f"{name} with norm=group needs channels in multiples of {GROUPS}, not {channels}; "
-            f"choose {nearest} or another norm."
+            f"choose {nearest_multiple(channels, GROUPS)} or another norm."
         )
     return [nn.GroupNorm(GROUPS, channels)]

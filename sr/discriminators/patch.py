@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from sr.discriminators.contract import Logits, check_choice, check_counts, check_dropout, check_shown
+from sr.choices import check_choice
+from sr.discriminators.contract import check_counts, check_dropout, check_shown
 from sr.discriminators.norms import norm_layers
-from sr.types import Image
+from sr.types import Image, Logits
 
-NORMS = ("batch", "none", "group")
+Norm = Literal["batch", "none", "group"]
 POOL = "pool"
 _UNIT = re.compile(r"(\d+)x(\d+)(?:d(\d+))?")
 
@@ -49,21 +50,22 @@ class Patch(nn.Module):
         self,
         in_channels: int,
         layers: Sequence[str],
-        norm: Literal["batch", "none", "group"] = "batch",
+        norm: Norm = "batch",
         dropout: float = 0.0,
         negative_slope: float = 0.1,
         trim: int = 0,
     ) -> None:
         super().__init__()
         check_counts("Patch", {"in_channels": in_channels})
-        check_choice("Patch", "norm", norm, NORMS)
+        check_choice("norm", norm, Norm)
         check_dropout("Patch", dropout)
         if trim < 0:
             raise ValueError(f"Patch cannot trim {trim} cells; choose trim=0 for none.")
         units = [None if word == POOL else _unit(word) for word in layers]
         self.in_channels = in_channels
-        self.multiple_of = 1
         self.trim = trim
+        self.cell = 2 ** units.count(None)
+        self.margin = trim * self.cell
         self.smallest_side = _smallest_side(units, norm, trim)
         body: list[nn.Module] = []
         channels = in_channels

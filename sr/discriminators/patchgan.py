@@ -1,16 +1,20 @@
 """PatchGAN: strided 4x4 convolutions judge overlapping patches."""
 
 from collections.abc import Sequence
+from itertools import accumulate
+from math import prod
+from operator import mul
 from typing import Literal
 
 from torch import nn
 
-from sr.discriminators.contract import Logits, check_choice, check_counts, check_shown, check_strides
+from sr.choices import check_choice
+from sr.discriminators.contract import check_counts, check_shown, check_strides
 from sr.discriminators.norms import norm_layers
-from sr.types import Image
+from sr.types import Image, Logits
 
-NORMS = ("instance", "batch", "none")
-REDUCTIONS = ("none", "mean")
+Norm = Literal["instance", "batch", "none"]
+Reduction = Literal["none", "mean"]
 WIDEST = 8  # times features, as in pix2pix
 SLOPE = 0.2
 DEVIATION = 0.02  # of the normal distribution that the weights start from
@@ -45,18 +49,19 @@ class PatchGan(nn.Module):
         in_channels: int,
         features: int = 64,
         strides: Sequence[int] = (2, 2, 2),
-        norm: Literal["instance", "batch", "none"] = "instance",
-        reduce: Literal["none", "mean"] = "none",
+        norm: Norm = "instance",
+        reduce: Reduction = "none",
     ) -> None:
         super().__init__()
         check_counts("PatchGan", {"in_channels": in_channels, "features": features})
         check_strides("PatchGan", strides, fewest=1)
-        check_choice("PatchGan", "norm", norm, NORMS)
-        check_choice("PatchGan", "reduce", reduce, REDUCTIONS)
+        check_choice("norm", norm, Norm)
+        check_choice("reduce", reduce, Reduction)
         self.in_channels = in_channels
-        self.multiple_of = 1
         self.reduce = reduce
         self.smallest_side = _smallest_side(strides)
+        self.cell = prod(strides) if reduce == "none" else None
+        self.margin = _margin(strides) if reduce == "none" else 0
         layers: list[nn.Module] = []
         channels = in_channels
         for index, stride in enumerate(strides):
@@ -83,6 +88,12 @@ class PatchGan(nn.Module):
         check_shown(self, shown)
         verdict = self.layers(2 * shown - 1)
         return verdict.mean(dim=(2, 3), keepdim=True) if self.reduce == "mean" else verdict
+
+
+def _margin(strides: Sequence[int]) -> int:
+    """Pixels before the first cell. Each convolution sees 1 before a place and 2 behind: half its pixels further on."""
+    pixels = accumulate(strides, mul, initial=1)  # between the places that each convolution looks at
+    return (1 + sum(pixels) - prod(strides)) // 2
 
 
 def _smallest_side(strides: Sequence[int]) -> int:

@@ -3,14 +3,15 @@
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sr.discriminators.contract import Logits, check_counts, check_shown, check_side
-from sr.types import Image
+from sr.discriminators.contract import check_counts
+from sr.discriminators.one_size import OneSize
+from sr.types import Image, Logits
 
 BLOCKS = ((1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2))  # (channels / features, stride)
 SHRINKS = 16  # product of the strides
 
 
-class Srgan(nn.Module):
+class Srgan(OneSize):
     """Eight convolutions and two fully connected layers (Ledig et al. 2017, arXiv 1609.04802), as in the internship.
 
     The internship adds spectral normalisation (Miyato et al. 2018, arXiv 1802.05957) to the convolutions, keeps batch
@@ -40,12 +41,7 @@ class Srgan(nn.Module):
         negative_slope: float = 0.01,
         spectral: bool = True,
     ) -> None:
-        super().__init__()
         check_counts("Srgan", {"in_channels": in_channels, "features": features, "hidden": hidden})
-        self.side = check_side("Srgan", side, SHRINKS)
-        self.in_channels = in_channels
-        self.multiple_of = SHRINKS
-        self.smallest_side = side
         layers: list[nn.Module] = [
             _conv(in_channels, features, 1, spectral),
             nn.LeakyReLU(negative_slope, inplace=True),
@@ -58,12 +54,7 @@ class Srgan(nn.Module):
                 nn.LeakyReLU(negative_slope, inplace=True),
             ]
             channels = width * features
-        self.layers = nn.Sequential(*layers)
-        self.verdict = nn.Sequential(
-            nn.Linear(channels * (side // SHRINKS) ** 2, hidden),
-            nn.LeakyReLU(negative_slope, inplace=True),
-            nn.Linear(hidden, 1),
-        )
+        super().__init__(in_channels, side, layers, SHRINKS, channels, hidden, negative_slope)
 
     def forward(self, shown: Image) -> Logits:
         """Judge (batch, in_channels, side, side) in [0, 1] by one logit each: (batch, 1, 1, 1).
@@ -71,8 +62,7 @@ class Srgan(nn.Module):
         Raises:
             UserError: channels or a size that do not fit.
         """
-        check_shown(self, shown)
-        return self.verdict(self.layers(2 * shown - 1).flatten(1))[:, :, None, None]
+        return super().forward(2 * shown - 1)
 
 
 def _conv(channels: int, width: int, stride: int, spectral: bool) -> nn.Module:

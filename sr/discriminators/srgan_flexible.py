@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from sr.discriminators.contract import Logits, check_counts, check_shown
-from sr.types import Image
+from sr.discriminators.contract import check_counts, check_shown
+from sr.types import Image, Logits
 
 
 class SrganFlexible(nn.Module):
@@ -24,12 +24,13 @@ class SrganFlexible(nn.Module):
     """
 
     side: int | None = None
+    cell: int | None = None
+    margin: int = 0
 
     def __init__(self, in_channels: int, features: int = 64, layers: int = 7, negative_slope: float = 0.2) -> None:
         super().__init__()
         check_counts("SrganFlexible", {"in_channels": in_channels, "features": features, "layers": layers})
         self.in_channels = in_channels
-        self.multiple_of = 1
         self.smallest_side = 2  # batch norm wants more than one cell
         body: list[nn.Module] = [
             nn.Conv2d(in_channels, features, 3, padding=1),

@@ -7,17 +7,11 @@ from typing import Literal
 
 from torch import nn
 
-from sr.discriminators.contract import (
-    Logits,
-    check_choice,
-    check_counts,
-    check_dropout,
-    check_shown,
-    check_strides,
-)
-from sr.types import Image
+from sr.choices import check_choice
+from sr.discriminators.contract import check_counts, check_dropout, check_shown, check_strides
+from sr.types import Image, Logits
 
-BETWEEN = ("none", "dropout", "batch")
+Between = Literal["none", "dropout", "batch"]
 TREATED = range(1, 4)  # convolutions 2, 3 and 4, counted from 0; never the last one
 
 
@@ -47,16 +41,17 @@ class Strided(nn.Module):
         in_channels: int,
         features: int = 64,
         strides: Sequence[int] = (2, 2, 2, 2),
-        between: Literal["none", "dropout", "batch"] = "none",
+        between: Between = "none",
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
         check_counts("Strided", {"in_channels": in_channels, "features": features})
         check_strides("Strided", strides, fewest=2)
-        check_choice("Strided", "between", between, BETWEEN)
+        check_choice("between", between, Between)
         check_dropout("Strided", dropout)
         self.in_channels = in_channels
-        self.multiple_of = 1
+        self.cell = prod(strides)
+        self.margin = -(self.cell // 2)  # the first convolution's first place is the first pixel
         treated = [index for index in TREATED if index < len(strides) - 1]
         # Each convolution divides the side by its stride, rounding up. Every one is to see more than one cell: batch
         # norm needs that, and CPUs compute the bf16 gradient of a strided convolution on a single cell from unset

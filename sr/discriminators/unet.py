@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sr.discriminators.contract import Logits, check_counts, check_shown
-from sr.types import Image
+from sr.discriminators.contract import check_counts, check_shown
+from sr.types import Image, Logits
 
 SLOPE = 0.2
 LEVELS = 3  # strided convolutions down, and enlargements up again
@@ -30,12 +30,13 @@ class UNet(nn.Module):
     """
 
     side: int | None = None
+    cell: int | None = 1
+    margin: int = 0
 
     def __init__(self, in_channels: int, features: int = 64, spectral: bool = True) -> None:
         super().__init__()
         check_counts("UNet", {"in_channels": in_channels, "features": features})
         self.in_channels = in_channels
-        self.multiple_of = 1
         self.smallest_side = 2**LEVELS
         widths = [features * 2**level for level in range(LEVELS + 1)]
         self.first = nn.Conv2d(in_channels, features, 3, padding=1)

@@ -7,23 +7,28 @@ Those of AlexNet are conv1, relu1, pool1, ..., those of SqueezeNet conv1, relu1,
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.choices import check_choice
 from sr.errors import UserError
-from sr.losses.pretrained import fill
+from sr.losses.pixel import at_least_float32
+from sr.losses.pretrained import Net, fill
 from sr.types import Image
 
-Net = Literal["vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "alexnet", "squeezenet1_1"]
 Module = TypeVar("Module", bound=nn.Module)
 Maps = list[Float[Tensor, "batch _ _ _"]]
 Layer = tuple[str, Callable[[], nn.Module]]
 VGG16 = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 VGG19 = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 """Widths of the convolutions in each block (Simonyan and Zisserman 2014, arXiv 1409.1556, table 1, D and E)."""
+VGG16_LAST_RELUS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+"""The last activation of each block, which LPIPS and DISTS compare."""
+IMAGENET_STATISTICS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of red, green and blue, in [0, 1], in the pictures that torchvision's networks learned from."""
 
 
 class Frozen(nn.Module):
@@ -36,6 +41,27 @@ class Frozen(nn.Module):
     def train(self: Module, mode: bool = True) -> Module:
         """Changes nothing: ``mode`` is ignored, here and below."""
         return nn.Module.train(self, False)
+
+
+class Standardise(nn.Module):
+    """Subtract a mean and divide by a deviation, per channel.
+
+    Args:
+        mean: of red, green and blue in [0, 1].
+        deviation: likewise.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+
+    def forward(self, picture: Image) -> Image:
+        """(batch, 3, height, width) in [0, 1] to the range of the network, in float32 or better."""
+        return (at_least_float32(picture) - self.mean) / self.deviation
 
 
 class Fire(nn.Module):
@@ -60,8 +86,9 @@ class Features(Frozen):
         net: the classifier, by torchvision's name.
         layers: which layers, by name; deeper ones than the deepest of these are not built.
         weights: ``imagenet``, ``random`` or a file; see `sr.losses.pretrained.fill`.
-        inplace: every ReLU overwrites what it is given, so that a map taken just before a ReLU comes out rectified,
-            unless nothing follows it. Many published implementations do so unawares.
+        inplace: every ReLU overwrites what it is given, so that a map taken just before a ReLU (a convolution's, or
+            batch norm's where the network has it) comes out rectified, unless nothing follows it. Many published
+            implementations do so unawares.
         pooling: makes what replaces each max pooling; None keeps them.
         fixed: ``layers`` is not the user's choice (for messages about weights).
 
@@ -134,8 +161,7 @@ def layers_of(net: str) -> list[Layer]:
     Raises:
         ValueError: there is no such network.
     """
-    if net not in get_args(Net):
-        raise ValueError(f"there is no feature network {net!r}; choose from {', '.join(get_args(Net))}.")
+    check_choice("net", net, Net)
     if net == "alexnet":
         return list(_alexnet())
     if net == "squeezenet1_1":

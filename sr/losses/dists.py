@@ -1,24 +1,18 @@
 """DISTS: similarity of structure and of texture in VGG features; forgives a texture that is resampled."""
 
-from pathlib import Path
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.errors import UserError
-from sr.losses.backbones import Features, Frozen, Maps
+from sr.losses.backbones import IMAGENET_STATISTICS, VGG16_LAST_RELUS, Features, Maps, Standardise
+from sr.losses.feature_distance import FeatureDistance
 from sr.losses.pixel import at_least_float32
-from sr.losses.pretrained import bundled, read_tensors
-from sr.losses.vgg import IMAGENET, Standardise
-from sr.types import Image
+from sr.losses.pretrained import bundled, named_or_file, read_tensors
+from sr.types import Image, PerPicture
 
-Scalar = Float[Tensor, ""]
-PerPicture = Float[Tensor, " batch"]
 Pooled = Float[Tensor, "batch channel pooled_height pooled_width"]
-LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 WIDTHS = (3, 64, 128, 256, 512, 512)
 """Channels of the picture, which is compared as well, and of the layers."""
 STABLE = 1e-6
@@ -68,7 +62,7 @@ def similarity(
     return (texture * of_means + structure * of_structure).sum(1)
 
 
-class Dists(Frozen):
+class Dists(FeatureDistance):
     """Deep Image Structure and Texture Similarity as a distance (Ding et al. 2020, arXiv 2004.07728).
 
     The authors compare pictures whose shorter side is 256 pixels; nothing is resized here.
@@ -83,53 +77,36 @@ class Dists(Frozen):
         UserError: weights or factors cannot be had, or are not of this network.
     """
 
-    autocast: ClassVar[bool] = True
-    """The network may run in bfloat16; pooling, statistics and distances are float32 in any case."""
     texture: Tensor
     structure: Tensor
 
     def __init__(self, weights: str = "imagenet", factors: str = "bundled") -> None:
-        super().__init__()
         texture, structure = _read_factors(factors)
-        self.standardise = Standardise(*IMAGENET)
-        self.features = Features("vgg16", LAYERS, weights, pooling=L2Pool, fixed=True)
+        features = Features("vgg16", VGG16_LAST_RELUS, weights, pooling=L2Pool, fixed=True)
+        super().__init__(Standardise(*IMAGENET_STATISTICS), features)
         total = texture.sum() + structure.sum()
         self.register_buffer("texture", texture / total, persistent=False)
         self.register_buffer("structure", structure / total, persistent=False)
 
-    def forward(self, prediction: Image, target: Image) -> Scalar:
-        """Mean over the batch, a float32 scalar; gradient flows to ``prediction`` alone.
+    def maps(self, picture: Image) -> Maps:
+        """The picture itself and its maps."""
+        return [picture, *super().maps(picture)]
 
-        Args:
-            prediction: (batch, 3, height, width), nominally in [0, 1].
-            target: the same shape.
-
-        Raises:
-            UserError: the pictures are not RGB.
-        """
-        return self.per_picture(prediction, target).mean()
-
-    def per_picture(self, prediction: Image, target: Image) -> PerPicture:
-        """As `forward`, a value for each picture: 0 (up to rounding) where both agree, below 1 otherwise."""
-        self.features.check(prediction)
-        with torch.no_grad():
-            wanted = self._maps(target.detach())  # the picture itself is among the maps
+    def compared(self, maps: Maps, wanted: Maps) -> PerPicture:
+        """1 minus the similarity of the maps, below 1."""
         shares = zip(self.texture.split(WIDTHS), self.structure.split(WIDTHS), strict=True)
-        total = torch.ones((), device=prediction.device)
-        for x, y, (texture, structure) in zip(self._maps(prediction), wanted, shares, strict=True):
+        total = torch.ones((), device=maps[0].device)
+        for x, y, (texture, structure) in zip(maps, wanted, shares, strict=True):
             total = total - similarity(x, y, texture, structure)
         return total
-
-    def _maps(self, picture: Image) -> Maps:
-        return [picture, *self.features(self.standardise(picture))]
 
 
 def _read_factors(factors: str) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
     count = sum(WIDTHS)
     if factors == "equal":
         return torch.ones(count), torch.ones(count)
-    place = "functional/image/dists_models/weights.pt"
-    path = bundled("torchmetrics", place) if factors == "bundled" else Path(factors).expanduser()
+    path = named_or_file("factors", factors, ("bundled", "equal"))
+    path = path or bundled("torchmetrics", "functional/image/dists_models/weights.pt")
     tensors = read_tensors(path)
     found = [tensors[key].flatten().float() for key in ("alpha", "beta") if key in tensors]
     if len(found) != 2 or any(len(numbers) != count for numbers in found):

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.errors import UserError
-from sr.losses.pixel import Scalar, at_least_float32, l1
-from sr.types import Image
+from sr.losses.pixel import at_least_float32, l1
+from sr.types import Image, Scalar
 
 SIGMA = 3.0
 _SHARES = [math.exp(-(i**2) / (2 * SIGMA**2)) for i in (-1, 0, 1)]

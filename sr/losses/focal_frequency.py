@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.errors import UserError
-from sr.losses.pixel import Scalar, at_least_float32
-from sr.types import Image
+from sr.losses.pixel import at_least_float32
+from sr.types import Image, Scalar
 
 Patches = Float[Tensor, "batch patch rows columns"]
 

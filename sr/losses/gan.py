@@ -9,13 +9,11 @@ from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from sr.losses.pixel import at_least_float32
+from sr.types import Logits, PerPicture, Scalar
 
-Scalar = Float[Tensor, ""]
-Logits = Float[Tensor, "batch 1 map_height map_width"]
 Label = Logits | float
 """How real each cell is: 1 real, 0 fake, between where it shows both."""
 
@@ -230,7 +228,7 @@ def _both(real: Logits | None, fake: Logits) -> tuple[Logits, Logits]:
     return at_least_float32(real).detach(), at_least_float32(fake)
 
 
-def gradient_norms(score: Float[Tensor, " batch"], pictures: Tensor) -> Float[Tensor, " batch"]:
+def gradient_norms(score: PerPicture, pictures: Tensor) -> PerPicture:
     """Norm of the gradient of each picture's score with respect to that picture, differentiable once more.
 
     Args:
@@ -242,11 +240,11 @@ def gradient_norms(score: Float[Tensor, " batch"], pictures: Tensor) -> Float[Te
     return (gradient.flatten(1).square().sum(dim=1) + 1e-12).sqrt()
 
 
-def gradient_penalty(norms: Float[Tensor, " batch"]) -> Scalar:
+def gradient_penalty(norms: PerPicture) -> Scalar:
     """Mean of (norm - 1)^2 (Gulrajani et al. 2017, equation 3): zero for a critic that is 1-Lipschitz with slope 1."""
     return (norms - 1).square().mean()
 
 
-def r1(norms: Float[Tensor, " batch"], gamma: float) -> Scalar:
+def r1(norms: PerPicture, gamma: float) -> Scalar:
     """Half of gamma times the mean squared gradient norm at real pictures (Mescheder et al. 2018, arXiv 1801.04406)."""
     return gamma / 2 * norms.square().mean()

@@ -1,17 +1,16 @@
 """Gradient maps and their distance (SPSR: Ma et al. 2020, arXiv 2003.13081, its gradient branch and gradient loss)."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from sr.losses.pixel import Scalar, at_least_float32, l1, l2
-from sr.types import Image
+from sr.choices import check_choice
+from sr.losses.pixel import DISTANCES, Distance, at_least_float32
+from sr.types import Image, Scalar
 
 Border = Literal["replicate", "zero"]
 """What lies beyond the border: the last pixel again, or black as in the source, which draws a frame of false edges."""
-
-Distance = Literal["l1", "l2"]
 
 EPSILON = 1e-6
 """Under the root, as in the source: the root's slope is infinite at 0."""
@@ -57,10 +56,9 @@ class GradientMap(nn.Module):
 
     def __init__(self, distance: Distance = "l1", border: Border = "replicate") -> None:
         super().__init__()
-        for name, value, choices in (("distance", distance, get_args(Distance)), ("border", border, get_args(Border))):
-            if value not in choices:
-                raise ValueError(f"{name}={value} does not exist; choose {' or '.join(choices)}.")
-        self.distance = l1 if distance == "l1" else l2
+        check_choice("distance", distance, Distance)
+        check_choice("border", border, Border)
+        self.distance = DISTANCES[distance]
         self.border: Border = border
 
     def forward(self, prediction: Image, target: Image) -> Scalar:

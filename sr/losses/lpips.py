@@ -1,25 +1,24 @@
 """LPIPS: distance between pictures in a classifier's features, calibrated on human judgement."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sr.choices import check_choice
 from sr.errors import UserError
-from sr.losses.backbones import Features, Frozen, Maps
+from sr.losses.backbones import VGG16_LAST_RELUS, Features, Maps, Standardise
+from sr.losses.feature_distance import FeatureDistance
 from sr.losses.pixel import at_least_float32
-from sr.losses.pretrained import bundled, read_tensors
-from sr.losses.vgg import Standardise
-from sr.types import Image
+from sr.losses.pretrained import bundled, named_or_file, read_tensors
+from sr.types import PerPicture
 
-Scalar = Float[Tensor, ""]
-PerPicture = Float[Tensor, " batch"]
 Net = Literal["alex", "vgg", "squeeze"]
 BACKBONES: dict[str, tuple[str, tuple[str, ...]]] = {
     "alex": ("alexnet", ("relu1", "relu2", "relu3", "relu4", "relu5")),
-    "vgg": ("vgg16", ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")),
+    "vgg": ("vgg16", VGG16_LAST_RELUS),
     "squeeze": ("squeezenet1_1", ("relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9")),
 }
 """torchvision's name, and the layers that the heads of version 0.1 belong to."""
@@ -35,7 +34,7 @@ def unit(features: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch c
     return x * (x.square().sum(1, keepdim=True) + EPS).rsqrt()
 
 
-class Lpips(Frozen):
+class Lpips(FeatureDistance):
     """Learned Perceptual Image Patch Similarity, version 0.1 (Zhang et al. 2018, arXiv 1801.03924, equation 1).
 
     The sum over layers of the mean over positions of weighted squared differences between unit feature vectors.
@@ -53,52 +52,28 @@ class Lpips(Frozen):
         UserError: weights or heads cannot be had, or belong to another network.
     """
 
-    autocast: ClassVar[bool] = True
-    """The network may run in bfloat16; unit vectors and distances are float32 in any case."""
     heads: Tensor
 
     def __init__(self, net: Net = "alex", weights: str = "imagenet", heads: str = "bundled") -> None:
-        super().__init__()
-        if net not in get_args(Net):
-            raise ValueError(f"net={net} is not one of {', '.join(get_args(Net))}.")
+        check_choice("net", net, Net)
+        path = named_or_file("heads", heads, ("bundled",))
+        path = path or bundled("torchmetrics", f"functional/image/lpips_models/{net}.pth")
         name, layers = BACKBONES[net]
-        path = (
-            bundled("torchmetrics", f"functional/image/lpips_models/{net}.pth") if heads == "bundled" else Path(heads)
-        )
         # pictures in [0, 1]: ((2 x - 1) - shift) / scale
-        self.standardise = Standardise([(1 + shift) / 2 for shift in SHIFT], [scale / 2 for scale in SCALE])
-        self.features = Features(name, layers, weights, fixed=True)
+        standardise = Standardise([(1 + shift) / 2 for shift in SHIFT], [scale / 2 for scale in SCALE])
+        super().__init__(standardise, Features(name, layers, weights, fixed=True))
         with torch.no_grad():
             side = self.features.smallest
             self.widths = [x.shape[1] for x in self.features(torch.zeros(1, 3, side, side))]
         self.register_buffer("heads", _read_heads(path, net, self.widths), persistent=False)
 
-    def forward(self, prediction: Image, target: Image) -> Scalar:
-        """Mean over the batch, a float32 scalar; gradient flows to ``prediction`` alone.
-
-        Args:
-            prediction: (batch, 3, height, width), nominally in [0, 1].
-            target: the same shape.
-
-        Raises:
-            UserError: the pictures are too small for the network, or not RGB.
-        """
-        return self.per_picture(prediction, target).mean()
-
-    def per_picture(self, prediction: Image, target: Image) -> PerPicture:
-        """As `forward`, a value for each picture: 0 where both agree, about 0.1 to 0.7 otherwise."""
-        self.features.check(prediction)
-        with torch.no_grad():
-            wanted = self._maps(target)
-        total = torch.zeros((), device=prediction.device)
-        for x, y, head in zip(self._maps(prediction), wanted, self.heads.split(self.widths), strict=True):
+    def compared(self, maps: Maps, wanted: Maps) -> PerPicture:
+        """Distance between the maps of the predictions and those of the targets, about 0.1 to 0.7 where they differ."""
+        total = torch.zeros((), device=maps[0].device)
+        for x, y, head in zip(maps, wanted, self.heads.split(self.widths), strict=True):
             differences = (unit(x) - unit(y)).square() * head[:, None, None]
             total = total + differences.sum(1).mean((1, 2))
         return total
-
-    def _maps(self, picture: Image) -> Maps:
-        maps: Maps = self.features(self.standardise(picture))
-        return maps
 
 
 def _read_heads(path: Path, net: str, widths: list[int]) -> Float[Tensor, " channels"]:

@@ -1,19 +1,19 @@
 """What the generator minimises apart from adversaries: a weighted sum of named losses."""
 
-import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, NamedTuple, get_args
+from contextlib import nullcontext
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.choices import check_choice
 from sr.draws import Draws
+from sr.image.autocast import without_autocast
 from sr.losses.pixel import at_least_float32
 from sr.losses.shift import shifted
-from sr.losses.weights import Constant, Weight
-from sr.types import Image, LowResolution
+from sr.losses.weights import Constant, Weight, check_weight
+from sr.types import Image, LowResolution, Scalar
 
 Views = Literal["sr,hr", "sr,lr"]
 """The pair of pictures that a term compares, as (prediction, target)."""
@@ -35,14 +35,13 @@ class Term(nn.Module):
             pictures. Keeps a network for features from seeing everything on the same grid of its poolings.
 
     Raises:
-        ValueError: a weight that is not finite, views that do not exist, or a shift of pictures that differ in size.
+        ValueError: a weight that is negative or not finite, views that do not exist, or a shift of pictures that
+            differ in size.
     """
 
     def __init__(self, weight: float | Weight, loss: nn.Module, views: Views = "sr,hr", shift: int = 0) -> None:
         super().__init__()
-        if views not in get_args(Views):
-            choices = ", ".join(map(repr, get_args(Views)))
-            raise ValueError(f"a loss cannot compare the views {views!r}; choose from {choices}.")
+        check_choice("views", views, Views)
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
         if shift and views != "sr,hr":
@@ -52,7 +51,7 @@ class Term(nn.Module):
         self.views = views
         self.shift = shift
 
-    def forward(self, views: Mapping[str, Image], wanted: bool, draws: Draws | None) -> Float[Tensor, ""]:
+    def forward(self, views: Mapping[str, Image], wanted: bool, draws: Draws | None) -> Scalar:
         """Unweighted loss of the pictures in ``views`` (by name) that this term compares.
 
         Args:
@@ -68,27 +67,19 @@ class Term(nn.Module):
             if draws is None:
                 raise ValueError(f"a term with shift={self.shift} needs draws of the samples.")
             prediction, target = shifted(draws, self.shift, prediction, target)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), self._format(prediction):
+        as_the_run = getattr(self.loss, "autocast", False)
+        number_format = nullcontext() if as_the_run else without_autocast(prediction.device)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), number_format:
             return self.loss(prediction, target)
-
-    def _format(self, prediction: Image) -> AbstractContextManager[Any]:
-        kind = prediction.device.type
-        if getattr(self.loss, "autocast", False) or not torch.amp.is_autocast_available(kind):
-            return nullcontext()
-        return torch.autocast(kind, enabled=False)
 
 
 def weight_of(weight: float | Weight) -> Weight:
     """A number as a schedule that never changes.
 
     Raises:
-        ValueError: the number is not finite.
+        ValueError: the number is negative or not finite.
     """
-    if isinstance(weight, Weight):
-        return weight
-    if not math.isfinite(weight):
-        raise ValueError(f"a loss weight must be a finite number, not {weight}.")
-    return Constant(weight)
+    return weight if isinstance(weight, Weight) else Constant(check_weight("weight", weight))
 
 
 class Losses(NamedTuple):
@@ -150,6 +141,11 @@ class Objective(nn.Module):
             if weights[name] != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
                 total = total + weights[name] * value
         return Losses(total, raw, weights)
+
+    def unweighted(self, sr: Image, hr: Image, lr: LowResolution, draws: Draws) -> Tensor:
+        """Sum of all terms with gradient, whatever their weights are now: to see what the objective may need."""
+        views = {"sr": at_least_float32(sr), "hr": hr, "lr": lr}
+        return torch.stack([term(views, True, draws.within(name)) for name, term in self._items()]).sum()
 
     def observe(self, metric: float) -> None:
         """Tell the weights how a validation went; larger is better."""

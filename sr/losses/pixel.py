@@ -1,12 +1,15 @@
 """Distances between pictures, pixel by pixel. All are means over every value, computed in float32."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from sr.types import Image
+from sr.types import Image, Scalar
 
-Scalar = Float[Tensor, ""]
+Distance = Literal["l1", "l2"]
+"""Mean absolute or mean squared difference, see :func:`l1` and :func:`l2`."""
 
 
 def at_least_float32(x: Image) -> Image:
@@ -24,6 +27,9 @@ def l2(prediction: Image, target: Image) -> Scalar:
     return (at_least_float32(prediction) - at_least_float32(target)).square().mean()
 
 
+DISTANCES: dict[Distance, Callable[[Image, Image], Scalar]] = {"l1": l1, "l2": l2}
+
+
 def charbonnier(prediction: Image, target: Image, eps: float) -> Scalar:
     """Mean of sqrt(d^2 + eps^2) over differences d (Lai et al. 2017, arXiv 1704.03915, equation 2)."""
     d = at_least_float32(prediction) - at_least_float32(target)
@@ -33,6 +39,9 @@ def charbonnier(prediction: Image, target: Image, eps: float) -> Scalar:
 class L1(nn.Module):
     """Mean absolute difference. On [0, 1] pictures; a weight w on [-1, 1] pictures is 2 w here."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, prediction: Image, target: Image) -> Scalar:
         """Scalar in [0, 1] for pictures in [0, 1]."""
         return l1(prediction, target)
@@ -40,6 +49,9 @@ class L1(nn.Module):
 
 class L2(nn.Module):
     """Mean squared difference. On [0, 1] pictures; a weight w on [-1, 1] pictures is 4 w here."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def forward(self, prediction: Image, target: Image) -> Scalar:
         """Scalar in [0, 1] for pictures in [0, 1]; PSNR is -10 log10 of it."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -24,12 +24,18 @@ from sr.errors import UserError
 
 FOLDER = "SR_WEIGHTS"
 """Environment variable that names a folder of weights."""
+VggNet = Literal["vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
+Net = Literal[VggNet, "alexnet", "squeezenet1_1"]
+"""The classifiers, by torchvision's names."""
 IMAGENET, RANDOM = "imagenet", "random"
-NETS = ("vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "alexnet", "squeezenet1_1")
-URLS: dict[str, str] = {net: get_model_weights(net)["IMAGENET1K_V1"].url for net in NETS}
+"""What ``weights`` may say instead of a file."""
+URLS: dict[str, str] = {net: get_model_weights(net)["IMAGENET1K_V1"].url for net in get_args(Net)}
 """Where torchvision publishes each network; the end of a name begins the file's SHA-256."""
 NAMED = 3
 """How many faults a message names."""
+FETCH_AGAIN = "delete it to have it downloaded again"
+OTHER_FILE = "name another file"
+"""What to do about a damaged file: one that was found or downloaded, and one that a setting names."""
 _PREFIX = "features."
 
 
@@ -64,25 +70,54 @@ def fill(stack: nn.Sequential, names: Sequence[str], net: str, weights: str, fix
     if weights == RANDOM:
         _randomise(stack)
         return
-    path, tensors = _features(weights, net)
+    named = named_or_file("weights", weights, (IMAGENET, RANDOM))
+    path = named or found(net) or _download(net)
+    way_out = OTHER_FILE if named else FETCH_AGAIN
+    tensors = _features(read_tensors(path, way_out))
     counters = {key: torch.zeros_like(value) for key, value in needed.items() if key.endswith("num_batches_tracked")}
     tensors = {**tensors, **counters}  # of the training of batch norm: old files lack them, and nothing here reads them
     _check_shapes(path, net, needed, tensors)
     _check_complete(path, net, needed, tensors, names, fixed)
     for key in needed:
         if not tensors[key].isfinite().all():
-            raise UserError(f"{path} is damaged: {_PREFIX}{key} has values that are not finite; download it again")
+            raise UserError(f"{path} is damaged: {_PREFIX}{key} has values that are not finite; {way_out}")
     stack.load_state_dict({key: tensors[key] for key in needed})
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch or safetensors file by name, on the CPU; runs no code from the file.
+def named_or_file(setting: str, value: str, keywords: Sequence[str]) -> Path | None:
+    """The file that a setting names; None where it is one of its keywords.
+
+    Args:
+        setting: its name, for messages.
+        value: what the user gave; ``~`` is the home folder.
+        keywords: what it may say instead of a file.
 
     Raises:
-        UserError: the file is absent or damaged, or holds no named tensors.
+        UserError: there is no such file; the message names the nearest keyword.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; name a file of weights")
+    if value in keywords:
+        return None
+    path = Path(value).expanduser()
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(value, keywords, 1)
+    if near and not path.exists():
+        raise UserError(f"{setting}={value} is no file; did you mean {near[0]}?")
+    ways = ["the path of a file", *keywords]
+    kind = "a folder" if path.is_dir() else "no file"
+    raise UserError(f"{setting}={value} is {kind}; give {', '.join(ways[:-1])} or {ways[-1]}")
+
+
+def read_tensors(path: Path, way_out: str = OTHER_FILE) -> dict[str, Tensor]:
+    """The tensors of a PyTorch or safetensors file by name, on the CPU; runs no code from the file.
+
+    Args:
+        path: of a file that is there.
+        way_out: what to do where it is damaged, for the message.
+
+    Raises:
+        UserError: the file is damaged, or holds no named tensors.
+    """
     content: Any
     try:
         if path.suffix == ".safetensors":
@@ -90,14 +125,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # many kinds for damaged files, from RuntimeError to UnpicklingError
-        raise UserError(
-            f"{path} is damaged or no file of weights ({_first_line(error)}); delete it and download it again"
-        ) from error
+        raise UserError(f"{path} is damaged or no file of weights ({_first_line(error)}); {way_out}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     named = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
     if not named:
-        raise UserError(f"{path} holds no weights by name but a {type(content).__name__}; name another file")
+        raise UserError(f"{path} holds no weights by name but a {type(content).__name__}; {way_out}")
     return named
 
 
@@ -114,18 +147,9 @@ def bundled(package: str, place: str) -> Path:
     return path
 
 
-def _features(weights: str, net: str) -> tuple[Path, dict[str, Tensor]]:
-    """Where the weights come from, and those of the feature stack by their names in it (``0.weight``)."""
-    path = found(net) if weights == IMAGENET else Path(weights).expanduser()
-    if path is None:
-        path = _download(net)
-    elif weights != IMAGENET and not path.exists():
-        near = difflib.get_close_matches(weights, (IMAGENET, RANDOM), 1)
-        hint = f"did you mean {near[0]}?" if near else f"or one of {IMAGENET}, {RANDOM}"
-        raise UserError(f"weights={weights} is no file; give the path of {net}'s weights, {hint}")
-    tensors = read_tensors(path)
-    prefixed = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
-    return path, prefixed or tensors
+def _features(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the feature stack by their names in it (``0.weight``)."""
+    return {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)} or tensors
 
 
 def _download(net: str) -> Path:
@@ -177,7 +201,7 @@ def _check_complete(
     way_out = f"give a file with all layers up to {names[-1]}"
     if not fixed:
         way_out = f"set layers=[{reached[-1]}] (or others up to it), or {way_out}"
-    raise UserError(f"{path} lacks {absent} of {net}, its deepest layer is {reached[-1]}; {way_out}")
+    raise UserError(f"{path} lacks {absent} of {net}, it is complete up to {reached[-1]}; {way_out}")
 
 
 def _randomise(stack: nn.Sequential) -> None:

@@ -5,67 +5,22 @@ similarity" (SSIM, eq. 13); Wang, Simoncelli and Bovik 2003, "Multiscale structu
 assessment" (MS-SSIM, eq. 7). The index of the metrics rounds to 8 bits and crops; this one does neither.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from sr.errors import UserError
-from sr.losses.pixel import Scalar, at_least_float32
-from sr.types import Image
-
-WINDOW, SIGMA = 11, 1.5
-C1, C2 = 0.01**2, 0.03**2
-"""Window and constants (Wang et al. 2004, section III.C: K1 = 0.01, K2 = 0.03), for the data range 1."""
-
-_SHARES = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
-TAPS = tuple(share / sum(_SHARES) for share in _SHARES)
-"""The Gaussian window along one axis."""
+from sr.image.ssim import WINDOW, PerChannel, similarity
+from sr.losses.pixel import at_least_float32
+from sr.types import Image, Scalar
 
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents from fine to coarse (Wang et al. 2003, section 3.2)."""
 
 SMALLEST = 0.01
 """Below this an index that is to be raised to a fraction bends away from 0, see :func:`positive`."""
-
-PerChannel = Float[Tensor, "batch channel"]
-
-
-def similarity(x: Image, y: Image) -> tuple[PerChannel, PerChannel]:
-    """SSIM, and its contrast and structure without the luminance, of each channel of each picture.
-
-    Args:
-        x: pictures in [0, 1], both sides at least 11.
-        y: pictures of the same shape.
-
-    Returns:
-        Means over the positions where the window fits inside the picture, each at most 1.
-    """
-    x, y = at_least_float32(x) - 0.5, at_least_float32(y) - 0.5  # fewer digits lost where squares are subtracted
-    means = _windowed(torch.cat((x, y, x * x + y * y, x * y), dim=1))
-    mu_x, mu_y, squares, product = means.chunk(4, dim=1)
-    contrast = (2 * (product - mu_x * mu_y) + C2) / (squares - mu_x.square() - mu_y.square() + C2)
-    mu_x, mu_y = mu_x + 0.5, mu_y + 0.5
-    luminance = (2 * mu_x * mu_y + C1) / (mu_x.square() + mu_y.square() + C1)
-    return (luminance * contrast).mean(dim=(2, 3)), contrast.mean(dim=(2, 3))
-
-
-def _windowed(maps: Image) -> Tensor:
-    """Weighted means under the window, one axis after the other, where it fits.
-
-    As sums of shifted maps: a GPU's convolutions may round to TF32, of whose three digits the difference of two
-    squares would leave none.
-    """
-    for axis in (-2, -1):
-        length = maps.shape[axis] - WINDOW + 1
-        total = maps.narrow(axis, 0, length) * TAPS[0]
-        for i, tap in enumerate(TAPS[1:], start=1):
-            total = torch.add(total, maps.narrow(axis, i, length), alpha=tap)
-        maps = total
-    return maps
 
 
 def positive(index: PerChannel) -> PerChannel:
@@ -82,7 +37,7 @@ def ms_ssim(x: Image, y: Image, weights: Sequence[float]) -> PerChannel:
     """MS-SSIM of each channel of each picture: contrast and structure at every scale, luminance at the coarsest.
 
     Args:
-        x: pictures in [0, 1], both sides at least 11 * 2^(levels - 1).
+        x: pictures in [0, 1], float32 or wider, both sides at least 11 * 2^(levels - 1).
         y: pictures of the same shape.
         weights: exponents from fine to coarse, one per level; their sum should be 1.
 
@@ -90,11 +45,11 @@ def ms_ssim(x: Image, y: Image, weights: Sequence[float]) -> PerChannel:
         In (0, 1]; equal to the paper's wherever none of its factors is below 0.01. Between levels 2 x 2 pixels are
         averaged, and an odd last row or column is left out.
     """
-    index = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32))
+    index = x.new_ones(x.shape[:2])
     for level, weight in enumerate(weights):
         if level > 0:
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
-        full, contrast = similarity(x, y)
+        full, contrast = similarity(x, y, data_range=1.0)
         index = index * positive(full if level == len(weights) - 1 else contrast) ** weight
     return index
 
@@ -116,7 +71,7 @@ class Ssim(nn.Module):
                 f"SSIM needs pictures of at least {WINDOW} pixels a side, not {min(prediction.shape[-2:])}; "
                 "take a larger data.crop."
             )
-        return 1 - similarity(prediction, target)[0].mean()
+        return 1 - similarity(at_least_float32(prediction), at_least_float32(target), data_range=1.0)[0].mean()
 
 
 class MsSsim(nn.Module):

@@ -4,12 +4,16 @@ from typing import Literal
 
 from torch import nn
 
+from sr.choices import check_choice
 from sr.errors import UserError
-from sr.losses.pixel import Scalar, at_least_float32
-from sr.types import Image
+from sr.losses.pixel import at_least_float32
+from sr.types import Image, Scalar
+
+Power = Literal[1, 2]
+"""Of the differences between neighbours: absolute or squared."""
 
 
-def total_variation(image: Image, power: Literal[1, 2]) -> Scalar:
+def total_variation(image: Image, power: Power) -> Scalar:
     """Anisotropic total variation as means over the pairs of neighbours, which the picture's size does not change.
 
     Args:
@@ -41,11 +45,10 @@ class TotalVariation(nn.Module):
         ValueError: ``power`` is neither 1 nor 2.
     """
 
-    def __init__(self, power: Literal[1, 2] = 2) -> None:
+    def __init__(self, power: Power = 2) -> None:
         super().__init__()
-        if power not in (1, 2):
-            raise ValueError(f"power={power} does not exist; choose 1 for absolute or 2 for squared differences.")
-        self.power: Literal[1, 2] = power
+        check_choice("power", power, Power)
+        self.power: Power = power
 
     def forward(self, prediction: Image, target: Image) -> Scalar:
         """Scalar in [0, 2] (power 1) or [0, 4] (power 2) for pictures in [0, 1].

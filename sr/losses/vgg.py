@@ -2,48 +2,26 @@
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from sr.losses.backbones import VGG16, VGG19, Features, Frozen, Maps
-from sr.losses.pixel import at_least_float32, l1, l2
-from sr.types import Image, LowResolution, UserError
+from sr.choices import check_choice
+from sr.image.separable import GAMMA, resized
+from sr.losses.backbones import IMAGENET_STATISTICS, VGG16, VGG19, Features, Frozen, Maps, Standardise
+from sr.losses.pixel import DISTANCES, Distance, at_least_float32
+from sr.losses.pretrained import VggNet
+from sr.types import Image, LowResolution, Scalar, UserError
 
-Scalar = Float[Tensor, ""]
-Net = Literal["vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
-Distance = Literal["l1", "l2"]
 Input = Literal["imagenet", "zero_one", "minus_one_one"]
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of the pictures that torchvision's networks were trained on."""
-INPUTS = {"imagenet": IMAGENET, "zero_one": ((0.0,) * 3, (1.0,) * 3), "minus_one_one": ((0.5,) * 3, (0.5,) * 3)}
-GAMMA = 2.2
-DARKEST = 1e-6
-"""A power has no finite gradient at 0 and no value below."""
-
-
-class Standardise(nn.Module):
-    """Subtract a mean and divide by a deviation, per channel.
-
-    Args:
-        mean: of red, green and blue in [0, 1].
-        deviation: likewise.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
-
-    def forward(self, picture: Image) -> Image:
-        """(batch, 3, height, width) in [0, 1] to the range of the network, in float32 or better."""
-        return (at_least_float32(picture) - self.mean) / self.deviation
+INPUTS: dict[Input, tuple[Sequence[float], Sequence[float]]] = {
+    "imagenet": IMAGENET_STATISTICS,
+    "zero_one": ((0.0,) * 3, (1.0,) * 3),
+    "minus_one_one": ((0.5,) * 3, (0.5,) * 3),
+}
+"""What is subtracted from pictures in [0, 1], and what they are divided by then."""
 
 
 def reduced(picture: Image, factor: int, linear_light: bool) -> LowResolution:
@@ -53,49 +31,52 @@ def reduced(picture: Image, factor: int, linear_light: bool) -> LowResolution:
         picture: (batch, channels, height, width), nominally in [0, 1].
         factor: side of the squares; 1 gives the picture back, not even clipped.
         linear_light: average light rather than code values, taking the display's gamma as 2.2 (a checkerboard of 0 and
-            1 becomes 0.73, not 0.5); the picture is clipped to [1e-6, 1] first.
+            1 becomes 0.73, not 0.5), see :func:`sr.image.separable.resized`.
     """
     if factor == 1:
         return picture
-    if not linear_light:
-        return F.avg_pool2d(picture, factor)
-    light = at_least_float32(picture).clamp(DARKEST, 1) ** GAMMA
-    return F.avg_pool2d(light, factor) ** (1 / GAMMA)
+    height, width = (side // factor for side in picture.shape[-2:])
+    whole = at_least_float32(picture)[..., : height * factor, : width * factor]
+    return resized(whole, (height, width), "area", GAMMA if linear_light else None)
 
 
 def masked_layers(net: str, mask: int) -> list[str]:
-    """The last convolutions before the max poolings whose bits are set: bit i is block i + 1.
+    """The last maps before an activation of the blocks whose bits are set: bit i is block i + 1.
+
+    These are convolutions, and in networks with batch norm its outputs.
 
     Raises:
         ValueError: ``mask`` is not in 1..31.
     """
     if isinstance(mask, bool) or not 1 <= mask <= 31:
         raise ValueError(f"layers={mask} must be a list of layer names, or a bit mask of the five blocks, 1 to 31.")
-    blocks = VGG16 if net.startswith("vgg16") else VGG19
-    return [f"conv{block}_{len(row)}" for block, row in enumerate(blocks, 1) if mask >> (block - 1) & 1]
+    blocks, kind = VGG16 if net.startswith("vgg16") else VGG19, "bn" if net.endswith("_bn") else "conv"
+    return [f"{kind}{block}_{len(row)}" for block, row in enumerate(blocks, 1) if mask >> (block - 1) & 1]
 
 
 class Vgg(Frozen):
     """Weighted distances between feature maps of VGG (Johnson et al. 2016, arXiv 1603.08155, equation 2).
 
     The sum over resolutions and layers of weight times mean distance. Convolutions (conv1_1 and so on) are taken before
-    their activation (ESRGAN: Wang et al. 2018, arXiv 1809.00219, section 3.3), relu1_1 and so on after it.
+    their activation (ESRGAN: Wang et al. 2018, arXiv 1809.00219, section 3.3), relu1_1 and so on after it. Networks
+    with batch norm have it between the two: there the map before the activation is bn1_1.
 
     Args:
         net: which VGG, of ImageNet.
-        layers: names of layers, or a bit mask: bit i is the last convolution before max pooling i + 1.
-        layer_weights: one factor per layer, None for all 1.
+        layers: names of layers, or a bit mask: bit i is the last map before an activation (conv, or bn in networks
+            with batch norm) before max pooling i + 1.
+        layer_weights: one factor of at least 0 per layer, None for all 1.
         distance: mean absolute or mean squared difference.
         weights: ``imagenet`` (a local copy, else a download), ``random`` (untrained, always the same), or a file.
         input: how [0, 1] reaches the network: normalised as on ImageNet, as it is, or stretched to [-1, 1].
         resolutions: divisors of the picture's sides: 1 is the picture itself, 2 its half.
-        resolution_weights: one factor per resolution, None for all 1.
+        resolution_weights: one factor of at least 0 per resolution, None for all 1.
         linear_light: reduce the picture in linear light (gamma 2.2) rather than in code values.
         pool: average each map to so many values per side before comparing; None compares the maps themselves.
         flattened: one mean over the values of all layers together, so that a layer counts by its size, instead of the
             sum of each layer's mean.
-        inplace: reproduce the trap of in-place activations: the ReLU after a convolution overwrites its map before it
-            is compared, except that of the deepest layer.
+        inplace: reproduce the trap of in-place activations: a ReLU overwrites the map before it (of a convolution, or
+            of batch norm) before that is compared, except that of the deepest layer.
         trim: so many pixels at the borders are not compared (zero padding makes features wrong there): maps lose the
             same share of their sides, rounded down.
 
@@ -109,7 +90,7 @@ class Vgg(Frozen):
 
     def __init__(
         self,
-        net: Net = "vgg19",
+        net: VggNet = "vgg19",
         layers: Sequence[str] | int = ("conv5_4",),
         layer_weights: Sequence[float] | None = None,
         distance: Distance = "l1",
@@ -124,9 +105,9 @@ class Vgg(Frozen):
         trim: int = 0,
     ) -> None:
         super().__init__()
-        for name, value, choices in (("net", net, Net), ("distance", distance, Distance), ("input", input, Input)):
-            if value not in get_args(choices):
-                raise ValueError(f"{name}={value} is not one of {', '.join(get_args(choices))}.")
+        check_choice("net", net, VggNet)
+        check_choice("distance", distance, Distance)
+        check_choice("input", input, Input)
         if pool is not None and pool < 1:
             raise ValueError(f"pool={pool} must be at least 1, or null to compare whole maps.")
         if trim < 0:
@@ -139,7 +120,7 @@ class Vgg(Frozen):
         self.layer_weights = _factors("layer_weights", layer_weights, "layers", names)
         self.resolutions = tuple(resolutions)
         self.resolution_weights = _factors("resolution_weights", resolution_weights, "resolutions", self.resolutions)
-        self.distance = l1 if distance == "l1" else l2
+        self.distance = DISTANCES[distance]
         self.linear_light = linear_light
         self.pool = pool
         self.trim = trim
@@ -194,12 +175,12 @@ def _trimmed(x: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _factors(name: str, given: Sequence[float] | None, of: str, things: Sequence[object]) -> tuple[float, ...]:
-    """One finite number per thing, 1 where none are given."""
+    """One number of at least 0 per thing, 1 where none are given."""
     if given is None:
         return (1.0,) * len(things)
-    if len(given) != len(things) or not all(math.isfinite(factor) for factor in given):
+    if len(given) != len(things) or not all(0 <= factor < math.inf for factor in given):
         raise ValueError(
-            f"{name}={list(given)} must be one finite number for each of the {len(things)} {of} "
+            f"{name}={list(given)} must be one finite number of at least 0 for each of the {len(things)} {of} "
             f"({', '.join(map(str, things))})."
         )
     return tuple(float(factor) for factor in given)

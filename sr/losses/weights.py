@@ -1,7 +1,8 @@
-"""Weights of loss terms and of adversarial terms that change over generator updates.
+"""Weights of loss terms and of adversarial terms that change over updates.
 
 The functions are the shapes; the classes hold settings (and, where a weight listens to validation, state). Updates
-count from 0 and are the generator's own, not batches.
+count from 0. They are not batches: one is an update of the generator or, where nothing that the generator minimises
+has a weight, of the discriminator alone (docs/gan.md).
 """
 
 import math
@@ -29,7 +30,7 @@ def sinusoidal(updates: int, upper: float, lower: float, period: int, begin: int
 
 
 class Weight(ABC):
-    """A loss weight as a function of the generator updates done so far.
+    """A loss weight as a function of the updates done so far.
 
     Every weight overrides the call; one that listens to validation also overrides ``observe`` and its state.
     """
@@ -39,7 +40,7 @@ class Weight(ABC):
         """Weight of the next update; finite and at least 0.
 
         Args:
-            updates: generator updates done so far.
+            updates: done so far.
         """
 
     def observe(self, metric: float) -> None:  # noqa: B027 (a choice, not a duty)
@@ -64,7 +65,7 @@ class Constant(Weight):
     """
 
     def __init__(self, value: float) -> None:
-        self.value = _weight("value", value)
+        self.value = check_weight("value", value)
 
     def __call__(self, updates: int) -> float:
         """The value."""
@@ -77,7 +78,7 @@ class Linear(Weight):
     Args:
         start: weight up to the update ``begin``.
         end: weight from the update ``begin + updates`` on.
-        updates: generator updates that the change takes, at least 1.
+        updates: updates that the change takes, at least 1.
         begin: first update of the change.
 
     Raises:
@@ -85,8 +86,8 @@ class Linear(Weight):
     """
 
     def __init__(self, start: float, end: float, updates: int, begin: int = 0) -> None:
-        self.start = _weight("start", start)
-        self.end = _weight("end", end)
+        self.start = check_weight("start", start)
+        self.end = check_weight("end", end)
         self.length = _count("updates", updates, least=1)
         self.begin = _count("begin", begin, least=0)
 
@@ -100,7 +101,7 @@ class Steps(Weight):
 
     Args:
         values: one more than milestones: the first until the first milestone, and one from each milestone on.
-        milestones: generator updates, ascending, above 0.
+        milestones: updates, ascending, above 0.
 
     Raises:
         ValueError: a negative or infinite weight, milestones that do not ascend, or counts that do not match.
@@ -117,7 +118,7 @@ class Steps(Weight):
                 f"milestones={list(milestones)} must be ascending updates above 0, such as [1000, 5000]; "
                 "the first value holds from update 0."
             )
-        self.values = tuple(_weight(f"values[{i}]", value) for i, value in enumerate(values))
+        self.values = tuple(check_weight(f"values[{i}]", value) for i, value in enumerate(values))
         self.milestones = tuple(milestones)
 
     def __call__(self, updates: int) -> float:
@@ -148,7 +149,7 @@ class Phases(Weight):
             raise ValueError(
                 f"phases={shown} must be in ascending order of their first updates, each once: {sorted(set(starts))}."
             )
-        self.values = tuple(_weight(f"phases[{i}]'s weight", value) for i, (_, value) in enumerate(phases))
+        self.values = tuple(check_weight(f"phases[{i}]'s weight", value) for i, (_, value) in enumerate(phases))
         self.milestones = tuple(starts[1:])
 
     def __call__(self, updates: int) -> float:
@@ -162,7 +163,7 @@ class Sinusoidal(Weight):
     Args:
         upper: weight until ``begin``, and at every whole period after it.
         lower: weight half a period later; at most ``upper``.
-        period: generator updates of a full swing, at least 2.
+        period: updates of a full swing, at least 2.
         begin: first update of the swing.
 
     Raises:
@@ -170,8 +171,8 @@ class Sinusoidal(Weight):
     """
 
     def __init__(self, upper: float, lower: float, period: int, begin: int = 0) -> None:
-        self.upper = _weight("upper", upper)
-        self.lower = _weight("lower", lower)
+        self.upper = check_weight("upper", upper)
+        self.lower = check_weight("lower", lower)
         if lower > upper:
             raise ValueError(f"lower={lower} is above upper={upper}; exchange them, or use begin to start elsewhere.")
         self.period = _count("period", period, least=2)
@@ -183,11 +184,11 @@ class Sinusoidal(Weight):
 
 
 class RaiseWhileImproving(Weight):
-    """Raise the weight validation by validation as long as the pictures do not get worse.
+    """Raise the weight validation by validation as long as the pictures get better.
 
-    The first validation only sets the mark. Each later one that is at least as good as the best so far multiplies the
-    weight by ``factor``; ``patience`` in a row that are worse divide it once, and the count starts anew. NaN counts
-    as worse.
+    The first validation only sets the mark. Each later one that is better than all before it multiplies the weight by
+    ``factor``; ``patience`` in a row that are worse than the best divide it once, and the count starts anew. One that
+    equals the best changes nothing. NaN counts as worse.
 
     Args:
         start: first and least weight, above 0.
@@ -200,8 +201,8 @@ class RaiseWhileImproving(Weight):
     """
 
     def __init__(self, start: float, factor: float, maximum: float, patience: int = 1) -> None:
-        self.start = _weight("start", start)
-        self.maximum = _weight("maximum", maximum)
+        self.start = check_weight("start", start)
+        self.maximum = check_weight("maximum", maximum)
         if start == 0:
             raise ValueError(f"start={start} can never be raised by a factor; take a small one, such as 0.001.")
         if not 1 < factor < math.inf:
@@ -220,16 +221,16 @@ class RaiseWhileImproving(Weight):
 
     def observe(self, metric: float) -> None:
         """Take note of a validation's result, of which more is better, once per validation."""
-        if not metric >= self.best or metric == -math.inf:
+        if metric > self.best:
+            if self.best > -math.inf:
+                self.current = min(self.current * self.factor, self.maximum)
+            self.best = metric
+            self.worse = 0
+        elif metric != self.best:  # NaN too
             self.worse += 1
             if self.worse >= self.patience:
                 self.current = max(self.current / self.factor, self.start)
                 self.worse = 0
-            return
-        if self.best > -math.inf:
-            self.current = min(self.current * self.factor, self.maximum)
-        self.best = metric
-        self.worse = 0
 
     def state_dict(self) -> dict[str, float | int]:
         """Plain numbers for the checkpoint."""
@@ -242,8 +243,16 @@ class RaiseWhileImproving(Weight):
         self.worse = int(state["worse"])
 
 
-def _weight(name: str, value: float) -> float:
-    """Return ``value`` if it can be a loss weight."""
+def check_weight(name: str, value: float) -> float:
+    """Return ``value`` if it can be a loss weight.
+
+    Args:
+        name: of the setting, for the message.
+        value: finite and at least 0.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not 0 <= value < math.inf:
         raise ValueError(f"{name}={value} is no loss weight; give a finite number of at least 0, where 0 means off.")
     return value

@@ -10,15 +10,14 @@ Y is not rounded to 8 bits. MATLAB's ``rgb2ycbcr`` of a uint8 picture would roun
 torchmetrics' SSIM is not used: it does not restrict the mean to the valid region, as Wang et al.'s code does.
 """
 
-import math
-
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from sr.image.color import luma
-from sr.types import UserError
+from sr.image.ssim import WINDOW, similarity
+from sr.types import PerPicture, UserError
 
 Pictures = Float[Tensor, "_ _ _ _"] | UInt8[Tensor, "_ _ _ _"]
 """(batch, channel, height, width), RGB or gray, floating point in [0, 1] or uint8 in 0..255.
@@ -29,14 +28,8 @@ The axes are not bound by name: two pictures of different sizes get a message, n
 Levels = Float[Tensor, "batch channel height width"]
 """Gray levels in 0..255, float32."""
 
-PerImage = Float[Tensor, " batch"]
 
-WINDOW, SIGMA = 11, 1.5
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-"""SSIM's window and constants (Wang et al. 2004, section III.C: K1 = 0.01, K2 = 0.03, L = 255)."""
-
-
-def psnr_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerImage:
+def psnr_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerPicture:
     """PSNR on Y.
 
     Args:
@@ -55,7 +48,7 @@ def psnr_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerIma
     return _psnr(_y(sr, gray), _y(hr, gray))
 
 
-def psnr_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerImage:
+def psnr_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerPicture:
     """PSNR on RGB, the squared error averaged over all three channels.
 
     Args:
@@ -73,7 +66,7 @@ def psnr_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerImage:
     return _psnr(_levels(sr), _levels(hr))
 
 
-def ssim_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerImage:
+def ssim_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerPicture:
     """SSIM on Y (Wang, Bovik, Sheikh, Simoncelli 2004, eq. 13), Gaussian window, valid region only.
 
     Args:
@@ -92,7 +85,7 @@ def ssim_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerIma
     return _ssim(_y(sr, gray), _y(hr, gray))
 
 
-def ssim_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerImage:
+def ssim_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerPicture:
     """SSIM as :func:`ssim_y`, per channel of RGB, then averaged over the channels.
 
     Args:
@@ -110,7 +103,7 @@ def ssim_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerImage:
     return _ssim(_levels(sr), _levels(hr))
 
 
-def sharpness(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerImage:
+def sharpness(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerPicture:
     """How much edge a picture has beside its truth: mean gradient magnitude on Y, as a share of the truth's.
 
     The gradient is Sobel's (Sobel and Feldman 1968) where its 3x3 filters fit. 1 is as sharp as the truth; blur lies
@@ -157,7 +150,7 @@ def measure(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> dict[
     return {name: float(value.mean()) for name, value in values.items()}
 
 
-def _edges(y: Float[Tensor, "batch 1 height width"]) -> PerImage:
+def _edges(y: Float[Tensor, "batch 1 height width"]) -> PerPicture:
     """Mean magnitude of Sobel's gradient, an eighth of the filters' sums: gray levels per pixel."""
     across, down = y[..., 2:] - y[..., :-2], y[..., 2:, :] - y[..., :-2, :]
     x = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 8
@@ -198,29 +191,9 @@ def _size(pictures: Pictures) -> str:
     return f"{pictures.shape[-1]}x{pictures.shape[-2]}x{pictures.shape[-3]}"
 
 
-def _psnr(sr: Levels, hr: Levels) -> PerImage:
+def _psnr(sr: Levels, hr: Levels) -> PerPicture:
     return peak_signal_noise_ratio(sr, hr, data_range=255.0, reduction="none", dim=(1, 2, 3))
 
 
-def _ssim(sr: Levels, hr: Levels) -> PerImage:
-    # Variances do not change when mid-gray is subtracted, and float32 then loses no digits to large squares.
-    x, y = sr - 128, hr - 128
-    mean_x, mean_y = _blur(x), _blur(y)
-    covariance = _blur(x * y) - mean_x * mean_y
-    variances = _blur(x * x + y * y) - mean_x.square() - mean_y.square()
-    mean_x, mean_y = mean_x + 128, mean_y + 128
-    structure = (2 * covariance + C2) / (variances + C2)
-    similarity = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1) * structure
-    return similarity.mean(dim=(1, 2, 3))
-
-
-def _blur(levels: Levels) -> Float[Tensor, "batch channel valid_height valid_width"]:
-    """Gaussian window, one axis after the other, only where it fits inside the picture."""
-    shares = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
-    for axis in (2, 3):
-        length = levels.shape[axis] - WINDOW + 1
-        total = torch.zeros_like(levels.narrow(axis, 0, length))
-        for i, share in enumerate(shares):
-            total.add_(levels.narrow(axis, i, length), alpha=share / sum(shares))
-        levels = total
-    return levels
+def _ssim(sr: Levels, hr: Levels) -> PerPicture:
+    return similarity(sr, hr, data_range=255.0)[0].mean(dim=1)

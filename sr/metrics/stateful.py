@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from sr.metrics.functional import PerImage, Pictures, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.metrics.functional import Pictures, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.types import PerPicture
 
 
 class _PerImageMean(Metric, ABC):
@@ -38,7 +39,7 @@ class _PerImageMean(Metric, ABC):
         """Mean of the values of all images so far; infinite as soon as one of them is."""
         return self.total / self.count
 
-    def _add(self, values: PerImage) -> None:
+    def _add(self, values: PerPicture) -> None:
         self.total += values.sum()
         self.count += len(values)
 

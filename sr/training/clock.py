@@ -85,3 +85,5 @@ class Clock:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on where the saved run was."""
         self.updates, self._before = int(state["updates"]), float(state["elapsed"])
+        if self._started is not None:
+            self.start()

@@ -1,7 +1,7 @@
 """Refuse a batch that cannot fit, before the operating system kills the run."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 import torch
@@ -45,7 +45,7 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, st
 
 
 def check_batch_fits(
-    network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute, step: Step | None = None
+    network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute, steps: Sequence[Step] = ()
 ) -> None:
     """Measure small crops and multiply: convolutions keep as many bytes per pixel at any size.
 
@@ -53,7 +53,7 @@ def check_batch_fits(
         network: the generator, on its device.
         lr_shape: (batch, 3, h, w) of a training batch.
         compute: device and number format.
-        step: see `bytes_kept_for_backward`.
+        steps: see `bytes_kept_for_backward`; they come one after another, so the largest counts.
 
     Raises:
         UserError: the batch needs more than the memory that is free.
@@ -61,7 +61,9 @@ def check_batch_fits(
     batch, channels, height, width = lr_shape
     free = _free_bytes(compute.device)
     scale = int(getattr(network, "scale"))  # noqa: B009
-    shared, per_pixel = _measured(network, channels, (min(height, _PROBE), min(width, _PROBE)), compute, step)
+    probe = min(height, _PROBE), min(width, _PROBE)
+    measured = [_measured(network, channels, probe, compute, step) for step in steps or (network,)]
+    shared, per_pixel = max(measured, key=lambda found: found[0] + batch * found[1] * height * width)
     per_pixel += 4 * channels * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
     crop = per_pixel * height * width
     needed = shared + batch * crop
@@ -82,7 +84,7 @@ def check_batch_fits(
 
 
 def _measured(
-    network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute, step: Step | None
+    network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute, step: Step
 ) -> tuple[int, float]:
     """Bytes that the backward pass needs at any batch size (weights in another format), and those per LR pixel."""
     state = {name: value.clone() for name, value in network.state_dict().items()}

@@ -1,12 +1,11 @@
 """The training module: one generator, one objective, any number of adversaries, optimised by hand."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
@@ -20,28 +19,14 @@ from sr.training.adversary.agreement import check_something_learns, gan_term, on
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
+from sr.training.optimisers import OptimizerFactory, clipped_norm, make_optimizer, set_rates
+from sr.training.pairs import Augment, Degrade, make_pair
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
 from sr.training.validation import gain
 from sr.training.watch import Alarm, checkerboard, colour_error
-from sr.types import Crops, Image, LowResolution, UserError
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
-
-
-class Degrade(Protocol):
-    """A degradation on the device: float32 [0, 1] high resolution to low resolution, drawn per sample."""
-
-    def __call__(self, hr: Image, draws: Draws) -> LowResolution:
-        """Make the low-resolution pictures."""
-
-
-class Augment(Protocol):
-    """Changes a batch of crops on the device, drawn per sample."""
-
-    def __call__(self, crops: Crops, draws: Draws) -> Crops:
-        """Give back the changed crops; ``seen`` is what the degradation gets where it is not the target."""
+from sr.types import Image, LowResolution, UserError
 
 
 class SuperResolution(lightning.LightningModule):
@@ -115,6 +100,8 @@ class SuperResolution(lightning.LightningModule):
         self.scale = int(getattr(network, "scale"))  # noqa: B009 (an attribute that nn.Module does not declare)
         self.rate = 1.0
         """Factor on all learning rates, lowered after explosions on request."""
+        self.position = 0
+        """Batches since the last update."""
         self.batches = 0
         """Batches seen by this process; with the seed, the place in the data."""
         self.samples = 0
@@ -141,7 +128,7 @@ class SuperResolution(lightning.LightningModule):
     @property
     def at_update(self) -> bool:
         """No gradient is pending, so the run may be saved here."""
-        return self.batches % (self.accumulate * self.g_every) == 0
+        return self.position == 0
 
     @property
     def deliverable(self) -> nn.Module:
@@ -154,19 +141,9 @@ class SuperResolution(lightning.LightningModule):
         Raises:
             UserError: an optimiser refuses its settings.
         """
-        trainable = [p for p in self.network.parameters() if p.requires_grad]
-        try:
-            made = [self._make_optimizer(trainable)]
-        except ValueError as error:
-            raise UserError(f"optimizer: {error}") from error
+        made = [make_optimizer(self._make_optimizer, self.network, "optimizer")]
         for name, adversary in self.adversaries.items():
-            try:
-                made.append(adversary.optimizer())
-            except ValueError as error:
-                raise UserError(f"adversary.{name}.optimizer: {error}") from error
-        for optimizer in made:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
+            made.append(make_optimizer(adversary.optimizer, adversary.network, f"adversary.{name}.optimizer"))
         return made
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -176,23 +153,16 @@ class SuperResolution(lightning.LightningModule):
     def pair(self, batch: Batch) -> tuple[LowResolution, Image]:
         """Augmented (lr, hr), float32 [0, 1] on the device."""
         draws = Draws(self.seed, batch.samples.numpy())
-        device = self.compute.device
-        lr = None if batch.lr is None else batch.lr.to(device, non_blocking=True)
-        crops = self.augmentation(Crops(lr, batch.hr.to(device, non_blocking=True)), draws)
-        target = self.compute.to_image(crops.hr)
-        if crops.lr is not None:
-            return self.compute.to_image(crops.lr), target
-        source = target if crops.seen is None else self.compute.to_image(crops.seen)
-        with torch.no_grad():
-            return self.degradation(source, draws), target
+        return make_pair(batch, draws, self.degradation, self.augmentation, self.compute)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch; an update when the accumulation is complete."""
         self.rolled_back = False
         lr, hr = self.pair(batch)
         draws = Draws(self.seed, batch.samples.numpy())
-        if self.batches % self.accumulate == 0:  # a stepper decides once for all batches of an update
-            self._throttled = {name: a.policy.throttled() for name, a in self.adversaries.items()}
+        if self._at_step:
+            self._throttled = {}
+        self.position = (self.position + 1) % (self.accumulate * self.g_every)
         self.batches += 1
         self.samples += len(batch.hr) * self.trainer.world_size
         generator, *others = self._optimizers()
@@ -211,12 +181,18 @@ class SuperResolution(lightning.LightningModule):
 
     @property
     def _at_step(self) -> bool:
-        """Discriminators are updated after this batch."""
-        return self.batches % self.accumulate == 0
+        """Discriminators are updated after this batch (before a step: after the one before it)."""
+        return self.position % self.accumulate == 0
+
+    def _rests(self, name: str) -> bool:
+        """A stepper decides once for all batches of an update, and late: by then the device has other work queued."""
+        if name not in self._throttled:
+            self._throttled[name] = self.adversaries[name].policy.throttled()
+        return self._throttled[name]
 
     def _generator_learns(self) -> bool:
         """Not at batches that are the discriminator's alone, nor in phases in which nothing has a weight."""
-        position = (self.batches - 1) % (self.accumulate * self.g_every)
+        position = (self.position - 1) % (self.accumulate * self.g_every)
         updates = self.clock.updates
         weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
         return position // self.accumulate == self.g_every - 1 and any(weights)
@@ -231,37 +207,47 @@ class SuperResolution(lightning.LightningModule):
         with self.compute.autocast():
             sr = self.network(lr)
             total, terms, weights = self.objective(sr, hr, lr, updates, draws.within("loss"))
+        colour = colour_error(sr, lr)
+        self.alarm.note(updates + 1, "g", "output", [total, colour])
         for name, adversary in self.adversaries.items():
             weight = adversary.weight(updates)
             if not adversary.policy.counts(updates):
                 continue
             term = gan_term(name)
-            rests = self._throttled[name] or not adversary.policy.learns(updates)
+            rests = self._rests(name) or not adversary.policy.learns(updates)
             with torch.set_grad_enabled(weight != 0):
                 loss = adversary.generator_loss(sr, hr, lr, draws.within(name), self.compute.autocast(), rests)
             terms[term], weights[term] = loss.detach(), weight
             if weight != 0:
+                self.alarm.note(updates + 1, name, "opinion", [loss])
                 total = total + weight * loss
         self.manual_backward(total / self.accumulate if self.accumulate > 1 else total)
         values = {"total": total} | terms
         values |= {f"{term}_weighted": weight * terms[term] for term, weight in weights.items() if weight != 1}
         self.means.add({f"train/g/{name}": value for name, value in values.items()})
-        self.means.add({"train/sr/colour_error": colour_error(sr, lr)})
+        self.means.add({"train/sr/colour_error": colour})
         if self.scale > 1:
             self.means.add({"train/sr/checkerboard": checkerboard(sr, self.scale)})
         self._seen = [*self._seen, total.detach()]
         return sr
 
     def _update_generator(self, optimizer: LightningOptimizer) -> None:
-        self._set_rates(optimizer, self.schedule)
-        norm = self._gradient_norm(optimizer, self.clip)
-        self.means.add({"train/g/gradient": norm})
-        self.alarm.note(self.clock.updates + 1, [*self._seen, norm], torch.stack(self._seen).max(), self.threshold)
+        losses = torch.stack(self._seen)
+        self.alarm.note_total(self.clock.updates + 1, losses.max(), self.threshold)
+        self._update("g", optimizer, self.schedule, self.clip, losses)
         self._seen = []
-        optimizer.step()
-        optimizer.zero_grad()
         if self.ema is not None:
             self.ema.update(self.network)
+
+    def _update(
+        self, name: str, optimizer: LightningOptimizer, schedule: Schedule, clip: float | None, losses: Tensor
+    ) -> None:
+        set_rates(optimizer.optimizer, self.rate * schedule.factor(self.clock.updates, self.clock.progress))
+        norm = clipped_norm(optimizer.optimizer, clip)
+        self.means.add({f"train/{name}/gradient": norm})
+        self.alarm.note(self.clock.updates + 1, name, "gradient", [losses, norm])
+        optimizer.step()
+        optimizer.zero_grad()
 
     def _adversary_batch(
         self, name: str, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: LowResolution, draws: Draws
@@ -269,44 +255,24 @@ class SuperResolution(lightning.LightningModule):
         adversary, updates = self.adversaries[name], self.clock.updates
         if not adversary.policy.learns(updates):
             return
-        learning = not self._throttled[name]
+        learning = not self._rests(name)
         fakes = self._fakes(lr) if adversary.policy.regenerate else sr
         exhibits = adversary.exhibits(fakes, hr, lr, draws.within(name))
         for step in range(adversary.policy.d_steps if learning else 1):
             verdict = adversary.verdict(exhibits, step, updates, self.compute.autocast(), learning)
             if learning:
                 self.manual_backward(verdict.total / self.accumulate)
-                if self._at_step:
-                    self._update_discriminator(name, optimizer)
             self.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
             self._losses[name] = [*self._losses.get(name, []), verdict.newest]
+            if learning and self._at_step:
+                self._update(name, optimizer, adversary.schedule, adversary.clip, torch.stack(self._losses[name]))
+                adversary.learned += 1
         if self._at_step:
             losses = torch.stack(self._losses.pop(name))
             adversary.policy.note(losses.mean())
-            self.alarm.note(updates + 1, [losses], losses.max(), math.inf)
-            self.means.add_number(f"train/{name}/throttled", float(self._throttled[name]))
-
-    def _update_discriminator(self, name: str, optimizer: LightningOptimizer) -> None:
-        adversary = self.adversaries[name]
-        self._set_rates(optimizer, adversary.schedule)
-        norm = self._gradient_norm(optimizer, adversary.clip)
-        self.means.add({f"train/{name}/gradient": norm})
-        self.alarm.note(self.clock.updates + 1, [norm], norm, math.inf)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    def _set_rates(self, optimizer: LightningOptimizer, schedule: Schedule) -> None:
-        factor = self.rate * schedule.factor(self.clock.updates, self.clock.progress)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-
-    @staticmethod
-    def _gradient_norm(optimizer: LightningOptimizer, clip: float | None) -> Tensor:
-        """Norm of all gradients, before they are clipped."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        if clip is not None:
-            return nn.utils.clip_grad_norm_(parameters, clip)
-        return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if not learning:
+                self.alarm.note(updates + 1, name, "losses", [losses])
+            self.means.add_number(f"train/{name}/throttled", float(not learning))
 
     def _optimizers(self) -> list[LightningOptimizer]:
         made: Any = self.optimizers()
@@ -317,21 +283,6 @@ class SuperResolution(lightning.LightningModule):
         if not self.adversaries and self.accumulate == 1:
             return nullcontext()
         return optimizer.toggle_model(sync_grad=complete)
-
-    def trial(self, lr: LowResolution) -> Tensor:
-        """The forward pass of a generator's step on these pictures, with losses and opponents, to see what it needs.
-
-        Discriminators judge in evaluation mode, and those for another size are left out.
-        """
-        hr = torch.zeros(len(lr), 3, *(self.scale * side for side in lr.shape[-2:]), device=lr.device)
-        draws = Draws(self.seed, np.arange(len(lr)))
-        sr = self.network(lr)
-        total = self.objective(sr, hr, lr, self.clock.updates, draws).total
-        for adversary in self.adversaries.values():
-            fixed = getattr(adversary.network, "side", None)
-            if fixed is None or hr.shape[-1] - adversary.shows.shift == fixed:
-                total = total + adversary.generator_loss(sr, hr, lr, draws, self.compute.autocast(), resting=True)
-        return total
 
     def observe(self, metric: str, value: float) -> None:
         """Tell all schedules how a validation went.
@@ -351,11 +302,6 @@ class SuperResolution(lightning.LightningModule):
         networks = [self.network, self.deliverable, self.discriminators]
         weights = [weight for network in networks for weight in network.parameters()]
         return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
-
-    @property
-    def learning_rate(self) -> float:
-        """Of the generator's first parameter group, at the last update."""
-        return float(self._optimizers()[0].param_groups[0]["lr"])
 
     @property
     def learning_rates(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ import torch
 from torch.optim import Optimizer
 
 from sr.training.module import SuperResolution
+from sr.training.processes import in_company
 from sr.types import UserError
 
 
@@ -50,6 +51,7 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
         adversary.load_state_dict(saved_adversaries[name], module.compute.device)
     module.clock.load_state_dict(state["clock"])
     module.batches, module.samples, module.rate = state["batches"], state["samples"], state.get("rate", 1.0)
+    module.position = 0  # states are taken at updates
     if module.ema is not None:
         module.ema.start(module.network)
         if state["ema"] is not None:
@@ -59,7 +61,25 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
         module.schedule.load_state_dict(state["schedule"])
     module.objective.load_weight_states(state.get("objective", {}))
-    module.means.load_state_dict(state["means"], module.compute.device)
+    # Each process has means of its own and the state those of one: with several, the row begins afresh.
+    if not in_company():
+        module.means.load_state_dict(state["means"], module.compute.device)
+
+
+def moved_on(module: SuperResolution, state: dict[str, Any]) -> dict[str, Any]:
+    """An earlier state with what does not go back: time, the place in the data, and what validations have told.
+
+    Args:
+        module: as it is now.
+        state: what `trained_state` gave.
+    """
+    now = trained_state(module)
+    told = {
+        name: earlier | {key: now["adversaries"][name][key] for key in ("schedule", "weight")}
+        for name, earlier in state["adversaries"].items()
+    }
+    kept = {key: now[key] for key in ("batches", "samples", "rate", "schedule", "objective")}
+    return state | kept | {"adversaries": told, "clock": state["clock"] | {"elapsed": now["clock"]["elapsed"]}}
 
 
 def copied(state: Any) -> Any:

@@ -1,7 +1,10 @@
-"""Validation: whole pictures, the literature's protocol, beside bicubic."""
+"""Validation: whole pictures, the literature's protocol, beside bicubic; which result is the best, which alarming."""
 
-from collections.abc import Callable, Iterable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.metrics.functional import measure, sharpness
 from sr.models.upscale import gray_again, upscale_pixels
+from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
 
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
@@ -19,6 +23,8 @@ OTHERS = ("sharpness",)
 """Measured always; told, but neither more nor less is better."""
 PERCEPTUAL = ("lpips",)
 """Measured where the weights are there; less is better."""
+WATCHED = ("colour_error", "checkerboard")
+"""Measured always (checkerboard: above x1), for the log: less is better; see `sr.training.watch`."""
 Upscale = Callable[[np.ndarray], np.ndarray]
 """(height, width, 3) uint8 to (scale*height, scale*width, 3) uint8."""
 
@@ -29,6 +35,110 @@ Perceptual = Callable[[np.ndarray, np.ndarray], float]
 def gain(metric: str, value: float) -> float:
     """The value so that more is better: LPIPS changes its sign."""
     return -value if metric in PERCEPTUAL else value
+
+
+def monitored(monitor: Any, with_lpips: bool) -> tuple[str, ...]:
+    """The metrics of ``trainer.monitor``, a name or several.
+
+    Args:
+        monitor: as configured.
+        with_lpips: LPIPS can be measured.
+
+    Raises:
+        UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
+    """
+    names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
+    known = METRICS + PERCEPTUAL
+    if not names:
+        raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
+            raise UserError(f"trainer.monitor={'null' if name is None else name} is not a metric; {hint}")
+        if names.count(name) > 1:
+            raise UserError(f"trainer.monitor=[{','.join(names)}] names {name} twice; once is enough")
+        if name in PERCEPTUAL and not with_lpips:
+            raise UserError(
+                f"trainer.monitor={name} cannot be measured: the weights of AlexNet are not on this machine; "
+                "trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
+            )
+    return names
+
+
+@dataclass
+class Best:
+    """The best validation so far by one metric.
+
+    Attributes:
+        metric: by which.
+        values: all that was measured then; empty before the first validation.
+        updates: when that was; -1 before.
+    """
+
+    metric: str
+    values: dict[str, float] = field(default_factory=dict)
+    updates: int = -1
+
+    def take(self, values: Mapping[str, float], updates: int) -> None:
+        """Compare with a new validation; one that is as good changes nothing."""
+        before = self.values.get(self.metric)
+        if before is None or gain(self.metric, values[self.metric]) > gain(self.metric, before):
+            self.values, self.updates = dict(values), updates
+
+
+class ColourAlarm:
+    """Tells, once per run, that the colours of the pictures have drifted.
+
+    Judged once a validation was within the bound, or from the middle of the run on: before that a network may just not
+    have learnt yet. What the truth itself differs from its input by is not counted: some degradations change colours
+    (``gamma_area`` and ``video_codec`` by 0.004 on Set14).
+
+    Args:
+        bound: largest mean colour error in [0, 1]; None for no alarm.
+        say: told the line.
+
+    Raises:
+        UserError: the bound is out of range.
+    """
+
+    def __init__(self, bound: float | None, say: Callable[[str], None]) -> None:
+        if bound is not None and not 0 <= bound <= 1:
+            raise UserError(f"trainer.colour_alarm={bound:g} must be from 0 to 1 (0.008 is 2 of 255), or null for none")
+        self.bound, self._say = bound, say
+        self.truth = 0.0
+        """Colour error of the high-resolution pictures themselves."""
+        self.within = self.told = False
+
+    def judge(self, error: float, updates: int, progress: float, opponents: Iterable[str]) -> None:
+        """Look at a validation.
+
+        Args:
+            error: its mean colour error.
+            updates: so far.
+            progress: of the run, 0..1.
+            opponents: names of the adversaries, whose weights may be to blame.
+        """
+        if self.bound is None or self.told:
+            return
+        over = error - self.truth > self.bound
+        if over and (self.within or progress >= 0.5):
+            self.told = True
+            lower = [f"lower adversary.{name}.weight" for name in opponents]
+            cures = [*lower, "raise the weight of the pixel loss", "add lr_consistency to loss"]
+            self._say(
+                f"update {updates}: the mean colours of the validation pictures are off by {error:.4f}, "
+                f"{255 * error:.1f} of 255 levels (trainer.colour_alarm={self.bound:g}); {', or '.join(cures)}"
+            )
+        self.within = self.within or not over
+
+    def state_dict(self) -> dict[str, bool]:
+        """Whether it has been within the bound, and whether the line was told."""
+        return {"within": self.within, "told": self.told}
+
+    def load_state_dict(self, state: Mapping[str, bool]) -> None:
+        """Take back what ``state_dict`` gave."""
+        self.within, self.told = state["within"], state["told"]
 
 
 def lpips_of(network: Lpips, device: torch.device) -> Perceptual:
@@ -54,7 +164,7 @@ def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.a
 
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
-    """The metrics of one picture, LPIPS apart; a gray picture's upscaling is averaged over its channels first.
+    """All but LPIPS of one picture; a gray picture's upscaling is averaged over its channels first.
 
     Raises:
         UserError: the picture is too small to measure; the message names it.
@@ -63,9 +173,23 @@ def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, 
     try:
         two = _batch(shown), _batch(pair.hr)
         values = measure(*two, scale, gray=pair.gray)
-        return values | {"sharpness": float(sharpness(*two, scale, gray=pair.gray)[0])}
+        values |= {"sharpness": float(sharpness(*two, scale, gray=pair.gray)[0])}
     except UserError as error:
         raise UserError(f"{pair.name}: {error}") from error
+    return values | watched(shown, pair.lr, scale)
+
+
+def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
+    """Colour error and checkerboard of one picture, see `sr.training.watch`.
+
+    Args:
+        sr: (scale*height, scale*width, 3) uint8.
+        lr: (height, width, 3) uint8, what it was made from.
+        scale: between them; x1 has no checkerboard.
+    """
+    large, small = (_batch(pixels).float() / 255 for pixels in (sr, lr))
+    values = {"colour_error": float(colour_error(large, small))}
+    return values | ({"checkerboard": float(checkerboard(large, scale))} if scale > 1 else {})
 
 
 def _batch(pixels: np.ndarray) -> Tensor:

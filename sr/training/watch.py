@@ -1,5 +1,7 @@
 """What goes wrong in sharpening networks before it can be seen: colours that drift, checkerboards, explosions."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -43,37 +45,60 @@ def checkerboard(sr: Image, scale: int) -> Scalar:
     return (places - places.mean(dim=(2, 3), keepdim=True)).square().mean().sqrt()
 
 
+class Alert(NamedTuple):
+    """What went wrong since the last look; None where nothing did.
+
+    Attributes:
+        bad: first update with a value that is no finite number.
+        who: the network that it was a value of.
+        over: first update whose loss was above the threshold.
+    """
+
+    bad: int | None
+    who: str | None
+    over: int | None
+
+
+QUIET = Alert(None, None, None)
+
+
 class Alarm:
     """Remembers, on the device, the first update that went wrong since the last `clear`."""
 
     def __init__(self) -> None:
-        self._first_bad: Tensor | None = None
-        self._first_over: Tensor | None = None
+        self._bad: dict[tuple[str, str], Tensor] = {}
+        self._over: Tensor | None = None
 
     def clear(self) -> None:
         """Forget."""
-        self._first_bad = self._first_over = None
+        self._bad, self._over = {}, None
 
-    def note(self, update: int, values: list[Tensor], total: Tensor, threshold: float) -> None:
+    def note(self, update: int, who: str, what: str, values: list[Tensor]) -> None:
         """Look at one update without waiting for the device.
 
         Args:
             update: its number.
-            values: losses and gradient norms, which must be finite.
-            total: the generator's loss.
-            threshold: above which that is an explosion.
+            who: the network that they are of.
+            what: they are; each is to be noted in the same order at each update.
+            values: of any shape, which must be finite.
         """
-        bad = ~torch.stack([value.detach().float() for value in values]).isfinite().all()
-        over = total.detach() > threshold
-        self._first_bad = _first(self._first_bad, bad, update)
-        self._first_over = _first(self._first_over, over, update)
+        bad = ~torch.cat([value.detach().float().flatten() for value in values]).isfinite().all()
+        self._bad[who, what] = _first(self._bad.get((who, what)), bad, update)
 
-    def read(self) -> tuple[int | None, int | None]:
-        """First update with a value that is no finite number, first above the threshold; waits for the device."""
-        if self._first_bad is None or self._first_over is None:
-            return None, None
-        bad, over = torch.stack([self._first_bad, self._first_over]).tolist()
-        return (None if bad < 0 else bad), (None if over < 0 else over)
+    def note_total(self, update: int, total: Tensor, threshold: float) -> None:
+        """Look whether the generator's loss is above the threshold of an explosion, without waiting for the device."""
+        self._over = _first(self._over, total.detach() > threshold, update)
+
+    def read(self) -> Alert:
+        """What was noted; waits for the device."""
+        if self._over is None and not self._bad:
+            return QUIET
+        never = torch.tensor(-1, device=next(iter(self._bad.values())).device) if self._over is None else self._over
+        over, *bad = torch.stack([never, *self._bad.values()]).tolist()
+        # Of several in one update the first that was noted: what the others are given comes from it.
+        found = [(update, who) for (who, _), update in zip(self._bad, bad, strict=True) if update >= 0]
+        first, who = min(found, key=lambda pair: pair[0]) if found else (None, None)
+        return Alert(first, who, None if over < 0 else over)
 
 
 def _first(before: Tensor | None, wrong: Tensor, update: int) -> Tensor:

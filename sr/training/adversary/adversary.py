@@ -1,13 +1,10 @@
 """One opponent of the generator: what it sees, how it judges, and how it learns."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from sr.draws import Draws
 from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
@@ -16,67 +13,14 @@ from sr.losses.weights import Weight
 from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import BatchStore, Replay
 from sr.training.adversary.shows import Shown, Shows
-from sr.training.adversary.swap import label_map, swapped
+from sr.training.adversary.swap import cells_of, label_map, swapped
+from sr.training.adversary.verdict import Exhibits, Verdict
+from sr.training.optimisers import OptimizerFactory
+from sr.training.processes import joint_batch, joint_samples, own_share
 from sr.training.schedules import Schedule
 from sr.types import Image, LowResolution, UserError
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Mode = Literal["train", "eval"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the discriminator made of one batch; all values are scalars on the device.
-
-    Attributes:
-        real: loss term of real pictures.
-        fake: loss term of fakes.
-        penalty: of gradients, already weighted; None where there is none.
-        output_real: mean raw output for real pictures.
-        output_fake: mean raw output for fakes, old batches apart.
-        newest: loss without penalty and old batches: what a stepper compares from step to step.
-    """
-
-    real: Tensor
-    fake: Tensor
-    penalty: Tensor | None
-    output_real: Tensor
-    output_fake: Tensor
-    newest: Tensor
-
-    @property
-    def total(self) -> Tensor:
-        """What the discriminator descends."""
-        both = self.real + self.fake
-        return both if self.penalty is None else both + self.penalty
-
-    def values(self) -> dict[str, Tensor]:
-        """For the log, detached."""
-        values = {
-            "real": self.real,
-            "fake": self.fake,
-            "total": self.total,
-            "output_real": self.output_real,
-            "output_fake": self.output_fake,
-        }
-        if self.penalty is not None:
-            values["penalty"] = self.penalty
-        return {name: value.detach() for name, value in values.items()}
-
-
-@dataclass(frozen=True)
-class Exhibits:
-    """What the discriminator learns from in one batch, before shift, noise and swap.
-
-    Attributes:
-        real: pictures with their condition.
-        fakes: those of the generator first, or a pool's in their place; then whole batches of old ones.
-        draws: of these samples.
-    """
-
-    real: Shown
-    fakes: list[Shown]
-    draws: Draws
 
 
 class Adversary:
@@ -94,7 +38,7 @@ class Adversary:
             as it learns, where its statistics move with every fake. It always learns in ``train``.
         replay: old fakes, or None.
         r1_gamma: weight of the R1 penalty on real pictures; 0 for none.
-        r1_every: compute that penalty at every so many-th update only, so many times as strong.
+        r1_every: compute that penalty at every so many-th of its own updates only, so many times as strong.
         clip: largest norm of its gradient, or None.
 
     Raises:
@@ -123,10 +67,14 @@ class Adversary:
         if clip is not None and not clip > 0:
             raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
         _check_parts(objective, shows, policy, replay)
+        if shows.swap is not None:
+            cells_of(network)  # one that does not say is refused here, before training
         self.network, self.objective, self.shows, self.policy = network, objective, shows, policy
-        self._make_optimizer, self.schedule, self.weight_schedule = optimizer, schedule, weight_of(weight)
+        self.optimizer, self.schedule, self.weight_schedule = optimizer, schedule, weight_of(weight)
         self.judge, self.replay, self.clip = judge, replay, clip
         self.r1_gamma, self.r1_every = r1_gamma, r1_every
+        self.learned = 0
+        """Its own updates so far."""
 
     @property
     def needs_float32(self) -> str | None:
@@ -134,10 +82,6 @@ class Adversary:
         if self.objective.penalty > 0:
             return f"objective.penalty={self.objective.penalty:g}"
         return f"r1_gamma={self.r1_gamma:g}" if self.r1_gamma > 0 else None
-
-    def optimizer(self) -> Optimizer:
-        """A new optimiser over the discriminator's parameters."""
-        return self._make_optimizer([p for p in self.network.parameters() if p.requires_grad])
 
     def weight(self, updates: int) -> float:
         """Of its opinion after so many updates; 0 before it has begun to learn."""
@@ -162,14 +106,13 @@ class Adversary:
             resting: the discriminator rests, so nothing in it may move.
         """
         enlarged = self.shows.enlarged(lr)
-        pair = [self.shows.whole(sr, enlarged), self.shows.whole(hr, enlarged)]
-        fake, real = self.shows.shifted(draws.within("judged"), *pair)
+        compared = [sr, hr] if self.objective.compares else [sr]
+        wholes = [self.shows.whole(picture, enlarged) for picture in compared]
+        fake, *real = self.shows.shifted(draws.within("judged"), *wholes)
         self.network.train(self.judge == "train" and not resting)
-        real_output = None
         with autocast:
-            if self.objective.compares:
-                with torch.no_grad():
-                    real_output = self.network(real)
+            with torch.no_grad():  # first, so that statistics see real before fake, as when it learns
+                real_output = self.network(real[0]) if real else None
             fake_output = self.network(fake)
         return self.objective.generator(fake_output, real_output)
 
@@ -178,7 +121,11 @@ class Adversary:
         with torch.no_grad():
             enlarged = self.shows.enlarged(lr)
             real, fake = self.shows.whole(hr, enlarged), self.shows.whole(sr.detach(), enlarged)
-        fakes = [fake] if self.replay is None else self.replay.exchange(fake, draws.within("replay"))
+        fakes = [fake]
+        if self.replay is not None:
+            # Every process keeps the joint batches: all hold the same, and one checkpoint is enough.
+            joint = draws.of(joint_samples(draws.samples)).within("replay")
+            fakes = [own_share(batch) for batch in self.replay.exchange(joint_batch(fake), joint)]
         return Exhibits(real, fakes, draws)
 
     def verdict(self, exhibits: Exhibits, step: int, updates: int, autocast: torch.autocast, learning: bool) -> Verdict:
@@ -202,7 +149,24 @@ class Adversary:
             real, fakes[0] = swapped(mask, real, fakes[0])
         self.network.train(learning)
         with torch.set_grad_enabled(learning):
-            return self._judged(real, fakes, mask, draws, updates, autocast)
+            return self._judged(real, fakes, mask, draws, autocast, learning, self.learned % self.r1_every == 0)
+
+    def trial(self, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast) -> Tensor:
+        """The loss of its own step with as many fakes as it may ever see, to see what that step needs.
+
+        In evaluation mode, so that nothing moves, and with every penalty.
+
+        Args:
+            hr: pictures, for real and fake.
+            lr: what belongs to them.
+            draws: of these samples.
+            autocast: context in which networks run.
+        """
+        with torch.no_grad():
+            (shown,) = self.shows.shifted(draws, self.shows.whole(hr, self.shows.enlarged(lr)))
+        fakes = [shown] * (1 if self.replay is None else self.replay.most)
+        self.network.eval()
+        return self._judged(shown, fakes, None, draws, autocast, learning=True, r1_due=True).total
 
     def _judged(
         self,
@@ -210,18 +174,18 @@ class Adversary:
         fakes: list[Shown],
         mask: Tensor | None,
         draws: Draws,
-        updates: int,
         autocast: torch.autocast,
+        learning: bool,
+        r1_due: bool,
     ) -> Verdict:
-        learning = torch.is_grad_enabled()
-        with_r1 = learning and self.r1_gamma > 0 and updates % self.r1_every == 0
-        real = real.detach().requires_grad_(with_r1)
+        with_r1 = learning and self.r1_gamma > 0 and r1_due
+        picture, real = _variable(real) if with_r1 else (real, real)
         with autocast:
             real_output = self.network(real)
             fake_outputs = [self.network(fake) for fake in fakes]
         labels: tuple[Any, Any] = (1.0, 0.0)
         if mask is not None:
-            share = label_map(mask, (real_output.shape[-2], real_output.shape[-1]), getattr(self.network, "trim", 0))
+            share = label_map(mask, real_output.shape[-2:], cells_of(self.network))
             labels = (1 - share, share)
         real_term, fake_term = self.objective.discriminator(real_output, fake_outputs[0], labels)
         newest = (real_term + fake_term).detach()
@@ -229,9 +193,10 @@ class Adversary:
             fake_term = fake_term + self.objective.discriminator(real_output.detach(), old, labels)[1]
         penalty = None
         if learning and self.objective.penalty > 0:
-            penalty = self.objective.penalty * gradient_penalty(self._norms_between(real.detach(), fakes[0], draws))
+            norms = self._norms_between(real.detach(), fakes[0], draws)
+            penalty = self.objective.penalty * gradient_penalty(norms)
         if with_r1:
-            norms = gradient_norms(real_output.flatten(1).mean(dim=1), real)
+            norms = gradient_norms(real_output.flatten(1).mean(dim=1), picture)
             term = r1(norms, self.r1_gamma * self.r1_every)
             penalty = term if penalty is None else penalty + term
         means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]
@@ -239,14 +204,15 @@ class Adversary:
 
     def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
         """Gradient norms of the mean output at random points on the lines between real and fake."""
-        u = torch.from_numpy(draws.uniform("between")).to(real.device, real.dtype)[:, :, None, None]
-        between = (u * fake + (1 - u) * real).requires_grad_(True)
-        return gradient_norms(self.network(between).flatten(1).mean(dim=1), between)
+        u = torch.from_numpy(draws.uniform("between")).to(real.device, real.dtype, non_blocking=True)[:, :, None, None]
+        picture, between = _variable(u * fake + (1 - u) * real)
+        return gradient_norms(self.network(between).flatten(1).mean(dim=1), picture)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything beyond the optimiser, as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
+            "learned": self.learned,
             "policy": self.policy.state_dict(),
             "schedule": self.schedule.state_dict(),
             "weight": self.weight_schedule.state_dict(),
@@ -263,15 +229,25 @@ class Adversary:
             self.network.load_state_dict(state["network"])
         except RuntimeError as error:
             raise UserError(
-                f"the checkpoint holds another discriminator than this {type(self.network).__name__}; leave "
-                "discriminator as it was"
+                f"the checkpoint holds another discriminator than this {type(self.network).__name__}: "
+                f"{str(error).splitlines()[1].strip()}; leave discriminator as it was"
             ) from error
+        self.learned = state["learned"]
         self.policy.load_state_dict(state["policy"])
         for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
             if part.state_dict().keys() == saved.keys():
                 part.load_state_dict(saved)
         if self.replay is not None and state["replay"]:
             self.replay.load_state_dict({"kept": [kept.to(device) for kept in state["replay"]["kept"]]})
+
+
+def _variable(shown: Shown) -> tuple[Tensor, Shown]:
+    """The pictures in what is shown, to ask for gradient with respect to them, and the same with their condition.
+
+    A condition is given, not made: how steep a discriminator is along it is no business of a penalty.
+    """
+    picture = shown[:, :3].detach().requires_grad_()
+    return picture, torch.cat([picture, shown[:, 3:]], dim=1)
 
 
 def _check_parts(objective: GanObjective, shows: Shows, policy: UpdatePolicy, replay: Replay | None) -> None:

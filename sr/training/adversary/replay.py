@@ -12,6 +12,10 @@ from sr.draws import Draws
 class Replay(Protocol):
     """Keeps fakes of earlier steps."""
 
+    @property
+    def most(self) -> int:
+        """So many batches come out of an exchange at most."""
+
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """Take in new fakes and give the batches of fakes to learn from."""
 
@@ -41,6 +45,11 @@ class ImagePool:
             raise ValueError(f"capacity={capacity} must be at least 1, probability={probability} between 0 and 1.")
         self.capacity, self.probability = capacity, probability
         self.kept: list[Tensor] = []
+
+    @property
+    def most(self) -> int:
+        """One batch."""
+        return 1
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """One batch of the same size, in which some pictures are old."""
@@ -93,8 +102,16 @@ class BatchStore:
     @property
     def sample_size(self) -> int:
         """Old batches that the next step learns from: int(share * stored)."""
+        return self._sample(len(self.kept))
+
+    @property
+    def most(self) -> int:
+        """The new batch, and as many old ones as a full store gives."""
+        return 1 + self._sample(self.capacity)
+
+    def _sample(self, stored: int) -> int:
         # 0.01 * 100 is exactly 1.0; other shares may fall just short of a whole number.
-        return int(self.share * len(self.kept) + 1e-9)
+        return int(self.share * stored + 1e-9)
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """The new batch, then old ones without repetition; only then is the new one stored."""

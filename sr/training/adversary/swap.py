@@ -1,29 +1,73 @@
 """Swapped regions: real and fake exchange boxes, and the discriminator must say where (pix_gan)."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr.draws import Draws
+from sr.types import UserError
 
 Mask = Float[Tensor, "batch 1 height width"]
 
 
-def label_map(mask: Mask, size: tuple[int, int], trim: int = 0) -> Float[Tensor, "batch 1 map_height map_width"]:
+class Cells(NamedTuple):
+    """Which pixels the cells of a discriminator's map judge, see `sr.discriminators.contract`.
+
+    Attributes:
+        cell: pixels per cell; None where every cell judges the whole picture.
+        margin: pixels before the first cell; negative where that reaches beyond the border.
+    """
+
+    cell: int | None
+    margin: int
+
+
+def cells_of(network: nn.Module) -> Cells:
+    """What the discriminator says of its cells.
+
+    Raises:
+        ValueError: nothing, or no such numbers; the message says what to add.
+    """
+    cell, margin = getattr(network, "cell", 0), getattr(network, "margin", None)
+    if not (cell is None or (isinstance(cell, int) and cell >= 1)) or not isinstance(margin, int):
+        raise ValueError(
+            f"shows.swap labels every cell of the discriminator's map, and {type(network).__name__} does not say where "
+            "its cells lie; give it the attributes cell (pixels per cell, None for one verdict on the whole picture) "
+            "and margin (pixels before the first cell), or set shows.swap=null."
+        )
+    return Cells(cell, margin)
+
+
+def label_map(mask: Mask, size: Sequence[int], cells: Cells) -> Float[Tensor, "batch 1 map_height map_width"]:
     """The share of swapped pixels in each cell of the discriminator's map, by area.
 
     Args:
         mask: 1 where pixels were swapped, else 0.
         size: rows and columns of the map.
-        trim: cells that the discriminator has cut off each side of its map.
+        cells: which pixels they judge; of a cell that reaches beyond the border the pixels inside the picture count.
+
+    Raises:
+        UserError: a cell would lie outside the picture.
     """
-    height, width = size
-    whole = F.adaptive_avg_pool2d(mask, (height + 2 * trim, width + 2 * trim))
-    return whole[..., trim : trim + height, trim : trim + width]
+    cell, margin = cells
+    if cell is None:
+        return mask.mean(dim=(2, 3), keepdim=True).expand(-1, -1, *size)
+    sides = mask.shape[-2:]
+    if margin + cell <= 0 or any(margin + (count - 1) * cell >= side for count, side in zip(size, sides, strict=True)):
+        raise UserError(
+            f"the discriminator's map of {size[0]}x{size[1]} cells does not lie within {sides[0]}x{sides[1]} pixels "
+            f"with cell={cell} and margin={margin}; correct these attributes of it."
+        )
+    below, right = (margin + count * cell - side for count, side in zip(size, sides, strict=True))
+    borders = (-margin, right, -margin, below)  # where negative, pixels that no cell judges are cut off
+    shares, inside = (F.avg_pool2d(F.pad(pixels, borders), cell) for pixels in (mask, torch.ones_like(mask)))
+    return shares / inside
 
 
 def swapped(mask: Mask, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,33 +1,51 @@
 """After an explosion: back to the last good state, and a file with which it can be seen again."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
 
+from sr.training.adversary.agreement import gan_term
 from sr.training.bundle import Bundle, write_bundle
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.checkpoint import random_states
 from sr.training.module import SuperResolution
 from sr.training.run_folder import RunFolder
-from sr.training.state import copied, load_trained_state, trained_state
+from sr.training.state import copied, load_trained_state, moved_on, trained_state
 from sr.types import UserError
 
 KEPT_BUNDLES = 3
 """Later explosions of a run leave none: they would fill the disk."""
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """An explosion.
+
+    Attributes:
+        text: what is wrong.
+        update: since when.
+        advice: what to do about it.
+    """
+
+    text: str
+    update: int
+    advice: str
+
+
 class Guard(UpdateCallback):
     """Looks for explosions whenever values are read from the device anyway, and undoes them.
 
     An explosion is a loss, a gradient norm or a weight that is no finite number, or a mean loss of the generator above
-    the threshold. Networks, optimisers, averages, schedules and the clock go back to the last good state; the data
-    and the random generators move on, so that the same batch does not come again. Place it before every other
-    callback.
+    the threshold. Networks, optimisers, averages and updates go back to the last good state; time, the data, the random
+    generators and what validations have told schedules go on, so that the same batch does not come again. Place it
+    before every other callback.
 
     Args:
         recover: go back; otherwise an explosion ends the run.
-        threshold: mean of train/g/total since the last look.
+        threshold: mean of train/g/total since the last row of the log.
         rate_factor: all learning rates are multiplied by it after each explosion.
         limit: so many explosions in a row are undone; the next one ends the run.
         every: updates between looks, several numbers: the intervals of logging, validation and saving.
@@ -84,41 +102,47 @@ class Guard(UpdateCallback):
             self._look(trainer, module)
 
     def _look(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
-        trouble, update = self._trouble(module)
+        trouble = self._trouble(module)
         if (
             trainer.world_size > 1
-            and trainer.strategy.reduce_boolean_decision(trouble != "", all=False)
-            and not trouble
+            and trainer.strategy.reduce_boolean_decision(trouble is not None, all=False)
+            and trouble is None
         ):
-            trouble = "another process has seen a value that is no finite number"
-        if not trouble:
+            trouble = Trouble("another process has seen an explosion", module.updates, _lower("g"))
+        if trouble is None:
             self._keep(module)
             self.in_a_row = 0
             return
-        bundle = self._write(trainer, module, trouble, update)
+        bundle = self._write(trainer, module, trouble)
         if not self.recover or self.in_a_row >= self.limit:
-            raise UserError(self._end(trouble, update, bundle))
+            raise UserError(self._end(trouble, bundle))
         self._go_back(module)
         rate = f", learning rates x{module.rate:g}" if self.rate_factor < 1 else ""
         self.say(
-            f"update {update}: {trouble}; back to update {module.updates}{rate} "
+            f"update {trouble.update}: {trouble.text}; back to update {module.updates}{rate} "
             f"({self.in_a_row} of {self.limit} in a row){bundle}"
         )
 
-    def _trouble(self, module: SuperResolution) -> tuple[str, int]:
-        """What is wrong, empty where nothing is, and since which update."""
-        bad, over = module.alarm.read()
-        if bad is not None:
-            return "a loss or a gradient is infinite or not a number", bad
+    def _trouble(self, module: SuperResolution) -> Trouble | None:
+        alert = module.alarm.read()
+        if alert.bad is not None and alert.who is not None:
+            of = "" if alert.who == "g" else f" of adversary.{alert.who}"
+            return Trouble(f"a loss or a gradient{of} is infinite or not a number", alert.bad, _lower(alert.who))
         if not module.is_finite():
-            return "a weight is infinite or not a number", module.updates
+            return Trouble("a weight is infinite or not a number", module.updates, _lower("g"))
         mean = module.means.peek("train/g/total")
-        if mean is not None and mean > self.threshold:
-            return (
-                f"train/g/total is {mean:.4g}, above trainer.guard.threshold={self.threshold:g}",
-                over or module.updates,
-            )
-        return "", module.updates
+        if mean is None or mean <= self.threshold:
+            return None
+        text = f"train/g/total is {mean:.4g}, above trainer.guard.threshold={self.threshold:g}"
+        term = _largest_term(module)
+        weight = f"loss.terms.{term}.weight"
+        for name in module.adversaries:
+            weight = f"adversary.{name}.weight" if term == gan_term(name) else weight
+        return Trouble(
+            f"{text} (most of it train/g/{term})",
+            alert.over or module.updates,
+            f"lower {weight}, optimizer.lr, or raise trainer.guard.threshold",
+        )
 
     def _keep(self, module: SuperResolution) -> None:
         self._good = copied(trained_state(module))
@@ -128,36 +152,33 @@ class Guard(UpdateCallback):
     def _go_back(self, module: SuperResolution) -> None:
         self.recoveries += 1
         self.in_a_row += 1
-        moved_on = module.batches, module.samples
-        rate = module.rate * self.rate_factor
-        load_trained_state(module, copied(self._good))
-        module.batches, module.samples = moved_on
-        module.rate = rate
+        load_trained_state(module, moved_on(module, copied(self._good)))
+        module.rate *= self.rate_factor
         self._good_random, self._since = random_states(), module.batches
         module.means.clear()
         module.alarm.clear()
         module.rolled_back = True
 
-    def _write(self, trainer: lightning.Trainer, module: SuperResolution, trouble: str, update: int) -> str:
+    def _write(self, trainer: lightning.Trainer, module: SuperResolution, trouble: Trouble) -> str:
         """The bundle, and what to say of it."""
         kept = list(self.folder.bugs.glob("*.bug"))
         if not trainer.is_global_zero or len(kept) >= KEPT_BUNDLES:
             return ""
         first = self._since
         per_update = module.accumulate * module.g_every
-        count = max(1, update - int(self._good["clock"]["updates"])) * per_update
+        count = max(1, trouble.update - int(self._good["clock"]["updates"])) * per_update
         source = trainer.datamodule.stream.batches  # type: ignore[attr-defined]
-        path = self.folder.bugs / f"update_{update}_batch_{first + count}.bug"
+        path = self.folder.bugs / f"update_{trouble.update}_batch_{first + count}.bug"
         batches = [source[number] for number in range(first, first + count)]
-        write_bundle(path, Bundle(self.config, self._good, self._good_random, batches, update, trouble))
+        write_bundle(path, Bundle(self.config, self._good, self._good_random, batches, trouble.update, trouble.text))
         return f"; see it again with: uv run sr replay {path}"
 
-    def _end(self, trouble: str, update: int, bundle: str) -> str:
+    def _end(self, trouble: Trouble, bundle: str) -> str:
         again = f" again, after {self.limit} recoveries in a row" if self.recover else ""
         help_ = "" if self.recover else ", or let the run recover with trainer.guard.recover=true"
         return (
-            f"{trouble} at update {update}: training has exploded{again}; lower optimizer.lr, set trainer.clip=1.0"
-            f"{help_}. The last checkpoint is kept{bundle}"
+            f"{trouble.text} at update {trouble.update}: training has exploded{again}; {trouble.advice}{help_}. "
+            f"The last checkpoint is kept{bundle}"
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -167,3 +188,20 @@ class Guard(UpdateCallback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what ``state_dict`` gave."""
         self.recoveries, self.in_a_row = int(state_dict["recoveries"]), int(state_dict["in_a_row"])
+
+
+def _lower(who: str) -> str:
+    """What to lower where a network's values are no finite numbers."""
+    of = "" if who == "g" else f"adversary.{who}."
+    return f"lower {of}optimizer.lr, set {of or 'trainer.'}clip=1.0"
+
+
+def _largest_term(module: SuperResolution) -> str:
+    """The term that makes most of the generator's loss, by its name in the log."""
+    terms = [*module.objective.terms, *(gan_term(name) for name in module.adversaries)]
+    found = dict[str, float]()
+    for term in terms:
+        value = module.means.peek(f"train/g/{term}_weighted")
+        value = module.means.peek(f"train/g/{term}") if value is None else value
+        found[term] = -math.inf if value is None else value
+    return max(found, key=lambda term: found[term])

@@ -14,6 +14,7 @@ from sr.training.loggers import CsvLog
 from sr.training.module import SuperResolution
 from sr.training.run_folder import RunFolder
 from sr.training.state import load_trained_state, trained_state
+from sr.training.watch import QUIET
 from sr.types import UserError
 
 LONGEST_SECONDS = 300.0
@@ -92,7 +93,8 @@ class Saving(UpdateCallback):
         if self._saved_at == module.updates or not trainer.is_global_zero or not module.at_update:
             return
         with module.stopwatch.paused():
-            if not module.is_finite():  # the guard is about to find out; the files of the last save are kept
+            # Between two looks of the guard, when this is overdue: what it is about to undo is not kept.
+            if not module.is_finite() or module.alarm.read() != QUIET:
                 return
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
             validated = self.validation.validated_at == module.updates

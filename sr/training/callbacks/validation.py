@@ -1,6 +1,7 @@
-"""Validate on the updates clock, keep the best result, write pictures."""
+"""Validate on the updates clock, keep the best results, write pictures."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,22 @@ import numpy as np
 
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
+from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.loggers import PictureLogger, publish
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
 from sr.training.run_folder import RunFolder
-from sr.training.validation import METRICS, PERCEPTUAL, Perceptual, evaluate, gain, network_upscaler
+from sr.training.validation import (
+    Best,
+    ColourAlarm,
+    Perceptual,
+    evaluate,
+    means,
+    monitored,
+    network_upscaler,
+    watched,
+)
 from sr.types import Picture, UserError
 
 
@@ -23,39 +34,52 @@ class Validation(UpdateCallback):
 
     Args:
         every: updates between validations; the end of a run is validated too.
-        monitor: metric that decides which network is the best: psnr_y, ssim_y, psnr_rgb, ssim_rgb or lpips.
+        monitor: metric that decides which network is the best: psnr_y, ssim_y, psnr_rgb, ssim_rgb or lpips. Of several
+            the first is what schedules are told; `BestNetworks` keeps the best network by each of the others.
         folder: where pictures are written.
         pictures: how many validation pictures are written and shown each time.
         lpips: measures that too, or None where its weights are not there.
+        alarm: told the colour error, or None.
 
     Raises:
         UserError: a number out of range, or a monitor that is no metric or cannot be measured.
     """
 
     def __init__(
-        self, every: int, monitor: str, folder: RunFolder, pictures: int = 4, lpips: Perceptual | None = None
+        self,
+        every: int,
+        monitor: str | Sequence[str],
+        folder: RunFolder,
+        pictures: int = 4,
+        lpips: Perceptual | None = None,
+        alarm: ColourAlarm | None = None,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
-        known = METRICS + PERCEPTUAL
-        if monitor not in known:
-            raise UserError(f"trainer.monitor={monitor} is not a metric; choose one of {', '.join(known)}")
-        if monitor in PERCEPTUAL and lpips is None:
-            raise UserError(
-                f"trainer.monitor={monitor} cannot be measured: the weights of AlexNet are not on this machine; "
-                "trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
-            )
+        first, *others = monitored(monitor, lpips is not None)
         self._lpips = lpips
-        self.every, self.monitor, self.folder, self.pictures = every, monitor, folder, pictures
+        self.every, self.monitor, self.folder, self.pictures = every, first, folder, pictures
+        self.alarm = alarm
         self.baseline: dict[str, float] = {}
         """Bicubic's means."""
         self.latest: dict[str, float] = {}
-        self.best: dict[str, float] = {}
-        self.best_updates = -1
+        self._best = Best(first)
+        self.others = [Best(metric) for metric in others]
+        """The best by each further metric."""
         self.validated_at = -1
         self._bicubic: list[np.ndarray] = []
+
+    @property
+    def best(self) -> dict[str, float]:
+        """What the best validation measured; empty before the first."""
+        return self._best.values
+
+    @property
+    def best_updates(self) -> int:
+        """When that was, or -1."""
+        return self._best.updates
 
     @property
     def improved(self) -> bool:
@@ -78,6 +102,8 @@ class Validation(UpdateCallback):
             self._lpips,
         )
         self._bicubic = kept
+        if self.alarm is not None:
+            self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in pairs)["colour_error"]
 
     def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
         """Validate when it is due."""
@@ -106,6 +132,9 @@ class Validation(UpdateCallback):
             self._remember()
             module.observe(self.monitor, self.latest[self.monitor])
             if trainer.is_global_zero:
+                if self.alarm is not None:
+                    error, progress = self.latest["colour_error"], module.clock.progress
+                    self.alarm.judge(error, module.updates, progress, module.adversaries)
                 self._publish(trainer, module.updates)
                 self._show(trainer, strips, module.updates)
 
@@ -126,9 +155,8 @@ class Validation(UpdateCallback):
         return strips
 
     def _remember(self) -> None:
-        value = gain(self.monitor, self.latest[self.monitor])
-        if not self.best or self.monitor not in self.best or value > gain(self.monitor, self.best[self.monitor]):
-            self.best, self.best_updates = dict(self.latest), self.validated_at
+        for best in (self._best, *self.others):
+            best.take(self.latest, self.validated_at)
 
     def _publish(self, trainer: lightning.Trainer, updates: int) -> None:
         values = {f"val/{name}": value for name, value in self.latest.items()}
@@ -150,13 +178,67 @@ class Validation(UpdateCallback):
             "latest": self.latest,
             "best": self.best,
             "best_updates": self.best_updates,
+            "others": {best.metric: {"values": best.values, "updates": best.updates} for best in self.others},
             "validated_at": self.validated_at,
+            "alarm": None if self.alarm is None else self.alarm.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave."""
-        self.latest, self.best = dict(state_dict["latest"]), dict(state_dict["best"])
-        self.best_updates, self.validated_at = state_dict["best_updates"], state_dict["validated_at"]
+        """Take back what ``state_dict`` gave; a further metric that the saved run did not have begins afresh."""
+        self.latest, self.validated_at = dict(state_dict["latest"]), state_dict["validated_at"]
+        self._best = Best(self.monitor, dict(state_dict["best"]), state_dict["best_updates"])
+        saved = state_dict.get("others", {})
+        self.others = [Best(best.metric, **saved.get(best.metric, {})) for best in self.others]
+        if self.alarm is not None and state_dict.get("alarm") is not None:
+            self.alarm.load_state_dict(state_dict["alarm"])
+
+
+class BestNetworks(UpdateCallback):
+    """Keeps ``best_METRIC.safetensors`` up to date for each further metric of ``trainer.monitor``.
+
+    Place it behind `Validation`, whose result it stores, and before `Saving`: whatever a checkpoint says is the best
+    must be on the disk.
+
+    Args:
+        validation: tells which network is the best.
+        model: the network's configuration, resolved.
+    """
+
+    def __init__(self, validation: Validation, model: Any) -> None:
+        self.validation, self.model = validation, model
+
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Save after a validation that was the best."""
+        self._save(trainer, module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save after the last validation."""
+        self._save(trainer, training_module(pl_module))
+
+    def _save(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        """Write what the newest validation found to be the best.
+
+        Raises:
+            UserError: the disk is full or not writable; the files of the last save are kept.
+        """
+        validation = self.validation
+        new = [best for best in validation.others if best.updates == validation.validated_at == module.updates]
+        if not new or not trainer.is_global_zero:
+            return
+        with module.stopwatch.paused():
+            for best in new:
+                about = {
+                    "updates": module.updates,
+                    "run": validation.folder.path.resolve().name,
+                    "metrics": best.values,
+                    "bicubic": validation.baseline,
+                }
+                save_network(best_file(validation.folder, best.metric), module.deliverable, self.model, about)
+
+
+def best_file(folder: RunFolder, metric: str) -> Path:
+    """Of the best network by a further metric."""
+    return folder.path / f"best_{metric}.safetensors"
 
 
 def _pairs(trainer: lightning.Trainer) -> list[Any]:

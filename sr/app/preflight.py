@@ -1,0 +1,95 @@
+"""What is looked at before anything takes long: settings and parts that do not go together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from sr.data.module import CropData
+from sr.draws import Draws
+from sr.training.module import SuperResolution
+from sr.training.schedules import Plateau
+from sr.training.validation import PERCEPTUAL
+from sr.types import UserError
+
+
+def check_given(config: Any, names: tuple[str, ...]) -> None:
+    """Refuse settings that were written without a value, as in ``run_dir=``.
+
+    Raises:
+        UserError: one is empty.
+    """
+    for name in names:
+        if config[name] == "":
+            raise UserError(f"{name}= has no value; give a folder, or leave {name} out")
+
+
+def check_devices(trainer: Any, sweep: bool) -> None:
+    """Make sure that so many processes can train together.
+
+    Args:
+        trainer: configuration.
+        sweep: the command has several runs.
+
+    Raises:
+        UserError: they cannot.
+    """
+    devices = trainer.devices
+    if devices < 1:
+        raise UserError(f"trainer.devices={devices} must be at least 1")
+    if devices == 1:
+        return
+    if sweep:
+        raise UserError(f"a sweep trains one run after another in one process, not on trainer.devices={devices}")
+    if trainer.max_time is not None or trainer.max_updates is None:
+        raise UserError(
+            f"trainer.devices={devices} processes have clocks that differ: end the run with trainer.max_updates=N, "
+            "and leave trainer.max_time out"
+        )
+    there = torch.cuda.device_count()
+    if trainer.accelerator != "cpu" and there and devices > there:
+        raise UserError(f"trainer.devices={devices}, and this machine has {there} GPU(s); take {there} at most")
+
+
+def check_plateau(monitor: str, module: SuperResolution) -> None:
+    """A plateau must look for what is better in the monitored metric.
+
+    Raises:
+        UserError: it looks for the opposite.
+    """
+    better = "min" if monitor in PERCEPTUAL else "max"
+    named: Mapping[str, Any] = {"schedule": module.schedule} | {
+        f"adversary.{n}.schedule": a.schedule for n, a in module.adversaries.items()
+    }
+    for name, schedule in named.items():
+        if isinstance(schedule, Plateau) and schedule.mode != better:
+            raise UserError(
+                f"{name}.mode={schedule.mode}, but of trainer.monitor={monitor} the {better}imum is best; "
+                f"set {name}.mode={better}"
+            )
+
+
+def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:
+    """Degrade a few gray crops, so that stages that do not fit together are told before a store is built.
+
+    Raises:
+        UserError: the stages end with another size, or a pool cannot be read.
+    """
+    side = crop * degradation.scale
+    with torch.no_grad():
+        degradation(torch.full((4, 3, side, side), 0.5, device=device), Draws(0, np.arange(4)))
+
+
+def check_input(augmentation: Any, data: CropData) -> None:
+    """An augmentation that changes what the degradation sees needs a degradation that has not run yet.
+
+    Raises:
+        UserError: low-resolution pictures are given or made in advance.
+    """
+    if augmentation.changes_input and data.stream.batches.lr is not None:
+        names = ", ".join(name for name, step in augmentation.steps.items() if step.changes_input)
+        raise UserError(
+            f"augmentation {names} changes what the degradation sees, but low-resolution pictures are given or made in "
+            "advance; set degradation.in_advance=false, or leave the augmentation out"
+        )

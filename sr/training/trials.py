@@ -1,0 +1,48 @@
+"""Forward passes of a training step on black pictures, to see what memory a step needs (`sr.training.memory`)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sr.draws import Draws
+from sr.training.adversary.adversary import Adversary
+from sr.training.module import SuperResolution
+from sr.types import LowResolution
+
+
+def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
+    """One forward pass for each step that keeps tensors: the generator's, then each discriminator's.
+
+    Each takes low-resolution pictures and gives what the backward pass starts from. Weights of 0, which may rise
+    later, count as 1. Discriminators that accept only another size are left out.
+    """
+
+    def generator(lr: LowResolution) -> Tensor:
+        hr, draws = _blank(module, lr)
+        sr = module.network(lr)
+        total = module.objective.unweighted(sr, hr, lr, draws)
+        for adversary in module.adversaries.values():
+            if _fits(adversary, hr):
+                total = total + adversary.generator_loss(sr, hr, lr, draws, module.compute.autocast(), resting=True)
+        return total
+
+    def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:
+        def step(lr: LowResolution) -> Tensor:
+            hr, draws = _blank(module, lr)
+            return adversary.trial(hr, lr, draws, module.compute.autocast()) if _fits(adversary, hr) else hr.sum()
+
+        return step
+
+    return [generator, *(discriminator(adversary) for adversary in module.adversaries.values())]
+
+
+def _blank(module: SuperResolution, lr: LowResolution) -> tuple[Tensor, Draws]:
+    hr = torch.zeros(len(lr), 3, *(module.scale * side for side in lr.shape[-2:]), device=lr.device)
+    return hr, Draws(module.seed, np.arange(len(lr)))
+
+
+def _fits(adversary: Adversary, hr: Tensor) -> bool:
+    fixed = getattr(adversary.network, "side", None)
+    return fixed is None or hr.shape[-1] - adversary.shows.shift == fixed
