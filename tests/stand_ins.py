@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from sr.image.resize import imresize
-from tests.conftest import smooth_picture
+from tests.conftest import REPOSITORY, smooth_picture
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:
@@ -100,7 +101,18 @@ STAND_INS = {
 """What a choice needs to run: makes the files and gives the overrides."""
 
 
-ADDITIONS = ("stepper", "image_pool", "batch_store", "instance_noise", "region_swap")
+def _whole(path: Path) -> bool:
+    """An adversary's file begins with what all share, itself or through those that it is put together from."""
+    names = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    files = [path.with_name(f"{name}.yaml") for name in names if isinstance(name, str) and name != "_self_"]
+    return path.stem == "_base" or any(_whole(file) for file in files)
+
+
+ADDITIONS = tuple(
+    path.stem
+    for path in sorted((REPOSITORY / "conf" / "adversary").glob("*.yaml"))
+    if path.stem != "none" and not _whole(path)
+)
 """Choices of the group adversary that add to another one."""
 
 

@@ -15,6 +15,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from sr.discriminators.contract import SideError
 from sr.discriminators.patch import Patch
 from sr.discriminators.patchgan import PatchGan
 from sr.discriminators.srgan import Srgan
@@ -24,6 +25,7 @@ from sr.discriminators.unet import UNet
 from sr.discriminators.vgg128 import Vgg128
 from sr.errors import UserError
 from sr.training.adversary.swap import cells_of, label_map
+from tests.choices import refusal
 from tests.close import assert_close
 
 REPOSITORY = Path(__file__).parents[1]
@@ -665,12 +667,17 @@ def test_bad_arguments_are_quoted_with_a_way_out(make, message):
     ],
 )
 def test_unknown_choices_are_refused_with_the_possible_ones(kind, key, wrong, message):
-    """By the constructor itself, as while the tests run the annotations around it would refuse such values first."""
     arguments = {"layers": ["3x8"]} if kind is Patch else {"side": 64} if kind is Vgg128 else {}
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        inspect.unwrap(kind.__init__)(kind.__new__(kind), 3, **arguments, **{key: wrong})
+    assert refusal(kind, 3, **arguments, **{key: wrong}) == message
     for choice in get_args(inspect.signature(kind).parameters[key].annotation):
         kind(3, **{"features": 8} if kind is not Patch else {}, **arguments, **{key: choice})
+
+
+@pytest.mark.parametrize(("make", "side"), [(lambda: Srgan(3, 100), 96), (lambda: Vgg128(3, 20), 64)])
+def test_a_refused_side_comes_with_the_nearest_for_the_program_too(make, side):
+    with pytest.raises(SideError) as error:
+        make()
+    assert error.value.side == side
 
 
 def test_networks_of_one_size_keep_the_names_in_their_files():

@@ -53,9 +53,12 @@ def prepared(adversary, *overrides, batch_size=2):
     return module, [batch(number) for number in range(3 * module.g_every)]
 
 
-def crop_for(adversary):
-    """LR pixels that show a discriminator SIDE pixels."""
-    return (SIDE + (4 if adversary == "relativistic_clipped" else 0)) // 2
+def sized(discriminator, adversary):
+    """Overrides that show a discriminator SIDE pixels, or 16 where 5 million weights meet each of them."""
+    side = 16 if discriminator == "srgan_flexible" else SIDE
+    shift = 4 if adversary == "relativistic_clipped" else 0
+    boxes = [f"adversary.d.shows.swap.smallest={side // 4}"] if adversary == "pix_gan" else []
+    return [f"data.crop={(side + shift) // 2}", *boxes]
 
 
 @pytest.mark.slow
@@ -63,7 +66,7 @@ def crop_for(adversary):
 @pytest.mark.parametrize("adversary", OBJECTIVES)
 @pytest.mark.parametrize("discriminator", DISCRIMINATORS)
 def test_every_discriminator_trains_with_every_objective(discriminator, adversary, precision):
-    overrides = [f"discriminator={discriminator}", f"data.crop={crop_for(adversary)}", f"trainer.precision={precision}"]
+    overrides = [f"discriminator={discriminator}", f"trainer.precision={precision}", *sized(discriminator, adversary)]
     if adversary == "wgan_gp" and precision == "bf16":
         with pytest.raises(Exception, match=r"trainer\.precision=bf16, but adversary\.d\.objective\.penalty=10 takes"):
             prepared(adversary, *overrides)
@@ -86,6 +89,10 @@ ADDED = {
     "instance_noise": "shows.noise.sigma.start",
     "region_swap": "shows.swap.boxes",
 }
+
+
+def test_every_addition_is_tried():
+    assert sorted(ADDED) == sorted(ADDITIONS)
 
 
 @pytest.mark.parametrize("addition", ADDITIONS)

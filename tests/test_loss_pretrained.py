@@ -101,7 +101,7 @@ def test_imagenet_is_found_in_the_named_folder_first_then_in_torchs(tmp_path, mo
 def test_urls_are_torchvisions():
     """The files that its documentation names; people have them by these names."""
     folder = "https://download.pytorch.org/models"
-    assert PUBLISHED == {
+    expected = {
         "vgg16": f"{folder}/vgg16-397923af.pth",
         "vgg16_bn": f"{folder}/vgg16_bn-6c64b313.pth",
         "vgg19": f"{folder}/vgg19-dcbb9e9d.pth",
@@ -109,6 +109,7 @@ def test_urls_are_torchvisions():
         "alexnet": f"{folder}/alexnet-owt-7be5be79.pth",
         "squeezenet1_1": f"{folder}/squeezenet1_1-b8a52dc0.pth",
     }
+    assert PUBLISHED == expected
 
 
 def test_download_is_checked_and_kept(tmp_path, monkeypatch, capsys):

@@ -95,6 +95,17 @@ def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tm
     assert len(state["replay"]["kept"]) == {"image_pool": 6, "batch_store": 20}[replay]
 
 
+@pytest.mark.parametrize("again", ["trainer.accumulate=2", "adversary.d.policy.g_every=3"])
+def test_updates_of_more_batches_begin_with_the_resume(train, tmp_path, again):
+    """Three batches were seen: an update that counted from the start of the run would be cut short."""
+    gan = ["adversary=lsgan", "discriminator=conv"]
+    assert train(*gan, "trainer.max_updates=3", "run_dir=run")[0] == 0
+    code, _, err = train("resume=run", again, "trainer.max_updates=5", defaults=False)
+    assert code == 0, err
+    trained = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["trained"]
+    assert trained["batches"] == 3 + 2 * int(again[-1])
+
+
 def test_a_checkpoint_holds_neither_feature_networks_nor_the_discriminator_in_the_deliverable(train, tmp_path):
     arguments = ["loss=l1_vgg", "loss.terms.vgg.loss.weights=random", "adversary=lsgan", "discriminator=conv"]
     assert train(*arguments, "run_dir=run")[0] == 0

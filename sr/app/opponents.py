@@ -37,11 +37,6 @@ def build_adversaries(config: Any, build: Callable[[str, Any], Any]) -> dict[str
     for name in config.adversary:
         adversary = _built(name, config, build)
         check_fits(name, adversary, config.scale, config.data.crop)
-        if adversary.replay is not None and config.trainer.devices > 1:
-            raise UserError(
-                f"adversary.{name}.replay keeps the fakes of its own process, which a checkpoint does not hold with "
-                f"trainer.devices={config.trainer.devices}; set trainer.devices=1 or leave the replay out"
-            )
         made[name] = adversary
     return made
 
@@ -99,13 +94,11 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
 def _size_fault(name: str, adversary: Adversary, side: int) -> str | None:
     network: Any = adversary.network
     kind = type(network).__name__
-    fixed, least, multiple = (getattr(network, key, None) for key in ("side", "smallest_side", "multiple_of"))
+    fixed, least = (getattr(network, key, None) for key in ("side", "smallest_side"))
     if fixed is not None and side != fixed:
         return f"{kind} was made for {fixed}x{fixed} pixels"
     if side < (least or 1):
         return f"{kind} needs at least {least}x{least} pixels"
-    if side % (multiple or 1):
-        return f"{kind} needs sides that are a multiple of {multiple}"
     swap = adversary.shows.swap
     if swap is not None and side < swap.smallest_side:
         least = swap.smallest_side

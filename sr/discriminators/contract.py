@@ -66,19 +66,32 @@ def nearest_multiple(number: int, step: int) -> int:
     return max(step, (number + step // 2) // step * step)
 
 
+class SideError(ValueError):
+    """A network of one size cannot be made for pictures of this side.
+
+    Attributes:
+        side: the nearest that it can be made for.
+    """
+
+    def __init__(self, message: str, side: int) -> None:
+        super().__init__(message)
+        self.side = side
+
+
 def check_side(name: str, side: int, step: int) -> int:
     """Return ``side`` if it is a multiple of ``step`` and at least twice that.
 
     Twice, because on a single cell batch norm has one value per channel in a batch of one.
 
     Raises:
-        ValueError: it is not; the message names the nearest that is.
+        SideError: it is not; the message names the nearest that is.
     """
     if side < 2 * step or side % step:
         nearest = max(2 * step, nearest_multiple(side, step))
-        raise ValueError(
+        raise SideError(
             f"{name} judges pictures whose side is a multiple of {step} from {2 * step} on, not {side}; "
-            f"choose crops so that {nearest} pixels are shown, or a discriminator for any size."
+            f"choose crops so that {nearest} pixels are shown, or a discriminator for any size.",
+            nearest,
         )
     return side
 

@@ -2,6 +2,9 @@
 
 Outputs are maps of logits, (batch, 1, height, width), without a sigmoid. Every mean is over all cells of the batch,
 in float32. An objective is any object with the members of `GanObjective`.
+
+Gradient penalties are over pictures in [0, 1], as they are shown, also where a discriminator moves them to [-1, 1]
+inside. Slopes over [-1, 1] are half as large: R1's gamma there is gamma / 4 here, a slope of 1 here is one of 1/2 there.
 """
 
 import math
@@ -167,6 +170,9 @@ class RelativisticAverage:
 
     A picture is judged by how much more real it looks than the mean of the other kind. Gradient goes through both
     terms in the discriminator; in the generator's loss D(real) is a constant.
+
+    The means are over the batch at hand: of one process, and with accumulation of one of the batches that are added
+    up. So k batches are not the same as one that is k times as large.
     """
 
     compares: ClassVar[bool] = True
@@ -233,7 +239,7 @@ def gradient_norms(score: PerPicture, pictures: Tensor) -> PerPicture:
 
     Args:
         score: one number per picture.
-        pictures: (batch, channels, height, width) that it was computed from, requiring gradient.
+        pictures: (batch, channels, height, width) in [0, 1] that it was computed from, requiring gradient.
     """
     (gradient,) = torch.autograd.grad(score.sum(), pictures, create_graph=True)
     # sqrt has no gradient at 0; 1e-12 is far below any norm that matters.
@@ -241,10 +247,13 @@ def gradient_norms(score: PerPicture, pictures: Tensor) -> PerPicture:
 
 
 def gradient_penalty(norms: PerPicture) -> Scalar:
-    """Mean of (norm - 1)^2 (Gulrajani et al. 2017, equation 3): zero for a critic that is 1-Lipschitz with slope 1."""
+    """Mean of (norm - 1)^2 (Gulrajani et al. 2017, equation 3): 0 for a critic of slope 1 over pictures in [0, 1]."""
     return (norms - 1).square().mean()
 
 
 def r1(norms: PerPicture, gamma: float) -> Scalar:
-    """Half of gamma times the mean squared gradient norm at real pictures (Mescheder et al. 2018, arXiv 1801.04406)."""
+    """Half of gamma times the mean squared gradient norm at real pictures (Mescheder et al. 2018, arXiv 1801.04406).
+
+    ``gamma`` is for pictures in [0, 1]: a quarter of that for the same pictures in [-1, 1].
+    """
     return gamma / 2 * norms.square().mean()

@@ -164,7 +164,7 @@ class Adversary:
         """
         with torch.no_grad():
             (shown,) = self.shows.shifted(draws, self.shows.whole(hr, self.shows.enlarged(lr)))
-        fakes = [shown] * (1 if self.replay is None else self.replay.most)
+        fakes = [shown.clone() for _ in range(1 if self.replay is None else self.replay.most)]
         self.network.eval()
         return self._judged(shown, fakes, None, draws, autocast, learning=True, r1_due=True).total
 

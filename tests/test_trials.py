@@ -1,0 +1,59 @@
+"""What the memory check counts: every step of an update, with all that may come to weigh."""
+
+import pytest
+import torch
+
+from sr.losses.gan import Wasserstein
+from sr.losses.weights import Steps
+from sr.training.adversary.replay import BatchStore, ImagePool
+from sr.training.memory import bytes_kept_for_backward
+from sr.training.trials import trials
+from tests.opponents import judge, opponent
+from tests.test_training_step import build, network
+
+
+def kept(module):
+    """Bytes that each step of an update keeps for its backward pass."""
+    lr = torch.zeros(2, 3, 16, 16)
+    return [bytes_kept_for_backward(module.network, lr, module.compute, step) for step in trials(module)]
+
+
+def test_a_term_that_has_no_weight_yet_counts():
+    (weighs,), (watches,) = (kept(build(network(), 1, weight=weight)) for weight in (1.0, Steps([0.0, 1.0], [10])))
+    assert weighs == watches
+    assert weighs > bytes_kept_for_backward(network(), torch.zeros(2, 3, 16, 16), build(network(), 1).compute)
+
+
+def test_the_discriminator_s_own_step_counts_with_all_old_fakes():
+    def own(**parts):
+        generator, discriminator = kept(build(network(), 1, adversaries={"d": opponent(**parts)}))
+        assert generator > 0
+        return discriminator
+
+    plain = own()
+    assert own(replay=ImagePool(50)) == plain
+    # Real and one batch of fakes make two; a store that is full adds 0.5 * 8 old batches: three times as much.
+    assert own(replay=BatchStore(8, share=0.5)) == pytest.approx(3 * plain, rel=0.05)
+    assert own(objective=Wasserstein()) > 1.4 * plain
+    assert own(r1_gamma=1.0) > 1.2 * plain
+
+
+def test_a_trial_moves_nothing():
+    rival = opponent(network=judge(norm=True, dropout=True), r1_gamma=1.0, replay=ImagePool(2))
+    module = build(network(), 1, adversaries={"d": rival})
+    before, random = {k: v.clone() for k, v in module.state_dict().items()}, torch.get_rng_state()
+    kept(module)
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert rival.replay.kept == []
+    assert rival.learned == 0
+    assert all(p.grad is None for p in module.parameters())
+
+
+def test_a_discriminator_of_another_size_is_left_out():
+    fixed = judge()
+    fixed.side = 99
+    module = build(network(), 1, adversaries={"d": opponent(network=fixed)})
+    generator, discriminator = kept(module)
+    assert generator == kept(build(network(), 1))[0]
+    assert discriminator < kept(build(network(), 1, adversaries={"d": opponent()}))[1] / 4
