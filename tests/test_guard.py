@@ -117,7 +117,8 @@ def test_the_advice_names_the_network_that_exploded(train):
     assert code == 2
     assert re.search(
         r"a loss or a gradient of adversary\.d is infinite or not a number at update \d: training has exploded; lower "
-        r"adversary\.d\.optimizer\.lr, set adversary\.d\.clip=1\.0, or let the run recover",
+        r"adversary\.d\.optimizer\.lr, set adversary\.d\.clip=1\.0, or let the run recover with "
+        r"trainer\.guard\.recover=true\. There is no checkpoint yet; see it again",
         err,
     ), err
 

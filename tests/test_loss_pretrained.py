@@ -109,7 +109,7 @@ def test_urls_are_torchvisions():
         "alexnet": f"{folder}/alexnet-owt-7be5be79.pth",
         "squeezenet1_1": f"{folder}/squeezenet1_1-b8a52dc0.pth",
     }
-    assert PUBLISHED == expected
+    assert expected == PUBLISHED
 
 
 def test_download_is_checked_and_kept(tmp_path, monkeypatch, capsys):

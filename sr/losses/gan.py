@@ -4,7 +4,7 @@ Outputs are maps of logits, (batch, 1, height, width), without a sigmoid. Every 
 in float32. An objective is any object with the members of `GanObjective`.
 
 Gradient penalties are over pictures in [0, 1], as they are shown, also where a discriminator moves them to [-1, 1]
-inside. Slopes over [-1, 1] are half as large: R1's gamma there is gamma / 4 here, a slope of 1 here is one of 1/2 there.
+inside. Slopes over [-1, 1] are half as large: R1's gamma there is gamma / 4 here, a slope of 1 here one of 1/2 there.
 """
 
 import math

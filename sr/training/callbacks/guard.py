@@ -175,11 +175,10 @@ class Guard(UpdateCallback):
 
     def _end(self, trouble: Trouble, bundle: str) -> str:
         again = f" again, after {self.limit} recoveries in a row" if self.recover else ""
+        kept = "The last checkpoint is kept" if self.folder.checkpoint.exists() else "There is no checkpoint yet"
         help_ = "" if self.recover else ", or let the run recover with trainer.guard.recover=true"
-        return (
-            f"{trouble.text} at update {trouble.update}: training has exploded{again}; {trouble.advice}{help_}. "
-            f"The last checkpoint is kept{bundle}"
-        )
+        what = f"{trouble.text} at update {trouble.update}: training has exploded{again}"
+        return f"{what}; {trouble.advice}{help_}. {kept}{bundle}"
 
     def state_dict(self) -> dict[str, Any]:
         """Counts."""
