@@ -311,6 +311,14 @@ def test_lpips_decides_which_network_is_best(train, tmp_path):
             ["adversary=[lsgan,image_pool,batch_store]", "discriminator=conv"],
             "image_pool and batch_store both set adversary.d.replay; keep one of them",
         ),
+        (
+            ["adversary=[pix_gan,hinge]", "discriminator=unet"],
+            "pix_gan and hinge both set adversary.d.objective; keep one of them",
+        ),
+        (
+            ["adversary=pix_gan_region_swap", "discriminator=unet"],
+            "pix_gan and region_swap both set adversary.d.shows.swap; keep one of them",
+        ),
         (["loss=l1_l1"], "loss=l1_l1 names l1 twice; once is enough"),
         (["loss=[l1,l1]"], "loss=[l1,l1] names l1 twice; once is enough"),
         (["adversary=lsgan", "discriminator=[conv,rev]"], "discriminator takes one choice, not conv, rev"),

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from sr.app.combinations import COMBINED, parts, repeated
-from sr.app.conf_folder import names_in
+from sr.app.conf_folder import names_with_parts
 from sr.app.nearest import did_you_mean
 from sr.app.parsed import group_of, values_of
 
@@ -72,7 +72,7 @@ def clash_faults(folder: Path, group: str, choice: Any, choices: Sequence[str]) 
     files = {str(name): folder / group / f"{name}.yaml" for name in names}
     roles: dict[str, list[str]] = {}
     for name, path in files.items():
-        for key in names_in(path):
+        for key in names_with_parts(path):
             if key.endswith("._target_"):
                 roles.setdefault(f"{group}.{key.removesuffix('._target_')}", []).append(name)
     for role, claimants in roles.items():

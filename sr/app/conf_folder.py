@@ -36,6 +36,17 @@ def names_in(path: Path) -> list[str]:
         return []  # told when it is used
 
 
+def names_with_parts(path: Path) -> list[str]:
+    """As `names_in`, and the names of the choices that the file is put together from, as pix_gan is of two."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return []  # told when it is used
+    entries = content.get("defaults", []) if isinstance(content, Mapping) else []
+    choices = [entry for entry in entries if isinstance(entry, str) and not entry.startswith("_")]
+    return [*names_in(path), *(name for one in choices for name in names_with_parts(path.with_name(f"{one}.yaml")))]
+
+
 def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, child in node.items():

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sr.choices import check_choice
-from sr.image.separable import GAMMA, resized
+from sr.image.separable import DARKEST, GAMMA
 from sr.losses.backbones import IMAGENET_STATISTICS, VGG16, VGG19, Features, Frozen, Maps, Standardise
 from sr.losses.pixel import DISTANCES, Distance, at_least_float32
 from sr.losses.pretrained import VggNet
@@ -31,13 +31,15 @@ def reduced(picture: Image, factor: int, linear_light: bool) -> LowResolution:
         picture: (batch, channels, height, width), nominally in [0, 1].
         factor: side of the squares; 1 gives the picture back, not even clipped.
         linear_light: average light rather than code values, taking the display's gamma as 2.2 (a checkerboard of 0 and
-            1 becomes 0.73, not 0.5), see :func:`sr.image.separable.resized`.
+            1 becomes 0.73, not 0.5); the picture is clipped to [1e-6, 1] first.
     """
     if factor == 1:
         return picture
-    height, width = (side // factor for side in picture.shape[-2:])
-    whole = at_least_float32(picture)[..., : height * factor, : width * factor]
-    return resized(whole, (height, width), "area", GAMMA if linear_light else None)
+    # A mean over squares is pooling, for which PyTorch is faster than the general resize.
+    if not linear_light:
+        return F.avg_pool2d(picture, factor)
+    light = at_least_float32(picture).clamp(DARKEST, 1) ** GAMMA
+    return F.avg_pool2d(light, factor) ** (1 / GAMMA)
 
 
 def masked_layers(net: str, mask: int) -> list[str]:
