@@ -373,7 +373,7 @@ def test_a_sweep_over_lists(train, tmp_path):
 
 
 GAN = ["adversary=lsgan", "discriminator=conv", "trainer.max_updates=1"]
-AT_ONCE = "adversary d counts in full from update 0, and the generator starts untrained"
+AT_ONCE = "adversary d counts in full from update 0, before it has learnt anything, against an untrained generator"
 MEANS = "RelativisticAverage takes the means of each batch of each process alone, so that "
 
 

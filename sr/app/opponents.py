@@ -119,8 +119,8 @@ def doubts(adversaries: Mapping[str, Adversary], trainer: Any, from_scratch: boo
     loud = [name for name, adversary in adversaries.items() if _at_once(adversary)]
     if from_scratch and loud:
         yield (
-            f"adversary {', '.join(loud)} counts in full from update 0, and the generator starts untrained: a "
-            "discriminator that meets noise first learns little; experiment=gan_phases lets it learn alone first"
+            f"adversary {', '.join(loud)} counts in full from update 0, before it has learnt anything, against an "
+            "untrained generator; experiment=gan_phases starts one after the other"
         )
 
 
