@@ -16,6 +16,7 @@ from sr.draws import Draws, Record
 from sr.image.resize import bicubic
 from sr.image.separable import resized
 from sr.image.taps import Mode, taps
+from tests.choices import refusal
 from tests.close import assert_close
 from tests.conftest import smooth_picture
 
@@ -281,9 +282,20 @@ def test_down_up_equals_two_resizes_of_opencv_where_chance_picks():
 
 
 @pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"of": "hr"}, "of=hr is not one of lr or current; did you mean lr?"),
+        ({"rounding": "up"}, "rounding=up is not one of floor, round or even; choose one of them."),
+        ({"uniform_in": "log"}, "uniform_in=log is not one of factor or divisor; choose one of them."),
+    ],
+)
+def test_choices_that_do_not_exist_are_refused(setting, message):
+    assert refusal(Resize, **setting) == message
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Resize(of="hr"), "of=hr is not one of lr, current"),
         (lambda: Resize(modes="cubic"), "modes=cubic is not one of nearest, area, bilinear, "),
         (lambda: Resize(modes={"area": -1.0}), "modes.area=-1.0 must be at least 0"),
         (lambda: Resize(modes={"area": 0.0}), "must hold at least one weight above 0"),
@@ -300,8 +312,6 @@ def test_down_up_equals_two_resizes_of_opencv_where_chance_picks():
             "factors name up and weights name keep; give one weight per range",
         ),
         (lambda: Resize(gamma=0.0), "gamma=0.0 must be above 0, such as 2.2, or null for none"),
-        (lambda: Resize(rounding="up"), "rounding=up is not one of floor, round, even"),
-        (lambda: Resize(uniform_in="log"), "uniform_in=log is not one of factor, divisor"),
         (lambda: ResizeAxes(0.0, 1.0), "height=0.0 must be above 0"),
         (lambda: ResizeAxes(1.0, 1.0, mode="box"), "mode=box is not one of nearest"),
         (lambda: DownUp((0.5, 1.5)), r"factor=\[0.5, 1.5\] must end at 1 or below"),

@@ -1,19 +1,22 @@
 """Stages that resize: to the low resolution, by factors drawn per sample, by fixed factors per axis, down and up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sr.choices import check_choice
 from sr.degradations.combine import check_weights
 from sr.degradations.pictures import Pictures
 from sr.degradations.separable import resized_each
 from sr.draws import Draws
 from sr.image.taps import Mode
 
+Of = Literal["lr", "current"]
+UniformIn = Literal["factor", "divisor"]
 Rounding = Literal["floor", "round", "even"]
 """What becomes of a fraction of a pixel: `even` cuts it off and raises odd sizes to even ones."""
 
@@ -36,19 +39,19 @@ class Resize:
         ValueError: a setting outside its range, which the message gives.
     """
 
-    of: str = "lr"
+    of: Of = "lr"
     modes: str | Mapping[str, float] = "bicubic"
     factors: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"keep": (1.0, 1.0)})
     weights: Mapping[str, float] = field(default_factory=lambda: {"keep": 1.0})
-    uniform_in: str = "factor"
-    rounding: str = "floor"
+    uniform_in: UniformIn = "factor"
+    rounding: Rounding = "floor"
     gamma: float | None = None
     clamp: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("of", self.of, ("lr", "current"))
-        _check_choice("uniform_in", self.uniform_in, ("factor", "divisor"))
-        _check_choice("rounding", self.rounding, get_args(Rounding))
+        check_choice("of", self.of, Of)
+        check_choice("uniform_in", self.uniform_in, UniformIn)
+        check_choice("rounding", self.rounding, Rounding)
         _check_modes("modes", self.modes)
         _check_gamma(self.gamma)
         if set(self.factors) != set(self.weights):
@@ -103,7 +106,7 @@ class ResizeAxes:
     height: float
     width: float
     mode: str = "bicubic"
-    rounding: str = "floor"
+    rounding: Rounding = "floor"
     gamma: float | None = None
     clamp: bool = False
 
@@ -112,7 +115,7 @@ class ResizeAxes:
             if not 0 < factor < float("inf"):
                 raise ValueError(f"{name}={factor} must be above 0, such as 0.5 to halve it")
         _check_modes("mode", self.mode)
-        _check_choice("rounding", self.rounding, get_args(Rounding))
+        check_choice("rounding", self.rounding, Rounding)
         _check_gamma(self.gamma)
 
     def __call__(self, pictures: Pictures, draws: Draws) -> Pictures:
@@ -205,14 +208,9 @@ def _on_canvas(pixels: Tensor, canvas: tuple[int, int]) -> Tensor:
     return torch.nn.functional.pad(pixels, (0, canvas[1] - columns, 0, canvas[0] - rows))
 
 
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}={value} is not one of {', '.join(choices)}")
-
-
 def _check_modes(name: str, modes: str | Mapping[str, float]) -> None:
     for mode in [modes] if isinstance(modes, str) else modes:
-        _check_choice(name, mode, get_args(Mode))
+        check_choice(name, mode, Mode)
     if not isinstance(modes, str):
         check_weights(name, modes)
 

@@ -3,12 +3,9 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from sr.types import Image, LowResolution
-
-Scalar = Float[Tensor, ""]
+from sr.types import Image, LowResolution, Scalar
 
 
 @torch.no_grad()

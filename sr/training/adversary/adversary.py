@@ -1,11 +1,12 @@
 """One opponent of the generator: what it sees, how it judges, and how it learns."""
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from sr.choices import check_choice
 from sr.draws import Draws
 from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
@@ -60,8 +61,7 @@ class Adversary:
         r1_every: int = 1,
         clip: float | None = None,
     ) -> None:
-        if judge not in get_args(Mode):
-            raise ValueError(f"judge={judge} does not exist; choose from {', '.join(get_args(Mode))}.")
+        check_choice("judge", judge, Mode)
         if not 0 <= r1_gamma < math.inf or r1_every < 1:
             raise ValueError(f"r1_gamma={r1_gamma} must be a number from 0 on, r1_every={r1_every} at least 1.")
         if clip is not None and not clip > 0:

@@ -1,12 +1,13 @@
 """What a discriminator is shown of a picture."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sr.choices import check_choice
 from sr.draws import Draws
 from sr.losses.gradient_map import gradient_map
 from sr.losses.shift import shifted
@@ -50,8 +51,7 @@ class Shows:
         noise: InstanceNoise | None = None,
         swap: RegionSwap | None = None,
     ) -> None:
-        if condition not in get_args(Condition):
-            raise ValueError(f"condition={condition} does not exist; choose from {', '.join(get_args(Condition))}.")
+        check_choice("condition", condition, Condition)
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
         self.scale, self.condition, self.gradients = scale, condition, gradients
