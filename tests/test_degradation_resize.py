@@ -284,7 +284,7 @@ def test_down_up_equals_two_resizes_of_opencv_where_chance_picks():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"of": "hr"}, "of=hr is not one of lr or current; did you mean lr?"),
+        ({"of": "hr"}, "of=hr is not one of lr or current; choose one of them."),
         ({"rounding": "up"}, "rounding=up is not one of floor, round or even; choose one of them."),
         ({"uniform_in": "log"}, "uniform_in=log is not one of factor or divisor; choose one of them."),
     ],
