@@ -484,7 +484,7 @@ def test_what_the_saved_run_did_not_have_begins_afresh():
 def test_state_of_another_discriminator_is_refused(other):
     message = (
         r"checkpoint holds another discriminator than this (Sequential: size mismatch for 0\.weight.*"
-        r"|Conv2d: Missing key\(s\) in state_dict: .*); leave discriminator as it was"
+        r"|Conv2d: Missing key\(s\) in state_dict: .*)…; leave discriminator, and what adversary shows it, as they were"
     )
     with pytest.raises(UserError, match=message):
         adversary(other).load_state_dict(adversary().state_dict(), CPU)

@@ -255,7 +255,10 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
             ["loss.terms.l1.weight=-1"],
             "loss.terms.l1: weight=-1.0 is no loss weight; give a finite number of at least 0",
         ),
-        (["trainer.monitor=lpips"], "trainer.monitor=lpips cannot be measured: the weights of AlexNet are not on this"),
+        (
+            ["trainer.monitor=lpips"],
+            "trainer.monitor=lpips cannot be measured: trainer.lpips is null, or the weights of AlexNet",
+        ),
         (["trainer.lpips=nothing.pth"], "trainer.lpips=nothing.pth"),
         (["trainer.lpips=random", "trainer.monitor=lpips", "schedule=plateau"], "set schedule.mode=min"),
     ],

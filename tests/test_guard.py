@@ -14,6 +14,7 @@ from sr.training.bundle import read_bundle
 from sr.training.checkpoint import read_checkpoint
 from sr.training.module import SuperResolution
 from sr.training.state import copied
+from sr.types import UserError
 
 GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.optimizer.lr=1e-3"]
 
@@ -151,6 +152,27 @@ def test_what_the_guard_is_about_to_undo_is_not_saved(train, tmp_path, monkeypat
     assert train(weight, *rare, "run_dir=run")[0] == 2
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert state["trained"]["clock"]["updates"] == 5
+
+
+def test_a_run_that_explodes_again_and_again_ends_in_time(train, tmp_path):
+    weight = "loss.terms.l1.weight={_target_:sr.losses.weights.Steps,values:[1.0,1e5],milestones:[5]}"
+    settings = ["trainer.max_time=00:00:04", "trainer.max_updates=null", "trainer.guard.limit=100000"]
+    code, out, err = train(weight, *settings, "trainer.val_every=4", "trainer.log_every=4", "run_dir=run")
+    assert code == 0, err
+    assert re.search(r"ended \(max_time\) after [1-5] updates", out)
+    assert assert_finite(tmp_path / "run")["trained"]["clock"]["updates"] <= 5
+
+
+def test_a_full_disk_keeps_nobody_from_recovering(train, monkeypatch, bad_batch):
+    def full(path, bundle):
+        raise UserError(f"could not write {path}: No space left on device")
+
+    monkeypatch.setattr("sr.training.callbacks.guard.write_bundle", full)
+    bad_batch(4)
+    code, out, err = train("trainer.max_updates=8", "trainer.log_every=2")
+    assert code == 0, err
+    assert "(1 of 10 in a row); could not write" in out
+    assert "No space left on device" in out
 
 
 def test_a_bundle_is_replayed_by_one_command(train, sr, tmp_path, bad_batch):

@@ -53,7 +53,10 @@ def test_one_metric_or_several(monitor, names):
         ("trainer.monitor=3", "trainer.monitor=3 is not a metric; choose one of psnr_y"),
         ("trainer.monitor=[]", "trainer.monitor=[] names no metric; choose from psnr_y, ssim_y"),
         ("trainer.monitor=[psnr_y,psnr_y]", "trainer.monitor=[psnr_y,psnr_y] names psnr_y twice; once is enough"),
-        ("trainer.monitor=[psnr_y,lpips]", "trainer.monitor=lpips cannot be measured: the weights of AlexNet are not"),
+        (
+            "trainer.monitor=[psnr_y,lpips]",
+            "trainer.monitor=lpips cannot be measured: trainer.lpips is null, or the weights of AlexNet",
+        ),
         # The first decides what a plateau listens to.
         ("trainer.monitor=[psnr_y,ssim_y] schedule=plateau schedule.mode=min", "set schedule.mode=max"),
     ],
@@ -293,3 +296,24 @@ def test_a_bound_that_is_none(train, value):
 def test_alarms_need_a_share():
     with pytest.raises(UserError, match=r"trainer\.colour_alarm=2 must be"):
         ColourAlarm(2.0, print)
+
+
+def test_the_first_metric_of_a_run_stays_the_first(train):
+    assert train("trainer.monitor=psnr_y", "trainer.max_updates=2", "run_dir=run")[0] == 0
+    again = ["resume=run", "trainer.max_updates=4"]
+    code, _, err = train(*again, "trainer.monitor=[ssim_y,psnr_y]", defaults=False)
+    assert code == 2
+    assert (
+        "trainer.monitor=ssim_y, but best.safetensors of this run is the best by psnr_y; put that first: "
+        "trainer.monitor=[psnr_y,ssim_y]" in err
+    )
+    assert train(*again, "trainer.monitor=[psnr_y,ssim_y]", defaults=False)[0] == 0
+
+
+def test_a_list_without_brackets_is_told(train):
+    code, _, err = train("trainer.monitor=psnr_y,ssim_y")
+    assert code == 2
+    assert (
+        "trainer.monitor=psnr_y,ssim_y names several values; for a list write 'trainer.monitor=[psnr_y,ssim_y]', for a "
+        "run with each add -m" in err
+    )

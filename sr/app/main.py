@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.app.overrides import override_faults, with_run_settings
-from sr.app.parsed import swept_keys
+from sr.app.parsed import sweep_faults, swept_keys
 from sr.app.schema import register_schema
 from sr.app.threads import wait_passively_if_busy
 from sr.errors import USER_ERROR, UserError
@@ -87,6 +87,8 @@ def main() -> int:
     sys.argv[1:] = arguments  # Hydra's parser wants its flags before the overrides
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     faults = [] if only_shows else override_faults(CONF, overrides)
+    if not only_shows and not faults and not {"-m", "--multirun"} & set(arguments):
+        faults = [*sweep_faults(overrides)]
     if faults:
         _print_error(UserError("\n".join(faults)))
         return USER_ERROR

@@ -1,6 +1,6 @@
 """Overrides as Hydra parses them: what they name, and the values that a sweep gives them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -34,6 +34,19 @@ def swept_keys(arguments: Sequence[str]) -> set[str]:
     """
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+
+
+def sweep_faults(arguments: Sequence[str]) -> Iterator[str]:
+    """A line for each setting with several values on a command line that asks for one run.
+
+    Args:
+        arguments: overrides without faults.
+    """
+    for argument in arguments:
+        (override,) = OverridesParser.create().parse_overrides([argument])
+        if override.is_sweep_override():
+            key, _, values = argument.partition("=")
+            yield f"{argument} names several values; for a list write '{key}=[{values}]', for a run with each add -m"
 
 
 def group_of(override: Override) -> str:

@@ -60,8 +60,8 @@ def monitored(monitor: Any, with_lpips: bool) -> tuple[str, ...]:
             raise UserError(f"trainer.monitor=[{','.join(names)}] names {name} twice; once is enough")
         if name in PERCEPTUAL and not with_lpips:
             raise UserError(
-                f"trainer.monitor={name} cannot be measured: the weights of AlexNet are not on this machine; "
-                "trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
+                f"trainer.monitor={name} cannot be measured: trainer.lpips is null, or the weights of AlexNet are not "
+                "on this machine; trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
             )
     return names
 

@@ -230,7 +230,8 @@ class Adversary:
         except RuntimeError as error:
             raise UserError(
                 f"the checkpoint holds another discriminator than this {type(self.network).__name__}: "
-                f"{str(error).splitlines()[1].strip()}; leave discriminator as it was"
+                f"{str(error).splitlines()[1].strip()[:120]}…; leave discriminator, and what adversary shows it, as "
+                "they were"
             ) from error
         self.learned = state["learned"]
         self.policy.load_state_dict(state["policy"])

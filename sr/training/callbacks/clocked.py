@@ -10,6 +10,9 @@ from sr.training.module import SuperResolution
 class UpdateCallback(lightning.Callback):
     """Calls `after_update` when an update is complete: never inside an accumulation."""
 
+    after_rollback = False
+    """Also where the update has just been undone."""
+
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,
@@ -20,7 +23,7 @@ class UpdateCallback(lightning.Callback):
     ) -> None:
         """Pass on batches that complete an update which counts."""
         module = training_module(pl_module)
-        if module.at_update and not module.rolled_back:
+        if module.at_update and (self.after_rollback or not module.rolled_back):
             self.after_update(trainer, module)
 
     def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:

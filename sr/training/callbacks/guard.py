@@ -170,7 +170,11 @@ class Guard(UpdateCallback):
         source = trainer.datamodule.stream.batches  # type: ignore[attr-defined]
         path = self.folder.bugs / f"update_{trouble.update}_batch_{first + count}.bug"
         batches = [source[number] for number in range(first, first + count)]
-        write_bundle(path, Bundle(self.config, self._good, self._good_random, batches, trouble.update, trouble.text))
+        bundle = Bundle(self.config, self._good, self._good_random, batches, trouble.update, trouble.text)
+        try:
+            write_bundle(path, bundle)
+        except UserError as error:  # a full disk keeps nobody from recovering
+            return f"; {error}"
         return f"; see it again with: uv run sr replay {path}"
 
     def _end(self, trouble: Trouble, bundle: str) -> str:

@@ -16,6 +16,8 @@ from sr.types import UserError
 class Stopping(UpdateCallback):
     """Stops at the clock's limits and, saving first, on Ctrl-C and SIGTERM. A second signal ends at once."""
 
+    after_rollback = True  # a run that explodes again and again has an end too
+
     def __init__(self) -> None:
         self._signalled = False
         self._previous: dict[int, Any] = {}

@@ -176,6 +176,7 @@ class Validation(UpdateCallback):
         """What was measured so far."""
         return {
             "latest": self.latest,
+            "monitor": self.monitor,
             "best": self.best,
             "best_updates": self.best_updates,
             "others": {best.metric: {"values": best.values, "updates": best.updates} for best in self.others},
@@ -184,7 +185,17 @@ class Validation(UpdateCallback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave; a further metric that the saved run did not have begins afresh."""
+        """Take back what ``state_dict`` gave; a further metric that the saved run did not have begins afresh.
+
+        Raises:
+            UserError: the saved run's ``best.safetensors`` is the best by another metric.
+        """
+        before = state_dict.get("monitor", self.monitor)
+        if before != self.monitor:
+            raise UserError(
+                f"trainer.monitor={self.monitor}, but best.safetensors of this run is the best by {before}; put that "
+                f"first: trainer.monitor=[{before},{self.monitor}]"
+            )
         self.latest, self.validated_at = dict(state_dict["latest"]), state_dict["validated_at"]
         self._best = Best(self.monitor, dict(state_dict["best"]), state_dict["best_updates"])
         saved = state_dict.get("others", {})
