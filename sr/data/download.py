@@ -13,9 +13,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from filelock import FileLock, Timeout
-
 from sr.data.contract import OnMessage, OnProgress
+from sr.data.processes import alone
 from sr.data.unpack import unpack, unpacked_size
 from sr.errors import UserError
 
@@ -73,7 +72,7 @@ def fetch_archive(
     Raises:
         UserError: no connection, no such file, another checksum, a damaged or dangerous archive, or no room.
     """
-    with _alone(remote, folder, on_message):
+    with _reserved(remote, folder, on_message):
         if there():
             return
         archive = folder / remote.name
@@ -96,27 +95,19 @@ def fetch_file(remote: Remote, folder: Path, on_progress: OnProgress, on_message
     Raises:
         UserError: no connection, no such file, another checksum, or no room.
     """
-    with _alone(remote, folder, on_message):
+    with _reserved(remote, folder, on_message):
         return _fetch(remote, folder / remote.name, on_progress, on_message)
 
 
 @contextmanager
-def _alone(remote: Remote, folder: Path, on_message: OnMessage) -> Iterator[None]:
+def _reserved(remote: Remote, folder: Path, on_message: OnMessage) -> Iterator[None]:
     """No other process works on this file; errors of the disk become messages."""
     if urlsplit(remote.url).scheme not in ("http", "https") or not remote.name:
         raise UserError(f"cannot download from '{remote.url}': the address must be http(s)://HOST/PATH/FILE")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".{remote.name}.lock")
-        try:
-            lock.acquire(timeout=0.1)
-        except Timeout:
-            on_message(f"another process is fetching {remote.name}; waiting for it")
-            lock.acquire()
-        try:
+        waiting = f"another process is fetching {remote.name}; waiting for it"
+        with alone(folder / f".{remote.name}.lock", lambda: on_message(waiting)):
             yield
-        finally:
-            lock.release()
     except OSError as error:  # of the disk: those of the network have become UserError further down
         raise UserError(f"could not write {remote.name} into {folder}: {error.strerror or error}") from error
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from sr.data.contract import Found, OnMessage, PictureSource, Sieve
-from sr.data.processes import serve_parent
+from sr.data.processes import alone, serve_parent
 from sr.data.store import Entry, Store, read_index
 from sr.image.depth import to_uint8
 from sr.types import UserError
@@ -51,17 +50,9 @@ def open_store(
     key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=12).hexdigest()
     folder = root / key
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0.1)
-        except Timeout:
-            on_message(f"another process is building {folder}; waiting for it")
-            lock.acquire()
-        try:
+        waiting = f"another process is building {folder}; waiting for it"
+        with alone(root / f"{key}.lock", lambda: on_message(waiting)):
             return _open_locked(source, folder, settings, on_progress, on_message, workers)
-        finally:
-            lock.release()
     except OSError as error:
         raise UserError(
             f"could not write the picture store {folder}: {error.strerror or error}; "
