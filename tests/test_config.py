@@ -29,8 +29,8 @@ def composed(*overrides):
 
 @pytest.fixture(autouse=True)
 def small_sets(monkeypatch):
-    monkeypatch.setattr("sr.data.div2k.NUMBERS", {"train": range(1, 4), "valid": range(801, 803)})
-    monkeypatch.setattr("sr.data.flickr2k.NUMBERS", range(1, 4))
+    monkeypatch.setattr("sr.data.kinds.div2k.NUMBERS", {"train": range(1, 4), "valid": range(801, 803)})
+    monkeypatch.setattr("sr.data.kinds.flickr2k.NUMBERS", range(1, 4))
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)

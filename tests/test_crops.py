@@ -8,7 +8,7 @@ import torch
 
 from sr.data.contract import PictureSource
 from sr.data.crops import CropBatches, CropPlan, CropStream, ResidentStore, cut
-from sr.data.store_building import open_store
+from sr.data.store.building import open_store
 from sr.image.resize import imresize
 from sr.types import Picture, UserError
 from tests.conftest import smooth_picture

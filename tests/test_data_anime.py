@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr.data.anime import Frames, shrunk
-from sr.data.split import Split
-from sr.data.store_building import open_store
+from sr.data.kinds.anime import Frames, shrunk
+from sr.data.kinds.split import Split
+from sr.data.store.building import open_store
 from tests.conftest import smooth_picture
 
 

@@ -7,8 +7,8 @@ import pytest
 from hydra.utils import instantiate
 from PIL import Image
 
-from sr.data.benchmark import Benchmark, benchmark_lr, official_name
-from sr.data.store_building import open_store
+from sr.data.kinds.benchmark import Benchmark, benchmark_lr, official_name
+from sr.data.store.building import open_store
 from sr.errors import UserError
 from sr.image.resize import imresize
 from tests.test_config import composed

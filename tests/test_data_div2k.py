@@ -9,12 +9,12 @@ import pytest
 from hydra.utils import instantiate
 from PIL import Image
 
-from sr.data import div2k as module
-from sr.data.div2k import ARCHIVES, Div2k, div2k_lr
-from sr.data.flickr2k import Flickr2k
-from sr.data.several import Several, several_or_none
-from sr.data.sources import Photographs
-from sr.data.store_building import open_store
+from sr.data.kinds import div2k as module
+from sr.data.kinds.div2k import ARCHIVES, Div2k, div2k_lr
+from sr.data.kinds.flickr2k import Flickr2k
+from sr.data.kinds.several import Several, several_or_none
+from sr.data.kinds.sources import Photographs
+from sr.data.store.building import open_store
 from sr.errors import UserError
 from tests.served import Site, served
 from tests.test_config import composed
@@ -24,7 +24,7 @@ from tests.test_config import composed
 def a_small_set(monkeypatch):
     monkeypatch.delenv("SR_DATA", raising=False)
     monkeypatch.setattr(module, "NUMBERS", {"train": range(1, 4), "valid": range(801, 803)})
-    monkeypatch.setattr("sr.data.flickr2k.NUMBERS", range(1, 4))
+    monkeypatch.setattr("sr.data.kinds.flickr2k.NUMBERS", range(1, 4))
 
 
 def silent(*_):
@@ -161,7 +161,7 @@ def test_every_archive_name_is_in_the_table(tmp_path):
 
 
 def test_what_is_missing_is_downloaded_and_trains(tmp_path, monkeypatch):
-    monkeypatch.setattr("sr.data.download.sleep", lambda seconds: None)
+    monkeypatch.setattr("sr.data.fetch.download.sleep", lambda seconds: None)
     archives = {
         "/DIV2K_train_HR.zip": zipped({f"DIV2K_train_HR/{name}": png(24, 36, i) for i, name in enumerate(TRAIN)}),
         "/DIV2K_train_LR_bicubic_X2.zip": zipped(

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from sr.data.download import Remote, fetch_archive, fetch_file
-from sr.data.unpack import unpack
+from sr.data.fetch.download import Remote, fetch_archive, fetch_file
+from sr.data.fetch.unpack import unpack
 from sr.errors import UserError
 from tests.served import Site, served
 
@@ -22,8 +22,8 @@ MD5, SHA = hashlib.md5(DATA).hexdigest(), hashlib.sha256(DATA).hexdigest()
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr("sr.data.download.sleep", lambda seconds: None)
-    monkeypatch.setattr("sr.data.download.CHUNK", 1 << 14)
+    monkeypatch.setattr("sr.data.fetch.download.sleep", lambda seconds: None)
+    monkeypatch.setattr("sr.data.fetch.download.CHUNK", 1 << 14)
     with served(Site({"/f.bin": DATA})) as running:
         yield running
 
@@ -148,7 +148,7 @@ def test_a_missing_file_is_one_sentence(site, tmp_path):
 
 
 def test_no_network_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr("sr.data.download.sleep", lambda seconds: None)
+    monkeypatch.setattr("sr.data.fetch.download.sleep", lambda seconds: None)
     with pytest.raises(UserError, match=r"could not download http://127\.0\.0\.1:9/f\.bin \(no connection: .*refused"):
         fetch_file(Remote("http://127.0.0.1:9/f.bin"), tmp_path, silent, silent)
 

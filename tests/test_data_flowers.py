@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from PIL import Image, ImageOps
 from scipy.io import savemat
 
-from sr.data.flowers import DEMO, Flowers, centre_square
+from sr.data.kinds.flowers import DEMO, Flowers, centre_square
 from sr.errors import UserError
 from sr.types import Picture
 from tests.conftest import smooth_picture
@@ -20,7 +20,7 @@ from tests.test_config import composed
 @pytest.fixture(autouse=True)
 def no_root(monkeypatch):
     monkeypatch.delenv("SR_DATA", raising=False)
-    monkeypatch.setattr("sr.data.flowers.COUNT", 14)
+    monkeypatch.setattr("sr.data.kinds.flowers.COUNT", 14)
 
 
 def silent(*_):
@@ -106,7 +106,7 @@ def archive(folder):
 
 
 def test_the_download(tmp_path, monkeypatch):
-    monkeypatch.setattr("sr.data.download.sleep", lambda seconds: None)
+    monkeypatch.setattr("sr.data.fetch.download.sleep", lambda seconds: None)
     oxford102(tmp_path / "there")
     files = {f"/{name}": (tmp_path / "there" / name).read_bytes() for name in ("setid.mat", "imagelabels.mat")}
     monkeypatch.setenv("SR_DATA", str(tmp_path / "here"))
@@ -122,7 +122,7 @@ def test_the_download(tmp_path, monkeypatch):
 
 
 def test_without_a_network_it_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("sr.data.download.sleep", lambda seconds: None)
+    monkeypatch.setattr("sr.data.fetch.download.sleep", lambda seconds: None)
     with pytest.raises(UserError) as error:
         Flowers("train", "none", str(tmp_path), url="http://127.0.0.1:9/").fetch(silent, silent)
     assert "could not download http://127.0.0.1:9/102flowers.tgz (no connection: " in str(error.value)

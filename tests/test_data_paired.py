@@ -7,9 +7,9 @@ import pytest
 from hydra.utils import instantiate
 from PIL import Image
 
-from sr.data.matching import header_size, match_names, matched
-from sr.data.paired import PairedHr, PairedLr
-from sr.data.store_building import open_store
+from sr.data.kinds.matching import header_size, match_names, matched
+from sr.data.kinds.paired import PairedHr, PairedLr
+from sr.data.store.building import open_store
 from sr.errors import UserError
 from sr.image.io import read_picture
 from tests.test_config import composed

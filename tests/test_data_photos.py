@@ -8,7 +8,7 @@ import pytest
 import scipy.fft
 from PIL import Image
 
-from sr.data.photos import Photos
+from sr.data.kinds.photos import Photos
 from sr.data.preparation.near_duplicates import NearDuplicates, hamming, perceptual_hash
 from sr.data.preparation.photo_crops import (
     CropSettings,

@@ -5,7 +5,7 @@ import pytest
 
 from sr.data.crops import CropPlan
 from sr.data.edges import EdgeContent, EdgeMaps, crop_weights, edge_map, open_edge_maps
-from sr.data.store import Store
+from sr.data.store.store import Store
 from tests.conftest import smooth_picture
 from tests.test_crops import store_of
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sr.app.prepare import app
 from sr.app.prepare_photos import prepare_photos
-from sr.data.photos import Photos
+from sr.data.kinds.photos import Photos
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import read_picture

@@ -3,7 +3,7 @@
 import pytest
 
 from sr.data.contract import PictureSource
-from sr.data.split import Split, held_out
+from sr.data.kinds.split import Split, held_out
 from sr.errors import UserError
 
 

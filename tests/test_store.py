@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from sr.data.contract import PictureSource
-from sr.data.sources import Folder
-from sr.data.store import Store
-from sr.data.store_building import open_store
+from sr.data.kinds.sources import Folder
+from sr.data.store.building import open_store
+from sr.data.store.store import Store
 from sr.image.depth import to_uint8
 from sr.types import Picture, UserError
 

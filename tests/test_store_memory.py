@@ -12,8 +12,8 @@ from PIL import Image
 BUILD = """
 import sys
 from pathlib import Path
-from sr.data.sources import Folder
-from sr.data.store_building import open_store
+from sr.data.kinds.sources import Folder
+from sr.data.store.building import open_store
 
 class Heavy(Folder):
     heavy = True  # worker processes pay off from 16 pictures on

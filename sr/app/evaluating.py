@@ -15,8 +15,8 @@ from sr.app.building import build_lpips
 from sr.app.networks import benchmark_paths, inference, ready
 from sr.app.tables import console_for_tables
 from sr.data.contract import PictureSource
+from sr.data.kinds.sources import Folder, Photographs
 from sr.data.module import ValidationPair, validation_pair
-from sr.data.sources import Folder, Photographs
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import UserError
 from sr.files import write_atomically

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from sr.app.resume import FINISHED
-from sr.data.benchmark import existing_set, hr_pictures
+from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
 from sr.models.files import load_network
 from sr.training.precision import Compute, choose_compute, choose_device

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from sr.app.prepare_output import Steps, counted, journal, say, tell_failures
-from sr.data.photos import photographs
+from sr.data.kinds.photos import photographs
 from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, centred, common_letterbox, fitted, without
 from sr.errors import UserError
 from sr.image.depth import to_uint8

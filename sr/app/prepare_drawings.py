@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from sr.app.prepare_output import Steps, journal, say
-from sr.data.drawings import Drawings
+from sr.data.kinds.drawings import Drawings
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import write_picture
@@ -20,7 +20,7 @@ def prepare_drawings(output: Path, count: int, size: str, settings: dict[str, An
         output: folder; drawings that are there are not made again.
         count: how many.
         size: ``WIDTHxHEIGHT`` in pixels.
-        settings: other arguments of `sr.data.drawings.Drawings`.
+        settings: other arguments of `sr.data.kinds.drawings.Drawings`.
 
     Raises:
         UserError: a setting out of range, a palette picture that cannot be read, or the folder is not ours.

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from sr.app.networks import inference
 from sr.app.prepare_output import Steps, journal, say, tell_failures
-from sr.data.photos import photographs
+from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
 from sr.data.processes import serve_parent

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from sr.app.prepare_output import Steps, journal, say, tell_failures
-from sr.data.photos import photographs
+from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, noise_tile
 from sr.data.preparation.noise_patches import AUTO, Extraction, Selection, from_file, noise_level, select, to_file
 from sr.errors import UserError

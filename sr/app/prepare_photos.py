@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sr.app.nearest import did_you_mean
 from sr.app.prepare_output import Journal, Steps, counted, journal, say, tell_failures
-from sr.data.photos import Photos
+from sr.data.kinds.photos import Photos
 from sr.data.preparation.near_duplicates import perceptual_hash
 from sr.data.preparation.photo_crops import camera_model
 from sr.data.preparation.sharding import shard_path
@@ -38,7 +38,7 @@ def prepare_photos(
     Args:
         roots: folders of photographs.
         output: folder; photographs that are in already are not read again.
-        settings: arguments of `sr.data.photos.Photos`.
+        settings: arguments of `sr.data.kinds.photos.Photos`.
         noisy: camera models whose photographs are halved first.
         workers: threads that decode and encode.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sr.data.edges import EdgeMaps
-from sr.data.store import Store
+from sr.data.store.store import Store
 from sr.draws import Draws
 from sr.types import UserError
 

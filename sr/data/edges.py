@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from sr.data.store import Store
+from sr.data.store.store import Store
 from sr.files import write_atomically
 
 VERSION = 1

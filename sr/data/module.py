@@ -14,10 +14,10 @@ from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
-from sr.data.sources import Folder, Reduced
-from sr.data.store import Store, cache_root
-from sr.data.store_building import open_store
-from sr.data.twins import twin_numbers
+from sr.data.kinds.sources import Folder, Reduced
+from sr.data.store.building import open_store
+from sr.data.store.store import Store, cache_root
+from sr.data.store.twins import twin_numbers
 from sr.types import UserError
 
 TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")

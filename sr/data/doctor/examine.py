@@ -9,7 +9,7 @@ from sr.data.doctor.guarded import Failure, Guarded, Limits
 from sr.data.doctor.inspect import Facts, inspect, sniff
 from sr.data.doctor.listing import list_files
 from sr.data.doctor.verdict import Judgement, Report, Role, judge, judge_alone, judge_duplicates, judge_pair
-from sr.data.matching import match_names
+from sr.data.kinds.matching import match_names
 
 OnProgress = Callable[[str, int, int], None]
 """Told (what, done, total)."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from sr.data.contract import OnMessage, OnProgress
-from sr.data.listed import Listed, pictures_in, top_left
-from sr.data.matching import header_size, match_names
+from sr.data.kinds.listed import Listed, pictures_in, top_left
+from sr.data.kinds.matching import header_size, match_names
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_picture

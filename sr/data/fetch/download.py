@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from sr.data.contract import OnMessage, OnProgress
+from sr.data.fetch.unpack import unpack, unpacked_size
 from sr.data.processes import alone
-from sr.data.unpack import unpack, unpacked_size
 from sr.errors import UserError
 
 CHUNK = 1 << 20

@@ -6,9 +6,9 @@ E. Agustsson, R. Timofte, "NTIRE 2017 Challenge on Single Image Super-Resolution
 
 from typing import Literal, get_args
 
-from sr.data.download import Remote
-from sr.data.listed import data_root
-from sr.data.numbered import Block, Numbered, Side, Variants
+from sr.data.fetch.download import Remote
+from sr.data.kinds.listed import data_root
+from sr.data.kinds.numbered import Block, Numbered, Side, Variants
 
 Part = Literal["train", "valid"]
 Track = Literal["bicubic", "unknown", "mild", "wild", "difficult"]

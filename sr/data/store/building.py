@@ -20,7 +20,7 @@ import numpy as np
 
 from sr.data.contract import Found, OnMessage, PictureSource, Sieve
 from sr.data.processes import alone, serve_parent
-from sr.data.store import Entry, Store, read_index
+from sr.data.store.store import Entry, Store, read_index
 from sr.image.depth import to_uint8
 from sr.types import UserError
 

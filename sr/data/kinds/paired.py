@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from sr.data.contract import OnMessage, OnProgress
-from sr.data.listed import Listed, stamp_of, top_left
-from sr.data.matching import Pair, check_sizes, header_size, matched
-from sr.data.split import held_out
+from sr.data.kinds.listed import Listed, stamp_of, top_left
+from sr.data.kinds.matching import Pair, check_sizes, header_size, matched
+from sr.data.kinds.split import held_out
 from sr.errors import UserError
 from sr.image.io import read_picture
 from sr.types import Picture

@@ -8,7 +8,7 @@ from pathlib import Path
 from sr.data.contract import PictureSource
 from sr.data.degrade import Degradation
 from sr.data.generated.pictures import GeneratedPictures, Kind
-from sr.data.store import Store
+from sr.data.store.store import Store
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture
 from sr.types import Picture

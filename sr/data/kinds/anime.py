@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource
+from sr.data.kinds.sources import Folder
 from sr.data.preparation.letterbox import NO_BARS, Bars, common_letterbox, without
-from sr.data.sources import Folder
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_picture

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from sr.data.contract import OnMessage, OnProgress
-from sr.data.download import Remote, fetch_archive
-from sr.data.listed import Listed, pictures_in, top_left
-from sr.data.matching import header_size
+from sr.data.fetch.download import Remote, fetch_archive
+from sr.data.kinds.listed import Listed, pictures_in, top_left
+from sr.data.kinds.matching import header_size
 from sr.errors import UserError
 from sr.image.io import read_picture
 from sr.types import Picture

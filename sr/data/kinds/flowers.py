@@ -14,9 +14,9 @@ from PIL import Image as pil
 from scipy.io import loadmat
 
 from sr.data.contract import OnMessage, OnProgress
-from sr.data.download import Remote, fetch_archive, fetch_file
-from sr.data.listed import Listed
-from sr.data.split import held_out
+from sr.data.fetch.download import Remote, fetch_archive, fetch_file
+from sr.data.kinds.listed import Listed
+from sr.data.kinds.split import held_out
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import find_pictures, read_picture

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sr.data.contract import OnMessage
-from sr.data.store import Store
+from sr.data.store.store import Store
 from sr.errors import UserError
 
 

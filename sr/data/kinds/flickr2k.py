@@ -6,9 +6,9 @@ B. Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolutio
 
 from typing import Literal
 
-from sr.data.download import Remote
-from sr.data.listed import data_root
-from sr.data.numbered import Block, Numbered, Side
+from sr.data.fetch.download import Remote
+from sr.data.kinds.listed import data_root
+from sr.data.kinds.numbered import Block, Numbered, Side
 
 Track = Literal["bicubic", "unknown"]
 

@@ -1,0 +1,1 @@
+"""Pictures decoded once into a memory-mapped store."""
