@@ -16,7 +16,7 @@ from PIL import Image
 import sr.files
 from sr.models.files import load_network
 from sr.training.callbacks import saving
-from sr.training.checkpoint import read_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint
 from tests.conftest import smooth_picture
 
 

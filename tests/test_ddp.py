@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sr.models.files import load_network
-from sr.training.checkpoint import read_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint
 from tests.close import assert_close
 from tests.conftest import REPOSITORY
 

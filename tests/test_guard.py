@@ -10,10 +10,10 @@ import torch
 
 from sr.models.files import load_network
 from sr.training.adversary.replay import BatchStore
-from sr.training.bundle import read_bundle
-from sr.training.checkpoint import read_checkpoint
+from sr.training.keeping.bundle import read_bundle
+from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.state import copied
 from sr.training.module import SuperResolution
-from sr.training.state import copied
 from sr.types import UserError
 
 GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.optimizer.lr=1e-3"]

@@ -15,7 +15,7 @@ import torch
 
 from sr.models.files import load_network
 from sr.training.callbacks import saving
-from sr.training.checkpoint import random_states, read_checkpoint, set_random_states, write_checkpoint
+from sr.training.keeping.checkpoint import random_states, read_checkpoint, set_random_states, write_checkpoint
 from sr.types import UserError
 from tests.conftest import REPOSITORY
 

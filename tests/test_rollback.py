@@ -10,8 +10,8 @@ from sr.training.adversary.policy import Stepper, UpdatePolicy
 from sr.training.adversary.replay import ImagePool
 from sr.training.clock import Clock
 from sr.training.ema import Ema
+from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
 from sr.training.schedules import Plateau
-from sr.training.state import copied, load_trained_state, moved_on, trained_state
 from tests.loops import fit
 from tests.opponents import judge, opponent
 from tests.test_training_step import batches, build, network

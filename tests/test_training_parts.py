@@ -19,13 +19,13 @@ from sr.training import precision, stopwatch
 from sr.training.callbacks.stopping import EarlyStop
 from sr.training.callbacks.validation import Validation
 from sr.training.clock import Clock, parse_duration
-from sr.training.loggers import CsvLog, Wandb, has_wandb_key, publish
+from sr.training.keeping.loggers import CsvLog, Wandb, has_wandb_key, publish
+from sr.training.keeping.run_folder import RunFolder
 from sr.training.means import RunningMeans
 from sr.training.memory import bytes_kept_for_backward, check_batch_fits
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
 from sr.training.precision import Compute, choose_compute, choose_device, native_bf16
-from sr.training.run_folder import RunFolder
 from sr.training.stopwatch import Stopwatch
 from sr.types import UserError
 

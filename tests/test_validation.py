@@ -13,7 +13,7 @@ from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.models.files import load_network
 from sr.models.upscale import upscale_pixels
-from sr.training.checkpoint import read_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.validation import Best, ColourAlarm, evaluate, lpips_of, measure_pair, monitored
 from sr.types import UserError
 from tests.conftest import smooth_picture
@@ -155,7 +155,7 @@ def test_another_metric_joins_on_resume(train, tmp_path):
 
 
 def test_a_checkpoint_from_before_there_were_others_is_taken_up(train, tmp_path):
-    from sr.training.checkpoint import write_checkpoint
+    from sr.training.keeping.checkpoint import write_checkpoint
 
     assert train("run_dir=run")[0] == 0
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"

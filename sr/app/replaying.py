@@ -19,12 +19,12 @@ from sr.app.checks import checked
 from sr.app.schema import register_schema
 from sr.data.crops import Batch
 from sr.errors import UserError
-from sr.training.bundle import Bundle, read_bundle
 from sr.training.callbacks.clocked import UpdateCallback, training_module
-from sr.training.checkpoint import set_random_states
 from sr.training.fitting import make_trainer
+from sr.training.keeping.bundle import Bundle, read_bundle
+from sr.training.keeping.checkpoint import set_random_states
+from sr.training.keeping.state import load_trained_state
 from sr.training.module import SuperResolution
-from sr.training.state import load_trained_state
 
 
 def replay(path: Path, last: int, overrides: Sequence[str]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sr.training.checkpoint import read_checkpoint
-from sr.training.run_folder import RunFolder
+from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
 
 FINISHED = ("max_updates", "max_time", "no_improvement")

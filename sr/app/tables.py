@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sr.training.run_folder import RunFolder
+from sr.training.keeping.run_folder import RunFolder
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
 
 WIDTH = 120

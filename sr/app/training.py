@@ -26,10 +26,10 @@ from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import BestNetworks, Validation, best_file
 from sr.training.fitting import fit, make_trainer
-from sr.training.loggers import CsvLog, Wandb
+from sr.training.keeping.loggers import CsvLog, Wandb
+from sr.training.keeping.run_folder import RunFolder
 from sr.training.memory import check_batch_fits, out_of_memory
 from sr.training.processes import rank
-from sr.training.run_folder import RunFolder
 from sr.training.trials import trials
 from sr.training.validation import Best, ColourAlarm
 from sr.types import UserError

@@ -8,12 +8,12 @@ from typing import Any
 import lightning
 
 from sr.training.adversary.agreement import gan_term
-from sr.training.bundle import Bundle, write_bundle
 from sr.training.callbacks.clocked import UpdateCallback, training_module
-from sr.training.checkpoint import random_states
+from sr.training.keeping.bundle import Bundle, write_bundle
+from sr.training.keeping.checkpoint import random_states
+from sr.training.keeping.run_folder import RunFolder
+from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
 from sr.training.module import SuperResolution
-from sr.training.run_folder import RunFolder
-from sr.training.state import copied, load_trained_state, moved_on, trained_state
 from sr.types import UserError
 
 KEPT_BUNDLES = 3

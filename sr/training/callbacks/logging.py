@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
-from sr.training.loggers import publish
+from sr.training.keeping.loggers import publish
 from sr.training.module import SuperResolution
 from sr.training.processes import average_over_processes
 from sr.types import UserError

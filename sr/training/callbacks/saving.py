@@ -9,11 +9,11 @@ from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
-from sr.training.checkpoint import random_states, set_random_states, write_checkpoint
-from sr.training.loggers import CsvLog
+from sr.training.keeping.checkpoint import random_states, set_random_states, write_checkpoint
+from sr.training.keeping.loggers import CsvLog
+from sr.training.keeping.run_folder import RunFolder
+from sr.training.keeping.state import load_trained_state, trained_state
 from sr.training.module import SuperResolution
-from sr.training.run_folder import RunFolder
-from sr.training.state import load_trained_state, trained_state
 from sr.training.watch import QUIET
 from sr.types import UserError
 

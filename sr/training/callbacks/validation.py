@@ -12,10 +12,10 @@ from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
 from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
-from sr.training.loggers import PictureLogger, publish
+from sr.training.keeping.loggers import PictureLogger, publish
+from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
-from sr.training.run_folder import RunFolder
 from sr.training.validation import (
     Best,
     ColourAlarm,

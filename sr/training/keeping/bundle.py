@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sr.data.crops import Batch
-from sr.training.checkpoint import read_checkpoint, write_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint, write_checkpoint
 from sr.types import UserError
 
 FORMAT = "sr-bundle/1"
@@ -17,7 +17,7 @@ class Bundle:
 
     Attributes:
         config: the run's whole configuration as plain values; its seed is among them.
-        trained: the last good state, see `sr.training.state`.
+        trained: the last good state, see `sr.training.keeping.state`.
         random: states of the random generators then.
         batches: every batch from there to the explosion, the last one included.
         update: the update that exploded.
