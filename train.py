@@ -2,7 +2,7 @@
 
 import sys
 
-from sr.app.main import main
+from sr.verbs.train.session import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -65,7 +65,7 @@ def pictures(tmp_path) -> Path:
 @pytest.fixture
 def train(monkeypatch, tmp_path, pictures, capsys):
     """Run `train.py` in this process on small pictures: ``train("loss=l2")`` gives (exit code, stdout, stderr)."""
-    from sr.app.main import main
+    from sr.verbs.train.session import main
 
     def run(*overrides: str, defaults: bool = True) -> tuple[int, str, str]:
         small = [
@@ -101,7 +101,7 @@ def train(monkeypatch, tmp_path, pictures, capsys):
 @pytest.fixture
 def sr(monkeypatch, tmp_path, capsys):
     """Run the command `sr` in this process: ``sr("evaluate", "bicubic", …)`` gives (exit code, stdout, stderr)."""
-    from sr.app.cli import main
+    from sr.verbs.cli import main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)

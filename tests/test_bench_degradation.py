@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from sr.app.bench_degradation import bench_degradation
-from sr.app.building import build
-from sr.app.composing import composed
-from sr.app.plain_degradation import PlainLoop
+from sr.config.building import build
+from sr.config.composing import composed
 from sr.draws import Draws
+from sr.verbs.bench.degradation import bench_degradation
+from sr.verbs.bench.plain_degradation import PlainLoop
 from tests.conftest import smooth_picture
 
 PICTURES = 60

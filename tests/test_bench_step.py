@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from sr.app import bench_step
+from sr.verbs.bench import step as bench_step
 from tests.conftest import smooth_picture
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr.app.building import build
-from sr.app.composing import composed
-from sr.app.sheets import Seen, by_stage, common, contact_sheet, in_words, same_for_all
+from sr.config.building import build
+from sr.config.composing import composed
 from sr.degradations.pipeline import VALIDATION_SEED
 from sr.draws import Draws, Record
 from sr.image.io import to_image, to_pixels
+from sr.verbs.screen.sheets import Seen, by_stage, common, contact_sheet, in_words, same_for_all
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_batch_size_changes_no_draw(degrade, tmp_path):
 def test_draws_made_in_advance_are_those_of_the_store(degrade, monkeypatch):
     """What stands under a stored crop is what was drawn for its picture when the store was made."""
     held: dict[str, Any] = {}
-    monkeypatch.setattr("sr.app.degrading.check_input", lambda augmentation, data: held.update(data=data))
-    monkeypatch.setattr("sr.app.degrading.contact_sheet", lambda *arguments: held.update(record=arguments[2]))
+    monkeypatch.setattr("sr.verbs.degrade.check_input", lambda augmentation, data: held.update(data=data))
+    monkeypatch.setattr("sr.verbs.degrade.contact_sheet", lambda *arguments: held.update(record=arguments[2]))
     code, out, _ = degrade("degradation=video_codec", samples=8)
     assert code == 0
     assert "made in advance, once for each picture" in out

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sr.app.main import main
 from sr.image.io import read_picture, write_picture
 from sr.models.files import load_network
 from sr.types import Picture
+from sr.verbs.train.session import main
 from tests.conftest import smooth_picture
 
 
@@ -347,7 +347,7 @@ def test_out_of_memory_names_the_picture(upscale, tmp_path, monkeypatch):
             "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9e12 bytes."
         )
 
-    monkeypatch.setattr("sr.app.upscaling.upscale_picture", fail)
+    monkeypatch.setattr("sr.verbs.upscale.upscale_picture", fail)
     code, _, err = upscale(png(tmp_path / "huge.png"), "-o", "out.png")
     assert code == 2
     assert "huge.png is too large for the memory that is free" in lines(err)[0]

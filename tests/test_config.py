@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from sr.app.checks import checked
-from sr.app.overrides import config_groups, override_faults
-from sr.app.schema import TrainConfig, register_schema
+from sr.config.checks import checked
+from sr.config.overrides import config_groups, override_faults
+from sr.config.schema import TrainConfig, register_schema
 from tests.conftest import REPOSITORY
 from tests.stand_ins import chosen, needed
 
@@ -135,7 +135,7 @@ def own_conf(tmp_path, monkeypatch):
     """A copy of conf/ with an experiment of the user's."""
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder)
-    monkeypatch.setattr("sr.app.main.CONF", folder)
+    monkeypatch.setattr("sr.verbs.train.session.CONF", folder)
 
     def write(text: str) -> Path:
         path = folder / "experiment" / "mine.yaml"

@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 from scipy.ndimage import correlate
 from torch.nn import functional as F
 
-from sr.app.building import build
-from sr.app.checks import checked
-from sr.app.schema import register_schema
+from sr.config.building import build
+from sr.config.checks import checked
+from sr.config.schema import register_schema
 from sr.degradations.combine import Chain, Maybe, OneOf, Shuffled
 from sr.degradations.pictures import Pictures, per_picture
 from sr.degradations.pipeline import Pipeline

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from sr.app.overrides import config_groups
+from sr.config.overrides import config_groups
 from tests.conftest import REPOSITORY
 
 CONF = REPOSITORY / "conf"
@@ -31,7 +31,7 @@ def test_every_choice_has_a_line(group, page):
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{page}" for page in PAGES.values())])
 def test_settings_in_the_text_exist(page):
-    from sr.app.composing import composed
+    from sr.config.composing import composed
 
     config = composed(["adversary=[lsgan,stepper,image_pool,instance_noise]", "discriminator=conv", "loss=l1_vgg"])
     for name in re.findall(r"`((?:trainer|adversary|discriminator|loss)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
@@ -48,7 +48,7 @@ def test_the_experiment_of_the_gan_page_trains(train, tmp_path, monkeypatch):
     assert found
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder)
-    monkeypatch.setattr("sr.app.main.CONF", folder)
+    monkeypatch.setattr("sr.verbs.train.session.CONF", folder)
     written = found[1].replace("2000", "2").replace("2300", "4")
     (folder / "experiment" / "phases.yaml").write_text(written)
     code, _, err = train("experiment=phases", "trainer.max_updates=6", "data.crop=12", "run_dir=run")

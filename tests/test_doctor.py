@@ -7,8 +7,8 @@ import skimage.data
 from PIL import Image as pil
 from scipy.ndimage import shift as moved
 
-from sr.app.doctoring import doctor
 from sr.errors import UserError
+from sr.verbs.doctor import doctor
 
 PHOTO = skimage.data.astronaut()
 COFFEE = skimage.data.coffee()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from sr.app.building import build_module
-from sr.app.combinations import parts
-from sr.app.composing import composed
-from sr.app.opponents import build_adversaries
-from sr.app.overrides import config_groups
+from sr.config.building import build_module
+from sr.config.combinations import parts
+from sr.config.composing import composed
+from sr.config.opponents import build_adversaries
+from sr.config.overrides import config_groups
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.clock import Clock

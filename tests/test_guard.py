@@ -193,7 +193,7 @@ def test_a_bundle_is_replayed_by_one_command(train, sr, tmp_path, bad_batch):
 
 
 def test_a_replay_equals_the_run(train, sr, tmp_path, bad_batch, monkeypatch):
-    from sr.app import replaying
+    from sr.verbs import replay as replaying
 
     bad_batch(10)
     few = ["trainer.max_updates=12", "trainer.val_every=12", "trainer.log_every=1", "trainer.checkpoint_every=12"]

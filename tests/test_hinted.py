@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from sr.app.hinted import hinted
+from sr.config.hinted import hinted
 
 
 @pytest.mark.parametrize(

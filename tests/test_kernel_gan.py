@@ -8,7 +8,6 @@ from scipy.ndimage import center_of_mass, correlate
 from skimage import data
 from torch.nn import functional
 
-from sr.app.prepare_kernels import prepare_kernels
 from sr.data.preparation import kernel_gan, kernel_gan_networks
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, aligned, significant, squared, widths
@@ -17,6 +16,7 @@ from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.io import to_image
 from sr.image.resize import bicubic
+from sr.verbs.prepare.kernels import prepare_kernels
 from tests.close import assert_close
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
 
-from sr.app.building import build
+from sr.config.building import build
 from sr.draws import Draws
 from sr.losses.lr_consistency import RESIZES, LrConsistency, Operator, downscaled
 from sr.types import UserError

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from sr.app.building import build
+from sr.config.building import build
 from sr.draws import Draws
 from sr.losses.edge import Edge
 from sr.losses.focal_frequency import FocalFrequency

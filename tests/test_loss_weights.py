@@ -5,8 +5,8 @@ import math
 import pytest
 from pydantic import ConfigDict, TypeAdapter
 
-from sr.app.checks import hints_of
-from sr.app.hinted import hinted
+from sr.config.checks import hints_of
+from sr.config.hinted import hinted
 from sr.losses.weights import Constant, Linear, Phases, RaiseWhileImproving, Sinusoidal, Steps, Weight
 
 

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image as pil
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from sr.app.prepare_noise import prepare_noise
 from sr.data.preparation.noise_patches import (
     Extraction,
     Patch,
@@ -21,6 +20,7 @@ from sr.data.preparation.noise_patches import (
     to_file,
 )
 from sr.errors import UserError
+from sr.verbs.prepare.noise import prepare_noise
 
 SIGMA = 8.0
 SIDE = 32

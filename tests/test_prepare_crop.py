@@ -5,8 +5,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sr.app.prepare import app
-from sr.app.prepare_crop import parse_size, prepare_crop
 from sr.data.preparation.letterbox import (
     BARS_BLACK,
     Bars,
@@ -19,6 +17,8 @@ from sr.data.preparation.letterbox import (
 )
 from sr.errors import UserError
 from sr.image.io import read_picture
+from sr.verbs.prepare.cli import app
+from sr.verbs.prepare.crop import parse_size, prepare_crop
 from tests.conftest import smooth_picture
 
 

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sr.app.prepare import app
-from sr.app.prepare_drawings import prepare_drawings
 from sr.data.generated import GeneratedPictures, drawing
 from sr.data.generated.drawings import part_of
 from sr.data.generated.palettes import blurred_colours
 from sr.data.kinds.drawings import Drawings
 from sr.errors import UserError
 from sr.image.io import read_picture
+from sr.verbs.prepare.cli import app
+from sr.verbs.prepare.drawings import prepare_drawings
 from tests.conftest import smooth_picture
 
 SETTINGS = {"lines": 3, "palette": None, "kernel": 3, "source": None, "seed": 0}

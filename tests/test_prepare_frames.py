@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sr.app.prepare import app
-from sr.app.prepare_frames import Slicing, parse_start, prepare_frames
 from sr.data.preparation.frames import Changed, Span, denoised, read_frames, video_facts
 from sr.errors import UserError
 from sr.image.io import read_picture
+from sr.verbs.prepare.cli import app
+from sr.verbs.prepare.frames import Slicing, parse_start, prepare_frames
 from tests.conftest import smooth_picture
 
 WIDTH, HEIGHT = 64, 48

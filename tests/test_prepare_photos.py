@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sr.app.prepare import app
-from sr.app.prepare_photos import prepare_photos
 from sr.data.kinds.photos import Photos
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import read_picture
+from sr.verbs.prepare.cli import app
+from sr.verbs.prepare.photos import prepare_photos
 from tests.test_data_photos import noisy_picture, save
 
 SETTINGS = {

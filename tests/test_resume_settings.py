@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from sr.app.overrides import override_faults, with_run_settings
+from sr.config.overrides import override_faults, with_run_settings
 from tests.conftest import REPOSITORY
 
 CONF = REPOSITORY / "conf"

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from sr.app.tables import print_result, print_sweep
 from sr.training.keeping.run_folder import RunFolder
+from sr.verbs.screen.tables import print_result, print_sweep
 
 METRICS = {"psnr_y": 30.0, "ssim_y": 0.9, "psnr_rgb": 28.0, "ssim_rgb": 0.8, "sharpness": 1.05, "lpips": 0.0083}
 SUMMARY = {

@@ -658,7 +658,7 @@ def test_measuring_takes_little_memory_itself_and_leaves_no_trace(monkeypatch):
 
 
 def test_threads_sleep_only_beside_busy_programs(monkeypatch):
-    from sr.app.threads import wait_passively_if_busy
+    from sr.verbs.train.threads import wait_passively_if_busy
 
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 10.0)

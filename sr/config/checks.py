@@ -1,0 +1,264 @@
+"""Check the composed configuration before anything is built: every fault at once, with the nearest valid name."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, get_type_hints
+
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
+
+from sr.config.hinted import hinted
+from sr.config.nearest import did_you_mean
+from sr.config.schema import TrainConfig, setting_names
+from sr.errors import UserError
+
+_STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
+_PARTS = ("objective", "shows", "policy", "optimizer", "schedule")
+"""What every adversary has."""
+_REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
+_HYDRA_KEYS = {"_target_", "_partial_"}
+_AT_RUN_TIME = {"logger": {"run_dir", "config"}}
+"""Arguments that the program adds itself, by the first part of the node's name."""
+_INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
+
+
+def checked(config: DictConfig, with_targets: bool = True) -> TrainConfig:
+    """Merge into the schema once more (a ``+key`` slips past Hydra), and check every ``_target_``.
+
+    Args:
+        config: as Hydra composed it.
+        with_targets: False where the rest belongs to a run that goes on: single values of its adversary, say, which
+            mean something only when they are joined with its own configuration.
+
+    Returns:
+        The configuration as a structured object whose unknown keys are errors.
+
+    Raises:
+        UserError: one line per fault.
+    """
+    plain = OmegaConf.to_container(config, resolve=False)
+    try:
+        typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
+        faults = list(missing(plain))
+        if with_targets and not faults:
+            faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True)))
+    except OmegaConfBaseException as error:
+        raise UserError(_unknown_key(error)) from error
+    if faults:
+        raise UserError("\n".join(faults))
+    checked_config: TrainConfig = typed
+    return checked_config
+
+
+def _faults(plain: Any, typed: Any, resolved: Any) -> Iterator[str]:
+    """Faults of the first kind that there are: what is wrong with one kind often follows from another."""
+    empty = (f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if not _has_target(resolved[name]))
+    found = [*empty] or [*_built_from_nothing(plain, typed)]
+    found = found or [*opponent_faults(resolved["adversary"], resolved["discriminator"])]
+    yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain))
+
+
+def _has_target(node: Any) -> bool:
+    return isinstance(node, Mapping) and "_target_" in node
+
+
+def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each adversary without a discriminator, or the other way round.
+
+    Args:
+        adversaries: by name, resolved.
+        discriminator: resolved, empty for none.
+    """
+    if discriminator and not adversaries:
+        yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"
+    for name, node in adversaries.items():
+        if not isinstance(node, Mapping):
+            yield f"adversary.{name}={node} is no adversary; choose one with adversary=…"
+        elif "_target_" not in node:
+            yield (
+                f"adversary.{name} has no objective: this choice is an addition; put an objective in front, as in "
+                "adversary=[lsgan,stepper]"
+            )
+        elif empty := [key for key in _PARTS if key in node and "_target_" not in (node[key] or {})]:
+            yield f"adversary.{name}.{empty[0]}={node[empty[0]]} is empty; leave it out of the command line"
+        elif not node.get("network"):
+            yield (
+                f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "
+                "or adversary=none to train without"
+            )
+
+
+def _each_once(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the copies of the discriminator inside the adversaries: its faults are told under its own name."""
+    own = resolved["discriminator"]
+    adversaries = {
+        name: {key: value for key, value in node.items() if key != "network" or value != own}
+        | ({"network": {"_target_": "torch.nn.Identity"}} if node.get("network") == own else {})
+        for name, node in resolved["adversary"].items()
+    }
+    return {**resolved, "adversary": adversaries}
+
+
+def missing(plain: Any, name: str = "") -> Iterator[str]:
+    """A line per mandatory value (``???``) that nobody gave.
+
+    Args:
+        plain: the configuration as plain values, interpolations not resolved.
+        name: of the node, for messages.
+    """
+    if isinstance(plain, (Mapping, list)):
+        children = plain.items() if isinstance(plain, Mapping) else enumerate(plain)
+        for key, child in children:
+            yield from missing(child, f"{name}.{key}" if name else str(key))
+    elif plain == "???":
+        yield f"{name} is not set; add {name}=… to the command line"
+
+
+def _inputs(plain: Any) -> set[str]:
+    """Names that an interpolation reads, in this configuration or in a file of conf/.
+
+    ``data.root`` is no argument of the data module, but its sources read ``${data.root}``: so it is a setting.
+    """
+    from sr.verbs.train.session import CONF
+
+    texts = [path.read_text(errors="replace") for path in CONF.rglob("*.yaml")]
+    return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
+
+
+def _built_from_nothing(plain: Any, typed: Any, name: str = "") -> Iterator[str]:
+    """A line for each text that is put together from a setting that is null, such as ``${data.target}/noise``."""
+    if isinstance(plain, (Mapping, list)):
+        children = plain.items() if isinstance(plain, Mapping) else enumerate(plain)
+        for key, child in children:
+            yield from _built_from_nothing(child, typed, f"{name}.{key}" if name else str(key))
+    elif isinstance(plain, str):
+        for source in _INTERPOLATION.findall(plain):
+            if plain != f"${{{source}}}" and OmegaConf.select(typed, source) is None:
+                yield f"{name} is {plain}, and {_root(typed, source)} is null; add {_root(typed, source)}=…"
+
+
+def _root(typed: Any, name: str) -> str:
+    """The setting at the end of a chain of interpolations: what the user has to give."""
+    parent, _, key = name.rpartition(".")
+    node = OmegaConf.to_container(OmegaConf.select(typed, parent) if parent else typed, resolve=False)
+    value = node.get(key) if isinstance(node, Mapping) else None
+    inner = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
+    return _root(typed, inner[1]) if inner else name
+
+
+def target_faults(node: Any, name: str = "", inputs: Collection[str] = ()) -> Iterator[str]:
+    """A line for each fault below a node of plain values.
+
+    Args:
+        node: dictionaries, lists and plain values.
+        name: the node's dotted name, for messages.
+        inputs: names that only feed other values.
+    """
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield from _call_faults(node, name, inputs)
+        for key, child in node.items():
+            yield from target_faults(child, f"{name}.{key}" if name else str(key), inputs)
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from target_faults(child, f"{name}[{index}]", inputs)
+
+
+def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) -> Iterator[str]:
+    target = str(node["_target_"])
+    try:
+        function: Callable[..., Any] = get_object(target)
+    except (HydraException, ImportError, ValueError) as error:
+        near = _nearest_object(target)
+        why = "" if near else f": {' '.join(str(error).split())}"
+        yield f"{name}._target_={target} cannot be imported{near or why}"
+        return
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    given = [key for key in node if key not in _HYDRA_KEYS]
+    for key in given:
+        if key not in parameters and not open_ended and f"{name}.{key}" not in inputs:
+            yield f"{name}.{key} is not an argument of {target}{did_you_mean(key, parameters)}"
+    yield from _missing_arguments(node, name, parameters)
+    hints = hints_of(function)
+    for key in given:
+        if key in hints and not _holds_objects(node[key]):
+            yield from _type_fault(f"{name}.{key}", node[key], hints[key])
+
+
+def _nearest_object(target: str) -> str:
+    """``; did you mean …?`` where the module exists and something in it has a similar name."""
+    module, _, wanted = target.rpartition(".")
+    try:
+        there = vars(importlib.import_module(module))
+    except (ImportError, ValueError):
+        return ""
+    names = [name for name in there if not name.startswith("_")]
+    hint = did_you_mean(wanted, names)
+    return hint if "did you mean" in hint else ""
+
+
+def _missing_arguments(
+    node: Mapping[str, Any], name: str, parameters: Mapping[str, inspect.Parameter]
+) -> Iterator[str]:
+    later = _AT_RUN_TIME.get(name.split(".")[0], set())
+    positional = 1 if node.get("_partial_") else 0  # the caller of a partial gives the first argument
+    for index, (key, parameter) in enumerate(parameters.items()):
+        required = parameter.default is parameter.empty and parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        if required and key not in node and key not in later and index >= positional:
+            yield f"{name}.{key} is not set, and {node['_target_']} needs it"
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of the arguments, empty where they cannot be read."""
+    subject = function.__init__ if inspect.isclass(function) else function
+    try:
+        return get_type_hints(subject)
+    except (NameError, TypeError):  # annotations of foreign code that only its type checker can read
+        return {}
+
+
+def _holds_objects(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(_holds_objects(child) for child in value.values())
+    return isinstance(value, list) and any(_holds_objects(child) for child in value)
+
+
+def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
+    value, shown = hinted(value, hint), value
+    try:
+        adapter = TypeAdapter(hint, config=_STRICT) if _takes_config(hint) else TypeAdapter(hint)
+    except (PydanticUserError, SchemaError, TypeError):
+        return  # an annotation that only describes objects, such as a protocol
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        found = error.errors()
+        told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
+        problems = {str(problem["msg"]).lower() for problem in told}
+        text = "null" if shown is None else shown
+        yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}"
+
+
+def _takes_config(hint: Any) -> bool:
+    """Dataclasses and models bring their own settings."""
+    return not (is_dataclass(hint) or hasattr(hint, "model_config"))
+
+
+def _unknown_key(error: OmegaConfBaseException) -> str:
+    key = str(error.full_key or error.key or "")
+    first = str(error).splitlines()[0]
+    if "Config'" in first or "not in struct" in first:
+        return f"{key} is not a setting{did_you_mean(key, setting_names())}"
+    return f"{key}: {first}"

@@ -1,0 +1,81 @@
+"""What is wrong with choices (``group=choice``): they do not exist, are named twice, or exclude each other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from sr.config.combinations import COMBINED, parts, repeated
+from sr.config.folder import names_with_parts
+from sr.config.nearest import did_you_mean
+from sr.config.parsed import group_of, values_of
+
+OPTIONAL = ("experiment", "local")
+"""Groups that may be null."""
+ADDED_UP = (*COMBINED, "callbacks", "logger", "experiment")
+"""Groups that take several choices."""
+
+
+def choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Iterator[str]:
+    """A line for each fault of an override that makes a choice.
+
+    Args:
+        override: parsed.
+        groups: choices that exist, joint names included.
+    """
+    group = str(override.key_or_group)
+    if "." in group or override.is_delete():
+        return
+    if override.is_add() and group != "experiment":
+        yield f"+{group}=… : {group} already has a choice; write {group}=… without the plus sign"
+        return
+    if override.package is not None:
+        return  # whether it fits is for Hydra to say
+    for choice in values_of(override):
+        yield from _one_choice_faults(group, choice, groups[group_of(override)])
+
+
+def _one_choice_faults(group: str, choice: Any, choices: list[str]) -> Iterator[str]:
+    if choice in (None, "null"):
+        if group not in OPTIONAL:
+            way_out = "none" if "none" in choices else "…"
+            yield f"{group}=null is no choice; write {group}={way_out}"
+        return
+    several = [str(one) for one in choice] if isinstance(choice, list) else None
+    if several is not None and group not in ADDED_UP:
+        yield f"{group} takes one choice, not {', '.join(several)}"
+        return
+    for name in several or [str(choice)]:
+        again = repeated(name, choices)
+        if again:
+            yield f"{group}={name} names {again} twice; once is enough"
+        elif name not in choices:
+            yield f"{group}={name}: there is no such {group} in conf/{group}{did_you_mean(name, choices)}"
+    twice = [name for name in several or [] if (several or []).count(name) > 1]
+    if twice:
+        yield f"{group}=[{','.join(several or [])}] names {twice[0]} twice; once is enough"
+
+
+def clash_faults(folder: Path, group: str, choice: Any, choices: Sequence[str]) -> Iterator[str]:
+    """A line where two choices want to be the same: two objectives of one adversary, two replays.
+
+    Args:
+        folder: the conf folder.
+        group: of the choice.
+        choice: a name, a joint name, or a list of names.
+        choices: that have a file.
+    """
+    names = choice if isinstance(choice, list) else parts(str(choice), choices) or []
+    if group != "adversary" or len(names) < 2:
+        return
+    files = {str(name): folder / group / f"{name}.yaml" for name in names}
+    roles: dict[str, list[str]] = {}
+    for name, path in files.items():
+        for key in names_with_parts(path):
+            if key.endswith("._target_"):
+                roles.setdefault(f"{group}.{key.removesuffix('._target_')}", []).append(name)
+    for role, claimants in roles.items():
+        if len(claimants) > 1:
+            yield f"{group}={','.join(files)}: {' and '.join(claimants)} both set {role}; keep one of them"
+            return

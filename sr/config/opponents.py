@@ -1,0 +1,147 @@
+"""From configuration to adversaries, after making sure that each discriminator fits what it will be shown."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from sr.errors import UserError
+from sr.losses.gan import RelativisticAverage
+from sr.losses.weights import Constant
+from sr.training.adversary.adversary import Adversary
+
+_LARGEST_CROP = 2048
+
+
+def needs_float32(adversaries: Mapping[str, Adversary]) -> str | None:
+    """The setting of an adversary for which half precision is too coarse; None where there is none.
+
+    Args:
+        adversaries: by name.
+    """
+    reasons = {name: adversary.needs_float32 for name, adversary in adversaries.items()}
+    return next((f"adversary.{name}.{reason}" for name, reason in reasons.items() if reason is not None), None)
+
+
+def build_adversaries(config: Any, build: Callable[[str, Any], Any]) -> dict[str, Adversary]:
+    """All adversaries of a run, their networks still where they were made.
+
+    Args:
+        config: checked configuration.
+        build: makes an object of a node, see `sr.config.building.build`.
+
+    Raises:
+        UserError: a constructor refused its arguments, or a discriminator does not fit what it is shown.
+    """
+    made: dict[str, Adversary] = {}
+    for name in config.adversary:
+        adversary = _built(name, config, build)
+        check_fits(name, adversary, config.scale, config.data.crop)
+        made[name] = adversary
+    return made
+
+
+def _built(name: str, config: Any, build: Callable[[str, Any], Any]) -> Adversary:
+    node = config.adversary[name]
+    try:
+        made: Adversary = build(f"adversary.{name}", node)
+    except UserError as error:
+        text = str(error).replace(f"adversary.{name}.network", "discriminator")
+        refusals = (error, error.__cause__)  # a discriminator for one size names the nearest that it could be made for
+        wanted = next((side for e in refusals if (side := getattr(e, "side", None)) is not None), None)
+        if wanted is None:
+            raise UserError(text) from error
+        shift, scale, crop = node.shows.shift, config.scale, config.data.crop
+        shown = f"data.crop={crop} at scale={scale} shows {scale * crop - shift} pixels"
+        shifted = f" (less adversary.{name}.shows.shift={shift})" if shift else ""
+        needed, rest = divmod(wanted + shift, scale)
+        hint = f"; take data.crop={needed}" if rest == 0 else ""
+        raise UserError(f"{text.rstrip('.')}: {shown}{shifted}{hint}") from error
+    return made
+
+
+def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
+    """Make sure that the discriminator can take what the adversary shows it.
+
+    Raises:
+        UserError: it wants other channels or another size; the message names the crop that fits.
+    """
+    network: Any = adversary.network
+    shows = adversary.shows
+    if shows.scale != scale:
+        raise UserError(f"adversary.{name}.shows.scale={shows.scale}, but scale={scale}; leave it out")
+    channels = getattr(network, "in_channels", shows.channels)
+    if channels != shows.channels:
+        beside = "SR or HR alone" if shows.channels == 3 else "SR or HR beside the enlarged LR"
+        raise UserError(
+            f"discriminator.in_channels={channels}, but adversary.{name} shows {shows.channels} channels ({beside}); "
+            "leave discriminator.in_channels out, or change "
+            f"adversary.{name}.shows.condition={shows.condition}"
+        )
+    side = scale * crop - shows.shift
+    fault = _size_fault(name, adversary, side)
+    if fault is None:
+        return
+    fitting = [c for c in range(1, _LARGEST_CROP) if _size_fault(name, adversary, scale * c - shows.shift) is None]
+    nearest = sorted(sorted(fitting, key=lambda c: abs(c - crop))[:2])
+    hint = f"take data.crop={' or '.join(map(str, nearest))}" if nearest else "take another discriminator"
+    shift = f" less adversary.{name}.shows.shift={shows.shift}" if shows.shift else ""
+    raise UserError(
+        f"{fault}: data.crop={crop} at scale={scale}{shift} shows the discriminator {side}x{side} pixels; {hint}"
+    )
+
+
+def _size_fault(name: str, adversary: Adversary, side: int) -> str | None:
+    network: Any = adversary.network
+    kind = type(network).__name__
+    fixed, least = (getattr(network, key, None) for key in ("side", "smallest_side"))
+    if fixed is not None and side != fixed:
+        return f"{kind} was made for {fixed}x{fixed} pixels"
+    if side < (least or 1):
+        return f"{kind} needs at least {least}x{least} pixels"
+    swap = adversary.shows.swap
+    if swap is not None and side < swap.smallest_side:
+        least = swap.smallest_side
+        return f"adversary.{name}.shows.swap needs at least {least}x{least} pixels for its boxes"
+    return None
+
+
+def doubts(adversaries: Mapping[str, Adversary], trainer: Any, from_scratch: bool) -> Iterator[str]:
+    """A line for each setting that is allowed and probably not meant.
+
+    Args:
+        adversaries: by name, as built.
+        trainer: configuration.
+        from_scratch: the generator starts untrained.
+    """
+    for name, adversary in adversaries.items():
+        yield from _doubts_of_one(f"adversary {name}", adversary, trainer)
+    loud = [name for name, adversary in adversaries.items() if _at_once(adversary)]
+    if from_scratch and loud:
+        yield (
+            f"adversary {', '.join(loud)} counts in full from update 0, before it has learnt anything, against an "
+            "untrained generator; experiment=gan_phases starts one after the other"
+        )
+
+
+def _at_once(adversary: Adversary) -> bool:
+    """Its opinion counts from the first update on, as much as ever."""
+    return isinstance(adversary.weight_schedule, Constant) and adversary.weight(0) > 0
+
+
+def _doubts_of_one(who: str, adversary: Adversary, trainer: Any) -> Iterator[str]:
+    start, end = adversary.policy.start, trainer.max_updates
+    if end is not None and start >= end:
+        yield f"{who} learns from update {start} on, and the run ends at {end}: it will never learn"
+    normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in adversary.network.modules())
+    if normed and adversary.objective.penalty > 0:
+        yield (
+            f"{who}: batch norm mixes the pictures of a batch, and the gradient penalty means each alone; "
+            "discriminator=patchgan, unet or conv has none"
+        )
+    parts = [f"trainer.{key}={trainer[key]}" for key in ("accumulate", "devices") if trainer[key] > 1]
+    if isinstance(adversary.objective, RelativisticAverage) and parts:
+        yield (
+            f"{who}: RelativisticAverage takes the means of each batch of each process alone, so that "
+            f"{' and '.join(parts)} is not the same as one large batch; raise data.batch_size instead where it fits"
+        )

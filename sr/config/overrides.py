@@ -1,0 +1,193 @@
+"""Check command-line overrides before Hydra composes: all faults at once, each with the nearest valid name."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from sr.config.choice_faults import choice_faults, clash_faults
+from sr.config.combinations import COMBINED, asked_for, register
+from sr.config.folder import config_groups, defaults_faults, names_in, owner
+from sr.config.nearest import did_you_mean
+from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, values_of
+from sr.config.schema import register_schema, setting_names
+
+OPEN_KEYS = ("loss.terms.", "adversary.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
+"""Dictionaries whose entries the user names."""
+
+
+def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """What is wrong with ``key=value`` arguments; empty where all is well.
+
+    Args:
+        folder: the conf folder.
+        arguments: of the command line, without those that start with ``-``.
+    """
+    parsed, faults = parsed_overrides(arguments)
+    files = config_groups(folder)
+    chosen = [o for o in parsed if group_of(o) in files]
+    used = _used_files(folder, chosen)
+    groups = _with_joint_names(files, chosen, used)
+    faults += [fault for override in chosen for fault in choice_faults(override, groups)]
+    for override in chosen:
+        group = group_of(override)
+        faults += [f for value in values_of(override) for f in clash_faults(folder, group, value, files[group])]
+    faults += defaults_faults(used)
+    if faults:
+        return faults
+    config = _compose(folder, [first_of(o) for o in chosen])
+    if isinstance(config, str):
+        return [config]
+    keys, own = set(_keys(config)), run_keys(parsed)
+    values = [o for o in parsed if group_of(o) not in groups and not is_hydra(o)]
+    faults = [fault for override in values for fault in _key_faults(override, keys, own, folder)]
+    if faults:
+        return list(_resume_faults(parsed)) or faults
+    whole = _compose(folder, [first_of(o) for o in parsed if not is_hydra(o)])
+    return [whole] if isinstance(whole, str) else []
+
+
+def with_run_settings(folder: Path, arguments: Sequence[str]) -> list[str]:
+    """The arguments, where those that name what only the run of ``resume=DIR`` has are written ``++key=value``.
+
+    So a single value of its adversary or its losses changes without all its choices on the command line.
+
+    Args:
+        folder: the conf folder.
+        arguments: as for `override_faults`; those with faults stay as they are.
+    """
+    parsed, faults = parsed_overrides(arguments)
+    own = run_keys(parsed)
+    if faults or not own:
+        return list(arguments)
+    files = config_groups(folder)
+    chosen = [o for o in parsed if group_of(o) in files]
+    _with_joint_names(files, chosen, _used_files(folder, chosen))
+    config = _compose(folder, [first_of(o) for o in chosen])
+    if isinstance(config, str):
+        return list(arguments)
+    anew = tuple(f"{o.package or o.key_or_group}." for o in chosen)  # what is chosen here is no longer the run's
+    wanted = {key for key in own - set(_keys(config)) if not key.startswith(anew)}
+    plain = [not (o.is_add() or o.is_force_add() or o.is_delete()) for o in parsed]
+    return [
+        f"++{argument}" if bare and str(override.key_or_group) in wanted else argument
+        for argument, override, bare in zip(arguments, parsed, plain, strict=True)
+    ]
+
+
+def run_keys(parsed: Sequence[Override]) -> set[str]:
+    """Dotted names in the configuration of the run that ``resume=DIR`` goes on with; empty where there is none."""
+    return {key for place in _resumed(parsed) for key in names_in(Path(place) / "config.yaml")}
+
+
+def _resumed(parsed: Sequence[Override]) -> list[str]:
+    """Places that ``resume=`` names."""
+    named = [o.value() for o in parsed if str(o.key_or_group) == "resume" and not o.is_sweep_override()]
+    return [str(place) for place in named if place not in (None, "", "auto")]
+
+
+def _resume_faults(parsed: Sequence[Override]) -> Iterator[str]:
+    """Where there is no such run, settings that only a run has are no settings: the first thing to say."""
+    from sr.verbs.train.resume import folder_fault  # which imports torch
+
+    for place in _resumed(parsed):
+        fault = folder_fault(place)
+        if fault is not None:
+            yield fault
+
+
+def _used_files(folder: Path, chosen: Sequence[Override]) -> list[Path]:
+    """Configuration files whose lists of defaults count for this command line."""
+    named = [folder / group_of(o) / f"{choice}.yaml" for o in chosen for choice in choices_of(o)]
+    paths = [folder / "train.yaml", folder / "local" / "default.yaml", *named]
+    return [path for path in paths if path.exists()]
+
+
+def _with_joint_names(
+    files: dict[str, list[str]], chosen: Sequence[Override], used: Sequence[Path]
+) -> dict[str, list[str]]:
+    """Choices of each group, and names put together from them that somebody asks for, made known to Hydra."""
+    groups = dict(files)
+    named = [(group_of(o), choice) for o in chosen for choice in choices_of(o)]
+    for group, choice in [*named, *asked_for(used)]:
+        groups[group] = [*groups.get(group, []), *register(group, [choice], groups.get(group, []))]
+    return groups
+
+
+def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
+    """The configuration, or what is wrong with it."""
+    register_schema()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            return compose("train", overrides=overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        return _sentence(folder, error)
+
+
+def _sentence(folder: Path, error: BaseException) -> str:
+    """The innermost reason on one line, with the nearest valid name where one is missing."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    groups = config_groups(folder)
+    key = re.search(r"Key '([^']+)' not in '(\w+Config)'", text)
+    if key and key[1] in groups and key[1] == "experiment":
+        return f"{text.split(' full_key')[0]}: an experiment file begins with the line `# @package _global_`"
+    if key:
+        prefix = {"TrainerConfig": "trainer.", "GuardConfig": "trainer.guard."}.get(key[2], "")
+        return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"
+    choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
+    if choice and choice[1] in groups:
+        return f"there is no {choice[1]}/{choice[2]}.yaml in conf{did_you_mean(choice[2], groups[choice[1]])}"
+    group = re.search(r"Could not override '([^']+)'", text)
+    if group and "@" in group[1]:
+        place = group[1].split("@")[1]
+        return (
+            f"{group[1]}=…: these choices have no {place} to be chosen by name; choose adversary=… too (its optimiser "
+            "is optimizer@adversary.d.optimizer, its schedule schedule@adversary.d.schedule)"
+        )
+    if group:
+        return f"an experiment cannot override {group[1]!r}: there is no such group{did_you_mean(group[1], groups)}"
+    if "Cannot assign str to Dict" in text:
+        return f"{text.split(' full_key')[0]}; a choice is made in the list `defaults`, as in `- override /model: rdn`"
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {str(error).splitlines()[0]}"
+    return text
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all values and branches."""
+    for key in config:
+        name = prefix + str(key)
+        yield name
+        child = config._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            yield from _keys(child, f"{name}.")
+
+
+def _key_faults(override: Override, keys: Collection[str], own: Collection[str], folder: Path) -> Iterator[str]:
+    """A line where a single value has no place.
+
+    Args:
+        override: parsed.
+        keys: dotted names that these choices have.
+        own: those of the run that goes on.
+        folder: the conf folder.
+    """
+    key = str(override.key_or_group)
+    open_ended, added = key.startswith(OPEN_KEYS), override.is_add() or override.is_force_add()
+    if key in keys or (added and (open_ended or key in own)):
+        return
+    whose = owner(folder, key) if key.split(".")[0] in COMBINED else None
+    if whose is not None:
+        yield f"{key} is not a setting of these choices; it is a setting of {whose}"
+        return
+    hint = did_you_mean(key, {*keys, *own})
+    likely = "did you mean" in hint and key.startswith(("loss.", "adversary."))
+    add = f"; +{key}=… adds it" if open_ended and not likely else ""
+    yield f"{key} is not a setting{hint}{add}"

@@ -1,0 +1,1 @@
+"""What people type: a file or a folder per verb."""

@@ -1,0 +1,1 @@
+"""`sr bench`: time parts of training on this machine."""

@@ -1,0 +1,195 @@
+"""The command `sr`: everything but training. Heavy imports happen inside the verbs, so that help is quick."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sr.errors import USER_ERROR, UserError
+from sr.verbs.prepare.cli import app as prepare
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Use, measure and time super-resolution networks. Training is `python train.py`.",
+)
+bench = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
+app.add_typer(bench, name="bench")
+app.add_typer(prepare, name="prepare")
+
+Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
+ConfOverrides = Annotated[
+    list[str] | None, typer.Argument(help="Overrides as for train.py, for instance model=rdn_small.")
+]
+
+
+@app.command()
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN…", help="Pictures, or folders of pictures.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file for one picture; a folder for several.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
+    ] = None,
+    accelerator: Accelerator = "auto",
+) -> None:
+    """Upscale pictures with a trained network.
+
+    [dim]sr upscale photo.jpg -o photo_x2.png
+    sr upscale holiday/ -o holiday_x2/ --model outputs/RUN/best.safetensors[/dim]
+    """
+    from sr.verbs.upscale import upscale_files
+
+    upscale_files(inputs, output, model, accelerator)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
+    sets: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
+        ),
+    ],
+    scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
+    lpips: Annotated[
+        str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
+    ] = "auto",
+    accelerator: Accelerator = "auto",
+) -> None:
+    """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
+
+    Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
+
+    [dim]sr evaluate bicubic --set Set14 --scale 2
+    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv[/dim]
+    """
+    from sr.verbs.evaluate import evaluate_sets
+
+    evaluate_sets(model, sets, scale, csv, accelerator, lpips)
+
+
+@app.command()
+def degrade(
+    overrides: ConfOverrides = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG file of the contact sheet.")] = Path("sheet.png"),
+    count: Annotated[int, typer.Option(help="Crops on the sheet.")] = 8,
+    samples: Annotated[int, typer.Option(help="Crops that histograms and speed come from.")] = 256,
+) -> None:
+    """Show what the network would see: crops in both resolutions, what was drawn for each, histograms, pictures/s.
+
+    [dim]sr degrade degradation=second_order scale=4 -o sheet.png
+    sr degrade data=folder data.train=PHOTOS degradation=jpeg_light[/dim]
+    """
+    from sr.verbs.degrade import degrade as run
+
+    run(overrides or [], output, count, samples)
+
+
+@app.command()
+def doctor(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Folders of training pictures.")],
+    val: Annotated[list[Path] | None, typer.Option(help="Folder of validation pictures. Repeatable.")] = None,
+    lr: Annotated[Path | None, typer.Option(help="Folder of given low-resolution pictures; needs --scale.")] = None,
+    scale: Annotated[int | None, typer.Option(help="Between low and high resolution (2 without --lr).")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every file with its verdict here.")] = None,
+    crop_size: Annotated[int, typer.Option(help="Side of a training crop, as data.crop.")] = 48,
+    refused: Annotated[float, typer.Option(help="Largest share of unreadable pictures, as data.refused.")] = 0.1,
+    workers: Annotated[int, typer.Option(help="Processes that read.")] = 2,
+    seconds: Annotated[float, typer.Option(help="Longest time for one file.")] = 60.0,
+    verbose: Annotated[bool, typer.Option("--verbose", help="A line for every problem.")] = False,
+) -> None:
+    """Look at every file before training: is it readable, large enough, new, sharp, and does its pair fit?
+
+    The exit code is 0 where training would be safe and 1 where not.
+
+    [dim]sr doctor PHOTOS --val OTHER_PHOTOS --json report.json
+    sr doctor HR --lr LR --scale 4[/dim]
+    """
+    from sr.verbs.doctor import doctor as run
+
+    raise typer.Exit(run(folders, val or [], lr, scale, json, crop_size, workers, refused, seconds, verbose))
+
+
+@app.command()
+def replay(
+    bundle: Annotated[Path, typer.Argument(metavar="FILE.bug", help="From the folder bugs/ of a run that exploded.")],
+    overrides: ConfOverrides = None,
+    last: Annotated[int, typer.Option(min=1, help="Updates to print.")] = 4,
+) -> None:
+    """See an explosion again: from the last good state over the very batches that led to it.
+
+    Overrides try a way out on the same batches.
+
+    [dim]sr replay outputs/RUN/bugs/update_50_batch_50.bug
+    sr replay outputs/RUN/bugs/update_50_batch_50.bug trainer.clip=1.0 optimizer.lr=1e-4[/dim]
+    """
+    from sr.verbs.replay import replay as run
+
+    run(bundle, last, overrides or [])
+
+
+@bench.command("data")
+def bench_data(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 3.0,
+) -> None:
+    """Pairs of crops per second from the store, and with the PNG files decoded each time.
+
+    [dim]sr bench data                        generated pictures
+    sr bench data data=folder data.train=DIR data.val=null[/dim]
+    """
+    from sr.verbs.bench.data import bench_data as run
+
+    run(overrides or [], seconds)
+
+
+@bench.command("step")
+def bench_step(
+    overrides: ConfOverrides = None,
+    updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
+    rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
+) -> None:
+    """The training step against a bare PyTorch loop of the same networks, precision and batch.
+
+    [dim]sr bench step
+    sr bench step model=rdn_small --updates 20
+    sr bench step adversary=lsgan_conditional discriminator=rev_norm --updates 20[/dim]
+    """
+    from sr.verbs.bench.step import bench_step as run
+
+    run(overrides or [], updates, rounds)
+
+
+@bench.command("degradation")
+def bench_degradation(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
+) -> None:
+    """Degraded pictures per second: batched, one at a time, and (second_order) in a plain PyTorch loop.
+
+    [dim]sr bench degradation degradation=second_order scale=4
+    sr bench degradation degradation=realsr degradation.pool=DIR[/dim]
+    """
+    from sr.verbs.bench.degradation import bench_degradation as run
+
+    run(overrides or [], seconds)
+
+
+def main() -> None:
+    """Entry point: mistakes become one sentence and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack ×, and a file's name may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(USER_ERROR) from None

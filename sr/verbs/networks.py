@@ -1,0 +1,95 @@
+"""Find and load the network that a verb works with."""
+
+import os
+from pathlib import Path
+
+from torch import nn
+
+from sr.data.kinds.benchmark import existing_set, hr_pictures
+from sr.errors import UserError
+from sr.models.files import load_network
+from sr.training.keeping.run_folder import RunFolder
+from sr.training.precision import Compute, choose_compute, choose_device
+from sr.verbs.train.resume import FINISHED
+
+
+def newest_network(root: Path = Path("outputs")) -> Path:
+    """The best network of the run that finished last below ``root``.
+
+    Raises:
+        UserError: there is none.
+    """
+    summaries = sorted(root.glob("**/summary.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in summaries:
+        folder = RunFolder(path.parent)
+        summary = folder.read_summary()
+        network = folder.best if folder.best.exists() else folder.last
+        if summary is not None and summary["exit_reason"] in FINISHED and network.exists():
+            return network
+    raise UserError(
+        f"no finished run below {root.resolve()}; train one with `uv run python train.py`, "
+        "or name a network with --model FILE.safetensors"
+    )
+
+
+def ready(path: Path, accelerator: str) -> tuple[nn.Module, Compute]:
+    """Load a network for use: on the device, in evaluation mode, float32.
+
+    Raises:
+        UserError: the file is not a network of ours, or there is no such device.
+    """
+    if path.is_dir():
+        inside = sorted(path.glob("*.safetensors"))
+        example = f", for instance {inside[0]}" if inside else ""
+        raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
+    if path.suffix == ".ckpt":
+        raise UserError(f"{path} is a checkpoint for resuming; take best.safetensors in its run folder")
+    network, _ = load_network(path)
+    compute = inference(accelerator)
+    return compute.place(network).eval(), compute
+
+
+def inference(accelerator: str) -> Compute:
+    """Device for using networks. float32: a published number must not depend on the machine.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    if accelerator not in ("auto", "cpu", "gpu", "mps"):
+        raise UserError(f"--accelerator {accelerator} is not one of auto, cpu, gpu, mps")
+    try:
+        device = choose_device(accelerator)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UserError(str(error).replace("trainer.accelerator=", "--accelerator ")) from error
+    return choose_compute(device, "32", "auto")
+
+
+def benchmark_paths(name: str, scale: int) -> list[Path]:
+    """A folder as given (its ``HR`` folder where it has one), or the pictures of a test set below ``SR_BENCHMARKS``.
+
+    Args:
+        name: of a folder, or of a set in any of its usual spellings and layouts.
+        scale: some layouts have other high-resolution files for each.
+
+    Raises:
+        UserError: there is neither.
+    """
+    if not name:
+        raise UserError("--set has no value; give a folder, or the name of a test set")
+    folder = Path(name).expanduser()
+    if folder.exists():
+        return [folder / "HR" if (folder / "HR").is_dir() else folder]
+    found = existing_set(Path(os.environ["SR_BENCHMARKS"]), name) if "SR_BENCHMARKS" in os.environ else None
+    if found is None:
+        raise UserError(f"--set {name}: no such folder{_known_sets(name)}")
+    return hr_pictures(found, scale)
+
+
+def _known_sets(name: str) -> str:
+    from sr.config.nearest import did_you_mean
+
+    root = os.environ.get("SR_BENCHMARKS")
+    if root is None:
+        return "; set SR_BENCHMARKS to a folder of test sets to call them by name"
+    known = [path.name for path in Path(root).iterdir() if path.is_dir()] if Path(root).is_dir() else []
+    return f" and no such test set below SR_BENCHMARKS={root}{did_you_mean(name, known)}"

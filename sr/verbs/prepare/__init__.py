@@ -1,0 +1,1 @@
+"""`sr prepare`: make data sets."""

@@ -1,0 +1,140 @@
+"""`sr replay`: see an explosion again, from the bundle that it left."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from sr.config.building import build_clock, build_module, seed_everything
+from sr.config.checks import checked
+from sr.config.schema import register_schema
+from sr.data.crops import Batch
+from sr.errors import UserError
+from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.fitting import make_trainer
+from sr.training.keeping.bundle import Bundle, read_bundle
+from sr.training.keeping.checkpoint import set_random_states
+from sr.training.keeping.state import load_trained_state
+from sr.training.module import SuperResolution
+
+
+def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
+    """Train from the last good state over the stored batches and print the last updates before the explosion.
+
+    Args:
+        path: a bundle.
+        last: how many updates to print.
+        overrides: ``key=value`` that differ from the run's settings, such as ``trainer.clip=1.0``, to try a way out.
+
+    Raises:
+        UserError: the file is no bundle, or a setting does not exist.
+    """
+    console = Console(soft_wrap=True)
+    bundle = read_bundle(path)
+    register_schema()
+    config: Any = checked(_changed(OmegaConf.create(bundle.config), overrides))
+    seed_everything(config.seed)
+    module = build_module(config, build_clock(config, lambda _: None))
+    compute = module.compute
+    updates = len(bundle.batches) // (module.accumulate * module.g_every)
+    console.print(
+        f"{path}: {bundle.trouble} at update {bundle.update}; {updates} updates from the last good state, "
+        f"seed {config.seed}, {compute.device.type}, {compute.reason}",
+        highlight=False,
+        markup=False,
+    )
+    seen = _run(module, bundle, compute)
+    _print(console, seen[-last:])
+    console.print(_verdict(seen, config.trainer.guard.threshold, module.is_finite()), highlight=False)
+
+
+def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    for override in overrides:
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+            key = str(parsed.key_or_group)
+            if isinstance(config.get(key.split(".")[0]), DictConfig) and "." not in key:
+                raise UserError(
+                    f"{override}: a replay keeps the run's choices; change single values, as in trainer.clip=1.0"
+                )
+            OmegaConf.update(config, key, parsed.value(), merge=False, force_add=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(f"{override!r} is not an override; write name=value ({_first_line(error)})") from error
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights_finite: bool) -> str:
+    bad = next((updates for updates, values in seen if not _finite(values)), None)
+    if bad is not None:
+        return f"update {bad} is not finite: seen again"
+    for updates, values in seen:
+        total = values.get("train/g/total", 0.0)
+        if total > threshold:
+            return f"train/g/total is {total:.4g} at update {updates}, above the threshold {threshold:g}: seen again"
+    if not weights_finite:
+        return f"a weight is not finite after update {seen[-1][0]}: seen again"
+    return f"every value and every weight stayed finite, and train/g/total below {threshold:g}"
+
+
+class _Recorder(UpdateCallback):
+    """Puts the state in place, and reads every update's values."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.seen: list[tuple[int, dict[str, float]]] = []
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module = training_module(pl_module)
+        load_trained_state(module, self.bundle.trained)
+        module.means.clear()
+        set_random_states(self.bundle.random)
+
+    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+        self.seen.append((module.updates, module.means.take()))
+
+
+class _Stored:
+    """Batches as a loader; a list would be taken for several loaders."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
+def _run(module: SuperResolution, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
+    recorder = _Recorder(bundle)
+    trainer = make_trainer(compute, [recorder], [])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit_loop.max_epochs = 1
+        trainer.fit(module, train_dataloaders=_Stored(bundle.batches))
+    return recorder.seen
+
+
+def _finite(values: dict[str, float]) -> bool:
+    return all(torch.isfinite(torch.tensor(value)) for value in values.values())
+
+
+def _print(console: Console, seen: list[tuple[int, dict[str, float]]]) -> None:
+    if not seen:
+        raise UserError("the bundle has no complete update; its file was cut short")
+    names = list(dict.fromkeys(name for _, values in seen for name in values))
+    table = Table("value", *[f"update {updates}" for updates, _ in seen])
+    for name in names:
+        table.add_row(name, *[f"{values[name]:.5g}" if name in values else "" for _, values in seen])
+    console.print(table)

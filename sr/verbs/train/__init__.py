@@ -1,0 +1,1 @@
+"""`train.py`: sessions of one run or a sweep."""

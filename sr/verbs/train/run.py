@@ -1,0 +1,279 @@
+"""One training run: check, build, fit, sum up."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from sr.config.building import build, build_clock, build_lpips, build_module, seed_everything
+from sr.config.checks import checked
+from sr.config.opponents import doubts
+from sr.files import write_atomically
+from sr.training.adversary.adversary import Adversary
+from sr.training.callbacks.guard import Guard
+from sr.training.callbacks.logging import TrainingLog
+from sr.training.callbacks.progress import ProgressBar
+from sr.training.callbacks.saving import Saving
+from sr.training.callbacks.stopping import Stopping
+from sr.training.callbacks.validation import BestNetworks, Validation, best_file
+from sr.training.fitting import fit, make_trainer
+from sr.training.keeping.loggers import CsvLog, Wandb
+from sr.training.keeping.run_folder import RunFolder
+from sr.training.memory import check_batch_fits, out_of_memory
+from sr.training.processes import rank
+from sr.training.trials import trials
+from sr.training.validation import Best, ColourAlarm
+from sr.types import UserError
+from sr.verbs.screen.progress import StoreProgress
+from sr.verbs.screen.tables import console_for_tables, print_result
+from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
+from sr.verbs.train.resume import Resumed, find_resumed
+
+_FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
+"""Environment variables by which the first process of a run tells the others where the run lies."""
+
+
+def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_folder: Path | None) -> dict[str, Any]:
+    """Train one combination.
+
+    Args:
+        composed: the configuration as Hydra composed it.
+        overrides: ``key=value`` of the command line.
+        model_name: choice of the group ``model``, for the run folder's name.
+        sweep_folder: the run's folder inside a sweep, or None.
+
+    Returns:
+        The run's summary.
+
+    Raises:
+        UserError: a mistake in the configuration or the data, or a disk that is full.
+    """
+    console = console_for_tables(quiet=rank() > 0)
+    config: Any = checked(composed, with_targets=composed.resume in (None, "auto"))
+    check_given(config, ("run_dir", "resume"))
+    if rank() > 0:
+        config.resume = _resumed_by_the_first()
+    resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
+    if resumed is not None:
+        config = checked(resumed.config)
+    check_devices(config.trainer, sweep_folder is not None)
+    folder = (
+        RunFolder(Path(os.environ[_FOLDER])) if rank() > 0 else _run_folder(config, resumed, model_name, sweep_folder)
+    )
+    # Processes that are started for the other devices run the same command line, in the same folder.
+    os.environ[_FOLDER], os.environ[_RESUMED] = str(folder.path), "" if resumed is None else str(folder.path)
+    run = Run(config, folder, console, resumed)
+    try:
+        return run.fit()
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(_no_memory(config)) from error
+
+
+class Run:
+    """Everything one run is made of.
+
+    Args:
+        config: checked configuration.
+        folder: where results go.
+        console: where messages go.
+        resumed: the run to go on from, or None.
+
+    Raises:
+        UserError: a constructor refused its arguments.
+    """
+
+    def __init__(self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None) -> None:
+        self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
+        config.run_dir = str(folder.path)
+        config.resume = None
+        seed_everything(config.seed)
+        self.clock = build_clock(config, self.say)
+        self.module = build_module(config, self.clock)
+        self.compute = self.module.compute
+        self.data = build("data", config.data)
+        trainer, plain = config.trainer, OmegaConf.to_container(config, resolve=False)
+        model = OmegaConf.to_container(config.model, resolve=True)
+        lpips = build_lpips(trainer.lpips, self.compute.device)
+        alarm = ColourAlarm(trainer.colour_alarm, self.say)
+        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm)
+        self.best_networks = BestNetworks(self.validation, model)
+        check_plateau(self.validation.monitor, self.module)
+        self.log = TrainingLog(trainer.log_every)
+        every = (trainer.log_every, trainer.val_every, trainer.checkpoint_every)
+        self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, say=self.say)
+        self.extra_callbacks: list[lightning.Callback] = list(build("callbacks", config.callbacks).values())
+        self.saving = Saving(
+            config.trainer.checkpoint_every,
+            folder,
+            plain,
+            model,
+            self.validation,
+            self.guard,
+            None if resumed is None else resumed.state,
+        )
+
+    def say(self, text: str) -> None:
+        """One line for the user."""
+        self.console.print(text, highlight=False, markup=False)
+
+    def fit(self) -> dict[str, Any]:
+        """Train to the end and write the summary."""
+        self._prepare()
+        self._open_folder()
+        progress = ProgressBar(self.console, self.log, self.validation)
+        kept = [self.best_networks, self.saving]
+        callbacks = [self.guard, self.validation, self.log, *kept, *self.extra_callbacks, Stopping(), progress]
+        config = OmegaConf.to_container(self.config, resolve=True)
+        made = build("logger", self.config.logger)
+        loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
+        for logger in loggers:
+            if isinstance(logger, Wandb):
+                self.say(logger.announcement)
+        devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
+        trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
+        fit(trainer, self.module, self.data)
+        summary = self._summary(trainer)
+        if not trainer.is_global_zero:
+            return summary
+        self.folder.write_summary(summary)
+        print_result(self.console, summary, self.folder)
+        return summary
+
+    def _prepare(self) -> None:
+        if self.resumed is not None:
+            self.clock.load_state_dict(self.resumed.state["trained"]["clock"])
+            reached = self.clock.reached()
+            if reached is not None and self.folder.read_summary() is not None:
+                raise UserError(
+                    f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
+                    f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
+                )
+        self.folder.check_writable()
+        self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
+        for name, adversary in self.module.adversaries.items():
+            about = _about(adversary)
+            self.say(
+                f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
+            )
+        from_scratch = self.resumed is None and self.config.model.get("weights") is None
+        for doubt in doubts(self.module.adversaries, self.config.trainer, from_scratch):
+            self.say(doubt)
+        self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
+        lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
+        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module))
+        try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
+        with StoreProgress(self.console) as progress:
+            self.data.prepare(
+                self.module.degradation,
+                self.compute.device,
+                progress.update,
+                self.say,
+                rank(),
+                self.config.trainer.devices,
+            )
+        check_input(self.module.augmentation, self.data)
+
+    def _open_folder(self) -> None:
+        if rank() > 0:
+            return
+        if self.resumed is not None:
+            if self.resumed.changes:
+                self.say(self.resumed.changes)
+            self.say(f"going on from {self.folder.checkpoint}")
+            self.folder.summary.unlink(missing_ok=True)
+        self.say(f"run folder: {self.folder.path}")
+        write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
+
+    @property
+    def _parameters(self) -> int:
+        return _count(self.module.network)
+
+    def _summary(self, trainer: lightning.Trainer) -> dict[str, Any]:
+        speed, validation = self.log.overall(trainer, self.module), self.validation
+        return {
+            "exit_reason": self.module.exit_reason,
+            "updates": self.module.updates,
+            "seconds": round(self.clock.elapsed, 2),
+            "updates_per_second": round(speed.updates_per_second, 3),
+            "pictures_per_second": round(speed.pictures_per_second, 2),
+            "waiting_share": round(speed.waiting, 5),
+            "scale": self.config.scale,
+            "parameters": self._parameters,
+            "recoveries": self.guard.recoveries,
+            "adversaries": {name: _about(adversary) for name, adversary in self.module.adversaries.items()},
+            "monitor": validation.monitor,
+            "bicubic": validation.baseline,
+            "final": validation.latest,
+            "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
+            "best_by": {best.metric: _kept(best, self.folder) for best in validation.others if best.values},
+            "run_dir": str(self.folder.path),
+        }
+
+
+def _kept(best: Best, folder: RunFolder) -> dict[str, Any]:
+    return best.values | {"updates": best.updates, "file": best_file(folder, best.metric).name}
+
+
+def _about(adversary: Adversary) -> dict[str, Any]:
+    return {
+        "discriminator": type(adversary.network).__name__,
+        "parameters": _count(adversary.network),
+        "objective": type(adversary.objective).__name__,
+    }
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _resumed_by_the_first() -> str | None:
+    """The run that the first process goes on with, as it told the others.
+
+    Raises:
+        UserError: the first process was not started by this program.
+    """
+    if _FOLDER not in os.environ:
+        raise UserError(
+            f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
+            "`uv run python train.py trainer=ddp`: it starts the others"
+        )
+    return os.environ[_RESUMED] or None
+
+
+def _run_folder(config: Any, resumed: Resumed | None, model_name: str, sweep_folder: Path | None) -> RunFolder:
+    if resumed is not None:
+        return resumed.folder
+    if sweep_folder is not None:
+        return RunFolder(sweep_folder if config.run_dir is None else Path(config.run_dir) / sweep_folder.name)
+    if config.run_dir is None:
+        now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        return _unused(Path("outputs") / f"{now}_{model_name}_x{config.scale}")
+    folder = RunFolder(Path(config.run_dir))
+    if any(file.exists() for file in (folder.checkpoint, folder.metrics, folder.summary, folder.best)):
+        raise UserError(
+            f"run_dir={config.run_dir} already holds a run; resume={config.run_dir} goes on with it, "
+            "or choose another run_dir"
+        )
+    return folder
+
+
+def _unused(path: Path) -> RunFolder:
+    """Two runs may start in the same second."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate, number = path.with_name(f"{path.name}_{number}"), number + 1
+    return RunFolder(candidate)
+
+
+def _no_memory(config: Any) -> str:
+    return (
+        f"a batch of {config.data.batch_size} crops of {config.data.crop}x{config.data.crop} does not fit into "
+        "memory; lower data.batch_size or data.crop, and keep the batch with trainer.accumulate=N"
+    )
