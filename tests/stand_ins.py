@@ -93,7 +93,7 @@ STAND_INS = {
     ("data", "drawings"): lambda _: ["data.train.pictures=2", "data.train.width=64", "data.train.height=48"],
     ("data", "generated"): lambda _: ["data.train.pictures=2", "data.train.size=48"],
     ("degradation", "realsr"): lambda folder: [f"degradation.pool={pool(folder)}"],
-    ("trainer", "ddp"): lambda _: ["trainer.devices=1"],  # two processes: tests/test_ddp.py
+    ("trainer", "ddp"): lambda _: ["trainer.devices=1"],  # two processes: tests/training/test_ddp.py
     ("experiment", "gan_phases"): lambda _: ["loss.terms.vgg.loss.weights=random"],
     ("loss", "ms_ssim"): lambda _: ["loss.terms.ms_ssim.loss.levels=2"],
     ("augmentation", "down_hr"): lambda _: ["degradation.in_advance=false"],

@@ -7,7 +7,7 @@ from sr.data.crops import CropPlan
 from sr.data.edges import EdgeContent, EdgeMaps, crop_weights, edge_map, open_edge_maps
 from sr.data.store.store import Store
 from tests.conftest import smooth_picture
-from tests.test_crops import store_of
+from tests.data.test_crops import store_of
 
 SILENT = lambda *_: None  # noqa: E731
 

@@ -11,7 +11,7 @@ from sr.data.kinds.benchmark import Benchmark, benchmark_lr, official_name
 from sr.data.store.building import open_store
 from sr.errors import UserError
 from sr.image.resize import imresize
-from tests.test_config import composed
+from tests.config.test_config import composed
 
 
 @pytest.fixture(autouse=True)

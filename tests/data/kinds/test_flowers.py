@@ -12,9 +12,9 @@ from scipy.io import savemat
 from sr.data.kinds.flowers import DEMO, Flowers, centre_square
 from sr.errors import UserError
 from sr.types import Picture
+from tests.config.test_config import composed
 from tests.conftest import smooth_picture
 from tests.served import Site, served
-from tests.test_config import composed
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from sr.data.kinds.several import Several, several_or_none
 from sr.data.kinds.sources import Photographs
 from sr.data.store.building import open_store
 from sr.errors import UserError
+from tests.config.test_config import composed
 from tests.served import Site, served
-from tests.test_config import composed
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from sr.training.schedules import Constant, Cosine, Exponential, Plateau, Step, warmup_factor
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def test_warmup_rises_to_one_at_its_last_update():

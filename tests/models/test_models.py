@@ -19,7 +19,7 @@ from sr.models.scales import doubling_stages
 from sr.models.sr_resnet18 import SrResnet18
 from tests.close import assert_close
 
-CONF = Path(__file__).parents[1] / "conf" / "model"
+CONF = Path(__file__).parents[2] / "conf" / "model"
 CONFIGS = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
 SLIM = {"rdn": {"blocks": 2, "layers": 2, "features": 16, "growth": 8}}  # the full one only for its size
 

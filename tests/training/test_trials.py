@@ -9,7 +9,7 @@ from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.memory import bytes_kept_for_backward
 from sr.training.trials import trials
 from tests.opponents import judge, opponent
-from tests.test_training_step import build, network
+from tests.training.test_step import build, network
 
 
 def kept(module):

@@ -12,7 +12,7 @@ from sr.data.kinds.paired import PairedHr, PairedLr
 from sr.data.store.building import open_store
 from sr.errors import UserError
 from sr.image.io import read_picture
-from tests.test_config import composed
+from tests.config.test_config import composed
 
 
 def silent(*_):

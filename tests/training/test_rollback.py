@@ -14,7 +14,7 @@ from sr.training.keeping.state import copied, load_trained_state, moved_on, trai
 from sr.training.schedules import Plateau
 from tests.loops import fit
 from tests.opponents import judge, opponent
-from tests.test_training_step import batches, build, network
+from tests.training.test_step import batches, build, network
 
 
 def trained(updates):

@@ -28,7 +28,7 @@ from sr.training.adversary.swap import cells_of, label_map
 from tests.choices import refusal
 from tests.close import assert_close
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 FILES = {path.stem: path for path in sorted((REPOSITORY / "conf" / "discriminator").glob("*.yaml"))}
 NAMES = [name for name in FILES if name != "none"]
 FIXED = {name for name in NAMES if "side" in OmegaConf.load(FILES[name])}  # the size that they judge

@@ -13,7 +13,7 @@ from sr.errors import UserError
 from sr.image.io import read_picture
 from sr.verbs.prepare.cli import app
 from sr.verbs.prepare.photos import prepare_photos
-from tests.test_data_photos import noisy_picture, save
+from tests.data.kinds.test_photos import noisy_picture, save
 
 SETTINGS = {
     "side": 32,
