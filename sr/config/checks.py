@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaError
 
+from sr.config.folder import CONF
 from sr.config.hinted import hinted
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
@@ -127,8 +128,6 @@ def _inputs(plain: Any) -> set[str]:
 
     ``data.root`` is no argument of the data module, but its sources read ``${data.root}``: so it is a setting.
     """
-    from sr.verbs.train.session import CONF
-
     texts = [path.read_text(errors="replace") for path in CONF.rglob("*.yaml")]
     return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
 

@@ -10,6 +10,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.nearest import did_you_mean
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
+"""The folder conf/: inside the package where it was installed from a wheel, beside it in a clone."""
+
 
 def config_groups(folder: Path) -> dict[str, list[str]]:
     """Choices of each group: ``{"model": ["espcn", …], "experiment": ["log/31_alias", …]}``.

@@ -15,6 +15,7 @@ from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.folder import config_groups, defaults_faults, names_in, owner
 from sr.config.nearest import did_you_mean
 from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, values_of
+from sr.config.resumable import folder_fault
 from sr.config.schema import register_schema, setting_names
 
 OPEN_KEYS = ("loss.terms.", "adversary.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
@@ -93,8 +94,6 @@ def _resumed(parsed: Sequence[Override]) -> list[str]:
 
 def _resume_faults(parsed: Sequence[Override]) -> Iterator[str]:
     """Where there is no such run, settings that only a run has are no settings: the first thing to say."""
-    from sr.verbs.train.resume import folder_fault  # which imports torch
-
     for place in _resumed(parsed):
         fault = folder_fault(place)
         if fault is not None:

@@ -7,16 +7,11 @@ from typing import Any
 
 import lightning
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
 from sr.config.building import build_clock, build_module, seed_everything
-from sr.config.checks import checked
-from sr.config.schema import register_schema
+from sr.config.composing import changed
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.callbacks.clocked import UpdateCallback, training_module
@@ -40,8 +35,7 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     """
     console = Console(soft_wrap=True)
     bundle = read_bundle(path)
-    register_schema()
-    config: Any = checked(_changed(OmegaConf.create(bundle.config), overrides))
+    config = changed(bundle.config, overrides)
     seed_everything(config.seed)
     module = build_module(config, build_clock(config, lambda _: None))
     compute = module.compute
@@ -55,25 +49,6 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     seen = _run(module, bundle, compute)
     _print(console, seen[-last:])
     console.print(_verdict(seen, config.trainer.guard.threshold, module.is_finite()), highlight=False)
-
-
-def _changed(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    for override in overrides:
-        try:
-            parsed = OverridesParser.create().parse_override(override)
-            key = str(parsed.key_or_group)
-            if isinstance(config.get(key.split(".")[0]), DictConfig) and "." not in key:
-                raise UserError(
-                    f"{override}: a replay keeps the run's choices; change single values, as in trainer.clip=1.0"
-                )
-            OmegaConf.update(config, key, parsed.value(), merge=False, force_add=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(f"{override!r} is not an override; write name=value ({_first_line(error)})") from error
-    return config
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights_finite: bool) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from sr.config.resumable import folder_fault
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
@@ -64,16 +65,6 @@ def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[st
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     told = f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}" if changed else ""
     return Resumed(folder, joined, state, told)
-
-
-def folder_fault(place: str) -> str | None:
-    """What is wrong with the folder of ``resume=place``, with the nearest that is a run's; None where it exists."""
-    path = Path(place)
-    if path.is_file():
-        near = next((p for p in path.parents if RunFolder(p).checkpoint.exists()), None)
-        hint = "" if near is None else f": resume={near}"
-        return f"resume={place} is a file; take the run's folder{hint}"
-    return None if path.is_dir() else f"resume={place}: there is no such folder{_runs_near(path)}"
 
 
 def _changes(saved: Any, joined: DictConfig) -> list[str]:
@@ -147,11 +138,3 @@ def _comparable(config: Any) -> dict[str, Any]:
     """What makes two runs the same: everything but where they lie and when they end."""
     trainer = {key: value for key, value in config["trainer"].items() if key not in _LIMITS}
     return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}
-
-
-def _runs_near(path: Path) -> str:
-    from sr.config.nearest import did_you_mean
-
-    root = path.parent if path.parent.is_dir() else Path("outputs")
-    runs = [str(p.parent.parent) for p in root.glob("*/checkpoints/last.ckpt")]
-    return did_you_mean(str(path), runs)

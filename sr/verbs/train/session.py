@@ -13,13 +13,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from sr.config.folder import CONF
 from sr.config.overrides import override_faults, with_run_settings
 from sr.config.parsed import sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
 from sr.verbs.train.threads import wait_passively_if_busy
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 INTERRUPTED = 130
 """Exit code of a run that was interrupted and saved."""
 

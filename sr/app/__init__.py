@@ -1,1 +1,0 @@
-"""The application room: the only one that knows Hydra and the command line."""
