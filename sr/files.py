@@ -1,10 +1,18 @@
 """Writing a file so that a crash, a full disk or a power cut never leaves half of it."""
 
 import os
+import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from sr.errors import UserError
+
+if os.name == "posix":
+    import fcntl
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def write_atomically(path: Path | str, data: bytes) -> None:
@@ -18,12 +26,18 @@ def write_atomically(path: Path | str, data: bytes) -> None:
             stays.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary, file = _temporary(target)
         try:
-            _write_through(temporary, data)
-            temporary.replace(target)
+            with file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                if os.name == "posix":  # while it is held; elsewhere an open file keeps its name
+                    temporary.replace(target)
+            if os.name != "posix":
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
@@ -32,12 +46,45 @@ def write_atomically(path: Path | str, data: bytes) -> None:
         raise UserError(f"could not write {path}: {error.strerror or error}{kept}") from error
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    """Create ``path`` with the usual permissions, write ``data``, and wait until the disk has it."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def sweep_up(folder: Path, below: bool = False) -> None:
+    """Delete the temporary files that killed processes left in a folder; those that somebody is writing stay.
+
+    Args:
+        folder: may be missing.
+        below: in its folders too.
+    """
+    for path in folder.rglob(".*.tmp") if below else folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):  # being written, or gone
+                _delete_abandoned(path)
+
+
+def _temporary(target: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside the target with the usual permissions, held as long as it is open."""
+    while True:
+        path = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.tmp")  # names have 255 bytes at most
+        file = path.open("xb")
+        if os.name != "posix":
+            return path, file
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return path, file
+        file.close()  # swept up before it was held
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete a temporary file.
+
+    Raises:
+        OSError: its writer holds it.
+    """
+    if os.name != "posix":
+        path.unlink()
+        return
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,8 +15,8 @@ from urllib.request import Request, urlopen
 
 from sr.data.contract import OnMessage, OnProgress
 from sr.data.fetch.unpack import unpack, unpacked_size
-from sr.data.processes import alone
 from sr.errors import UserError
+from sr.locks import alone
 
 CHUNK = 1 << 20
 TRIES = 5

@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from sr.data.contract import Found, OnMessage, PictureSource, Sieve
-from sr.data.processes import alone, serve_parent
+from sr.data.processes import serve_parent
 from sr.data.store.store import Entry, Store, read_index
+from sr.files import sweep_up
 from sr.image.depth import to_uint8
+from sr.locks import alone
 from sr.types import UserError
 
 FORMAT = "sr-store/2"
@@ -52,6 +54,7 @@ def open_store(
     try:
         waiting = f"another process is building {folder}; waiting for it"
         with alone(root / f"{key}.lock", lambda: on_message(waiting)):
+            sweep_up(root)
             return _open_locked(source, folder, settings, on_progress, on_message, workers)
     except OSError as error:
         raise UserError(

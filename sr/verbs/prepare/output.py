@@ -7,12 +7,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sr.errors import UserError
-from sr.files import write_atomically
+from sr.files import sweep_up, write_atomically
+from sr.locks import InUseError, alone
 
 JOURNAL = "prepared.jsonl"
 """First line: the verb and its settings. Then a line for each finished input."""
@@ -67,14 +67,15 @@ def journal(folder: Path, verb: str, settings: dict[str, Any]) -> Iterator[Journ
     path = folder / JOURNAL
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{JOURNAL}.lock", timeout=0.1):
+        with alone(folder / f".{JOURNAL}.lock"):
+            sweep_up(folder, below=True)
             done = _finished(folder, settings)
             lines = [settings, *({"name": name, **record} for name, record in done.items())]
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
             with path.open("a", encoding="utf-8") as file:
                 yield Journal(file, done)
-    except Timeout:
-        raise UserError(f"another process is writing into '{folder}'; wait for it or choose another -o") from None
+    except InUseError as error:
+        raise UserError(f"{error} is writing into '{folder}'; wait for it or choose another -o") from None
     except OSError as error:
         raise UserError(f"cannot write into '{folder}': {error.strerror or error}; choose another -o") from error
 

@@ -1,0 +1,45 @@
+"""Lines that we print for the user to paste into a shell: they mean the same there, whatever paths are called."""
+
+import os
+import re
+import shlex
+
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
+"""Values that an override takes as they are."""
+_WORDS = ("null", "true", "false", "nan", "inf")
+"""Values that an override takes for something else than text."""
+_OPENING = ("-", "+", "~", "=")
+"""A word that begins so is an option, a folder of somebody, or in zsh a command."""
+
+
+def pasted(*words: str | os.PathLike[str]) -> str:
+    """A command line for sh, bash and zsh.
+
+    Args:
+        words: of the command. A path that begins like an option gets ``./`` in front.
+    """
+    return " ".join(_quoted(word) for word in words)
+
+
+def setting(key: str, value: str | os.PathLike[str]) -> str:
+    """An override ``key=value`` whose value is this text, whatever its characters mean to Hydra.
+
+    Args:
+        key: of the setting.
+        value: a path or another text.
+    """
+    text = os.fspath(value)
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return f"{key}={text}"
+    # Backslashes count only in front of a quote, where they are doubled; ${ would be an interpolation.
+    escaped = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text)
+    inert = escaped.replace("${", "\\${")
+    return f"{key}='{inert}'"
+
+
+def _quoted(word: str | os.PathLike[str]) -> str:
+    text = os.fspath(word)
+    if isinstance(word, os.PathLike) and text.startswith(_OPENING):
+        text = f"./{text}"
+    quoted = shlex.quote(text)
+    return f"'{text}'" if quoted == text and text.startswith(_OPENING[1:]) else quoted

@@ -1,0 +1,60 @@
+"""Temporary files of killed processes go, those that somebody is writing stay."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sr.files import _temporary, sweep_up, write_atomically
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+import sr.files
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+sr.files.write_atomically(Path(sys.argv[1]), b"new")
+"""
+
+
+def test_what_a_kill_leaves_is_swept_up(tmp_path):
+    target = tmp_path / "below" / "last.ckpt"
+    write_atomically(target, b"old")
+    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(target)])
+    assert done.returncode == -9
+    assert len(list(target.parent.iterdir())) == 2
+    (tmp_path / ".mine.tmp").write_text("not one of ours")
+    sweep_up(tmp_path)
+    assert len(list(target.parent.iterdir())) == 2, "only where it is asked to"
+    sweep_up(tmp_path, below=True)
+    assert [path.name for path in target.parent.iterdir()] == ["last.ckpt"]
+    assert target.read_bytes() == b"old"
+    assert (tmp_path / ".mine.tmp").exists()
+    sweep_up(tmp_path / "nowhere")
+
+
+def test_what_is_being_written_stays(tmp_path):
+    path, file = _temporary(tmp_path / "a")
+    with file:
+        sweep_up(tmp_path)
+        assert path.exists()
+    sweep_up(tmp_path)
+    assert not path.exists()
+
+
+def test_names_as_long_as_a_file_system_takes(tmp_path):
+    for name in ("n" * 255, "ü" * 127):
+        write_atomically(tmp_path / name, b"1")
+        write_atomically(tmp_path / name, b"2")
+        assert (tmp_path / name).read_bytes() == b"2"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_files_have_the_usual_permissions(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_atomically(tmp_path / "a", b"1")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
