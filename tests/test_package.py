@@ -87,4 +87,4 @@ def test_the_wheel_works_without_the_repository(built, tmp_path):
     works(*train, "-m", "seed=1,2")
     assert len([*(empty / "outputs").glob("*/summary.json")]) == 1
     assert len([*(empty / "outputs").glob("*_sweep/*/summary.json")]) == 2
-    assert not (set(os.listdir(empty)) - {"outputs", "sheet.png"})
+    assert {path.name for path in empty.iterdir()} == {"outputs", "sheet.png"}
