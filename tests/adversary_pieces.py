@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from sr.draws import Draws
-from sr.losses.gan import (
-    LeastSquares,
-)
+from sr.losses.gan import LeastSquares
+from sr.losses.views import Views
 from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.shows import Shows
 from sr.training.schedules import Constant
+from sr.training.views import derivations
 
 CPU = torch.device("cpu")
 
@@ -78,9 +78,14 @@ def pictures(batch=2, side=16, seed=7):
     )
 
 
+def views_of(sr, hr, lr, real=None, scale=2, **side):
+    """Of a training step."""
+    return Views({"sr": sr, **side, "lr": lr, "hr": hr, "real": hr if real is None else real}, derivations(scale))
+
+
 def judged(opponent, batch=2, side=16, step=0, updates=0, learns=True, first=0, seed=7):
     sr, hr, lr = pictures(batch, side, seed)
-    exhibits = opponent.exhibits(sr, hr, lr, draws(batch, first))
+    exhibits = opponent.exhibits(views_of(sr, hr, lr), draws(batch, first))
     return opponent.verdict(exhibits, step, updates, exact(), learns)
 
 

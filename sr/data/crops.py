@@ -26,11 +26,14 @@ class Batch(NamedTuple):
         lr: (batch, 3, crop, crop) uint8, or None where the degradation runs on the device.
         hr: (batch, 3, scale*crop, scale*crop) uint8.
         samples: (batch,) int64 on the CPU, the number of each sample since the start of the run.
+        real: shaped like ``hr``, pictures that belong to no others, for discriminators to take as real in place of
+            ``hr``; None where ``hr`` is that too.
     """
 
     lr: Tensor | None
     hr: Tensor
     samples: Tensor
+    real: Tensor | None = None
 
 
 class Places(NamedTuple):

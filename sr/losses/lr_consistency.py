@@ -69,6 +69,9 @@ class LrConsistency(nn.Module):
         ValueError: a scale below 1, or a choice that does not exist.
     """
 
+    across_scales = True
+    """The pictures that it compares differ in size."""
+
     def __init__(
         self, scale: int, operator: Operator = "bicubic", distance: Distance = "l1", clamp: bool = False
     ) -> None:

@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sr.choices import check_choice
 from sr.draws import Draws
+from sr.errors import UserError
 from sr.image.autocast import without_autocast
 from sr.losses.pixel import at_least_float32
 from sr.losses.shift import shifted
+from sr.losses.views import Pair, pair_of
 from sr.losses.weights import Constant, Weight, check_weight
-from sr.types import Image, LowResolution, Scalar
-
-Views = Literal["sr,hr", "sr,lr"]
-"""The pair of pictures that a term compares, as (prediction, target)."""
+from sr.types import Image, Scalar
 
 
 class Term(nn.Module):
@@ -29,26 +27,23 @@ class Term(nn.Module):
         weight: factor in the sum, or a schedule of it (`sr.losses.weights`). While it is 0 the term stays in the log,
             without gradient or cost in the backward pass.
         loss: module (prediction, target) -> scalar.
-        views: which pictures it compares; ``"sr,hr"`` is the network's output against the ground truth, ``"sr,lr"``
-            against its input.
+        views: the two that it compares (`sr.losses.views`), what was made and what is wanted: ``"sr,hr"`` is the
+            network's output against the ground truth, ``"sr,lr"`` against its input, ``"grad(sr),grad(hr)"`` compares
+            gradient maps, ``"branch,grad(hr)"`` a side output of the network.
         shift: compare random windows that lack so many rows and columns, other ones for each sample; 0 compares whole
             pictures. Keeps a network for features from seeing everything on the same grid of its poolings.
 
     Raises:
-        ValueError: a weight that is negative or not finite, views that do not exist, or a shift of pictures that
-            differ in size.
+        ValueError: a weight that is negative or not finite, views that are no two names, or a negative shift.
     """
 
-    def __init__(self, weight: float | Weight, loss: nn.Module, views: Views = "sr,hr", shift: int = 0) -> None:
+    def __init__(self, weight: float | Weight, loss: nn.Module, views: str = "sr,hr", shift: int = 0) -> None:
         super().__init__()
-        check_choice("views", views, Views)
+        self.pair = pair_of(views)
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
-        if shift and views != "sr,hr":
-            raise ValueError(f"shift={shift} is for the views 'sr,hr', which have one size, not for {views!r}.")
         self.weight = weight_of(weight)
         self.loss = loss
-        self.views = views
         self.shift = shift
 
     def forward(self, views: Mapping[str, Image], wanted: bool, draws: Draws | None) -> Scalar:
@@ -61,8 +56,11 @@ class Term(nn.Module):
 
         Raises:
             ValueError: the term shifts, and there are no draws.
+            UserError: the pictures differ in shape, and the loss is none that changes it (``across_scales = True``).
         """
-        prediction, target = (views[name] for name in self.views.split(","))
+        prediction, target = (views[name] for name in self.pair)
+        if prediction.shape != target.shape and (self.shift or not getattr(self.loss, "across_scales", False)):
+            raise UserError(_shapes_differ(self.pair, self.shift, prediction, target))
         if self.shift:
             if draws is None:
                 raise ValueError(f"a term with shift={self.shift} needs draws of the samples.")
@@ -71,6 +69,14 @@ class Term(nn.Module):
         number_format = nullcontext() if as_the_run else without_autocast(prediction.device)
         with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), number_format:
             return self.loss(prediction, target)
+
+
+def _shapes_differ(pair: Pair, shift: int, *pictures: Tensor) -> str:
+    """Broadcasting would compare some of them, and mean nothing."""
+    sizes = ["x".join(map(str, picture.shape[1:])) for picture in pictures]
+    shapes = " and ".join(f"{name} has {size}" for name, size in zip(pair, sizes, strict=True))
+    windows = f" and shift={shift} cuts the same window out of both" if shift else ""
+    return f"views={','.join(pair)} compares pictures of different shapes{windows}: {shapes}; name two of one shape"
 
 
 def weight_of(weight: float | Weight) -> Weight:
@@ -121,31 +127,38 @@ class Objective(nn.Module):
         """Weight of each term by name after so many updates."""
         return {name: term.weight(updates) for name, term in self._items()}
 
-    def forward(self, sr: Image, hr: Image, lr: LowResolution, updates: int = 0, draws: Draws | None = None) -> Losses:
-        """Compare the network's output with the ground truth.
+    @property
+    def views(self) -> dict[str, Pair]:
+        """What each term compares by the name of its setting."""
+        return {f"loss.terms.{name}.views": term.pair for name, term in self._items()}
+
+    def forward(self, views: Mapping[str, Tensor], updates: int = 0, draws: Draws | None = None) -> Losses:
+        """Compare what the network made with what is wanted.
 
         Args:
-            sr: output, (batch, 3, scale*h, scale*w) in [0, 1].
-            hr: ground truth, the same shape and range.
-            lr: input, (batch, 3, h, w) in [0, 1].
+            views: pictures by name, (batch, channels, height, width) each; ``sr``, ``hr`` and ``lr`` are in [0, 1].
             updates: so far; weights may follow it.
             draws: of the samples; terms that shift need them.
         """
-        views = {"sr": at_least_float32(sr), "hr": hr, "lr": lr}
-        weights = self.weights(updates)
-        total = torch.zeros((), device=sr.device)
+        weights, pictures = self.weights(updates), self._compared(views)
+        total = torch.zeros((), device=next(iter(pictures.values())).device)
         raw = {}
         for name, term in self._items():
-            value = term(views, weights[name] != 0, None if draws is None else draws.within(name))
+            value = term(pictures, weights[name] != 0, None if draws is None else draws.within(name))
             raw[name] = value.detach()
             if weights[name] != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
                 total = total + weights[name] * value
         return Losses(total, raw, weights)
 
-    def unweighted(self, sr: Image, hr: Image, lr: LowResolution, draws: Draws) -> Tensor:
+    def unweighted(self, views: Mapping[str, Tensor], draws: Draws) -> Tensor:
         """Sum of all terms with gradient, whatever their weights are now: to see what the objective may need."""
-        views = {"sr": at_least_float32(sr), "hr": hr, "lr": lr}
-        return torch.stack([term(views, True, draws.within(name)) for name, term in self._items()]).sum()
+        pictures = self._compared(views)
+        return torch.stack([term(pictures, True, draws.within(name)) for name, term in self._items()]).sum()
+
+    def _compared(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The views that any term compares, in float32."""
+        names = dict.fromkeys(name for _, term in self._items() for name in term.pair)
+        return {name: at_least_float32(views[name]) for name in names}
 
     def observe(self, metric: float) -> None:
         """Tell the weights how a validation went; larger is better."""

@@ -6,6 +6,7 @@ from torch import nn
 
 from sr.image.io import to_image, to_pixels
 from sr.image.resize import bicubic
+from sr.models.outputs import picture_of
 from sr.types import Picture
 
 
@@ -21,7 +22,7 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
         (scale*height, scale*width, 3) of the same dtype, rounded.
     """
     with torch.inference_mode():
-        result = network(to_image(pixels).to(device)).float()
+        result = picture_of(network(to_image(pixels).to(device))).float()
     return to_pixels(result, deep=pixels.dtype == np.uint16)
 
 

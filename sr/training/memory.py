@@ -7,6 +7,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from sr.models.outputs import picture_of
 from sr.training.precision import Compute
 from sr.types import UserError
 
@@ -40,7 +41,7 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, st
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), compute.autocast():
-        result = (step or network)(lr)
+        result = picture_of(network(lr)) if step is None else step(lr)
     return sum(kept.values()) + result.untyped_storage().nbytes()
 
 
@@ -62,7 +63,7 @@ def check_batch_fits(
     free = _free_bytes(compute.device)
     scale = int(getattr(network, "scale"))  # noqa: B009
     probe = min(height, _PROBE), min(width, _PROBE)
-    measured = [_measured(network, channels, probe, compute, step) for step in steps or (network,)]
+    measured = [_measured(network, channels, probe, compute, step) for step in steps or (None,)]
     shared, per_pixel = max(measured, key=lambda found: found[0] + batch * found[1] * height * width)
     per_pixel += 4 * channels * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
     crop = per_pixel * height * width
@@ -84,7 +85,7 @@ def check_batch_fits(
 
 
 def _measured(
-    network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute, step: Step
+    network: nn.Module, channels: int, sides: tuple[int, int], compute: Compute, step: Step | None
 ) -> tuple[int, float]:
     """Bytes that the backward pass needs at any batch size (weights in another format), and those per LR pixel."""
     state = {name: value.clone() for name, value in network.state_dict().items()}

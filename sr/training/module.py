@@ -14,19 +14,22 @@ from torch.optim import Optimizer
 from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.losses.objective import Objective
+from sr.losses.views import Views
+from sr.models.outputs import PICTURE, outputs_of
 from sr.training.adversary.adversary import Adversary
-from sr.training.adversary.agreement import check_something_learns, gan_term, one_g_every
+from sr.training.adversary.agreement import check_something_learns, check_unpaired, gan_term, one_g_every
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.optimisers import OptimizerFactory, clipped_norm, make_optimizer, set_rates
-from sr.training.pairs import Augment, Degrade, make_pair
+from sr.training.pairs import Augment, Degrade, Given, make_pair
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
 from sr.training.validation import gain
+from sr.training.views import derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
-from sr.types import Image, LowResolution, UserError
+from sr.types import LowResolution, UserError
 
 
 class SuperResolution(lightning.LightningModule):
@@ -114,6 +117,7 @@ class SuperResolution(lightning.LightningModule):
         self.exit_reason: str | None = None
         """Why the run ended: max_updates, max_time, interrupted, no_improvement; None while it runs."""
         self._make_optimizer = optimizer
+        self._derivations = derivations(self.scale)
         self._throttled: dict[str, bool] = {}
         self._seen: list[Tensor] = []  # losses of the batches of this update
         self._losses: dict[str, list[Tensor]] = {}  # likewise, of each discriminator
@@ -150,15 +154,26 @@ class SuperResolution(lightning.LightningModule):
         """Pictures move where they become float; sample numbers stay on the CPU."""
         return batch
 
-    def pair(self, batch: Batch) -> tuple[LowResolution, Image]:
-        """Augmented (lr, hr), float32 [0, 1] on the device."""
+    def pair(self, batch: Batch) -> Given:
+        """Augmented pictures, float32 [0, 1] on the device."""
         draws = Draws(self.seed, batch.samples.numpy())
         return make_pair(batch, draws, self.degradation, self.augmentation, self.compute)
+
+    def views(self, given: Given, made: Mapping[str, Tensor]) -> Views:
+        """All pictures of a batch by name: see `sr.losses.views` and `sr.training.views`.
+
+        Args:
+            given: to the step.
+            made: by the generator.
+        """
+        return Views({**made, **given._asdict()}, self._derivations)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch; an update when the accumulation is complete."""
         self.rolled_back = False
-        lr, hr = self.pair(batch)
+        if batch.real is not None:
+            check_unpaired(self.adversaries)
+        given = self.pair(batch)
         draws = Draws(self.seed, batch.samples.numpy())
         if self._at_step:
             self._throttled = {}
@@ -168,14 +183,15 @@ class SuperResolution(lightning.LightningModule):
         generator, *others = self._optimizers()
         with self._only(generator, self.at_update):
             if self._generator_learns():
-                sr = self._generator_backward(lr, hr, draws)
+                views = self._generator_backward(given, draws)
                 if self.at_update:
                     self._update_generator(generator)
             else:
-                sr = self._fakes(lr)
+                views = self.views(given, self._fakes(given.lr))
+        views = views.detached()
         for name, optimizer in zip(self.adversaries, others, strict=True):
             with self._only(optimizer, self._at_step):
-                self._adversary_batch(name, optimizer, sr.detach(), hr, lr, draws)
+                self._adversary_batch(name, optimizer, views, draws)
         if self.at_update:
             self.clock.updates += 1
 
@@ -197,17 +213,17 @@ class SuperResolution(lightning.LightningModule):
         weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
         return position // self.accumulate == self.g_every - 1 and any(weights)
 
-    def _fakes(self, lr: LowResolution) -> Image:
+    def _fakes(self, lr: LowResolution) -> dict[str, Tensor]:
         with torch.no_grad(), self.compute.autocast():
-            made: Image = self.network(lr)
-        return made
+            return outputs_of(self.network(lr))
 
-    def _generator_backward(self, lr: LowResolution, hr: Image, draws: Draws) -> Image:
+    def _generator_backward(self, given: Given, draws: Draws) -> Views:
         updates = self.clock.updates
         with self.compute.autocast():
-            sr = self.network(lr)
-            total, terms, weights = self.objective(sr, hr, lr, updates, draws.within("loss"))
-        colour = colour_error(sr, lr)
+            views = self.views(given, outputs_of(self.network(given.lr)))
+            total, terms, weights = self.objective(views, updates, draws.within("loss"))
+        sr = views[PICTURE]
+        colour = colour_error(sr, given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])
         for name, adversary in self.adversaries.items():
             weight = adversary.weight(updates)
@@ -216,7 +232,7 @@ class SuperResolution(lightning.LightningModule):
             term = gan_term(name)
             rests = self._rests(name) or not adversary.policy.learns(updates)
             with torch.set_grad_enabled(weight != 0):
-                loss = adversary.generator_loss(sr, hr, lr, draws.within(name), self.compute.autocast(), rests)
+                loss = adversary.generator_loss(views, draws.within(name), self.compute.autocast(), rests)
             terms[term], weights[term] = loss.detach(), weight
             if weight != 0:
                 self.alarm.note(updates + 1, name, "opinion", [loss])
@@ -229,7 +245,7 @@ class SuperResolution(lightning.LightningModule):
         if self.scale > 1:
             self.means.add({"train/sr/checkerboard": checkerboard(sr, self.scale)})
         self._seen = [*self._seen, total.detach()]
-        return sr
+        return views
 
     def _update_generator(self, optimizer: LightningOptimizer) -> None:
         losses = torch.stack(self._seen)
@@ -249,15 +265,14 @@ class SuperResolution(lightning.LightningModule):
         optimizer.step()
         optimizer.zero_grad()
 
-    def _adversary_batch(
-        self, name: str, optimizer: LightningOptimizer, sr: Image, hr: Image, lr: LowResolution, draws: Draws
-    ) -> None:
+    def _adversary_batch(self, name: str, optimizer: LightningOptimizer, views: Views, draws: Draws) -> None:
         adversary, updates = self.adversaries[name], self.clock.updates
         if not adversary.policy.learns(updates):
             return
         learning = not self._rests(name)
-        fakes = self._fakes(lr) if adversary.policy.regenerate else sr
-        exhibits = adversary.exhibits(fakes, hr, lr, draws.within(name))
+        if adversary.policy.regenerate:
+            views = views.replaced(self._fakes(views["lr"]))
+        exhibits = adversary.exhibits(views, draws.within(name))
         for step in range(adversary.policy.d_steps if learning else 1):
             verdict = adversary.verdict(exhibits, step, updates, self.compute.autocast(), learning)
             if learning:

@@ -1,6 +1,6 @@
 """From a batch of crops to what a training step compares: augmented pairs of low and high resolution."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -24,10 +24,22 @@ class Augment(Protocol):
         """Give back the changed crops; ``seen`` is what the degradation gets where it is not the target."""
 
 
-def make_pair(
-    batch: Batch, draws: Draws, degradation: Degrade, augmentation: Augment, compute: Compute
-) -> tuple[LowResolution, Image]:
-    """Augmented (lr, hr), float32 [0, 1] on the device.
+class Given(NamedTuple):
+    """The pictures that a training step is given, float32 [0, 1] on the device.
+
+    Attributes:
+        lr: the generator's input.
+        hr: its truth.
+        real: what discriminators take as real; ``hr`` itself unless the batch brings others.
+    """
+
+    lr: LowResolution
+    hr: Image
+    real: Image
+
+
+def make_pair(batch: Batch, draws: Draws, degradation: Degrade, augmentation: Augment, compute: Compute) -> Given:
+    """Augmented pictures. Those that belong to no others are augmented apart.
 
     Args:
         batch: uint8 crops; LR is made here where they come without.
@@ -38,9 +50,12 @@ def make_pair(
     """
     lr = None if batch.lr is None else batch.lr.to(compute.device, non_blocking=True)
     crops = augmentation(Crops(lr, batch.hr.to(compute.device, non_blocking=True)), draws)
-    target = compute.to_image(crops.hr)
+    target = real = compute.to_image(crops.hr)
+    if batch.real is not None:
+        unpaired = Crops(None, batch.real.to(compute.device, non_blocking=True))
+        real = compute.to_image(augmentation(unpaired, draws.within("real")).hr)
     if crops.lr is not None:
-        return compute.to_image(crops.lr), target
+        return Given(compute.to_image(crops.lr), target, real)
     source = target if crops.seen is None else compute.to_image(crops.seen)
     with torch.no_grad():
-        return degradation(source, draws), target
+        return Given(degradation(source, draws), target, real)

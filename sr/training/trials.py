@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from sr.draws import Draws
+from sr.models.outputs import outputs_of
 from sr.training.adversary.adversary import Adversary
+from sr.training.adversary.agreement import check_views
 from sr.training.module import SuperResolution
+from sr.training.pairs import Given
 from sr.types import LowResolution
 
 
@@ -17,21 +20,26 @@ def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
 
     Each takes low-resolution pictures and gives what the backward pass starts from. Weights of 0, which may rise
     later, count as 1. Discriminators that accept only another size are left out.
+
+    Raises:
+        UserError: in the first, that a term or an adversary names a view that does not exist.
     """
 
     def generator(lr: LowResolution) -> Tensor:
         hr, draws = _blank(module, lr)
-        sr = module.network(lr)
-        total = module.objective.unweighted(sr, hr, lr, draws)
+        views = module.views(Given(lr, hr, hr), outputs_of(module.network(lr)))
+        check_views(views, module.objective, module.adversaries)
+        total = module.objective.unweighted(views, draws)
         for adversary in module.adversaries.values():
             if _fits(adversary, hr):
-                total = total + adversary.generator_loss(sr, hr, lr, draws, module.compute.autocast(), resting=True)
+                total = total + adversary.generator_loss(views, draws, module.compute.autocast(), resting=True)
         return total
 
     def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:
         def step(lr: LowResolution) -> Tensor:
             hr, draws = _blank(module, lr)
-            return adversary.trial(hr, lr, draws, module.compute.autocast()) if _fits(adversary, hr) else hr.sum()
+            views = module.views(Given(lr, hr, hr), {})
+            return adversary.trial(views, draws, module.compute.autocast()) if _fits(adversary, hr) else hr.sum()
 
         return step
 

@@ -126,7 +126,7 @@ def test_configs_build_and_fit_the_default_crop(path):
     if "weights" in term.loss:
         term.loss.weights = "random"  # the others are a download
     objective = build("loss", config)
-    total, raw, _ = objective(hr.flip(3), hr, F.avg_pool2d(hr, 2), draws=Draws(0, np.arange(1)))
+    total, raw, _ = objective({"sr": hr.flip(3), "hr": hr, "lr": F.avg_pool2d(hr, 2)}, draws=Draws(0, np.arange(1)))
     assert list(raw) == [path.stem]
     assert math.isfinite(total)
     assert total > 0

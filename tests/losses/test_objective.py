@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from sr.draws import Draws
+from sr.errors import UserError
+from sr.losses.lr_consistency import LrConsistency
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1, L2, Charbonnier
 from sr.losses.weights import RaiseWhileImproving, Steps
-from tests.choices import refusal
 from tests.close import assert_close
 
 
@@ -67,13 +68,14 @@ def test_charbonnier_needs_a_positive_eps(eps):
         Charbonnier(eps)
 
 
-LR = torch.rand(1, 1, 1, 1)
+def views(sr, hr=HR, lr=HR):
+    return {"sr": sr, "hr": hr, "lr": lr}
 
 
 def test_objective_sums_weighted_terms_and_reports_raw_ones():
     objective = Objective({"l1": Term(2.0, L1()), "l2": Term(10.0, L2())})
     sr = SR.clone().requires_grad_()
-    total, raw, weights = objective(sr, HR, LR)
+    total, raw, weights = objective(views(sr))
     assert_close(total, torch.tensor(2 * 0.125 + 10 * 0.0425))
     assert_close(raw["l1"], torch.tensor(0.125))
     assert_close(raw["l2"], torch.tensor(0.0425))
@@ -92,7 +94,7 @@ class Nan(torch.nn.Module):
 
 def test_weight_zero_only_watches():
     sr = SR.clone().requires_grad_()
-    total, raw, _ = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(sr, HR, LR)
+    total, raw, _ = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(views(sr))
     assert raw["nan"].isnan()
     total.backward()
     assert_close(sr.grad.flatten(), torch.tensor([-0.25, 0.0, 0.25, 0.0]))
@@ -108,10 +110,9 @@ class Places(torch.nn.Module):
 
 def test_a_term_may_compare_shifted_windows_that_belong_to_samples():
     hr = torch.arange(8 * 6 * 6.0).view(8, 1, 6, 6)
-    lr = hr[:, :, ::2, ::2]
     samples, shifting, whole = Draws(3, np.arange(8)), Places(), Places()
     objective = Objective({"shifting": Term(1.0, shifting, shift=3), "whole": Term(1.0, whole)})
-    objective(hr + 0.5, hr, lr, draws=samples)
+    objective(views(hr + 0.5, hr), draws=samples)
     sr_window, hr_window = shifting.given
     assert sr_window.shape == (8, 1, 3, 3)
     assert torch.equal(sr_window, hr_window + 0.5)
@@ -121,20 +122,22 @@ def test_a_term_may_compare_shifted_windows_that_belong_to_samples():
     assert len(set(corners)) > 1
     for first in (0, 4):
         half = slice(first, first + 4)
-        objective(hr[half] + 0.5, hr[half], lr[half], draws=Draws(3, np.arange(first, first + 4)))
+        objective(views(hr[half] + 0.5, hr[half]), draws=Draws(3, np.arange(first, first + 4)))
         assert torch.equal(shifting.given[1], hr_window[half])
     with pytest.raises(ValueError, match="a term with shift=3 needs draws"):
-        objective(hr, hr, lr)
+        objective(views(hr, hr))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"shift": -1}, "shift=-1 counts pixels; use 0 for none"),
-        ({"shift": 4, "views": "sr,lr"}, "shift=4 is for the views 'sr,hr', which have one size, not for 'sr,lr'"),
+        ({"views": "sr"}, "views=sr must name two views, what was made and what is wanted, as in sr,hr"),
+        ({"views": "grad(sr,hr"}, r"views=grad\(sr,hr: 'grad\(sr' is no name of a view; write it as in sr,hr or grad"),
+        ({"views": "sr,"}, "views=sr,: '' is no name of a view"),
     ],
 )
-def test_a_shift_without_sense_is_refused(options, message):
+def test_what_is_no_term_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Term(1.0, L1(), **options)
 
@@ -142,7 +145,7 @@ def test_a_shift_without_sense_is_refused(options, message):
 def test_objective_never_waits_for_the_device():
     """On the meta device any attempt to read a value raises."""
     sr = torch.rand(1, 3, 4, 4, device="meta")
-    total, raw, _ = Objective({"l1": Term(1.0, L1()), "c": Term(0.0, Charbonnier())})(sr, sr, sr)
+    total, raw, _ = Objective({"l1": Term(1.0, L1()), "c": Term(0.0, Charbonnier())})(views(sr, sr))
     assert total.device.type == raw["c"].device.type == "meta"
 
 
@@ -150,7 +153,7 @@ def test_a_weight_may_follow_the_updates():
     objective = Objective({"l1": Term(Steps([1.0, 0.0, 3.0], [10, 20]), L1())})
     for updates, weight in ((9, 1.0), (10, 0.0), (20, 3.0)):
         sr = SR.clone().requires_grad_()
-        total, raw, weights = objective(sr, HR, LR, updates)
+        total, raw, weights = objective(views(sr), updates)
         assert weights == {"l1": weight}
         assert_close(total, weight * raw["l1"])
         assert total.requires_grad == (weight != 0)
@@ -184,13 +187,15 @@ def test_losses_run_in_float32_unless_they_say_otherwise():
     objective = Objective({"exact": Term(0.0, Format(False)), "fast": Term(0.0, Format(True))})
     for bf16 in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            raw = objective(SR.bfloat16(), HR, LR).raw
+            raw = objective(views(SR.bfloat16())).raw
         assert raw == {"exact": 0.0, "fast": float(bf16)}
 
 
 def test_the_input_is_a_view():
     small = torch.full_like(SR, 0.25)
-    assert_close(Objective({"l1": Term(1.0, L1(), views="sr,lr")})(SR, HR, small).total, (SR - small).abs().mean())
+    assert_close(
+        Objective({"l1": Term(1.0, L1(), views="sr,lr")})(views(SR, lr=small)).total, (SR - small).abs().mean()
+    )
 
 
 def test_mistakes_are_quoted():
@@ -202,5 +207,13 @@ def test_mistakes_are_quoted():
             Term(weight, L1())
 
 
-def test_unknown_views_are_refused():
-    assert refusal(Term, 1.0, L1(), views="hr,sr") == "views=hr,sr is not one of sr,hr or sr,lr; choose one of them."
+@pytest.mark.parametrize(("shift", "windows"), [(0, ""), (4, " and shift=4 cuts the same window out of both")])
+def test_pictures_of_different_shapes_are_compared_by_no_loss_that_does_not_say_so(shift, windows):
+    term = Term(1.0, L1(), "sr,lr", shift)
+    large, small = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 4, 4)
+    message = f"views=sr,lr compares pictures of different shapes{windows}: sr has 3x8x8 and lr has 3x4x4; name two of"
+    with pytest.raises(UserError, match=message):
+        term(views(large, large, small), True, Draws(0, np.arange(1)))
+    if not shift:
+        term.loss = LrConsistency(2)
+        assert term(views(large, large, small), True, None) > 0

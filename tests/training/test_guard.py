@@ -26,8 +26,8 @@ def bad_batch(monkeypatch):
 
     def poison(*numbers):
         def poisoned(self, batch):
-            lr, hr = pair(self, batch)
-            return lr, (hr * math.nan if self.batches in numbers else hr)
+            given = pair(self, batch)
+            return given._replace(hr=given.hr * math.nan) if self.batches in numbers else given
 
         monkeypatch.setattr(SuperResolution, "pair", poisoned)
 

@@ -322,11 +322,11 @@ def test_fakes_may_be_made_anew():
         rival = opponent(policy=UpdatePolicy(regenerate=again))
         module = build(network(), 1, adversaries={"d": rival})
         exhibits = rival.exhibits
-        rival.exhibits = lambda sr, *rest, again=again, made=exhibits: (
-            seen.update({again: sr.clone()}) or made(sr, *rest)
+        rival.exhibits = lambda views, *rest, again=again, made=exhibits: (
+            seen.update({again: views["sr"].clone()}) or made(views, *rest)
         )
         fit(module, batches(1))
-        seen[again, "after"] = module._fakes(batches(1)[0].lr.float() / 255)
+        seen[again, "after"] = module._fakes(batches(1)[0].lr.float() / 255)["sr"]
     assert torch.equal(seen[True], seen[True, "after"])
     assert not torch.equal(seen[False], seen[False, "after"])
 
@@ -417,7 +417,7 @@ def test_degradation_makes_the_missing_low_resolution():
     module = build(network(), updates=1)
     module.degradation = lambda hr, draws: hr[:, :, ::2, ::2] * (draws.samples[0] == 0)
     batch = batches(1)[0]
-    lr, hr = module.pair(batch._replace(lr=None))
+    lr, hr, _ = module.pair(batch._replace(lr=None))
     assert torch.equal(lr, hr[:, :, ::2, ::2])
 
 

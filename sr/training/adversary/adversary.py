@@ -10,6 +10,7 @@ from sr.choices import check_choice
 from sr.draws import Draws
 from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
+from sr.losses.views import Views
 from sr.losses.weights import Weight
 from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import BatchStore, Replay
@@ -19,7 +20,7 @@ from sr.training.adversary.verdict import Exhibits, Verdict
 from sr.training.optimisers import OptimizerFactory
 from sr.training.processes import joint_batch, joint_samples, own_share
 from sr.training.schedules import Schedule
-from sr.types import Image, LowResolution, UserError
+from sr.types import UserError
 
 Mode = Literal["train", "eval"]
 
@@ -92,22 +93,16 @@ class Adversary:
         self.schedule.observe(value)
         self.weight_schedule.observe(gain)
 
-    def generator_loss(
-        self, sr: Image, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast, resting: bool
-    ) -> Tensor:
-        """Loss of the generator before its weight; gradient flows through ``sr``.
+    def generator_loss(self, views: Views, draws: Draws, autocast: torch.autocast, resting: bool) -> Tensor:
+        """Loss of the generator before its weight; gradient flows through what the generator made.
 
         Args:
-            sr: the generator's pictures.
-            hr: their truth.
-            lr: what they were made from.
+            views: the pictures of a batch.
             draws: of these samples.
             autocast: context in which networks run.
             resting: the discriminator rests, so nothing in it may move.
         """
-        enlarged = self.shows.enlarged(lr)
-        compared = [sr, hr] if self.objective.compares else [sr]
-        wholes = [self.shows.whole(picture, enlarged) for picture in compared]
+        wholes = [self.shows.fake(views), *([self.shows.real(views)] if self.objective.compares else [])]
         fake, *real = self.shows.shifted(draws.within("judged"), *wholes)
         self.network.train(self.judge == "train" and not resting)
         with autocast:
@@ -116,11 +111,10 @@ class Adversary:
             fake_output = self.network(fake)
         return self.objective.generator(fake_output, real_output)
 
-    def exhibits(self, sr: Image, hr: Image, lr: LowResolution, draws: Draws) -> Exhibits:
+    def exhibits(self, views: Views, draws: Draws) -> Exhibits:
         """What a batch gives the discriminator to learn from; old fakes are exchanged here, once per batch."""
         with torch.no_grad():
-            enlarged = self.shows.enlarged(lr)
-            real, fake = self.shows.whole(hr, enlarged), self.shows.whole(sr.detach(), enlarged)
+            real, fake = self.shows.real(views), self.shows.fake(views).detach()
         fakes = [fake]
         if self.replay is not None:
             # Every process keeps the joint batches: all hold the same, and one checkpoint is enough.
@@ -151,19 +145,18 @@ class Adversary:
         with torch.set_grad_enabled(learning):
             return self._judged(real, fakes, mask, draws, autocast, learning, self.learned % self.r1_every == 0)
 
-    def trial(self, hr: Image, lr: LowResolution, draws: Draws, autocast: torch.autocast) -> Tensor:
+    def trial(self, views: Views, draws: Draws, autocast: torch.autocast) -> Tensor:
         """The loss of its own step with as many fakes as it may ever see, to see what that step needs.
 
         In evaluation mode, so that nothing moves, and with every penalty.
 
         Args:
-            hr: pictures, for real and fake.
-            lr: what belongs to them.
+            views: pictures, of which the real ones serve as fakes too.
             draws: of these samples.
             autocast: context in which networks run.
         """
         with torch.no_grad():
-            (shown,) = self.shows.shifted(draws, self.shows.whole(hr, self.shows.enlarged(lr)))
+            (shown,) = self.shows.shifted(draws, self.shows.real(views))
         fakes = [shown.clone() for _ in range(1 if self.replay is None else self.replay.most)]
         self.network.eval()
         return self._judged(shown, fakes, None, draws, autocast, learning=True, r1_due=True).total

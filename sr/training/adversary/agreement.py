@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sr.losses.objective import Objective
+from sr.losses.views import Views
 from sr.losses.weights import Constant, Phases, Steps, Weight
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
@@ -48,6 +49,36 @@ def check_something_learns(objective: Objective, adversaries: Mapping[str, Adver
         raise UserError(
             f"the generator would learn nothing: {' and '.join(f'{name}=0' for name in weights)}; give one a weight"
         )
+
+
+def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that there is every view that a term or an adversary names.
+
+    Args:
+        views: of any batch.
+        objective: of the generator.
+        adversaries: by name.
+
+    Raises:
+        UserError: one does not exist; the message lists those that do.
+    """
+    named = objective.views | {f"adversary.{name}.shows.views": a.shows.pair for name, a in adversaries.items()}
+    for setting, pair in named.items():
+        views.check(setting, pair)
+
+
+def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that the adversaries can take real pictures that belong to no low resolution.
+
+    Raises:
+        UserError: one shows the low resolution beside them.
+    """
+    for name, adversary in adversaries.items():
+        if adversary.shows.condition != "none":
+            raise UserError(
+                f"adversary.{name}.shows.condition={adversary.shows.condition} shows the enlarged LR beside each "
+                "picture, and unpaired real pictures have none; set it to none (adversary=lsgan)"
+            )
 
 
 def _is_nothing(weight: Weight) -> bool:

@@ -3,23 +3,23 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from sr.choices import check_choice
 from sr.draws import Draws
-from sr.losses.gradient_map import gradient_map
 from sr.losses.shift import shifted
-from sr.models.bicubic import Bicubic
+from sr.losses.views import Views, pair_of
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.swap import RegionSwap
-from sr.types import Image, LowResolution
 
 Shown = Float[Tensor, "batch shown height width"]
 """Pictures, and beside them the upscaled LR where the discriminator is conditional."""
 
 Condition = Literal["none", "bicubic", "bicubic_aligned"]
+
+PLAIN, GRADIENTS = "sr,real", "grad(sr),grad(real)"
+"""Views: pictures as they are, and their gradient maps."""
 
 
 class Shows:
@@ -30,16 +30,18 @@ class Shows:
         condition: ``none`` shows SR or HR alone (3 channels); ``bicubic`` puts the LR, enlarged as `Bicubic` does,
             beside it (6 channels); ``bicubic_aligned`` enlarges with the corner pixels aligned, as the experiment log
             does.
-        gradients: show gradient maps (`sr.losses.gradient_map`) instead of pictures, as the second discriminator of
-            SPSR sees them.
+        gradients: show gradient maps, as the second discriminator of SPSR sees them: another way to write
+            ``views="grad(sr),grad(real)"``.
         shift: random crops: each picture loses ``shift`` rows and columns, 0 to ``shift`` - 1 of them at the top and
             left; SR, HR and condition lose the same. 0 for none. A discriminator that halves its input three times
             cannot tell shifts by 8 apart, so that 8 shows it all there is.
         noise: added to what the discriminator learns from, or None.
         swap: regions exchanged between real and fake, or None.
+        views: the pictures themselves, fake and real (`sr.losses.views`). ``real`` is ``hr``, or what the batch brings
+            in its place; ``"branch,grad(real)"`` shows a side output of the generator. Three channels each.
 
     Raises:
-        ValueError: a condition that does not exist, or a negative shift.
+        ValueError: a condition that does not exist, a negative shift, or views that are no two names.
     """
 
     def __init__(
@@ -50,38 +52,33 @@ class Shows:
         shift: int = 0,
         noise: InstanceNoise | None = None,
         swap: RegionSwap | None = None,
+        views: str = PLAIN,
     ) -> None:
         check_choice("condition", condition, Condition)
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
-        self.scale, self.condition, self.gradients = scale, condition, gradients
+        if gradients and views not in (PLAIN, GRADIENTS):
+            raise ValueError(f"gradients=true means views={GRADIENTS}, not views={views}; set one of the two.")
+        self.scale, self.condition = scale, condition
         self.shift, self.noise, self.swap = shift, noise, swap
-        self._bicubic = Bicubic(scale) if condition == "bicubic" else None
+        self.pair = pair_of(GRADIENTS if gradients else views)
 
     @property
     def channels(self) -> int:
         """Of what is shown: 3, or 6 with a condition."""
         return 3 if self.condition == "none" else 6
 
-    def enlarged(self, lr: LowResolution) -> Image | None:
-        """The condition, (batch, 3, s*h, s*w) float32, or None."""
-        if self.condition == "none":
-            return None
-        with torch.no_grad(), torch.autocast(lr.device.type, enabled=False):
-            if self._bicubic is not None:
-                self._bicubic = self._bicubic.to(lr.device)
-                made: Tensor = self._bicubic(lr)
-            else:
-                made = F.interpolate(lr.float(), scale_factor=self.scale, mode="bicubic", align_corners=True)
-            return made
+    def fake(self, views: Views) -> Shown:
+        """What the generator made, with its condition, before shift, noise and swap. Gradient flows through it."""
+        return self._whole(views, self.pair.made)
 
-    def whole(self, picture: Image, enlarged: Image | None) -> Shown:
-        """A picture and its condition, before shift, noise and swap. Gradient flows through ``picture``."""
-        with torch.autocast(picture.device.type, enabled=False):
-            shown = picture.float()
-            if self.gradients:
-                shown = gradient_map(shown)
-        return shown if enlarged is None else torch.cat([shown, enlarged], dim=1)
+    def real(self, views: Views) -> Shown:
+        """What it should look like, likewise."""
+        return self._whole(views, self.pair.wanted)
+
+    def _whole(self, views: Views, name: str) -> Shown:
+        shown = views[name].float()
+        return shown if self.condition == "none" else torch.cat([shown, views[f"{self.condition}(lr)"].detach()], dim=1)
 
     def shifted(self, draws: Draws, *wholes: Shown) -> list[Shown]:
         """The same random window of each."""

@@ -18,6 +18,7 @@ from sr.config.opponents import build_adversaries
 from sr.data.crops import Batch, CropBatches
 from sr.errors import UserError
 from sr.losses.pixel import L1
+from sr.models.outputs import picture_of
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.clock import Clock
@@ -131,7 +132,7 @@ class BareLoop:
             with torch.no_grad():
                 lr = self.compute.to_image(batch.lr if batch.lr is not None else batch.hr)
             with self.compute.autocast():
-                sr = self.network(lr)
+                sr = picture_of(self.network(lr))
             loss = self.loss(sr, hr)
             if self.rival is not None:
                 beside = self._beside(lr)

@@ -51,6 +51,7 @@ from tests.adversary_pieces import (
     small,
     state_of,
     statistics_move,
+    views_of,
 )
 from tests.close import assert_close
 from tests.loops import fit
@@ -65,7 +66,7 @@ def test_generator_loss_reaches_the_generator_alone(objective):
     sr, hr, lr = pictures()
     sr.requires_grad_()
     hr.requires_grad_()
-    loss = opponent.generator_loss(sr, hr, lr, draws(2), exact(), resting=False)
+    loss = opponent.generator_loss(views_of(sr, hr, lr), draws(2), exact(), resting=False)
     loss.backward()
     assert loss.shape == ()
     assert sr.grad.abs().sum() > 0
@@ -80,7 +81,7 @@ def test_generator_loss_against_a_plain_computation(judge):
     plain.train(judge == "train")
     sr, hr, lr = pictures()
     ours, theirs = sr.clone().requires_grad_(), sr.clone().requires_grad_()
-    loss = opponent.generator_loss(ours, hr, lr, draws(2), exact(), resting=False)
+    loss = opponent.generator_loss(views_of(ours, hr, lr), draws(2), exact(), resting=False)
     output = plain(theirs)
     expected = F.mse_loss(output, torch.ones_like(output))
     loss.backward()
@@ -93,14 +94,16 @@ def test_generator_loss_compares_the_same_windows():
     """SR equal to HR has d = 0 everywhere, whatever the shift: softplus(0) = ln 2."""
     opponent = adversary(small(6), RelativisticClipped(), Shows(2, "bicubic", shift=4))
     _, hr, lr = pictures()
-    loss = opponent.generator_loss(hr, hr, lr, draws(2), exact(), resting=False)
+    loss = opponent.generator_loss(views_of(hr, hr, lr), draws(2), exact(), resting=False)
     assert_close(loss, torch.tensor(math.log(2)))
 
 
 def test_generator_is_judged_without_noise_and_swap():
     noisy = Shows(2, noise=InstanceNoise(0.5), swap=RegionSwap(4, 2, 0.5, 1.0))
     sr, hr, lr = pictures()
-    losses = [adversary(shows=s).generator_loss(sr, hr, lr, draws(2), exact(), False) for s in (noisy, Shows(2))]
+    losses = [
+        adversary(shows=s).generator_loss(views_of(sr, hr, lr), draws(2), exact(), False) for s in (noisy, Shows(2))
+    ]
     assert torch.equal(*losses)
 
 
@@ -111,7 +114,7 @@ def test_generator_is_judged_without_noise_and_swap():
 def test_statistics_move_where_it_judges_as_it_learns(judge, throttled, moves, objective):
     opponent = adversary(objective=objective, judge=judge)
     before = state_of(opponent.network)
-    opponent.generator_loss(*pictures(), draws(2), exact(), resting=bool(throttled))
+    opponent.generator_loss(views_of(*pictures()), draws(2), exact(), resting=bool(throttled))
     assert statistics_move(opponent.network, before) is bool(moves)
     forwards = (2 if objective.compares else 1) if moves else 0
     assert opponent.network[1].num_batches_tracked == forwards
@@ -171,7 +174,7 @@ def test_steps_of_a_batch_have_windows_and_noise_of_their_own():
     plain, shifted = adversary(), adversary(shows=Shows(2, shift=4))
     noisy = adversary(shows=Shows(2, noise=InstanceNoise(0.1)))
     for opponent, differ in ((plain, False), (shifted, True), (noisy, True)):
-        exhibits = opponent.exhibits(*pictures(), draws(2))
+        exhibits = opponent.exhibits(views_of(*pictures()), draws(2))
         first, again, second = (opponent.verdict(exhibits, s, 0, exact(), False).real.item() for s in (0, 0, 1))
         assert first == again
         assert (first != second) is differ
@@ -222,7 +225,7 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
     real, fake, lr = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), 0.8), torch.zeros(1, 3, 2, 2)
 
     def penalty(sample):
-        exhibits = opponent.exhibits(fake, real, lr, draws(1, sample))
+        exhibits = opponent.exhibits(views_of(fake, real, lr), draws(1, sample))
         return opponent.verdict(exhibits, 0, 0, exact(), True).penalty
 
     # Of n = 48 places with 2 x / 48 each the norm is 2 x / sqrt(48), which is below 1.
@@ -264,7 +267,7 @@ def test_penalties_look_at_the_pictures_and_not_at_their_condition(kind):
 def test_r1_leaves_the_pictures_alone():
     opponent = adversary(r1_gamma=1.0)
     sr, hr, lr = pictures()
-    verdict = opponent.verdict(opponent.exhibits(sr, hr, lr, draws(2)), 0, 0, exact(), True)
+    verdict = opponent.verdict(opponent.exhibits(views_of(sr, hr, lr), draws(2)), 0, 0, exact(), True)
     verdict.total.backward()
     assert not hr.requires_grad
     assert hr.grad is None
@@ -310,7 +313,7 @@ def test_swapped_regions_come_with_their_labels():
     shows = Shows(2, swap=RegionSwap(boxes=4, smallest=4, largest=0.5, probability=1.0))
     opponent = adversary(Sure(), CrossEntropy(), shows)
     one, zero, lr = torch.ones(8, 3, 16, 16), torch.zeros(8, 3, 16, 16), torch.zeros(8, 3, 8, 8)
-    verdict = opponent.verdict(opponent.exhibits(zero, one, lr, draws(8)), 0, 0, exact(), False)
+    verdict = opponent.verdict(opponent.exhibits(views_of(zero, one, lr), draws(8)), 0, 0, exact(), False)
     assert_close(verdict.total, torch.tensor(0.0))
     assert -30 < verdict.output_fake < 30  # there were swaps
     assert_close(verdict.output_fake, -verdict.output_real)
@@ -336,7 +339,7 @@ def test_swapped_regions_come_with_their_labels_in_a_trimmed_map(trim):
         if cells.max() == 0 or (cells % 1).any():
             continue  # no box, or one that does not fall on whole cells
         some += 1
-        verdict = opponent.verdict(opponent.exhibits(zero, one, lr, draws(1, sample)), 0, 0, exact(), False)
+        verdict = opponent.verdict(opponent.exhibits(views_of(zero, one, lr), draws(1, sample)), 0, 0, exact(), False)
         assert_close(verdict.total, torch.tensor(0.0))
     assert some >= 3
 
@@ -345,7 +348,7 @@ def test_exhibits_carry_no_graph():
     """All that makes them runs without gradient, so they must not lead back to the generator."""
     opponent = adversary()
     sr, hr, lr = pictures()
-    exhibits = opponent.exhibits(sr.requires_grad_(), hr, lr, draws(2))
+    exhibits = opponent.exhibits(views_of(sr.requires_grad_(), hr, lr), draws(2))
     assert not any(fake.requires_grad for fake in exhibits.fakes)
 
 
@@ -378,7 +381,7 @@ def test_draws_of_a_verdict_belong_to_samples():
 
     def of(part):
         numbers = Draws(0, np.arange(4)[part])
-        return opponent.verdict(opponent.exhibits(sr[part], hr[part], lr[part], numbers), 0, 0, exact(), True)
+        return opponent.verdict(opponent.exhibits(views_of(sr[part], hr[part], lr[part]), numbers), 0, 0, exact(), True)
 
     whole, halves = of(slice(0, 4)), [of(slice(0, 2)), of(slice(2, 4))]
     for key, value in whole.values().items():
@@ -390,7 +393,7 @@ def test_under_autocast_networks_are_coarse_and_losses_fine(learns):
     opponent, plain = adversary(), adversary()
     sr, hr, lr = pictures()
     coarse = torch.autocast("cpu", torch.bfloat16)
-    verdict = opponent.verdict(opponent.exhibits(sr, hr, lr, draws(2)), 0, 0, coarse, learns)
+    verdict = opponent.verdict(opponent.exhibits(views_of(sr, hr, lr), draws(2)), 0, 0, coarse, learns)
     assert all(value.dtype is torch.float32 for value in verdict.values().values())
     expected = judged(plain, learns=learns).values()
     for key, value in verdict.values().items():

@@ -8,50 +8,49 @@ import torch.nn.functional as F
 from sr.models.bicubic import Bicubic
 from sr.training.adversary.shows import Shows
 from sr.types import UserError
-from tests.adversary_pieces import draws, rand
+from tests.adversary_pieces import draws, pictures, rand, views_of
 from tests.close import assert_close
 
 
 @pytest.mark.parametrize(("condition", "channels"), [("none", 3), ("bicubic", 6), ("bicubic_aligned", 6)])
 @pytest.mark.parametrize("gradients", [False, True])
 def test_shown_channels(condition, channels, gradients):
-    shows = Shows(2, condition, gradients=gradients)
-    shown = shows.whole(rand(2, 3, 8, 8), shows.enlarged(rand(2, 3, 4, 4)))
+    shows, views = Shows(2, condition, gradients=gradients), views_of(*pictures())
     assert shows.channels == channels
-    assert shown.shape == (2, channels, 8, 8)
+    assert shows.fake(views).shape == shows.real(views).shape == (2, channels, 16, 16)
 
 
 def test_shown_alone_is_the_picture():
-    shows, picture = Shows(2), rand(2, 3, 8, 8)
-    assert shows.enlarged(rand(2, 3, 4, 4)) is None
-    assert torch.equal(shows.whole(picture, None), picture)
-    coarse = picture.to(torch.bfloat16)
-    assert shows.whole(coarse, None).dtype is torch.float32
-    assert torch.equal(shows.whole(coarse, None), coarse.float())
+    shows, (sr, hr, lr) = Shows(2), pictures()
+    assert torch.equal(shows.fake(views_of(sr, hr, lr)), sr)
+    assert torch.equal(shows.real(views_of(sr, hr, lr)), hr)
+    coarse = sr.to(torch.bfloat16)
+    assert shows.fake(views_of(coarse, hr, lr)).dtype is torch.float32
+    assert torch.equal(shows.fake(views_of(coarse, hr, lr)), coarse.float())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_condition_is_the_enlarged_input(scale):
     lr, picture = rand(2, 3, 5, 6), rand(2, 3, 5 * scale, 6 * scale, seed=2)
+    views = views_of(picture, picture + 1, lr, scale=scale)
     plain, aligned = Shows(scale, "bicubic"), Shows(scale, "bicubic_aligned")
-    assert torch.equal(plain.enlarged(lr), Bicubic(scale)(lr))
     theirs = F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=True)
-    assert torch.equal(aligned.enlarged(lr), theirs)
+    for shows, enlarged in ((plain, Bicubic(scale)(lr)), (aligned, theirs)):
+        for shown, whole in ((shows.fake(views), picture), (shows.real(views), picture + 1)):
+            assert torch.equal(shown[:, :3], whole)
+            assert torch.equal(shown[:, 3:], enlarged)
     # Corners meet corners, which is what aligned means.
-    assert_close(aligned.enlarged(lr)[:, :, [0, -1]][..., [0, -1]], lr[:, :, [0, -1]][..., [0, -1]])
-    shown = aligned.whole(picture, theirs)
-    assert torch.equal(shown[:, :3], picture)
-    assert torch.equal(shown[:, 3:], theirs)
+    assert_close(theirs[:, :, [0, -1]][..., [0, -1]], lr[:, :, [0, -1]][..., [0, -1]])
 
 
 @pytest.mark.parametrize("condition", ["bicubic", "bicubic_aligned"])
 def test_condition_is_float32_under_autocast_and_draws_no_gradient(condition):
-    lr = rand(1, 3, 4, 4).to(torch.bfloat16).requires_grad_()
+    picture, lr = rand(1, 3, 8, 8), rand(1, 3, 4, 4).to(torch.bfloat16).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        made = Shows(2, condition).enlarged(lr)
+        made = Shows(2, condition).fake(views_of(picture, picture, lr))
     assert made.dtype is torch.float32
     assert not made.requires_grad
-    assert_close(made, Shows(2, condition).enlarged(lr.detach().float()))
+    assert_close(made, Shows(2, condition).fake(views_of(picture, picture, lr.detach().float())))
 
 
 def test_gradient_maps_are_shown_in_place_of_pictures():
@@ -60,21 +59,42 @@ def test_gradient_maps_are_shown_in_place_of_pictures():
     wide = np.pad(picture.double().numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     v, h = wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1], wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]
     expected = torch.from_numpy(np.sqrt(v**2 + h**2 + 1e-6))
-    assert_close(Shows(2, gradients=True).whole(picture, None), expected)
-    condition = rand(2, 3, 6, 7, seed=3)
-    both = Shows(2, "bicubic", gradients=True).whole(picture, condition)
-    assert_close(both[:, :3], expected)
-    assert torch.equal(both[:, 3:], condition)
+    lr = rand(2, 3, 3, 4, seed=3)
+    views = views_of(picture, picture.flip(0), lr)
+    for shows in (Shows(2, gradients=True), Shows(2, views="grad(sr),grad(hr)")):
+        assert_close(shows.fake(views), expected)
+        assert_close(shows.real(views), expected.flip(0))
+    wide = views_of(rand(2, 3, 6, 8), rand(2, 3, 6, 8), lr)
+    both = Shows(2, "bicubic", gradients=True).fake(wide)
+    assert torch.equal(both[:, :3], wide["grad(sr)"])
+    assert torch.equal(both[:, 3:], Bicubic(2)(lr))
 
 
 @pytest.mark.parametrize("gradients", [False, True])
 def test_gradient_flows_through_what_is_shown(gradients):
     picture = rand(1, 3, 6, 6).requires_grad_()
     shows = Shows(2, "bicubic", gradients=gradients, shift=2)
-    shown = shows.whole(picture, shows.enlarged(rand(1, 3, 3, 3)))
+    shown = shows.fake(views_of(picture, rand(1, 3, 6, 6), rand(1, 3, 3, 3)))
     (out,) = shows.shifted(draws(1), shown)
     (gradient,) = torch.autograd.grad(out.square().sum(), picture)
     assert gradient.abs().sum() > 0
+
+
+def test_a_side_output_and_unpaired_pictures_may_be_shown():
+    sr, hr, lr = pictures()
+    views = views_of(sr, hr, lr, real=hr + 2, branch=sr + 1)
+    shows = Shows(2, views="branch,grad(real)")
+    assert torch.equal(shows.fake(views), sr + 1)
+    assert_close(shows.real(views), views["grad(hr)"])
+    assert torch.equal(Shows(2).real(views), hr + 2)
+    assert torch.equal(Shows(2, views="sr,hr").real(views), hr)
+
+
+def test_gradients_and_other_views_are_refused():
+    assert Shows(2, gradients=True, views="grad(sr),grad(real)").pair == Shows(2, gradients=True).pair
+    message = r"gradients=true means views=grad\(sr\),grad\(real\), not views=branch,hr; set one of the two"
+    with pytest.raises(ValueError, match=message):
+        Shows(2, gradients=True, views="branch,hr")
 
 
 def places(batch, side=12):
