@@ -40,7 +40,7 @@ def write_atomically(path: Path | str, data: bytes) -> None:
                 temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         kept = "; the previous file is kept" if target.is_file() else ""
         raise UserError(f"could not write {path}: {error.strerror or error}{kept}") from error
@@ -87,7 +87,7 @@ def _delete_abandoned(path: Path) -> None:
         path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name survive a power cut; folders cannot be opened for this on Windows."""
     if os.name != "posix":
         return

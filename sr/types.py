@@ -35,11 +35,13 @@ class Picture:
         pixels: (height, width, 3) RGB, uint8 0..255 or uint16 0..65535, EXIF orientation already applied.
         alpha: (height, width) opacity of the same dtype as ``pixels``, or None where the file has none.
         gray: the file had a single channel, so the three channels of ``pixels`` are equal.
+        moving: the first frame of an animation, or the first page of several.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     gray: bool = False
+    moving: bool = False
 
 
 class Crops(NamedTuple):

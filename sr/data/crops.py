@@ -142,7 +142,7 @@ class ResidentStore:
 
     def __init__(self, store: Store, device: torch.device) -> None:
         self.store = store
-        self._pixels = torch.from_numpy(np.array(store.pixels)).to(device)
+        self._pixels = torch.from_numpy(store.all_pixels()).to(device)
         self._large_enough = np.minimum(store.heights, store.widths)
 
     def cut(self, pictures: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int, multiple: int = 1) -> Tensor:
@@ -239,7 +239,10 @@ class CropStream:
         made = self._cut_here() if self.mode == "device" else iter(self._loader())
         while True:
             before = perf_counter()
-            batch = next(made)
+            try:
+                batch = next(made)
+            except UserError as error:  # a loader process puts its traceback before the sentence
+                raise UserError(str(error).splitlines()[-1].rpartition("UserError: ")[2]) from None
             self.waited += perf_counter() - before
             yield batch
 

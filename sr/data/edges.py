@@ -6,6 +6,8 @@ regions are seen too. The maps are computed once per store and cached beside it.
 
 import hashlib
 import io
+import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sr.data.contract import OnMessage
 from sr.data.store.store import Store
+from sr.errors import UserError
 from sr.files import write_atomically
 from sr.locks import alone
 
-VERSION = 1
+VERSION = 2  # since 2 a checksum follows the maps
+_CHECKSUM = 4  # bytes
 _CELL = 4  # low-resolution pixels per cell of a map: far below the blur, so nothing is lost
 
 
@@ -91,17 +96,23 @@ class EdgeMaps:
     """Cumulative weights of all pictures of a store, in one memory-mapped file. Pickles by path.
 
     Args:
-        path: of the file.
+        path: of the file: a .npy file, then its CRC-32 in 4 bytes, little-endian.
         shapes: (pictures, 2) possible first rows and columns of each picture.
+
+    Raises:
+        ValueError: the file is damaged, or of other pictures.
     """
 
     def __init__(self, path: Path, shapes: np.ndarray) -> None:
         self.path, self.shapes = path, shapes
+        data = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
+        if zlib.crc32(data[:-_CHECKSUM].data).to_bytes(_CHECKSUM, "little") != data[-_CHECKSUM:].tobytes():
+            raise ValueError(f"{path} is damaged")
         self._cumulative = np.load(path, mmap_mode="r")
         cells = np.prod(-(-shapes // _CELL), axis=1)
         self._ends = np.cumsum(cells)
-        if len(self._cumulative) != self._ends[-1]:
-            raise ValueError(f"{path} has {len(self._cumulative)} cells instead of {self._ends[-1]}")
+        if self._cumulative.shape != (self._ends[-1],):
+            raise ValueError(f"{path} has {self._cumulative.shape} cells instead of {self._ends[-1]}")
 
     def __reduce__(self) -> tuple[type["EdgeMaps"], tuple[Path, np.ndarray]]:
         return EdgeMaps, (self.path, self.shapes)
@@ -129,10 +140,12 @@ def open_edge_maps(
     crop: int,
     edges: EdgeContent,
     on_progress: Callable[[int, int], None],
+    on_message: OnMessage = lambda _: None,
 ) -> EdgeMaps:
-    """Read the maps beside the store, computing them where they are missing.
+    """Read the maps beside the store, computing them where they are missing or damaged.
 
-    The file's name holds everything that the maps depend on: the store, the scale, the crop and the settings.
+    The file's name holds everything that the maps depend on: the store, the scale, the crop and the settings. No lock
+    is needed to read it: it appears as a whole.
 
     Args:
         store: high-resolution pictures.
@@ -141,18 +154,57 @@ def open_edge_maps(
         crop: side of a crop in low-resolution pixels.
         edges: settings of the maps.
         on_progress: called with (pictures done, pictures in all).
+        on_message: told about damage.
+
+    Raises:
+        UserError: the maps are missing and cannot be written.
     """
     settings = f"edges/{VERSION} {store.key} scale={scale} crop={crop} cell={_CELL} {edges}"
     digest = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
     path = store.folder.with_name(f"{store.key}.edges-{digest}.npy")
-    with alone(path.with_suffix(".lock"), lambda: None):
-        if not path.exists():
-            parts = []
-            for index, (rows, columns) in enumerate(shapes.tolist()):
-                weights = crop_weights(store.picture(index), rows, columns, scale, crop, edges)
-                parts.append(np.cumsum(weights.ravel()).astype(np.float32))
-                on_progress(index + 1, len(store))
-            file = io.BytesIO()
-            np.save(file, np.concatenate(parts))
-            write_atomically(path, file.getvalue())
+    try:
+        maps = _opened(path, shapes)
+        if maps is not None:
+            return maps
+        with alone(path.with_suffix(".lock"), lambda: on_message(f"another process is making {path}; waiting for it")):
+            maps = _opened(path, shapes)  # another process may have made them meanwhile
+            if maps is None and os.path.lexists(path):
+                on_message(f"{path} is damaged; making the edge maps again")
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            return maps if maps is not None else _made(path, store, shapes, scale, crop, edges, on_progress)
+    except OSError as error:
+        raise UserError(
+            f"could not read or write the edge maps {path}: {error.strerror or error}; free some space, or choose "
+            "another place with data.cache=DIR or SR_CACHE"
+        ) from error
+
+
+def _opened(path: Path, shapes: np.ndarray) -> EdgeMaps | None:
+    """The maps in a file; None where there is none, or none that can be used."""
+    if not path.is_file():
+        return None
+    try:
+        return EdgeMaps(path, shapes)
+    except ValueError:
+        return None
+
+
+def _made(
+    path: Path,
+    store: Store,
+    shapes: np.ndarray,
+    scale: int,
+    crop: int,
+    edges: EdgeContent,
+    on_progress: Callable[[int, int], None],
+) -> EdgeMaps:
+    parts = []
+    for index, (rows, columns) in enumerate(shapes.tolist()):
+        weights = crop_weights(store.picture(index), rows, columns, scale, crop, edges)
+        parts.append(np.cumsum(weights.ravel()).astype(np.float32))
+        on_progress(index + 1, len(store))
+    file = io.BytesIO()
+    np.save(file, np.concatenate(parts))
+    data = file.getvalue()
+    write_atomically(path, data + zlib.crc32(data).to_bytes(_CHECKSUM, "little"))
     return EdgeMaps(path, shapes)

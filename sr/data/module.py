@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -150,9 +151,14 @@ class CropData(lightning.LightningDataModule):
         if plan.small_names:
             on_message(_about_small(plan.small_names, self.small, len(hr)))
         if self.edges is not None:
-            what = "preparing edge maps"
             plan.edges = open_edge_maps(
-                hr, plan.shapes, self.scale, self.crop, self.edges, lambda done, total: on_progress(what, done, total)
+                hr,
+                plan.shapes,
+                self.scale,
+                self.crop,
+                self.edges,
+                partial(on_progress, "preparing edge maps"),
+                on_message,
             )
         mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
         batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
