@@ -21,9 +21,9 @@ class DownHr:
     def __init__(self, factor: tuple[float, float], probability: float) -> None:
         self.stage = DownUp(factor=factor, probability=probability)
 
-    def __call__(self, crops: Crops, draws: Draws) -> Crops:
-        """Change ``seen``, rounded to 8 bits again."""
+    def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
+        """Change ``seen``, rounded to 8 bits again; ``together``: see `sr.degradations.pictures.Pictures`."""
         source = crops.hr if crops.seen is None else crops.seen
         size = (source.shape[-2], source.shape[-1])
-        made = self.stage(Pictures.of(source.float() / 255, size), draws).pixels
+        made = self.stage(Pictures.of(source.float() / 255, size, together), draws).pixels
         return crops._replace(seen=made.mul(255).round_().clamp_(0, 255).to(source.dtype))

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sr.degradations.pictures import at_once
 from sr.draws import Draws
 from sr.types import Crops
 
@@ -27,8 +28,13 @@ class Flips:
     def __init__(self, symmetries: Symmetries = "all") -> None:
         self.symmetries = symmetries
 
-    def __call__(self, crops: Crops, draws: Draws) -> Crops:
+    def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
         """Draw one symmetry per sample.
+
+        Args:
+            crops: the pictures.
+            draws: of these samples.
+            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
 
         Raises:
             ValueError: the pictures are not square.
@@ -41,7 +47,7 @@ class Flips:
             coins = coins & torch.tensor([True, False, False])
         elif self.symmetries == "rotations":  # a swap of the axes after an odd number of mirrors is a quarter turn
             coins = torch.stack([coins[:, 0], coins[:, 0] ^ coins[:, 2], coins[:, 2]], dim=1)
-        turn = _turn_each if crops.hr.device.type == "cpu" else _turn_all
+        turn = _turn_all if at_once(together, crops.hr.device) else _turn_each
         return Crops(*(None if pictures is None else turn(pictures, coins) for pictures in crops))  # type: ignore[arg-type]
 
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from sr.degradations import kernels as families
-from sr.degradations.filters import by_fourier, filtered
-from sr.degradations.pictures import Pictures, to_device
+from sr.degradations.filters import by_fourier
+from sr.degradations.pictures import Pictures, portions, to_device, write
 from sr.degradations.ranges import Number, checked_range, checked_share, checked_sizes, checked_whole, settle
 from sr.draws import Draws
 
@@ -27,7 +26,7 @@ KINDS = (
 
 
 _LOST = 1e-6
-"""How much of a kernel's absolute weight may be cut off at its rim on a CPU."""
+"""How much of a kernel's absolute weight may be cut off at its rim."""
 
 
 @dataclass(frozen=True)
@@ -178,28 +177,24 @@ class Sinc:
 
 
 def _blurred(pictures: Pictures, draws: Draws, where: np.ndarray, stage: Blur | Sinc) -> Pictures:
+    """Pictures with as much of their kernels as matters; what is computed by itself, at its own size, too."""
     if not where.any():
         return pictures
-    kernels = stage.kernels(draws.at(where))
-    if pictures.pixels.device.type == "cpu":
-        return _one_by_one(pictures, np.flatnonzero(where), kernels)
-    some = pictures.at(where)
-    extended = some.mirrored(kernels.shape[-1] // 2)
-    return pictures.put(where, filtered(extended, to_device(kernels, extended.device)))
-
-
-def _one_by_one(pictures: Pictures, positions: np.ndarray, kernels: np.ndarray) -> Pictures:
-    """Each picture at its own size with as much of its kernel as matters: everything stays in the cache."""
+    kernels, positions = stage.kernels(draws.at(where)), np.flatnonzero(where)
     made = pictures.pixels.clone()
-    for i, kernel, side in zip(positions.tolist(), kernels, needed_sides(kernels, _LOST).tolist(), strict=True):
-        if side == 1:
-            continue
-        cut = (len(kernel) - side) // 2
-        core = torch.from_numpy(kernel)[None, cut : cut + side, cut : cut + side]
-        own = made[i : i + 1, :, : int(pictures.heights[i]), : int(pictures.widths[i])]
-        extended = Pictures.of(own, pictures.lr_size).mirrored(side // 2)
-        own.copy_(by_fourier(extended, core / core.sum()))
+    for part in portions(len(positions), pictures.together):
+        some, core = pictures.at(positions[part]).trimmed(), _cores(kernels[part])
+        if core.shape[-1] > 1:
+            extended = some.mirrored(core.shape[-1] // 2)
+            write(made, positions[part], by_fourier(extended, to_device(core, made.device)))
     return pictures.with_pixels(made)
+
+
+def _cores(kernels: np.ndarray) -> np.ndarray:
+    """The middles outside of which nothing that matters lies, on one canvas, each with the sum 1."""
+    cut = (kernels.shape[-1] - int(needed_sides(kernels, _LOST).max())) // 2
+    cores = kernels[:, cut : kernels.shape[-1] - cut, cut : kernels.shape[-1] - cut]
+    return cores / cores.sum((1, 2), keepdims=True)
 
 
 def needed_sides(kernels: np.ndarray, lost: float) -> np.ndarray:

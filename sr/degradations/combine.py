@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sr.degradations.pictures import Pictures, to_device
+from sr.degradations.pictures import Pictures, write
 from sr.degradations.pipeline import Stage, regrouped
 from sr.draws import Draws
 
@@ -213,8 +213,8 @@ def parted(groups: list[Part], here: np.ndarray) -> tuple[list[Part], list[Part]
 
 
 def settled(groups: list[Part]) -> list[Part]:
-    """Where pictures wait while others are computed: each by itself on a CPU, which copies none then; else together."""
-    if groups[0][1].pixels.device.type != "cpu":
+    """Where pictures wait while others are computed: together, or each by itself, which copies none."""
+    if groups[0][1].together:
         batch = sum(len(positions) for positions, _ in groups)
         return [(np.arange(batch), merged(groups))]
     return [(positions[i : i + 1], pictures.only(i)) for positions, pictures in groups for i in range(len(positions))]
@@ -230,16 +230,14 @@ def merged(parts: Sequence[Part]) -> Pictures:
     batch = sum(len(positions) for positions, _ in parts)
     first = parts[0][1]
     if len(parts) == 1 and np.array_equal(parts[0][0], np.arange(batch)):
-        return first
-    height = max(pictures.canvas[0] for _, pictures in parts)
-    width = max(pictures.canvas[1] for _, pictures in parts)
-    pixels = first.pixels.new_zeros(batch, first.pixels.shape[1], height, width)
+        return first.trimmed()
     heights, widths = np.empty(batch, dtype=np.int64), np.empty(batch, dtype=np.int64)
     for positions, pictures in parts:
-        rows, columns = pictures.canvas
-        pixels[to_device(positions, pixels.device), :, :rows, :columns] = pictures.pixels
         heights[positions], widths[positions] = pictures.heights, pictures.widths
-    return Pictures(pixels, heights, widths, first.lr_size)
+    pixels = first.pixels.new_zeros(batch, first.pixels.shape[1], int(heights.max()), int(widths.max()))
+    for positions, pictures in parts:
+        write(pixels, positions, pictures.trimmed().pixels)
+    return first.with_sizes(pixels, heights, widths)
 
 
 def check_weights(name: str, weights: Mapping[str, float]) -> None:

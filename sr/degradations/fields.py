@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
-from sr.degradations.pictures import to_device
+from sr.degradations.pictures import at_once, portions, to_device
 from sr.draws import mix
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -19,7 +19,9 @@ _FIRST, _SECOND = 0x21F0AAAD, 0xD35A2D97 - 2**32
 Field = Float[Tensor, "batch channel height width"]
 
 
-def uniform_field(keys: np.ndarray, channels: int, height: int, width: int, device: torch.device) -> Field:
+def uniform_field(
+    keys: np.ndarray, channels: int, height: int, width: int, device: torch.device, together: bool | None = None
+) -> Field:
     """Uniform numbers in [0, 1), 24 random bits each.
 
     Args:
@@ -28,17 +30,20 @@ def uniform_field(keys: np.ndarray, channels: int, height: int, width: int, devi
         height: rows.
         width: columns.
         device: where to compute it.
+        together: see `sr.degradations.pictures.Pictures`.
 
     Returns:
         float32 (batch, channels, height, width).
     """
     made = torch.empty(len(keys), channels, height, width, device=device)
-    for some in portions(len(keys), device):
+    for some in portions(len(keys), at_once(together, device)):
         made[some] = _centred(bit_field(keys[some], channels, height, width, device, word=0)).add_(0.5)
     return made
 
 
-def normal_field(keys: np.ndarray, channels: int, height: int, width: int, device: torch.device) -> Field:
+def normal_field(
+    keys: np.ndarray, channels: int, height: int, width: int, device: torch.device, together: bool | None = None
+) -> Field:
     """Normal numbers of mean 0 and variance 1, at most 5.77 in size.
 
     Box and Muller 1958, "A note on the generation of random normal deviates": rows 2i and 2i+1 share two uniform
@@ -50,13 +55,14 @@ def normal_field(keys: np.ndarray, channels: int, height: int, width: int, devic
         height: rows.
         width: columns.
         device: where to compute it.
+        together: see `sr.degradations.pictures.Pictures`.
 
     Returns:
         float32 (batch, channels, height, width).
     """
     pairs = (height + 1) // 2
     made = torch.empty(len(keys), channels, pairs, 2, width, device=device)
-    for some in portions(len(keys), device):
+    for some in portions(len(keys), at_once(together, device)):
         # In (0, 1], so that the logarithm stays finite.
         radius = _centred(bit_field(keys[some], channels, pairs, width, device, word=0)).add_(0.5 + 2.0**-24)
         radius.log_().mul_(-2).sqrt_()
@@ -107,12 +113,3 @@ def _words(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _centred(bits: Tensor) -> Tensor:
     """Multiples of 2^-24 in [-0.5, 0.5) from the upper 24 bits, exact in float32."""
     return bits.bitwise_right_shift_(8).float().mul_(2.0**-24)
-
-
-def portions(batch: int, device: torch.device) -> list[slice]:
-    """What is computed at once: a CPU is fastest where the numbers of one sample stay in its cache.
-
-    It also keeps each sample's bits apart from the rest of the batch: vectorised logarithms may round the last
-    elements of a tensor otherwise than those in the middle.
-    """
-    return [slice(i, i + 1) for i in range(batch)] if device.type == "cpu" else [slice(0, batch)]

@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr.degradations.pictures import at_once, portions
+
 _FFT_STEP = 32
 """Sides of Fourier transforms are multiples of this: fast on a CPU, and a GPU plans few different ones."""
 
@@ -16,6 +18,7 @@ def filtered(
     pixels: Float[Tensor, "batch channel extended_height extended_width"],
     kernels: Float[Tensor, "batch k k"],
     stride: int = 1,
+    together: bool | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
     """Correlate each picture with its own kernel, all channels alike.
 
@@ -23,33 +26,35 @@ def filtered(
         pixels: pictures grown by k // 2 on all sides, float32 (batch, channels, height + k - 1, width + k - 1).
         kernels: float32 (batch, k, k) on the same device, k odd.
         stride: keep every so many pixels, beginning with the first.
+        together: see `sr.degradations.pictures.Pictures`.
 
     Returns:
         (batch, channels, ceil(height / stride), ceil(width / stride)).
     """
-    if pixels.device.type == "cuda":
-        # Convolutions may round to TF32 there, and take k^2 steps per pixel.
-        return by_fourier(pixels, kernels)[..., ::stride, ::stride]
-    if kernels.shape[-1] <= _SMALL * stride:
+    together = at_once(together, pixels.device)
+    if not together and kernels.shape[-1] <= _SMALL * stride:
         return _directly(pixels, kernels[:, None], stride)
-    # One by one: each stays in the cache, and is by itself to the bit.
-    pairs = zip(pixels.split(1), kernels.split(1), strict=True)
-    return torch.cat([by_fourier(picture, kernel)[..., ::stride, ::stride] for picture, kernel in pairs])
+    parts = portions(len(pixels), together)
+    made = [by_fourier(pixels[part], kernels[part])[..., ::stride, ::stride] for part in parts]
+    return made[0] if len(made) == 1 else torch.cat(made)
 
 
 def filtered_twice(
-    pixels: Float[Tensor, "batch channel extended_height extended_width"], taps: Float[Tensor, "batch k"]
+    pixels: Float[Tensor, "batch channel extended_height extended_width"],
+    taps: Float[Tensor, "batch k"],
+    together: bool | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
     """As `filtered`, with the kernel taps^T taps.
 
     Args:
         pixels: pictures grown by k // 2 on all sides, float32.
         taps: float32 (batch, k), k odd.
+        together: see `sr.degradations.pictures.Pictures`.
 
     Returns:
         (batch, channels, height, width).
     """
-    return filtered(pixels, taps[:, :, None] * taps[:, None, :])
+    return filtered(pixels, taps[:, :, None] * taps[:, None, :], together=together)
 
 
 def _directly(pixels: Tensor, kernels: Tensor, stride: int = 1) -> Tensor:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sr.degradations.pictures import Pictures, to_device
+from sr.degradations.pictures import Pictures, to_device, write
 from sr.degradations.ranges import Number, check_probability, checked_range
 from sr.draws import Draws
 from sr.types import Image
@@ -92,10 +92,7 @@ class Jpeg:
             draws.note("subsampling", kinds.tolist(), where=applied)
         if not applied.any():
             return pictures
-        some = pictures.at(applied)
-        alone = some.pixels.device.type == "cpu" and max(some.canvas) > _SMALL
-        made = (_one_by_one if alone else _together)(some, quality[applied], kinds[applied])
-        return pictures.put(applied, made)
+        return pictures.put(applied, _each(pictures.at(applied), quality[applied], kinds[applied]))
 
 
 def checked_qualities(quality: Sequence[int] | None, choices: Sequence[int] | None) -> tuple[int, ...]:
@@ -155,52 +152,44 @@ def jpeg(image: Image, quality: np.ndarray, subsampling: Subsampling = "4:2:0") 
         Same shape; multiples of 1/255 in [0, 1].
     """
     height, width = image.shape[-2:]
-    return _coded(image, quality, subsampling, np.full(len(image), height), np.full(len(image), width))
+    whole = Pictures.of(image, (height, width))
+    return _each(whole, quality, np.full(len(image), subsampling))
 
 
-def _one_by_one(some: Pictures, quality: np.ndarray, kinds: np.ndarray) -> Tensor:
-    """At each picture's own size, those of one size together: little work, and nothing depends on the batch."""
-    alike: dict[tuple[int, int, Subsampling], list[int]] = {}
-    for i, key in enumerate(zip(some.heights.tolist(), some.widths.tolist(), kinds.tolist(), strict=True)):
-        alike.setdefault(key, []).append(i)
+def _each(some: Pictures, quality: np.ndarray, kinds: np.ndarray) -> Tensor:
+    """Pictures that are computed alike at once: those of one subsampling, on a CPU large ones of one size."""
+    alone = not some.together and max(some.canvas) > _SMALL
+    alike: dict[tuple[Subsampling, int, int], list[int]] = {}
+    for i, kind in enumerate(kinds.tolist()):
+        size = (int(some.heights[i]), int(some.widths[i])) if alone else some.canvas
+        alike.setdefault((kind, *size), []).append(i)
     made = torch.empty_like(some.pixels)
-    for (height, width, kind), positions in alike.items():
-        here = slice(positions[0], positions[0] + 1) if len(positions) == 1 else positions
-        made[here, :, :height, :width] = jpeg(some.pixels[here, :, :height, :width], quality[here], kind)
+    for (kind, *_), members in alike.items():
+        here = np.array(members)
+        write(made, here, _coded(some.at(here).trimmed(), quality[here], kind))
     return made
 
 
-def _together(some: Pictures, quality: np.ndarray, kinds: np.ndarray) -> Tensor:
-    """All of one subsampling at once."""
-    made = some
-    for kind in np.unique(kinds):
-        part = kinds == kind
-        group = some.at(part)
-        canvases = group.pixels if group.filled else group.repeated()
-        made = made.put(part, _coded(canvases, quality[part], kind, group.heights, group.widths))
-    return made.pixels
-
-
-def _coded(
-    image: Image, quality: np.ndarray, subsampling: Subsampling, heights: np.ndarray, widths: np.ndarray
-) -> Image:
-    """`jpeg` of pictures of these sizes, whose canvases repeat the edges."""
+def _coded(some: Pictures, quality: np.ndarray, subsampling: Subsampling) -> Image:
+    """Pictures of one subsampling."""
+    image = some.pixels if some.filled else some.repeated()
     rows, columns = _FACTORS[subsampling]
     height, width = image.shape[-2:]
     levels = (image * 255).round_().clamp_(0, 255)
     right, bottom = -width % (8 * columns), -height % (8 * rows)
     if right or bottom:
         levels = pad(levels, (0, right, 0, bottom), mode="replicate")
-    luma, chroma = _ycc(levels)
-    luma, chroma = _quantised(luma, _averaged(chroma, rows, columns), quality)
+    together = bool(some.together)
+    luma, chroma = _ycc(levels, together)
+    luma, chroma = _quantised(luma, _averaged(chroma, rows, columns), quality, together)
     if columns == 2:
-        chroma = _enlarged(chroma, -(-heights // rows), -(-widths // columns), rows)
-    return _rgb(luma[..., :height, :width], chroma[..., :height, :width])
+        chroma = _enlarged(some.with_sizes(chroma, -(-some.heights // rows), -(-some.widths // columns)), rows)
+    return _rgb(luma[..., :height, :width], chroma[..., :height, :width], together)
 
 
-def _ycc(levels: Tensor) -> tuple[Tensor, Tensor]:
+def _ycc(levels: Tensor, together: bool) -> tuple[Tensor, Tensor]:
     """Y - 128 (batch, 1, …) and Cb - 128, Cr - 128 (batch, 2, …), whole numbers."""
-    made = _mixed(_TO_YCC, levels)
+    made = _mixed(_TO_YCC, levels, together)
     made[:, 0] -= 128
     # Halves go down, as in libjpeg: they are frequent in pure colours, and 255.5 would be no level.
     made[:, 1:] -= 1e-4
@@ -208,15 +197,16 @@ def _ycc(levels: Tensor) -> tuple[Tensor, Tensor]:
     return made[:, :1], made[:, 1:]
 
 
-def _rgb(luma: Tensor, chroma: Tensor) -> Tensor:
+def _rgb(luma: Tensor, chroma: Tensor, together: bool) -> Tensor:
     """[0, 1] from whole numbers."""
-    return _mixed(_TO_RGB, torch.cat((luma, chroma), dim=1)).round_().add_(128).clamp_(0, 255).mul_(1 / 255)
+    planes = torch.cat((luma, chroma), dim=1)
+    return _mixed(_TO_RGB, planes, together).round_().add_(128).clamp_(0, 255).mul_(1 / 255)
 
 
-def _mixed(matrix: tuple[tuple[float, ...], ...], planes: Tensor) -> Tensor:
+def _mixed(matrix: tuple[tuple[float, ...], ...], planes: Tensor, together: bool) -> Tensor:
     weights = to_device(np.array(matrix, dtype=np.float32), planes.device)
     flat = planes.flatten(2)
-    if planes.device.type != "cpu":
+    if together:
         return torch.matmul(weights, flat).view(planes.shape)
     return torch.stack([weights @ picture for picture in flat]).view(planes.shape)
 
@@ -232,12 +222,12 @@ def _averaged(chroma: Tensor, rows: int, columns: int) -> Tensor:
     return total.mul_(1 / (rows * columns)).add_(to_device(bias, chroma.device)).floor_()
 
 
-def _enlarged(chroma: Tensor, heights: np.ndarray, widths: np.ndarray, rows: int) -> Tensor:
+def _enlarged(pictures: Pictures, rows: int) -> Tensor:
     """Twice the columns (and rows, where ``rows`` is 2) by the triangle filter, rounded as libjpeg does.
 
     3/4 of the nearer sample and 1/4 of the farther; what lies beyond the picture's own chroma repeats its edge.
     """
-    pictures = Pictures(chroma, heights, widths, (0, 0))
+    chroma = pictures.pixels
     extended = pad(chroma, (1, 1, 1, 1), mode="replicate") if pictures.filled else pictures.repeated(1)
     batch, channels, height, width = chroma.shape
     if rows == 2:
@@ -256,7 +246,7 @@ def _enlarged(chroma: Tensor, heights: np.ndarray, widths: np.ndarray, rows: int
     return made.floor_().flatten(-2)
 
 
-def _quantised(luma: Tensor, chroma: Tensor, quality: np.ndarray) -> tuple[Tensor, Tensor]:
+def _quantised(luma: Tensor, chroma: Tensor, quality: np.ndarray, together: bool) -> tuple[Tensor, Tensor]:
     """Through the cosine transform and back, coefficients rounded to the steps of the quality."""
     device = luma.device
     count = luma[0].numel() // 64
@@ -264,20 +254,20 @@ def _quantised(luma: Tensor, chroma: Tensor, quality: np.ndarray) -> tuple[Tenso
     parts = (luma, blocks[:, :count]), (chroma, blocks[:, count:])
     for planes, part in parts:
         _cut(part, planes.shape).copy_(_tiles(planes))
-    coefficients = _product(blocks, _transform(device))
+    coefficients = _product(blocks, _transform(device), together)
     steps = quantisation(quality)
     inverse = to_device((_AWAY / steps).astype(np.float32), device)
     steps_there = to_device(steps.astype(np.float32), device)
     for kind, part in enumerate((coefficients[:, :count], coefficients[:, count:])):
         part.mul_(inverse[:, kind, None]).round_().mul_(steps_there[:, kind, None])
-    blocks.copy_(_product(coefficients, _transform(device).T)).round_().clamp_(-128, 127)
+    blocks.copy_(_product(coefficients, _transform(device).T, together)).round_().clamp_(-128, 127)
     first, second = (_cut(part, planes.shape).transpose(3, 4).reshape(planes.shape) for planes, part in parts)
     return first, second
 
 
-def _product(blocks: Tensor, matrix: Tensor) -> Tensor:
-    """Blocks times a matrix; on a CPU picture by picture, so that no bit depends on the batch."""
-    if blocks.device.type != "cpu":
+def _product(blocks: Tensor, matrix: Tensor, together: bool) -> Tensor:
+    """Blocks times a matrix, together or picture by picture, so that no bit depends on the batch."""
+    if together:
         return blocks @ matrix
     made = torch.empty_like(blocks)
     for own, out in zip(blocks, made, strict=True):

@@ -170,9 +170,9 @@ class PooledBlur:
         if self.flips:
             kernels = flipped(kernels, draws.uniform("flips", 3) < 0.5, self.stride)
         extended = pictures.mirrored(kernels.shape[-1] // 2)
-        made = filtered(extended, to_device(kernels, extended.device), self.stride)
+        made = filtered(extended, to_device(kernels, extended.device), self.stride, pictures.together)
         heights, widths = -(-pictures.heights // self.stride), -(-pictures.widths // self.stride)
-        return Pictures(made, heights, widths, pictures.lr_size)
+        return pictures.with_sizes(made, heights, widths)
 
 
 def read_kernels(path: str) -> list[tuple[str, np.ndarray]]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr.degradations.fields import normal_field, portions
-from sr.degradations.pictures import Pictures, per_picture, to_device
+from sr.degradations.fields import normal_field
+from sr.degradations.pictures import Pictures, per_picture, portions, to_device, write
 from sr.degradations.poisson import photon_exponents, poisson_noise
 from sr.degradations.ranges import Number, check_probability, checked_range
 from sr.draws import Draws
@@ -203,7 +203,7 @@ class CameraNoise:
         shot = per_picture(own.between("shot", *self.shot), device)
         read = per_picture(own.between("read", *self.read), device)
         made = some.pixels.clamp(0, 1)
-        for part in portions(len(some), device):
+        for part in portions(len(some), some.together):
             light = made[part].pow_(self.gamma)
             spread = (light * shot[part]).add_(read[part] ** 2).sqrt_()
             light.add_(spread.mul_(noise[part])).clamp_(0, 1).pow_(1 / self.gamma)
@@ -244,20 +244,20 @@ def _with_noise(
     for chosen, channels in ((applied & ~gray, made.shape[1]), (applied & gray, 1)):
         if chosen.any():
             changed = noisy(pictures.at(chosen), draws.at(chosen), channels)
-            positions = to_device(np.flatnonzero(chosen), made.device)
-            made.index_copy_(0, positions, changed.clamp_(0, 1) if clamp else changed)
+            write(made, np.flatnonzero(chosen), changed.clamp_(0, 1) if clamp else changed)
     return pictures.with_pixels(made)
 
 
 def _normal(some: Pictures, own: Draws, channels: int, sigma: np.ndarray) -> Tensor:
     device = some.pixels.device
-    return normal_field(own.bits("field"), channels, *some.canvas, device).mul_(per_picture(sigma, device))
+    field = normal_field(own.bits("field"), channels, *some.canvas, device, some.together)
+    return field.mul_(per_picture(sigma, device))
 
 
 def _photons(some: Pictures, own: Draws, channels: int, scale: np.ndarray) -> Tensor:
     device, keys = some.pixels.device, own.bits("field")
     made = torch.empty(len(some), channels, *some.canvas, device=device)
-    for part in portions(len(some), device):
+    for part in portions(len(some), some.together):
         levels = _levels(some.pixels[part], channels)
         exponents = photon_exponents(levels, _own_pixels(some, part))
         made[part] = poisson_noise(levels, exponents, keys[part])

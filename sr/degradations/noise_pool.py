@@ -170,19 +170,17 @@ class PooledNoise:
         sizes = np.array([self._pool.patches[i].shape[1:] for i in chosen.tolist()])
         rows = _positions(own, "row", sizes[:, 0], some.heights, some.canvas[0], self.flips == "both")
         columns = _positions(own, "column", sizes[:, 1], some.widths, some.canvas[1], self.flips != "none")
-        noise = (self._on_cpu if some.pixels.device.type == "cpu" else self._gathered)(
-            some.pixels.device, chosen, rows, columns
-        )
+        noise = (self._gathered if some.together else self._one_by_one)(some.pixels.device, chosen, rows, columns)
         noise = (noise.float() - self.mean).mul_(self.amplitude / 255)
         if self.clamp is not None:
             noise.clamp_(-self.clamp / 255, self.clamp / 255)
         return pictures.put(applied, noise.add_(some.pixels).clamp_(0, 1))
 
-    def _on_cpu(self, device: torch.device, chosen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+    def _one_by_one(self, device: torch.device, chosen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         made = torch.empty(len(chosen), 3, rows.shape[1], columns.shape[1], dtype=torch.uint8, device=device)
         for i, patch in enumerate(chosen.tolist()):
             whole = torch.from_numpy(self._pool.patches[patch])
-            made[i] = whole[:, torch.from_numpy(rows[i])][:, :, torch.from_numpy(columns[i])]
+            made[i] = whole[:, torch.from_numpy(rows[i])][:, :, torch.from_numpy(columns[i])].to(device)
         return made
 
     def _gathered(self, device: torch.device, chosen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Tensor:

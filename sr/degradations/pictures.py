@@ -23,18 +23,25 @@ class Pictures:
         heights: (batch,) int64, rows of each picture; on the CPU, so that nothing waits for the device.
         widths: (batch,) int64, columns.
         lr_size: (height, width) that every picture has at the end of the pipeline.
+        together: how stages compute: all pictures in few large operations, as a GPU wants it, or each by itself at its
+            own size, which is faster on a CPU and keeps every bit of it apart from the batch. None: as the device of
+            the pixels likes it. What comes out is the same but for rounding.
     """
 
     pixels: Image
     heights: np.ndarray
     widths: np.ndarray
     lr_size: tuple[int, int]
+    together: bool | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "together", at_once(self.together, self.pixels.device))
 
     @staticmethod
-    def of(image: Image, lr_size: tuple[int, int]) -> "Pictures":
+    def of(image: Image, lr_size: tuple[int, int], together: bool | None = None) -> "Pictures":
         """A batch in which every picture fills its canvas."""
         batch, _, height, width = image.shape
-        return Pictures(image, np.full(batch, height), np.full(batch, width), lr_size)
+        return Pictures(image, np.full(batch, height), np.full(batch, width), lr_size, together)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -54,6 +61,15 @@ class Pictures:
         """Other values, same sizes."""
         return replace(self, pixels=pixels)
 
+    def with_sizes(self, pixels: Tensor, heights: np.ndarray, widths: np.ndarray) -> "Pictures":
+        """Other values of other sizes."""
+        return replace(self, pixels=pixels, heights=heights, widths=widths)
+
+    def trimmed(self) -> "Pictures":
+        """On the smallest canvas that holds them all; not copied."""
+        size = int(self.heights.max()), int(self.widths.max())
+        return self if size == self.canvas else self.with_pixels(self.pixels[..., : size[0], : size[1]])
+
     def at(self, positions: np.ndarray) -> "Pictures":
         """Some pictures of the batch, by index or boolean mask."""
         index = np.flatnonzero(positions) if positions.dtype == bool else positions
@@ -62,19 +78,20 @@ class Pictures:
         if len(index) == 1:
             return self.only(int(index[0]))
         pixels = self.pixels.index_select(0, to_device(index, self.pixels.device))
-        return Pictures(pixels, self.heights[index], self.widths[index], self.lr_size)
+        return self.with_sizes(pixels, self.heights[index], self.widths[index])
 
     def only(self, position: int) -> "Pictures":
         """One picture of the batch, not copied."""
         one = slice(position, position + 1)
-        return Pictures(self.pixels[one], self.heights[one], self.widths[one], self.lr_size)
+        return self.with_sizes(self.pixels[one], self.heights[one], self.widths[one])
 
     def put(self, positions: np.ndarray, pixels: Tensor) -> "Pictures":
-        """Replace the values of some pictures (index or boolean mask); their sizes stay."""
+        """Replace the values of some pictures (index or boolean mask); their sizes stay, canvases may be smaller."""
         index = np.flatnonzero(positions) if positions.dtype == bool else positions
         if len(index) == len(self) and np.array_equal(index, np.arange(len(self))):
             return self.with_pixels(pixels)
-        made = self.pixels.index_copy(0, to_device(index, self.pixels.device), pixels.to(self.pixels.dtype))
+        made = self.pixels.clone()
+        write(made, index, pixels.to(made.dtype))
         return self.with_pixels(made)
 
     def mirrored(self, margin: int) -> Tensor:
@@ -108,6 +125,35 @@ class Pictures:
         return self.pixels[
             batch, channel, to_device(rows, device)[:, None, :, None], to_device(columns, device)[:, None, None, :]
         ]
+
+
+def at_once(together: bool | None, device: torch.device) -> bool:
+    """Whether a batch is computed in few large operations; None: as the device likes it. Nobody else decides that."""
+    return device.type != "cpu" if together is None else together
+
+
+def portions(batch: int, together: bool | None) -> list[slice]:
+    """What is computed at once: the whole batch, or each sample by itself.
+
+    A CPU is fastest where the numbers of one sample stay in its cache. It also keeps each sample's bits apart from the
+    rest of the batch: vectorised logarithms may round the last elements of a tensor otherwise than those in the middle.
+    """
+    return [slice(0, batch)] if together else [slice(i, i + 1) for i in range(batch)]
+
+
+def write(canvases: Tensor, positions: np.ndarray, pixels: Tensor) -> None:
+    """Put pictures into the top left corners of some canvases, in place.
+
+    Args:
+        canvases: (batch, channels, height, width).
+        positions: index of the canvas of each picture.
+        pixels: (len(positions), channels, rows, columns), no larger than the canvases.
+    """
+    corner = canvases[..., : pixels.shape[-2], : pixels.shape[-1]]
+    if len(positions) == 1:
+        corner[int(positions[0])] = pixels[0]
+    else:
+        corner.index_copy_(0, to_device(positions, canvases.device), pixels)
 
 
 def to_device(values: np.ndarray, device: torch.device) -> Tensor:

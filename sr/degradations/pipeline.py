@@ -7,14 +7,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from sr.degradations.pictures import Pictures, to_device
+from sr.degradations.pictures import Pictures, write
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.io import to_image, to_pixels
 from sr.types import Image, LowResolution
 
 RUNG = 32
-"""On a CPU canvases come in multiples of so many pixels, and pictures of one canvas size are computed together."""
+"""Canvases of single pictures come in multiples of so many pixels; those of one size meet a stage in one call."""
 
 VALIDATION_SEED = 0
 """Validation pictures are degraded alike in every run, whatever its seed: else their numbers could not be compared."""
@@ -67,31 +67,37 @@ class Pipeline:
         """Settings that the result depends on."""
         return f"scale={self.scale} eight_bits={self.eight_bits} stages={self.stages}"
 
-    def __call__(self, hr: Image, draws: Draws) -> LowResolution:
+    def __call__(self, hr: Image, draws: Draws, together: bool | None = None) -> LowResolution:
         """Degrade a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1].
+
+        Args:
+            hr: the batch.
+            draws: of its samples.
+            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
 
         Raises:
             UserError: the stages end with another size.
         """
         lr_size = (hr.shape[-2] // self.scale, hr.shape[-1] // self.scale)
         with one_thread(hr.device):
-            return self._degraded(hr, draws, lr_size)
+            return self._degraded(hr, draws, Pictures.of(hr.float(), lr_size, together))
 
-    def _degraded(self, hr: Image, draws: Draws, lr_size: tuple[int, int]) -> LowResolution:
-        groups = [(np.arange(len(hr)), Pictures.of(hr.float(), lr_size))]
+    def _degraded(self, hr: Image, draws: Draws, whole: Pictures) -> LowResolution:
+        groups, lr_size = [(np.arange(len(hr)), whole)], whole.lr_size
         for name, stage in self.stages.items():
             scoped = draws.within(name)
             groups = [(positions, stage(pictures, scoped.at(positions))) for positions, pictures in groups]
             groups = regrouped(groups, (hr.shape[-2], hr.shape[-1]))
         made = torch.empty(len(hr), hr.shape[1], *lr_size, device=hr.device)
         for positions, pictures in groups:
-            if pictures.canvas != lr_size or not pictures.filled:
-                height, width = int(pictures.heights[0]), int(pictures.widths[0])
+            wrong = next((size for size in _sizes(pictures) if size != lr_size), None)
+            if wrong is not None:
+                height, width = wrong
                 raise UserError(
                     f"degradation: the stages {', '.join(self.stages)} end with {width}x{height} pixels instead of "
                     f"{lr_size[1]}x{lr_size[0]}; end them with a resize to the low resolution"
                 )
-            made[to_device(positions, hr.device)] = pictures.pixels
+            write(made, positions, pictures.trimmed().pixels)
         return made.clamp_(0, 1).mul_(255).round_().div_(255) if self.eight_bits else made.clamp_(0, 1)
 
     def picture(self, hr: np.ndarray, index: int) -> np.ndarray:
@@ -132,13 +138,13 @@ _Groups = list[tuple[np.ndarray, Pictures]]
 
 
 def regrouped(groups: _Groups, hr_size: tuple[int, int]) -> _Groups:
-    """Bring pictures of similar size together on canvases that fit them, on a CPU.
+    """Bring pictures of similar size together on canvases that fit them.
 
-    The canvas of a picture then depends on its own size alone, and so does every bit of the result. A GPU
-    computes one large batch faster than several tight ones, and stays with the stage's largest canvas.
+    The canvas of a picture then depends on its own size alone, and so does every bit of the result. Where pictures are
+    computed together one large batch is faster than several tight ones, and stays one.
     """
-    if groups[0][1].pixels.device.type != "cpu":
-        return groups
+    if groups[0][1].together:
+        return [(positions, pictures.trimmed()) for positions, pictures in groups]
     exact = {hr_size, groups[0][1].lr_size}
     fitting = [[_canvas(size, exact) for size in _sizes(pictures)] for _, pictures in groups]
     fits = all(set(sizes) == {pictures.canvas} for sizes, (_, pictures) in zip(fitting, groups, strict=True))
@@ -165,11 +171,11 @@ def _gathered(canvas: tuple[int, int], members: list[tuple[int, Pictures, int]])
     position, first, i = members[0]
     if len(members) == 1 and first.canvas == canvas:
         return np.array([position]), first.only(i)
-    pixels = torch.zeros(len(members), first.pixels.shape[1], *canvas)
+    pixels = first.pixels.new_zeros(len(members), first.pixels.shape[1], *canvas)
     heights, widths = np.empty(len(members), dtype=np.int64), np.empty(len(members), dtype=np.int64)
     for row, (_, pictures, i) in enumerate(members):
         height, width = int(pictures.heights[i]), int(pictures.widths[i])
         pixels[row, :, :height, :width] = pictures.pixels[i, :, :height, :width]
         heights[row], widths[row] = height, width
     positions = np.array([position for position, _, _ in members])
-    return positions, Pictures(pixels, heights, widths, first.lr_size)
+    return positions, first.with_sizes(pixels, heights, widths)

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sr.choices import check_choice
 from sr.degradations.combine import check_weights
@@ -71,10 +69,7 @@ class Resize:
         heights, widths = (_rounded(side * factor, self.rounding) for side in basis)
         draws.note("factor", factor)
         draws.note("mode", modes)
-        limit = pictures.canvas if self.of == "current" else pictures.lr_size
-        largest = max(bounds[1] for name, bounds in self.factors.items() if self.weights[name] > 0)
-        canvas = _canvas_for(limit, largest, self.rounding)
-        return _clamped(resized_each(pictures, heights, widths, modes, canvas, self.gamma), self.clamp)
+        return _clamped(resized_each(pictures, heights, widths, modes, self.gamma), self.clamp)
 
     def _draw(self, draws: Draws) -> np.ndarray:
         """(batch,) factors."""
@@ -122,10 +117,8 @@ class ResizeAxes:
         """Resize all pictures."""
         heights = _rounded(pictures.heights * self.height, self.rounding)
         widths = _rounded(pictures.widths * self.width, self.rounding)
-        rows, _ = _canvas_for(pictures.canvas, self.height, self.rounding)
-        _, columns = _canvas_for(pictures.canvas, self.width, self.rounding)
         modes = [self.mode] * len(pictures)
-        return _clamped(resized_each(pictures, heights, widths, modes, (rows, columns), self.gamma), self.clamp)
+        return _clamped(resized_each(pictures, heights, widths, modes, self.gamma), self.clamp)
 
 
 @dataclass(frozen=True)
@@ -167,11 +160,9 @@ class DownUp:
         draws.note("factor", factor, where=met)
         here = pictures.at(met)
         heights, widths = (_rounded(side * factor[met], "round") for side in (here.heights, here.widths))
-        small = _canvas_for(here.canvas, self.factor[1], "round")
-        made = resized_each(here, heights, widths, [self.down] * len(here), small, None)
-        made = resized_each(made, here.heights, here.widths, [self.up] * len(here), here.canvas, None)
-        made = _clamped(made, self.clamp)
-        return pictures.put(met, _on_canvas(made.pixels, pictures.canvas))
+        made = resized_each(here, heights, widths, [self.down] * len(here), None)
+        made = resized_each(made, here.heights, here.widths, [self.up] * len(here), None)
+        return pictures.put(met, _clamped(made, self.clamp).pixels)
 
 
 def _rounded(size: np.ndarray, rounding: str) -> np.ndarray:
@@ -184,12 +175,6 @@ def _rounded(size: np.ndarray, rounding: str) -> np.ndarray:
     return np.maximum(whole, 1).astype(np.int64)
 
 
-def _canvas_for(basis: tuple[int, int], largest: float, rounding: str) -> tuple[int, int]:
-    """Canvas that holds whatever a factor up to ``largest`` makes of pictures of this size."""
-    height, width = _rounded(np.array(basis) * largest, rounding).tolist()
-    return height, width
-
-
 def _drawn_modes(modes: str | Mapping[str, float], draws: Draws) -> list[str]:
     """One mode per sample."""
     if isinstance(modes, str):
@@ -200,12 +185,6 @@ def _drawn_modes(modes: str | Mapping[str, float], draws: Draws) -> list[str]:
 
 def _clamped(pictures: Pictures, clamp: bool) -> Pictures:
     return pictures.with_pixels(pictures.pixels.clamp(0, 1)) if clamp else pictures
-
-
-def _on_canvas(pixels: Tensor, canvas: tuple[int, int]) -> Tensor:
-    """The same pixels on a canvas that may be larger."""
-    rows, columns = pixels.shape[-2:]
-    return torch.nn.functional.pad(pixels, (0, canvas[1] - columns, 0, canvas[0] - rows))
 
 
 def _check_modes(name: str, modes: str | Mapping[str, float]) -> None:

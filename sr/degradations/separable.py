@@ -17,25 +17,25 @@ def resized_each(
     heights: np.ndarray,
     widths: np.ndarray,
     modes: Sequence[str],
-    canvas: tuple[int, int],
     gamma: float | None,
 ) -> Pictures:
     """Resize every picture to its own size in its own mode; one whose size stays keeps its values.
 
-    A CPU works on one picture after the other, each on exactly its pixels: the fewest sums, and no bit of them
-    depends on the batch. A GPU takes all in two products with dense weights.
+    By itself each picture is computed on exactly its pixels: the fewest sums, and no bit of them depends on the batch.
+    Together all are computed in two products with dense weights.
 
     Args:
         pictures: of any sizes.
         heights: (batch,) rows of each result.
         widths: (batch,) columns of each result.
         modes: (batch,) of :data:`sr.image.taps.Mode`.
-        canvas: (height, width) that a GPU gives the results; a CPU takes the smallest that holds them.
         gamma: see :func:`sr.image.separable.resized`.
+
+    Returns:
+        On the smallest canvas that holds them all.
     """
-    make = _one_by_one if pictures.pixels.device.type == "cpu" else _together
-    pixels = make(pictures, heights, widths, modes, canvas, gamma)
-    return Pictures(pixels, heights, widths, pictures.lr_size)
+    make = _together if pictures.together else _one_by_one
+    return pictures.with_sizes(make(pictures, heights, widths, modes, gamma), heights, widths)
 
 
 def _one_by_one(
@@ -43,11 +43,11 @@ def _one_by_one(
     heights: np.ndarray,
     widths: np.ndarray,
     modes: Sequence[str],
-    canvas: tuple[int, int],
     gamma: float | None,
 ) -> Tensor:
     shape = (len(pictures), pictures.pixels.shape[1], int(heights.max()), int(widths.max()))
-    made = torch.zeros(shape) if heights.min() < shape[2] or widths.min() < shape[3] else torch.empty(shape)
+    full = heights.min() == shape[2] and widths.min() == shape[3]
+    made = (torch.empty if full else torch.zeros)(shape, device=pictures.pixels.device)
     own = zip(pictures.heights.tolist(), pictures.widths.tolist(), strict=True)
     new = zip(heights.tolist(), widths.tolist(), strict=True)
     for i, (size, old, mode) in enumerate(zip(new, own, modes, strict=True)):
@@ -64,7 +64,6 @@ def _together(
     heights: np.ndarray,
     widths: np.ndarray,
     modes: Sequence[str],
-    canvas: tuple[int, int],
     gamma: float | None,
 ) -> Tensor:
     device, (rows, columns) = pictures.pixels.device, pictures.canvas
@@ -74,8 +73,8 @@ def _together(
         inside = inside & to_device(np.arange(columns)[None] < pictures.widths[:, None], device)[:, None, None, :]
         made = torch.where(inside, made, 0)
     made = made if gamma is None else made.clamp(DARKEST, 1).pow(gamma)
-    down = _dense(pictures.heights, heights, modes, (rows, canvas[0]), device)
-    across = _dense(pictures.widths, widths, modes, (columns, canvas[1]), device)
+    down = _dense(pictures.heights, heights, modes, (rows, int(heights.max())), device)
+    across = _dense(pictures.widths, widths, modes, (columns, int(widths.max())), device)
     with without_autocast(device):
         made = torch.bmm(made.flatten(1, 2), across.mT).unflatten(1, (-1, rows))
         made = down[:, None] @ made

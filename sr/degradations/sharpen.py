@@ -79,7 +79,7 @@ class Sharpen:
         alpha, lightness = draws.between("alpha", *self.alpha), draws.between("lightness", *self.lightness)
         draws.note("alpha", alpha)
         kernels = to_device(sharpen_kernels(alpha, lightness), some.pixels.device)
-        return pictures.put(where, filtered(some.mirrored(1), kernels).clamp_(0, 1))
+        return pictures.put(where, filtered(some.mirrored(1), kernels, together=some.together).clamp_(0, 1))
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class UnsharpMask:
             draws.note(name, values)
         device, reach = some.pixels.device, self.radius[1] // 2
         taps = to_device(unsharp_taps(radius, 2 * reach + 1), device)
-        residual = some.pixels - filtered_twice(some.mirrored(reach), taps)
+        residual = some.pixels - filtered_twice(some.mirrored(reach), taps, some.together)
         marked = some.with_pixels((residual.abs() * 255 > per_picture(threshold, device)).float())
-        soft = filtered_twice(marked.mirrored(reach), taps)
+        soft = filtered_twice(marked.mirrored(reach), taps, some.together)
         sharp = (some.pixels + per_picture(amount, device) * residual).clamp(0, 1)
         return pictures.put(where, torch.lerp(some.pixels, sharp, soft).clamp_(0, 1))

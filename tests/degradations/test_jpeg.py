@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 
 import kornia
 import numpy as np
@@ -10,7 +11,7 @@ import scipy.fft
 import torch
 from PIL import Image
 
-from sr.degradations.jpeg import Jpeg, _transform, jpeg, quantisation
+from sr.degradations.jpeg import Jpeg, _each, _transform, jpeg, quantisation
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws, Record
 from tests.conftest import smooth_picture
@@ -153,8 +154,6 @@ def test_compression_belongs_to_samples():
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
 def test_pictures_smaller_than_their_canvas(subsampling):
     """Alone, on a canvas full of rubbish, and all together as on a GPU: the same to the last level."""
-    from sr.degradations.jpeg import _together
-
     sizes = [(33, 20), (16, 48), (40, 47)]
     image = torch.full((3, 3, 40, 48), float("nan"))
     for i, (height, width) in enumerate(sizes):
@@ -162,9 +161,10 @@ def test_pictures_smaller_than_their_canvas(subsampling):
     heights, widths = np.array(sizes).T
     pictures = Pictures(image, heights, widths, (1, 1))
     quality = np.array([40, 70, 95])
-    one_by_one = Jpeg((70, 70), subsampling=subsampling)(pictures, Draws(0, np.arange(3))).pixels
-    together = _together(pictures, np.array([70] * 3), np.array([subsampling] * 3))
-    mixed = _together(pictures, quality, np.array([subsampling] * 3))
+    stage, draws = Jpeg((70, 70), subsampling=subsampling), Draws(0, np.arange(3))
+    one_by_one = stage(pictures, draws).pixels
+    together = stage(replace(pictures, together=True), draws).pixels
+    mixed = _each(replace(pictures, together=True), quality, np.array([subsampling] * 3))
     for i, (height, width) in enumerate(sizes):
         picture = image[i : i + 1, :, :height, :width]
         alone = jpeg(picture, np.array([70]), subsampling)

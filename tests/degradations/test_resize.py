@@ -1,5 +1,6 @@
 """Resizing: every mode equals somebody else's, centres stay, a sample never sees its neighbours."""
 
+from dataclasses import replace
 from typing import get_args
 
 import cv2
@@ -9,7 +10,6 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from sr.degradations import separable
 from sr.degradations.pictures import Pictures
 from sr.degradations.resize import DownUp, Resize, ResizeAxes
 from sr.draws import Draws, Record
@@ -211,11 +211,10 @@ def test_nothing_outside_a_picture_reaches_it(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_way_of_a_gpu_gives_the_same(stage, monkeypatch):
+def test_the_way_of_a_gpu_gives_the_same(stage):
     pictures = Pictures(batch(6), np.array([44, 30, 21, 44, 44, 9]), np.array([36, 36, 17, 36, 20, 36]), (22, 18))
     one_by_one = stage(pictures, Draws(2, np.arange(6)))
-    monkeypatch.setattr(separable, "_one_by_one", separable._together)
-    together = stage(pictures, Draws(2, np.arange(6)))
+    together = stage(replace(pictures, together=True), Draws(2, np.arange(6)))
     for i in range(6):
         assert own(one_by_one, i).shape == own(together, i).shape
         assert_close(own(together, i), own(one_by_one, i))
