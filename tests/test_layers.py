@@ -8,7 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
     {"errors"},
-    {"choices", "types", "draws", "files", "locks", "pasted"},
+    {"choices", "types", "draws", "files", "locks", "pasted", "console"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},

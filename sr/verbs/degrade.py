@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sr.config.building import build, build_device
 from sr.config.composing import composed
+from sr.console import plain_console
 from sr.data.module import CropData
 from sr.degradations.pipeline import VALIDATION_SEED
 from sr.draws import Draws, Record
@@ -42,7 +43,7 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) ->
         UserError: a mistake in the overrides or the data, or a file that cannot be written.
     """
     _check(output, count, samples)
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     config = composed(["data.val=null", "data.crops=device", *overrides])
     device = build_device(config)
     data: CropData = build("data", config.data)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sr.console import plain_bar, plain_console
 from sr.data.doctor.examine import Question, examine
 from sr.data.doctor.guarded import Limits
 from sr.data.doctor.verdict import VERDICTS, Judgement, Report
@@ -66,7 +65,7 @@ def doctor(
         question = Question(tuple(folders), tuple(val), lows, scale or 2, crop_size, refused, workers, limits)
     except ValueError as error:
         raise UserError(f"--{error}") from error
-    console = Console()
+    console = plain_console()
     reports, judgement = _examined(question, console)
     if json is not None:
         write_atomically(json, _as_json(reports, judgement))
@@ -75,8 +74,7 @@ def doctor(
 
 
 def _examined(question: Question, console: Console) -> tuple[list[Report], Judgement]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with plain_bar(console) as progress:
         tasks = {what: progress.add_task(what, total=None, visible=False) for what in ("files", "pairs")}
 
         def on_progress(what: str, done: int, total: int) -> None:
@@ -146,7 +144,7 @@ def _table(reports: Sequence[Report]) -> Table:
     for kind in ("ok", *VERDICTS):
         if examples[kind]:
             cells = (VERDICTS.get(kind, "ok"), kind, str(len(examples[kind])), examples[kind][0].path.name)
-            table.add_row(*[escape(_printable(cell)) for cell in cells])
+            table.add_row(*[_printable(cell) for cell in cells])
     return table
 
 

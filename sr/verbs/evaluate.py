@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from sr.config.building import build_lpips
+from sr.console import tracked
 from sr.data.contract import PictureSource
 from sr.data.kinds.sources import Folder, Photographs
 from sr.data.module import ValidationPair, validation_pair
@@ -24,7 +23,7 @@ from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
 from sr.types import Picture
 from sr.verbs.networks import benchmark_paths, inference, ready
-from sr.verbs.screen.tables import console_for_tables
+from sr.verbs.screen.tables import console_for_tables, print_numbers
 
 
 def evaluate_sets(
@@ -52,13 +51,8 @@ def evaluate_sets(
     console.print(
         f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
     )
-    table = Table()
-    shown = ("set", "images", *metrics, "seconds")
-    for column in shown:
-        table.add_column(column, justify="left" if column == "set" else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*[_shown(column, row[column]) for column in shown])
-    console.print(table)
+    shown = ("images", *metrics, "seconds")
+    print_numbers(console, "set", shown, [(row["set"], [_shown(c, row[c]) for c in shown]) for row in rows])
     if csv_path is not None:
         text = io.StringIO(newline="")
         columns = ("model", "set", "scale", "images", *metrics, "seconds")
@@ -100,8 +94,7 @@ def _row(
 ) -> dict[str, Any]:
     degradation = BicubicDegradation(scale)
     rows, seconds = [], 0.0
-    numbers = track(range(len(source)), name, console=console, transient=True, disable=not console.is_terminal)
-    for number in numbers:
+    for number in tracked(range(len(source)), name, console):
         pair = _pair(source, number, degradation)
         try:
             metrics, spent = evaluate(upscale, [pair], scale, lpips=lpips)

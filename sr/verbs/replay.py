@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sr.config.building import build_clock, build_module, seed_everything
 from sr.config.composing import changed
+from sr.console import plain_console
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.callbacks.clocked import UpdateCallback, training_module
@@ -33,7 +34,7 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     Raises:
         UserError: the file is no bundle, or a setting does not exist.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     bundle = read_bundle(path)
     config = changed(bundle.config, overrides)
     seed_everything(config.seed)

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from sr.config.nearest import nearest
+from sr.console import plain_console, tracked
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.models.upscale import upscale_picture
@@ -28,13 +26,13 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
         UserError: nothing to read, nowhere to write, an original would be overwritten, or (after all others are
             done) pictures that failed.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     jobs = _jobs(inputs, output)
     path = newest_network() if model is None else model
     network, compute = ready(path, accelerator)
     console.print(f"network: {path}", highlight=False, markup=False)
     failures = []
-    for source, target in track(jobs, "upscaling", console=console, disable=len(jobs) == 1, transient=True):
+    for source, target in tracked(jobs, "upscaling", console):
         try:
             picture = read_picture(source)
             _make_folder(target.parent)

@@ -2,10 +2,12 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
+from sr.console import plain_console
 from sr.training.keeping.run_folder import RunFolder
-from sr.verbs.screen.tables import print_result, print_sweep
+from sr.verbs.screen.tables import SWEEP, _sweep_cells, print_numbers, print_result, print_sweep
 
 METRICS = {"psnr_y": 30.0, "ssim_y": 0.9, "psnr_rgb": 28.0, "ssim_rgb": 0.8, "sharpness": 1.05, "lpips": 0.0083}
 SUMMARY = {
@@ -92,3 +94,31 @@ def test_the_best_by_a_further_metric_is_a_line(tmp_path):
     further = {"lpips": METRICS | {"lpips": 0.1234, "updates": 700, "file": "best_lpips.safetensors"}}
     print_result(Console(file=text, width=80), SUMMARY | {"best_by": further}, RunFolder(tmp_path))
     assert "best by lpips: 0.1234 at 700 updates, best_lpips.safetensors\n" in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_long_names_and_numbers_are_whole_in_a_narrow_terminal(width):
+    best = SUMMARY["best"] | {"psnr_y": 108.25, "sharpness": 12.25}
+    large = SUMMARY | {"best": best, "parameters": 138_245_569, "updates": 1_000_000, "updates_per_second": 1234.5}
+    columns, cells = [*SWEEP], [*_sweep_cells(large).values()]
+    names = ["data.train=[/home/somebody/pictures/of/summer,/A/b],model=espcn_dilated_progressive", "b"]
+    text = io.StringIO()
+    print_numbers(plain_console(width, file=text), "run", columns, [(name, cells) for name in names], "sweep")
+    lines = text.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines if names[0] not in line)
+    headings = next(line for line in lines if "psnr_y" in line).split()
+    assert [text for text in headings if text not in "┃│"] == ["run", *columns]
+    assert sum(all(cell in line for cell in cells) for line in lines) == 2, "a line for each run"
+    if width == 80:
+        assert lines[-2:] == [f"run 1: {names[0]}", "run 2: b"]
+
+
+def test_evaluation_fits_eighty_columns():
+    columns = ("images", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "sharpness", "lpips", "seconds")
+    text = io.StringIO()
+    row = ("/data/benchmark/Set14/HR", ["100", "30.23", "0.8692", "28.54", "0.8512", "0.76", "0.2630", "12.25"])
+    print_numbers(plain_console(80, file=text), "set", columns, [row])
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(all(column in line for column in columns) for line in lines)
+    assert lines[-1] == "set 1: /data/benchmark/Set14/HR"

@@ -4,8 +4,9 @@ from time import monotonic
 
 import lightning
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
 
+from sr.console import plain_bar, text_column
 from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.validation import Validation
@@ -37,12 +38,11 @@ class ProgressBar(UpdateCallback):
             return
         self._last_line = monotonic()
         if self.console.is_terminal:
-            self._bar = Progress(
+            self._bar = plain_bar(
+                self.console,
                 BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.description}"),
-                console=self.console,
-                transient=True,
+                text_column("{task.percentage:>3.0f}%"),
+                text_column("{task.description}"),
             )
             self._bar.add_task("starting", total=1.0)
             self._bar.start()

@@ -8,10 +8,10 @@ from time import perf_counter
 import numpy as np
 import torch
 from PIL import Image as PillowImage
-from rich.console import Console
 from rich.table import Table
 
 from sr.config.composing import composed
+from sr.console import plain_console
 from sr.data.crops import CropBatches
 from sr.errors import UserError
 from sr.verbs.bench.shared import machine, prepared
@@ -26,7 +26,7 @@ def bench_data(overrides: Sequence[str], seconds: float) -> None:
         overrides: as for train.py.
         seconds: length of each measurement.
     """
-    console = Console()
+    console = plain_console()
     config = composed(overrides)
     data = prepared(config, console)
     batches = data.stream.batches

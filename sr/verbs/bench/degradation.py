@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sr.config.building import build, build_device
 from sr.config.composing import composed
+from sr.console import plain_console
 from sr.data.crops import CropBatches
 from sr.draws import Draws
 from sr.verbs.bench.plain_degradation import PlainLoop
@@ -30,7 +31,7 @@ def bench_degradation(overrides: Sequence[str], seconds: float) -> None:
         overrides: as for train.py.
         seconds: length of the whole measurement.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     config = composed(["data.val=null", "data.crops=device", *overrides])
     degradation, device = build("degradation", config.degradation), build_device(config)
     data = prepared(config, console)

@@ -8,13 +8,13 @@ from typing import Any
 import lightning
 import torch
 import torch.nn.functional as F
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
 from sr.config.building import build, build_module
 from sr.config.composing import composed
 from sr.config.opponents import build_adversaries
+from sr.console import plain_console
 from sr.data.crops import Batch, CropBatches
 from sr.errors import UserError
 from sr.losses.pixel import L1
@@ -37,7 +37,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
         updates: per round.
         rounds: of each loop.
     """
-    console = Console()
+    console = plain_console()
     config = composed(overrides)
     if set(config.loss.terms) != {"l1"}:
         raise UserError(f"sr bench step compares loss=l1, not {', '.join(config.loss.terms)}")

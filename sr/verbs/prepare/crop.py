@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from sr.console import plain_console
 from sr.data.kinds.photos import photographs
 from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, centred, common_letterbox, fitted, without
 from sr.errors import UserError
@@ -39,7 +40,7 @@ def prepare_crop(folder: Path, size: str, output: Path, limit: float = BARS_BLAC
         UserError: the size is no size, the folder is missing or not ours, or (after all others are done) files
             that cannot be read.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     asked = parse_size(size)
     if output.resolve() == folder.resolve():
         raise UserError(f"-o {output} is the folder that is read; choose another")

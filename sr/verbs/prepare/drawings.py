@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from sr.console import plain_console
 from sr.data.kinds.drawings import Drawings
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
@@ -30,7 +29,7 @@ def prepare_drawings(output: Path, count: int, size: str, settings: dict[str, An
         raise UserError(f"--size takes WIDTHxHEIGHT in pixels, got '{size}'; give 960x540")
     if count < 1:
         raise UserError(f"--count is how many drawings to make, at least 1, got {count}; give 100")
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     width, height = int(match[1]), int(match[2])
     try:
         source = Drawings(pictures=count, width=width, height=height, **settings)

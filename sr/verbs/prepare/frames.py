@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from sr.console import plain_console
 from sr.data.preparation.frames import Changed, Span, VideoFacts, denoised, read_frames, video_facts
 from sr.draws import Draws
 from sr.errors import UserError
@@ -77,7 +78,7 @@ def prepare_frames(videos: Sequence[Path], output: Path, slicing: Slicing, numbe
             damaged.
     """
     _check(slicing)
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     episodes = _episodes(videos, numbered)
     failures = []
     with journal(output, "frames", vars(slicing)) as done:

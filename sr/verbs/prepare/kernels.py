@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from sr.console import plain_console
 from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
@@ -84,7 +85,7 @@ def prepare_kernels(
         UserError: a setting is out of range, the folder was made with other settings, or (after all others are
             done) pictures that gave no kernel.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     settings = _checked(scale, size, updates, per_picture)
     device = str(inference(accelerator).device)
     paths, sources = photographs(inputs)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from sr.console import plain_console
 from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, noise_tile
 from sr.data.preparation.noise_patches import AUTO, Extraction, Selection, from_file, noise_level, select, to_file
@@ -58,7 +59,7 @@ def prepare_noise(
         UserError: a setting is out of range, the folder was made with other settings, or (after all others are
             done) pictures that cannot be read.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     try:
         extraction = Extraction(_strength(strength), window, kernel)
         selection = None if patch is None else Selection(patch, variance, std, excess)

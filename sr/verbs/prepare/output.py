@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sr.console import plain_bar
 from sr.errors import UserError
 from sr.files import sweep_up, write_atomically
 from sr.locks import InUseError, alone
@@ -120,15 +120,7 @@ class Steps:
 
     def __init__(self, console: Console, what: str, total: int | None) -> None:
         self.console, self.what, self.total = console, what, total
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = plain_bar(console)
         self._task = self._bar.add_task(what, total=total)
         self._last_line = monotonic()
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image as PillowImage
-from rich.console import Console
 
 from sr.config.building import build
 from sr.config.composing import composed
+from sr.console import plain_console
 from sr.data.module import CropData, Part
 from sr.errors import UserError
 from sr.files import write_atomically
@@ -41,7 +41,7 @@ def prepare_pairs(overrides: Sequence[str], output: Path, part: str) -> None:
         chosen = "val"
     else:
         raise UserError(f"--part {part} is not train or val")
-    console = Console()
+    console = plain_console()
     config = composed(overrides)
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)

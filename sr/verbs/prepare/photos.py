@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from sr.config.nearest import did_you_mean
+from sr.console import plain_console
 from sr.data.kinds.photos import Photos
 from sr.data.preparation.near_duplicates import perceptual_hash
 from sr.data.preparation.photo_crops import camera_model
@@ -46,7 +47,7 @@ def prepare_photos(
         UserError: a setting out of range, an unknown camera, the folder is not ours, or (after all others are
             done) photographs that cannot be read.
     """
-    console = Console(soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     try:
         source = Photos(root=[str(root) for root in roots], noisy_cameras=noisy, **settings)
     except ValueError as error:

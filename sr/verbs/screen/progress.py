@@ -4,7 +4,8 @@ from time import monotonic
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sr.console import plain_bar
 
 _SECONDS_BETWEEN_LINES = 10.0
 _IN_BYTES = ("downloading", "checking", "unpacking")
@@ -21,15 +22,7 @@ class StoreProgress:
         self.console = console
         self._tasks: dict[str, object] = {}
         self._told: dict[str, int] = {}
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = plain_bar(console)
         self._last_line = monotonic()
 
     def __enter__(self) -> "StoreProgress":

@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from sr.console import plain_console
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
 
@@ -19,7 +21,7 @@ def console_for_tables(quiet: bool = False) -> Console:
     """As wide as the terminal (or ``COLUMNS``), or wide enough for every column where there is none."""
     terminal = sys.stdout.isatty()
     known = terminal or "COLUMNS" in os.environ
-    return Console(soft_wrap=not terminal, width=None if known else WIDTH, quiet=quiet)
+    return plain_console(soft_wrap=not terminal, width=None if known else WIDTH, quiet=quiet)
 
 
 def _number(name: str, value: float) -> str:
@@ -69,18 +71,45 @@ def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
     """One line per run, (name, summary, error), then what ended otherwise than at its limit."""
     cells = [{} if summary is None else _sweep_cells(summary) for _, summary, _ in rows]
     columns = [c for c in SWEEP if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
-    table = Table(title="sweep: best network of each run, gain over bicubic")
-    table.add_column("run", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for (name, _, _), own in zip(rows, cells, strict=True):
-        table.add_row(name, *(own.get(column, "") for column in columns))
-    console_for_tables().print(table)
+    labelled = [
+        (name, [own.get(column, "") for column in columns]) for (name, _, _), own in zip(rows, cells, strict=True)
+    ]
+    print_numbers(console_for_tables(), "run", columns, labelled, "sweep: best network of each run, gain over bicubic")
     for name, summary, error in rows:
         if error:
             print(f"{name} failed: {error}")
         elif summary is not None and summary["exit_reason"] not in _LIMITS:
             print(f"{name} ended by {summary['exit_reason']}")
+
+
+_LEAST = 16
+"""Letters of a line that names have beside their numbers; with fewer, names are listed below and rows numbered."""
+
+
+def print_numbers(
+    console: Console, label: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], title: str = ""
+) -> None:
+    """A table of numbers with a name to each row; in a narrow terminal no heading and no number is cut or folded.
+
+    Args:
+        console: where to.
+        label: heading of the names.
+        columns: headings of the numbers.
+        rows: (name, its numbers).
+        title: above everything.
+    """
+    numbers = sum(max(map(len, column)) + 3 for column in zip(columns, *(cells for _, cells in rows), strict=True))
+    longest = max(len(text) for text in (label, *(name for name, _ in rows)))
+    fits = numbers + 4 + min(longest, _LEAST) <= console.width
+    table = Table(title=title or None) if fits else Table(title=title or None, box=SIMPLE_HEAD, padding=0)
+    table.add_column(label, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for number, (name, cells) in enumerate(rows, 1):
+        table.add_row(name if fits else str(number), *cells)
+    console.print(table)
+    for number, (name, _) in enumerate(() if fits else rows, 1):
+        console.print(f"{label} {number}: {name}", soft_wrap=True)
 
 
 def _sweep_cells(summary: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""What is printed is printed as it is: names of users hold brackets and colons, which rich takes for markup and emoji.
+
+Every console and every bar comes from here (`tests/test_console.py` makes sure), so that no line needs to remember it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import IO, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+
+def plain_console(
+    width: int | None = None, soft_wrap: bool = False, quiet: bool = False, file: IO[str] | None = None
+) -> Console:
+    """A console that shows texts, also in tables and their titles, letter for letter.
+
+    Args:
+        width: in columns; None takes the terminal's.
+        soft_wrap: lines are left to the terminal to wrap.
+        quiet: nothing is shown.
+        file: where to; None is the standard output.
+    """
+    return Console(width=width, soft_wrap=soft_wrap, quiet=quiet, file=file, markup=False, emoji=False, highlight=False)
+
+
+def text_column(form: str) -> TextColumn:
+    """A column of a bar.
+
+    Args:
+        form: such as ``{task.description}``.
+    """
+    return TextColumn(form, markup=False)
+
+
+def plain_bar(console: Console, *columns: ProgressColumn, shown: bool = True) -> Progress:
+    """A bar that goes away at its end; on an output that is no terminal there is none.
+
+    Args:
+        console: where to draw.
+        columns: None for what is done, the bar, how many of how many, and the time that remains.
+        shown: False for no bar.
+    """
+    usual = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    disable = not (shown and console.is_terminal)
+    return Progress(*(columns or usual), console=console, transient=True, disable=disable)
+
+
+def tracked(items: Sequence[Item], what: str, console: Console) -> Iterator[Item]:
+    """The items, with a bar where there are several.
+
+    Args:
+        items: to work on.
+        what: is being done.
+        console: where to draw.
+    """
+    with plain_bar(console, shown=len(items) > 1) as bar:
+        yield from bar.track(items, description=what)
