@@ -188,7 +188,7 @@ class RaiseWhileImproving(Weight):
 
     The first validation only sets the mark. Each later one that is better than all before it multiplies the weight by
     ``factor``; ``patience`` in a row that are worse than the best divide it once, and the count starts anew. One that
-    equals the best changes nothing. NaN counts as worse.
+    equals the best changes nothing. What is not finite counts as worse.
 
     Args:
         start: first and least weight, above 0.
@@ -221,12 +221,12 @@ class RaiseWhileImproving(Weight):
 
     def observe(self, metric: float) -> None:
         """Take note of a validation's result, of which more is better, once per validation."""
-        if metric > self.best:
+        if math.isfinite(metric) and metric > self.best:
             if self.best > -math.inf:
                 self.current = min(self.current * self.factor, self.maximum)
             self.best = metric
             self.worse = 0
-        elif metric != self.best:  # NaN too
+        elif metric != self.best:  # infinite and NaN too
             self.worse += 1
             if self.worse >= self.patience:
                 self.current = max(self.current / self.factor, self.start)
@@ -239,7 +239,7 @@ class RaiseWhileImproving(Weight):
     def load_state_dict(self, state: Mapping[str, float | int]) -> None:
         """Continue from ``state_dict()``'s value, within this object's own limits."""
         self.current = min(max(float(state["current"]), self.start), self.maximum)
-        self.best = float(state["best"])
+        self.best = best if math.isfinite(best := float(state["best"])) else -math.inf
         self.worse = int(state["worse"])
 
 

@@ -7,7 +7,11 @@ from torch import nn
 from sr.image.io import to_image, to_pixels
 from sr.image.resize import bicubic
 from sr.models.outputs import picture_of
-from sr.types import Picture
+from sr.types import Picture, UserError
+
+
+class NotANumber(UserError):
+    """A network made something that is no picture."""
 
 
 def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device) -> np.ndarray:
@@ -20,9 +24,14 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
 
     Returns:
         (scale*height, scale*width, 3) of the same dtype, rounded.
+
+    Raises:
+        NotANumber: the network's output is not finite; rounded it would be a black picture.
     """
     with torch.inference_mode():
         result = picture_of(network(to_image(pixels).to(device))).float()
+        if not bool(result.isfinite().all()):
+            raise NotANumber("what the network makes of this picture is infinite or not a number")
     return to_pixels(result, deep=pixels.dtype == np.uint16)
 
 

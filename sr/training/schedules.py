@@ -142,7 +142,7 @@ class Cosine(Schedule):
 class Plateau(Schedule):
     """Multiply by ``factor`` whenever ``patience`` validations in a row bring no new best.
 
-    A new best exceeds the best so far by more than ``threshold``. NaN is never a new best.
+    A new best exceeds the best so far by more than ``threshold``. What is not finite is never a new best.
 
     Args:
         factor: in (0, 1).
@@ -186,7 +186,7 @@ class Plateau(Schedule):
     def observe(self, metric: float) -> None:
         """Take note of a validation's result, once per validation."""
         value = metric if self.mode == "max" else -metric
-        if value > self.best + self.threshold:
+        if math.isfinite(value) and value > self.best + self.threshold:
             self.best = value
             self.stale = 0
             return
@@ -202,7 +202,7 @@ class Plateau(Schedule):
     def load_state_dict(self, state: Mapping[str, float | int]) -> None:
         """Continue from ``state_dict()``'s value."""
         self.current = float(state["current"])
-        self.best = float(state["best"])
+        self.best = best if math.isfinite(best := float(state["best"])) else -math.inf
         self.stale = int(state["stale"])
 
 

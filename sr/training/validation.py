@@ -1,6 +1,7 @@
 """Validation: whole pictures, the literature's protocol, beside bicubic; which result is the best, which alarming."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.metrics.functional import measure, sharpness
-from sr.models.upscale import gray_again, upscale_pixels
+from sr.models.upscale import NotANumber, gray_again, upscale_pixels
 from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
 
@@ -81,9 +82,11 @@ class Best:
     updates: int = -1
 
     def take(self, values: Mapping[str, float], updates: int) -> None:
-        """Compare with a new validation; one that is as good changes nothing."""
-        before = self.values.get(self.metric)
-        if before is None or gain(self.metric, values[self.metric]) > gain(self.metric, before):
+        """Compare with a new validation; one that is as good changes nothing, nor does one that is not finite."""
+        before = self.values.get(self.metric, math.nan)
+        if not math.isfinite(values[self.metric]):
+            return
+        if not math.isfinite(before) or gain(self.metric, values[self.metric]) > gain(self.metric, before):
             self.values, self.updates = dict(values), updates
 
 
@@ -119,7 +122,7 @@ class ColourAlarm:
             progress: of the run, 0..1.
             opponents: names of the adversaries, whose weights may be to blame.
         """
-        if self.bound is None or self.told:
+        if self.bound is None or self.told or not math.isfinite(error):
             return
         over = error - self.truth > self.bound
         if over and (self.within or progress >= 0.5):
@@ -202,6 +205,12 @@ def means(values: Iterable[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
+def _nothing(scale: int, with_lpips: bool) -> dict[str, float]:
+    """The row of a picture that cannot be measured."""
+    watched_here = WATCHED if scale > 1 else WATCHED[:1]
+    return dict.fromkeys(METRICS + OTHERS + watched_here + (PERCEPTUAL if with_lpips else ()), math.nan)
+
+
 def evaluate(
     upscale: Upscale,
     pairs: Sequence[ValidationPair],
@@ -217,11 +226,18 @@ def evaluate(
         scale: pixels cropped at each border.
         on_picture: given (number, super-resolved picture) as they come.
         lpips: measures that too, or None.
+
+    A picture of which the network makes something that is not finite has no measures: all means are NaN then, which is
+    never the best, and ``on_picture`` is not told of it.
     """
     rows, seconds = [], 0.0
     for number, pair in enumerate(pairs):
         before = perf_counter()
-        sr = upscale(pair.lr)
+        try:
+            sr = upscale(pair.lr)
+        except NotANumber:
+            rows.append(_nothing(scale, lpips is not None))
+            continue
         seconds += perf_counter() - before
         extra = {} if lpips is None else {"lpips": lpips(sr, pair.hr)}
         rows.append(measure_pair(sr, pair, scale) | extra)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,10 @@ def _row(
             raise UserError(f"{pair.name} is too large for the memory that is free") from error
         rows.append(metrics)
         seconds += spent
+    lost = sum(math.isnan(metrics["psnr_y"]) for metrics in rows)
+    if lost:
+        text = f"{name}: what the network makes of {lost} of {len(rows)} pictures is infinite or not a number"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     row = {"model": model, "set": name, "scale": scale, "images": len(rows)}
     return row | means(rows) | {"seconds": seconds}
 
@@ -126,4 +131,7 @@ def _shown(column: str, value: Any) -> str:
 
 
 def _exact(value: Any) -> Any:
-    return f"{value:.6f}" if isinstance(value, float) else value
+    """As a CSV file holds it: a number that is none leaves its cell empty."""
+    if isinstance(value, float):
+        return f"{value:.6f}" if math.isfinite(value) else ""
+    return value

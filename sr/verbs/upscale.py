@@ -8,7 +8,7 @@ from sr.config.nearest import nearest
 from sr.console import plain_console, tracked
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture, write_picture
-from sr.models.upscale import upscale_picture
+from sr.models.upscale import NotANumber, upscale_picture
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
 
@@ -37,6 +37,8 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
             picture = read_picture(source)
             _make_folder(target.parent)
             write_picture(target, upscale_picture(network, picture, compute.device))
+        except NotANumber as error:
+            failures.append(f"{source}: {error}")
         except UserError as error:
             failures.append(str(error))
         except (MemoryError, RuntimeError) as error:

@@ -9,8 +9,7 @@ from skimage.metrics import structural_similarity
 
 from sr.image.io import read_picture, to_image
 from sr.image.resize import bicubic, imresize
-from sr.metrics.functional import measure, psnr_rgb, psnr_y, ssim_rgb, ssim_y
-from sr.metrics.stateful import PsnrRgb, PsnrY, SsimRgb, SsimY
+from sr.metrics.functional import PSNR_LIMIT, measure, psnr_rgb, psnr_y, sharpness, ssim_rgb, ssim_y
 from sr.types import UserError
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.close import assert_close
@@ -50,15 +49,36 @@ def test_psnr_averages_the_error_over_channels():
     assert_close(psnr_rgb(sr, hr, 1), torch.tensor([10 * math.log10(255**2 / 12)]))
 
 
-def test_identical_pictures():
+def test_identical_pictures_count_with_the_limit():
     picture = torch.rand(2, 3, 24, 24)
+    assert psnr_y(picture, picture, 2).tolist() == psnr_rgb(picture, picture, 2).tolist() == [math.inf, math.inf]
     assert measure(picture, picture, 2) == {
-        "psnr_y": math.inf,
+        "psnr_y": pytest.approx(PSNR_LIMIT),
         "ssim_y": pytest.approx(1),
-        "psnr_rgb": math.inf,
+        "psnr_rgb": pytest.approx(PSNR_LIMIT),
         "ssim_rgb": pytest.approx(1),
     }
     assert list(measure(picture, picture, 2)) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
+
+
+def test_the_limit_is_the_error_of_rounding_to_8_bits():
+    levels = torch.arange(1000, dtype=torch.float64) / 1000 + 100.0005 - 0.5
+    squared = (levels - levels.round()).square().mean().item()
+    assert pytest.approx(10 * math.log10(255**2 / squared), abs=1e-4) == PSNR_LIMIT
+
+
+def test_sharpness_beside_a_flat_truth():
+    flat = torch.full((1, 3, 16, 16), 100, dtype=torch.uint8)
+    other = flat.clone()
+    other[..., 8:] += 1
+    assert sharpness(other, flat, 1).tolist() == sharpness(flat, flat, 1).tolist() == [1.0]
+
+
+def test_one_black_picture_does_not_hide_the_others(pair):
+    sr, hr = (torch.cat([picture, torch.zeros_like(picture[:1])]) for picture in pair)
+    own = psnr_rgb(*pair, 2)
+    assert max(own) < 50, "no picture that differs is touched"
+    assert measure(sr, hr, 2)["psnr_rgb"] == pytest.approx((sum(own).item() + PSNR_LIMIT) / 3)
 
 
 def test_floats_are_rounded_and_clipped_to_8_bits(pair):
@@ -118,43 +138,11 @@ def test_measure_is_the_mean_of_per_image_values(pair):
     assert values["psnr_y"] == pytest.approx(psnr_y(sr, hr, 2).mean().item())
 
 
-@pytest.mark.parametrize(
-    ("metric", "function"), [(PsnrY, psnr_y), (SsimY, ssim_y), (PsnrRgb, psnr_rgb), (SsimRgb, ssim_rgb)]
-)
-def test_shells_average_images_not_batches(pair, metric, function):
-    sr, hr = pair
-    shell = metric(scale=2)
-    shell.update(sr, hr)
-    shell.update(sr[:1], hr[:1])
-    per_image = function(sr, hr, 2)
-    assert_close(shell.compute(), (2 * per_image[0] + per_image[1]) / 3)
-
-
-@pytest.mark.parametrize("metric", [PsnrY, SsimY, PsnrRgb, SsimRgb])
-def test_shells_of_two_processes_add_up(pair, metric):
-    sr, hr = pair
-    both, one, other = metric(scale=2), metric(scale=2), metric(scale=2)
-    for shell, part in ((both, slice(0, 2)), (one, slice(0, 1)), (other, slice(1, 2))):
-        shell.update(sr[part], hr[part])
-    states = [torch.stack((getattr(one, name), getattr(other, name))) for name in ("total", "count")]
-    total, count = (reduce(state) for reduce, state in zip(one._reductions.values(), states, strict=True))
-    assert_close(total / count, both.compute())  # what torchmetrics does after gathering
-
-
-def test_shells_take_gray_batches(pair):
-    sr, hr = pair
-    shell = PsnrY(scale=2)
-    shell.update(sr[:, :1].expand_as(sr), hr[:, :1].expand_as(hr), gray=True)
-    assert_close(shell.compute(), psnr_rgb(sr[:, :1], hr[:, :1], 2).mean())
-
-
 def test_mistakes_are_named():
     with pytest.raises(UserError, match=r"24x16x3 and 25x16x3 pixels .*multiple of the scale"):
         psnr_y(torch.rand(1, 3, 16, 24), torch.rand(1, 3, 16, 25), 2)
     with pytest.raises(UserError, match=r"18x40x3 pixels is too small .*at least 11x11 .*at least 19 pixels"):
         ssim_y(torch.rand(1, 3, 40, 18), torch.rand(1, 3, 40, 18), 4)
-    with pytest.raises(ValueError, match="scale must be at least 1, got 0"):
-        PsnrY(scale=0)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -11,6 +11,7 @@ import numpy as np
 from sr.data.doctor.alignment import Twin
 from sr.data.doctor.duplicates import SIDE, near_pairs, same_picture
 from sr.data.doctor.inspect import Facts
+from sr.metrics.functional import PSNR_LIMIT
 
 Role = Literal["train", "val", "lr"]
 Verdict = Literal["ok", "ignored", "warning", "refused", "unsafe"]
@@ -46,6 +47,7 @@ TEST_SETS = (
 SHIFT, GRAVE_SHIFT = 0.25, 0.5
 """High-resolution pixels; noise in a small picture alone is measured as up to 0.3."""
 
+_FLAT_VAL = f": it says nothing of sharpness and lifts the mean PSNR, by counting with up to {PSNR_LIMIT:.2f} dB"
 _LOW_QUALITY = 70
 _GAIN, _OFFSET, _GAMMA = 0.15, 12.0, 0.15
 _DIFFERENT = 0.7
@@ -89,7 +91,7 @@ def judge_alone(report: Report, smallest: int) -> None:
     if min(facts.width, facts.height) < smallest and report.role == "train":
         report.add("small", f"{facts.width}x{facts.height} is smaller than a crop of {smallest}x{smallest}")
     if facts.flat:
-        report.add("flat", "every pixel has the same colour")
+        report.add("flat", "every pixel has the same colour" + (_FLAT_VAL if report.role == "val" else ""))
     if 0 < facts.quality < _LOW_QUALITY:
         report.add("jpeg", f"JPEG of quality {facts.quality}: its blocks become part of what is learned")
     if facts.upscaled and report.role != "lr":

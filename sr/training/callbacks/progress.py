@@ -1,5 +1,6 @@
 """The progress bar, or one line now and then where the output is no terminal."""
 
+import math
 from time import monotonic
 
 import lightning
@@ -103,6 +104,8 @@ class ProgressBar(UpdateCallback):
 
     def _validation_text(self) -> str:
         latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]
+        if not math.isfinite(latest):
+            return "what the network makes of the validation pictures is infinite or not a number"
         return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+.2f})"
 
 

@@ -83,7 +83,7 @@ class RunFolder:
         return summary if isinstance(summary, dict) and "exit_reason" in summary else None
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Write the summary; a PSNR that is infinite (identical pictures) becomes null, as JSON has no infinity."""
+        """Write the summary; what is infinite or not a number becomes null, as JSON has no such values."""
         text = json.dumps(_finite(summary), indent=2, allow_nan=False)
         write_atomically(self.summary, (text + "\n").encode())
 

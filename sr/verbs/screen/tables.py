@@ -1,5 +1,6 @@
 """Tables that end a run, a sweep and an evaluation."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -30,16 +31,21 @@ def _number(name: str, value: float) -> str:
 
 def _result_table(summary: dict[str, Any]) -> Table:
     """A row per metric, so that it fits any terminal: bicubic, the final network and the best one."""
-    bicubic, final, best = summary["bicubic"], summary["final"], summary["best"]
+    bicubic, final, best = summary["bicubic"], summary["final"], summary["best"]  # best: empty where all was NaN
     table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
     table.add_column("metric")
-    for name in ("bicubic", f"final ({summary['updates']} updates)", f"best ({best['updates']} updates)"):
+    for name in ("bicubic", f"final ({summary['updates']} updates)", f"best ({best.get('updates', 'no')} updates)"):
         table.add_column(name, justify="right")
     for name in METRICS + OTHERS + PERCEPTUAL:
         if name in final:
             table.add_row(name, *(_number(name, of[name]) if name in of else "" for of in (bicubic, final, best)))
-    table.add_row("gain psnr_y", "", *(f"{of['psnr_y'] - bicubic['psnr_y']:+.2f}" for of in (final, best)))
+    table.add_row("gain psnr_y", "", *(_gain(of, bicubic) for of in (final, best)))
     return table
+
+
+def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
+    """Over bicubic, in dB; empty where there is no number."""
+    return f"{of['psnr_y'] - bicubic['psnr_y']:+.2f}" if math.isfinite(of.get("psnr_y", math.nan)) else ""
 
 
 def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
@@ -115,7 +121,6 @@ def print_numbers(
 def _sweep_cells(summary: dict[str, Any]) -> dict[str, str]:
     best, bicubic = summary["best"], summary["bicubic"]
     cells = {name: _number(name, best[name]) for name in SWEEP if name in best and name != "updates"}
-    if best:
-        cells["gain"] = f"{best['psnr_y'] - bicubic['psnr_y']:+.2f}"
+    cells["gain"] = _gain(best, bicubic) if best else ""
     counts = {"parameters": f"{summary['parameters']:,}", "updates": str(summary["updates"])}
     return cells | counts | {"updates/s": f"{summary['updates_per_second']:.1f}"}
