@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from sr.models.bicubic import Bicubic
+from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
+from sr.models.padding import Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
@@ -18,10 +20,14 @@ CORRECTION_GAIN = 0.1  # of the last convolution when it only corrects bicubic: 
 def subpixel(channels: int, shuffled: int, factor: int, slope: float, icnr: bool) -> list[nn.Module]:
     """3x3 convolution, LeakyReLU, PixelShuffle: (channels, h, w) -> (shuffled, factor*h, factor*w)."""
     conv = nn.Conv2d(channels, shuffled * factor**2, 3, padding=1)
-    if icnr:
-        for parameter in conv.parameters():
-            icnr_(parameter, factor)
-    return [conv, nn.LeakyReLU(slope, inplace=True), nn.PixelShuffle(factor)]
+    return [_icnr(conv, factor, icnr), nn.LeakyReLU(slope, inplace=True), nn.PixelShuffle(factor)]
+
+
+def _icnr(conv: nn.Conv2d, factor: int, wanted: bool) -> nn.Conv2d:
+    """The convolution, started without checkerboard where that is wanted."""
+    for parameter in conv.parameters() if wanted else ():
+        icnr_(parameter, factor)
+    return conv
 
 
 class Espcn(nn.Module):
@@ -44,9 +50,10 @@ class Espcn(nn.Module):
         negative_slope: of LeakyReLU.
         global_skip: add the bicubic enlargement of the input, so the network learns a correction to it only.
         icnr: start the convolutions before a shuffle without checkerboard (see ``icnr_``).
+        padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
 
     Raises:
-        ValueError: a scale, tail, width or dilation that does not exist.
+        ValueError: a scale, tail, width, dilation or padding that does not exist.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
@@ -61,6 +68,7 @@ class Espcn(nn.Module):
         negative_slope: float = 0.1,
         global_skip: bool = True,
         icnr: bool = True,
+        padding: Padding = "zeros",
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
@@ -79,6 +87,7 @@ class Espcn(nn.Module):
         self.skip = Bicubic(scale) if global_skip else None
         if global_skip:
             _start_small(self.tail)
+        pad_(self, padding)
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
@@ -89,8 +98,8 @@ class Espcn(nn.Module):
 def _tail(kind: str, scale: int, features: int, refine_features: int, slope: float, icnr: bool) -> list[nn.Module]:
     """Layers from the trunk's features to the SR image."""
     if kind == "direct":
-        conv, _, shuffle = subpixel(features, 3, scale, slope, icnr)
-        return [conv, shuffle]
+        conv = ExactConv2d(features, 3 * scale**2, 3, padding=1)
+        return [_icnr(conv, scale, icnr), nn.PixelShuffle(scale)]
     if kind not in ("refine", "progressive"):
         raise ValueError(f"Espcn has no tail {kind!r}; choose from direct, refine, progressive.")
     stages = doubling_stages(scale) if kind == "progressive" else (scale,)
@@ -101,7 +110,7 @@ def _tail(kind: str, scale: int, features: int, refine_features: int, slope: flo
         layers += subpixel(channels, shuffled, factor, slope, icnr)
         layers += [nn.Conv2d(shuffled, refine_features, 3, padding=1), nn.LeakyReLU(slope, inplace=True)]
         channels = refine_features
-    return [*layers, nn.Conv2d(channels, 3, 3, padding=1)]
+    return [*layers, ExactConv2d(channels, 3, 3, padding=1)]
 
 
 @torch.no_grad()

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.models.blur import Blur
+from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
+from sr.models.padding import ConvTranspose2d, Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
@@ -56,14 +58,15 @@ class ResidualDenseBlock(nn.Module):
         columns = [conv.weight.split(widths[: i + 1], dim=1) for i, conv in enumerate(convs)]
         fusion = self.fusion.weight.split(widths, dim=1)
         biases = torch.cat([conv.bias for conv in convs if conv.bias is not None])
-        pending = F.conv2d(x, torch.cat([column[0] for column in columns]), biases, padding=1)
+        padded = convs[0]._conv_forward  # all have its border
+        pending = padded(x, torch.cat([column[0] for column in columns]), biases)
         fused = F.conv2d(x, fusion[0], self.fusion.bias)
         for j in range(1, len(convs) + 1):
             new = torch.relu(pending[:, :growth])
             fused = fused + F.conv2d(new, fusion[j])
             if j < len(convs):
                 weight = torch.cat([column[j] for column in columns[j:]])
-                pending = pending[:, growth:] + F.conv2d(new, weight, padding=1)
+                pending = pending[:, growth:] + padded(new, weight, None)
         return x + fused
 
 
@@ -84,9 +87,10 @@ class Rdn(nn.Module):
         icnr: start the convolutions before a shuffle without checkerboard (see ``icnr_``).
         memory_lean: compute the dense blocks without concatenation: equal up to rounding, a fraction of the
             memory in training, somewhat slower. The weights are the same.
+        padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
 
     Raises:
-        ValueError: a scale, size or upsampler that does not exist.
+        ValueError: a scale, size, upsampler or padding that does not exist.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
@@ -101,6 +105,7 @@ class Rdn(nn.Module):
         upsampler: Literal["shuffle", "shuffle_blur", "blur_transpose"] = "shuffle",
         icnr: bool = True,
         memory_lean: bool = False,
+        padding: Padding = "zeros",
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
@@ -117,7 +122,8 @@ class Rdn(nn.Module):
         self.fusion1 = nn.Conv2d(blocks * features, features, 1)
         self.fusion2 = nn.Conv2d(features, features, 3, padding=1)
         self.upsample = nn.Sequential(*_upsampling(scale, features, upsampler, icnr))
-        self.to_rgb = nn.Conv2d(features, 3, 3, padding=1)
+        self.to_rgb = ExactConv2d(features, 3, 3, padding=1)
+        pad_(self, padding)
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
@@ -137,7 +143,7 @@ def _upsampling(scale: int, features: int, kind: str, icnr: bool) -> list[nn.Mod
     for factor in doubling_stages(scale):
         if kind == "blur_transpose":
             # Kernel = factor + 2 * padding makes the output exactly factor times the input.
-            layers += [Blur(4), nn.ConvTranspose2d(features, features, factor + 2, stride=factor, padding=1)]
+            layers += [Blur(4), ConvTranspose2d(features, features, factor + 2, stride=factor, padding=1)]
             continue
         conv = nn.Conv2d(features, features * factor**2, 3, padding=1)
         if icnr:

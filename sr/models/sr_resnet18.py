@@ -5,6 +5,8 @@ from typing import ClassVar
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
+from sr.models.exact import ExactConvTranspose2d
+from sr.models.padding import ConvTranspose2d, Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
 
@@ -23,14 +25,15 @@ class SrResnet18(nn.Module):
         scale: 1, 2, 3, 4 or 8, done by the last transposed convolution alone (kernel 4, stride 2, padding 3
             at x2).
         relu_between: a ReLU between the two transposed convolutions (absent in #00, present from #05 on).
+        padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
 
     Raises:
-        ValueError: any other scale.
+        ValueError: any other scale or padding.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
-    def __init__(self, scale: int, relu_between: bool = True) -> None:
+    def __init__(self, scale: int, relu_between: bool = True, padding: Padding = "zeros") -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
         self.stem = nn.Sequential(
@@ -40,15 +43,16 @@ class SrResnet18(nn.Module):
             nn.MaxPool2d(3, stride=1, padding=1),
         )
         self.stages = nn.Sequential(*_stages())
-        # The first transposed convolution makes h + 2, the second (h + 1) * scale + kernel - 2 * padding.
-        # That is scale * h when kernel = 2 * padding - scale. With this padding the windows overlap by half.
-        padding = scale + (scale + 1) // 2
-        self.widen = nn.ConvTranspose2d(WIDTHS[-1], 64, 3)
+        # The first transposed convolution makes h + 2, the second (h + 1) * scale + kernel - 2 * cut.
+        # That is scale * h when kernel = 2 * cut - scale. With this padding the windows overlap by half.
+        cut = scale + (scale + 1) // 2
+        self.widen = ConvTranspose2d(WIDTHS[-1], 64, 3)
         self.relu = nn.ReLU(inplace=True) if relu_between else nn.Identity()
-        self.to_rgb = nn.ConvTranspose2d(64, 3, 2 * padding - scale, stride=scale, padding=padding)
+        self.to_rgb = ExactConvTranspose2d(64, 3, 2 * cut - scale, stride=scale, padding=cut)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        pad_(self, padding)
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
