@@ -1,5 +1,6 @@
 """Validation: whole pictures, the literature's protocol, beside bicubic; which result is the best, which alarming."""
 
+import copy
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -154,6 +155,14 @@ def lpips_of(network: Lpips, device: torch.device) -> Perceptual:
             return float(network.per_picture(one, two)[0])
 
     return distance
+
+
+def as_exported(network: nn.Module) -> nn.Module:
+    """A copy as the network's file would bring it back: usual layout, evaluation mode, whatever training needs.
+
+    So that a validation chooses the best by the digits that `sr evaluate` gives for the exported network.
+    """
+    return copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
 
 
 def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.autocast) -> Upscale:

@@ -317,3 +317,24 @@ def test_a_list_without_brackets_is_told(train):
         "trainer.monitor=psnr_y,ssim_y names several values; for a list write 'trainer.monitor=[psnr_y,ssim_y]', for a "
         "run with each add -m" in err
     )
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("ema", ["0.5", "null"])
+def test_a_validation_gives_the_digits_of_sr_evaluate(train, sr, tmp_path, pictures, ema):
+    more = [
+        "trainer.precision=bf16",
+        "model=espcn_plain",
+        "model.features=16",
+        "optimizer.lr=1e-2",
+        f"trainer.ema={ema}",
+    ]
+    code, out, err = train("run_dir=run", "data.val_pictures=6", *more)
+    assert code == 0, err
+    assert "bf16 autocast, channels_last" in out
+    assert sr("evaluate", tmp_path / "run" / "last.safetensors", "--set", pictures, "--csv", "t.csv")[0] == 0
+    with (tmp_path / "t.csv").open() as file:
+        (measured,) = csv.DictReader(file)
+    last = table(tmp_path / "run")[-1]
+    for name in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "sharpness"):
+        assert f"{float(last[f'val/{name}']):.6f}" == measured[name], name

@@ -20,6 +20,7 @@ from sr.training.validation import (
     Best,
     ColourAlarm,
     Perceptual,
+    as_exported,
     evaluate,
     means,
     monitored,
@@ -30,7 +31,7 @@ from sr.types import Picture, UserError
 
 
 class Validation(UpdateCallback):
-    """Measures the deliverable network every so many updates, beside bicubic.
+    """Measures the deliverable network every so many updates, beside bicubic, as `sr evaluate` measures its file.
 
     Args:
         every: updates between validations; the end of a run is validated too.
@@ -139,9 +140,7 @@ class Validation(UpdateCallback):
                 self._show(trainer, strips, module.updates)
 
     def _measure(self, trainer: lightning.Trainer, module: SuperResolution) -> dict[str, np.ndarray]:
-        pairs, network, compute = _pairs(trainer), module.deliverable, module.compute
-        training = network.training
-        network.eval()
+        pairs, compute = _pairs(trainer), module.compute
         strips: dict[str, np.ndarray] = {}
 
         def show(number: int, sr: np.ndarray) -> None:
@@ -149,9 +148,8 @@ class Validation(UpdateCallback):
                 name = f"{number:02d}_{Path(pairs[number].name).stem}"
                 strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
 
-        upscale = network_upscaler(network, compute.device, compute.autocast())
+        upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
         self.latest, _ = evaluate(upscale, pairs, module.scale, show, self._lpips)
-        network.train(training)
         return strips
 
     def _remember(self) -> None:
