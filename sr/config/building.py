@@ -1,7 +1,6 @@
 """From configuration to objects; a constructor's refusal becomes a message that names the setting."""
 
 import functools
-import inspect
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +10,8 @@ import torch
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from sr.config.checks import hints_of
 from sr.config.hinted import hinted
+from sr.config.named import arguments_of, called
 from sr.config.opponents import build_adversaries, needs_float32
 from sr.losses.lpips import Lpips
 from sr.losses.pretrained import found
@@ -49,19 +48,26 @@ def _made(name: str, node: Any) -> Any:
     if "_target_" not in node:
         return children
     function: Callable[..., Any] = get_object(node["_target_"])
-    parameters, hints = inspect.signature(function).parameters, hints_of(function)
+    parameters, hints = _arguments_of(name, function, node)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     arguments = {k: hinted(v, hints.get(k)) for k, v in children.items() if open_ended or k in parameters}
     if node.get("_partial_"):
         return functools.partial(function, **arguments)
     try:
-        return function(**arguments)
+        return called(function, arguments)
     except UserError as error:
         if name.startswith("loss."):  # a file of weights, which several losses may have
             raise UserError(f"{name}: {error}") from error
         raise
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
+
+
+def _arguments_of(name: str, function: Callable[..., Any], node: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    try:
+        return arguments_of(function, node)
+    except ValueError as error:
+        raise UserError(f"{name}.{error}") from error
 
 
 def build_device(config: Any) -> torch.device:

@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from hydra.errors import HydraException
 from hydra.utils import get_object
@@ -17,6 +17,7 @@ from pydantic_core import SchemaError
 
 from sr.config.folder import CONF
 from sr.config.hinted import hinted
+from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
 from sr.errors import UserError
@@ -180,14 +181,17 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
         why = "" if near else f": {' '.join(str(error).split())}"
         yield f"{name}._target_={target} cannot be imported{near or why}"
         return
-    parameters = inspect.signature(function).parameters
+    try:
+        parameters, hints = arguments_of(function, node)
+    except ValueError as error:
+        yield f"{name}.{error}"
+        return
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     given = [key for key in node if key not in _HYDRA_KEYS]
     for key in given:
         if key not in parameters and not open_ended and f"{name}.{key}" not in inputs:
-            yield f"{name}.{key} is not an argument of {target}{did_you_mean(key, parameters)}"
+            yield f"{name}.{key} is not an argument of {shown(function, node)}{did_you_mean(key, parameters)}"
     yield from _missing_arguments(node, name, parameters)
-    hints = hints_of(function)
     for key in given:
         if key in hints and not _holds_objects(node[key]):
             yield from _type_fault(f"{name}.{key}", node[key], hints[key])
@@ -219,15 +223,6 @@ def _missing_arguments(
             yield f"{name}.{key} is not set, and {node['_target_']} needs it"
 
 
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations of the arguments, empty where they cannot be read."""
-    subject = function.__init__ if inspect.isclass(function) else function
-    try:
-        return get_type_hints(subject)
-    except (NameError, TypeError):  # annotations of foreign code that only its type checker can read
-        return {}
-
-
 def _holds_objects(value: Any) -> bool:
     if isinstance(value, Mapping):
         return "_target_" in value or any(_holds_objects(child) for child in value.values())
@@ -235,7 +230,7 @@ def _holds_objects(value: Any) -> bool:
 
 
 def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
-    value, shown = hinted(value, hint), value
+    value, given = hinted(value, hint), value
     try:
         adapter = TypeAdapter(hint, config=_STRICT) if _takes_config(hint) else TypeAdapter(hint)
     except (PydanticUserError, SchemaError, TypeError):
@@ -246,7 +241,7 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
         found = error.errors()
         told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
         problems = {str(problem["msg"]).lower() for problem in told}
-        text = "null" if shown is None else shown
+        text = "null" if given is None else given
         yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}"
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ConfigDict, TypeAdapter
 
-from sr.config.checks import hints_of
+from sr.config.named import hints_of
 from sr.config.hinted import hinted
 from sr.losses.weights import Constant, Linear, Phases, RaiseWhileImproving, Sinusoidal, Steps, Weight
 
