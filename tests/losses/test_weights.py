@@ -5,8 +5,8 @@ import math
 import pytest
 from pydantic import ConfigDict, TypeAdapter
 
-from sr.config.named import hints_of
 from sr.config.hinted import hinted
+from sr.config.named import hints_of
 from sr.losses.weights import Constant, Linear, Phases, RaiseWhileImproving, Sinusoidal, Steps, Weight
 
 
