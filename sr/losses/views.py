@@ -63,12 +63,16 @@ class Views(Mapping[str, Tensor]):
         self._with_gradient = torch.is_grad_enabled()
 
     def __getitem__(self, name: str) -> Tensor:
-        """One view; ``KeyError`` where there is none."""
+        """One view.
+
+        Raises:
+            UserError: there is none of this name; the message lists those that there are.
+        """
         if name in self._given:
             return self._given[name]
         if name not in self._derived:
             if name not in self:
-                raise KeyError(name)
+                raise UserError(self._fault(name))
             function, _, inner = name.removesuffix(")").partition("(")
             with torch.set_grad_enabled(self._with_gradient):
                 picture = at_least_float32(self[inner])
@@ -113,13 +117,14 @@ class Views(Mapping[str, Tensor]):
         """
         for name in pair:
             if name not in self:
-                known = [*self._given, *(f"{function}({view})" for function in self._functions for view in self._given)]
-                near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-                hint = f"did you mean {near[0]}? " if near else ""
-                raise UserError(
-                    f"{setting}={','.join(pair)}: there is no view {name}; {hint}There are "
-                    f"{', '.join(self._given)}, and of each of them {', '.join(f'{f}(…)' for f in self._functions)}"
-                )
+                raise UserError(f"{setting}={','.join(pair)}: {self._fault(name)}")
+
+    def _fault(self, name: str) -> str:
+        known = [*self._given, *(f"{function}({view})" for function in self._functions for view in self._given)]
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        of_each = ", ".join(f"{function}(…)" for function in self._functions)
+        return f"there is no view {name}; {hint}There are {', '.join(self._given)}, and of each of them {of_each}"
 
 
 def _base(name: str) -> str:

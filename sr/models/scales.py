@@ -23,6 +23,11 @@ def check_scale(network: nn.Module, scale: int, valid: tuple[int, ...]) -> int:
     return scale
 
 
+def scale_of(network: nn.Module) -> int:
+    """A generator's attribute ``scale``, which `nn.Module` does not declare."""
+    return int(getattr(network, "scale"))  # noqa: B009
+
+
 def doubling_stages(scale: int) -> tuple[int, ...]:
     """Factors of the upsampling stages whose product is ``scale``: as many 2s as possible.
 

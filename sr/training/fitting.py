@@ -7,7 +7,6 @@ import lightning
 from lightning.pytorch.loggers import Logger
 
 from sr.data.module import CropData
-from sr.training.module import SuperResolution
 from sr.training.precision import Compute
 
 
@@ -47,7 +46,7 @@ def make_trainer(
     )
 
 
-def fit(trainer: lightning.Trainer, module: SuperResolution, data: CropData) -> None:
+def fit(trainer: lightning.Trainer, module: lightning.LightningModule, data: CropData) -> None:
     """Train until a callback stops the run."""
     with warnings.catch_warnings():
         # Lightning would like a number of epochs and its own data loaders; the clock and the store replace both.

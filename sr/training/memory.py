@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sr.models.outputs import picture_of
+from sr.models.scales import scale_of
 from sr.training.precision import Compute
 from sr.types import UserError
 
@@ -61,7 +62,7 @@ def check_batch_fits(
     """
     batch, channels, height, width = lr_shape
     free = _free_bytes(compute.device)
-    scale = int(getattr(network, "scale"))  # noqa: B009
+    scale = scale_of(network)
     probe = min(height, _PROBE), min(width, _PROBE)
     measured = [_measured(network, channels, probe, compute, step) for step in steps or (None,)]
     shared, per_pixel = max(measured, key=lambda found: found[0] + batch * found[1] * height * width)

@@ -16,11 +16,12 @@ from sr.console import plain_console
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.contract import Trainable
 from sr.training.fitting import make_trainer
 from sr.training.keeping.bundle import Bundle, read_bundle
 from sr.training.keeping.checkpoint import set_random_states
 from sr.training.keeping.state import load_trained_state
-from sr.training.module import SuperResolution
+from sr.training.steps import is_finite
 
 
 def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
@@ -49,7 +50,7 @@ def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
     )
     seen = _run(module, bundle, compute)
     _print(console, seen[-last:])
-    console.print(_verdict(seen, config.trainer.guard.threshold, module.is_finite()), highlight=False)
+    console.print(_verdict(seen, config.trainer.guard.threshold, is_finite(module)), highlight=False)
 
 
 def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights_finite: bool) -> str:
@@ -78,7 +79,7 @@ class _Recorder(UpdateCallback):
         module.means.clear()
         set_random_states(self.bundle.random)
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         self.seen.append((module.updates, module.means.take()))
 
 
@@ -92,7 +93,7 @@ class _Stored:
         return iter(self.batches)
 
 
-def _run(module: SuperResolution, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
+def _run(module: lightning.LightningModule, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
     recorder = _Recorder(bundle)
     trainer = make_trainer(compute, [recorder], [])
     with warnings.catch_warnings():

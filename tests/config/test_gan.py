@@ -16,6 +16,7 @@ from sr.config.overrides import config_groups
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.clock import Clock
+from sr.training.steps import is_finite
 from tests.conftest import REPOSITORY
 from tests.loops import fit
 from tests.stand_ins import ADDITIONS
@@ -75,7 +76,7 @@ def test_every_discriminator_trains_with_every_objective(discriminator, adversar
     before = [[p.detach().clone() for p in net.parameters()] for net in (module.network, module.discriminators)]
     fit(module, batches)
     assert module.updates == 3
-    assert module.is_finite()
+    assert is_finite(module)
     values = module.means.take()
     assert all(math.isfinite(value) for value in values.values()), values
     for old, net in zip(before, (module.network, module.discriminators), strict=True):

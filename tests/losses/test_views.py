@@ -80,7 +80,7 @@ def test_names():
         assert name in views
     for name in ("lr", "grad(lr)", "lr(sr)", "grad", "sr(grad)"):
         assert name not in views
-        with pytest.raises(KeyError):
+        with pytest.raises(UserError, match=r"^there is no view"):
             views[name]
 
 

@@ -12,6 +12,7 @@ from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
 from sr.training.schedules import Plateau
+from sr.training.steps import observe
 from tests.loops import fit
 from tests.opponents import judge, opponent
 from tests.training.test_step import batches, build, network
@@ -50,7 +51,7 @@ def test_networks_moments_averages_steppers_and_pools_go_back_and_the_rest_goes_
     module.clock.max_updates = 9
     fit(module, batches(5))
     for value in (1.0, 2.0, 1.5):
-        module.observe("psnr_y", value)
+        observe(module, "psnr_y", value)
     module.rate = 0.5
     now = leaves(copied(trained_state(module)))
     load_trained_state(module, moved_on(module, copied(good)))

@@ -1,24 +1,32 @@
 """The training step against plain PyTorch loops, bit for bit, and who gets gradient from whom."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
+from sr.augmentations.flips import Flips
 from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
-from sr.losses.gan import CrossEntropy, Wasserstein, bce
+from sr.draws import Draws
+from sr.losses.gan import CrossEntropy, RelativisticClipped, Wasserstein, bce
+from sr.losses.gradient_map import gradient_map
+from sr.losses.lr_consistency import downscaled
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
+from sr.losses.shift import shifted
 from sr.losses.weights import Phases
 from sr.models.bicubic import Bicubic
 from sr.models.espcn import Espcn
+from sr.training import views
+from sr.training.adversary import turns
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.policy import Stepper, UpdatePolicy
 from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.adversary.shows import Shows
-from sr.training.adversary.swap import RegionSwap
+from sr.training.adversary.swap import RegionSwap, cells_of, label_map, swapped
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
@@ -57,11 +65,20 @@ def sgd(parameters):
 
 
 def build(
-    net, updates, optimizer=adam, accumulate=1, clip=None, ema=None, adversaries=None, precision="32", weight=1.0
+    net,
+    updates,
+    optimizer=adam,
+    accumulate=1,
+    clip=None,
+    ema=None,
+    adversaries=None,
+    precision="32",
+    weight=1.0,
+    terms=None,
 ):
     return SuperResolution(
         network=net,
-        objective=Objective({"l1": Term(weight, L1())}),
+        objective=Objective(terms or {"l1": Term(weight, L1())}),
         optimizer=optimizer,
         schedule=Cosine(final=0.1, warmup=3),
         degradation=None,
@@ -207,6 +224,127 @@ def test_several_discriminator_steps_and_batches_equal_a_plain_loop():
     assert_same(rival.network, plain)
 
 
+class Two(NamedTuple):
+    sr: torch.Tensor
+    branch: torch.Tensor
+
+
+class Branched(nn.Module):
+    """A generator with a side output of the picture's size."""
+
+    scale = 2
+
+    def __init__(self):
+        super().__init__()
+        self.main, self.side = network(), nn.Conv2d(3, 12, 3, padding=1)
+
+    def forward(self, lr):
+        return Two(self.main(lr), nn.functional.pixel_shuffle(self.side(lr), 2))
+
+
+SPSR = {
+    "l1": Term(1.0, L1()),
+    "gradients": Term(0.5, L1(), "grad(sr),grad(hr)"),
+    "branch": Term(Phases([(0, 0.0), (2, 0.3)]), L1(), "branch,grad(hr)"),
+    "input": Term(2.0, L1(), "lr(sr),lr", shift=2),
+}
+
+
+@pytest.mark.parametrize("regenerate", [False, True])
+def test_views_side_outputs_and_unpaired_pictures_equal_a_plain_loop(regenerate):
+    # Losses on gradient maps, on a side output and on the input; one discriminator of pictures and one of gradient
+    # maps, both with real pictures that belong to no others, which move, shift and swap like any.
+    data = [b._replace(real=b.hr.flip(0, 2).roll(5, 3)) for b in batches(6)]
+    policy = {"policy": UpdatePolicy(regenerate=regenerate)}
+    rivals = {
+        "d": opponent(shows=Shows(2, shift=4, swap=RegionSwap(2, 4, 0.5, 1.0)), **policy),
+        "d_grad": opponent(shows=Shows(2, views="branch,grad(real)"), objective=RelativisticClipped(), **policy),
+    }
+    torch.manual_seed(4)
+    module = build(Branched(), 6, adversaries=rivals, terms=SPSR, ema=Ema(0.9))
+    torch.manual_seed(4)
+    net, plain = Branched(), {"d": judge(), "d_grad": judge()}
+    fit(module, data)
+
+    optimizer_g = adam(net.parameters())
+    optimizers = {name: opponents.sgd(p.parameters()) for name, p in plain.items()}
+    schedule, swap, clipped = Cosine(final=0.1, warmup=3), RegionSwap(2, 4, 0.5, 1.0), RelativisticClipped()
+    for update, batch in enumerate(data):
+        draws = Draws(0, batch.samples.numpy())
+        lr, hr, other = (x.float() / 255 for x in (batch.lr, batch.hr, batch.real))
+        sr, branch = net(lr)
+        edges, edges_wanted, small = gradient_map(sr), gradient_map(hr), downscaled(sr, 2, "bicubic")
+        loss = (sr - hr).abs().mean() + 0.5 * (edges - edges_wanted).abs().mean()
+        if update >= 2:
+            loss = loss + 0.3 * (branch - edges_wanted).abs().mean()
+        small, wanted = shifted(draws.within("loss").within("input"), 2, small, lr)
+        loss = loss + 2.0 * (small - wanted).abs().mean()
+        (window,) = shifted(draws.within("d").within("judged"), 4, sr)
+        loss = loss + 0.1 * (plain["d"](window) - 1).square().mean()
+        with torch.no_grad():
+            real = plain["d_grad"](gradient_map(other))
+        loss = loss + 0.1 * clipped.generator(plain["d_grad"](branch), real)
+        optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(update, update / 6)
+        optimizer_g.zero_grad()
+        loss.backward()
+        optimizer_g.step()
+        if regenerate:
+            sr, branch = net(lr)
+        step = draws.within("d").within("step 0")
+        real, fake = shifted(step, 4, other, sr.detach())
+        mask = swap.mask(step, 12, 12, CPU)
+        real, fake = swapped(mask, real, fake)
+        judged = plain["d"](real), plain["d"](fake)
+        share = label_map(mask, judged[0].shape[-2:], cells_of(plain["d"]))
+        losses = {"d": (judged[0] - (1 - share)).square().mean() + (judged[1] - share).square().mean()}
+        real, fake = plain["d_grad"](gradient_map(other)), plain["d_grad"](branch.detach())
+        losses["d_grad"] = sum(clipped.discriminator(real, fake))
+        for name, optimizer in optimizers.items():
+            optimizer.zero_grad()
+            losses[name].backward()
+            optimizer.step()
+    assert_same(module.network, net)
+    for name, rival in rivals.items():
+        assert_same(rival.network, plain[name])
+
+
+def test_views_are_derived_once_per_batch(monkeypatch):
+    made = []
+    monkeypatch.setattr(Bicubic, "forward", lambda self, lr, f=Bicubic.forward: (made.append("up"), f(self, lr))[1])
+    monkeypatch.setattr(views, "gradient_map", lambda picture: (made.append("grad"), gradient_map(picture))[1])
+    rivals = {
+        "d": opponent(judge(6), shows=Shows(2, condition="bicubic")),
+        "d_grad": opponent(judge(6), shows=Shows(2, condition="bicubic", gradients=True)),
+    }
+    fit(build(network(), 3, adversaries=rivals, terms={"g": Term(1.0, L1(), "grad(sr),grad(hr)")}), batches(3))
+    # Gradient maps of SR, HR and (here the same under another name) of what is real; the enlarged LR, and another one
+    # that the network adds to what it makes.
+    assert sorted(made) == ["grad"] * 9 + ["up"] * 6
+
+
+def test_unpaired_pictures_and_a_condition_are_refused():
+    rival = opponent(judge(6), shows=Shows(2, condition="bicubic"))
+    data = [b._replace(real=b.hr) for b in batches(1)]
+    message = (
+        r"adversary\.d\.shows\.condition=bicubic shows the enlarged LR .* unpaired real pictures have none; set it"
+    )
+    with pytest.raises(UserError, match=message):
+        fit(build(network(), 1, adversaries={"d": rival}), data)
+
+
+def test_unpaired_pictures_are_augmented_apart_from_the_others():
+    module = build(network(), 1)
+    module.augmentation = Sequence({"flips": Flips("rotations")})
+    batch = batches(1, size=64)[0]
+    lr, hr, real = module.pair(batch._replace(real=batch.hr))
+    assert not torch.equal(hr, real)
+    assert_close(hr.sum(dim=(2, 3)), real.sum(dim=(2, 3)))  # turned, and nothing else
+    alone = module.pair(batch)
+    assert torch.equal(alone.lr, lr)  # the pair does not move when others come along
+    assert torch.equal(alone.hr, hr)
+    assert alone.real is alone.hr
+
+
 @pytest.mark.parametrize("kind", ["plain", "shift", "noise"])
 def test_accumulating_equals_one_large_batch_against_an_adversary(kind):
     def rival():
@@ -331,12 +469,11 @@ def test_fakes_may_be_made_anew():
     assert not torch.equal(seen[False], seen[False, "after"])
 
 
-def test_the_discriminator_skips_epochs():
+def test_the_discriminator_skips_epochs(monkeypatch):
     rival = opponent(policy=UpdatePolicy(every_epochs=3, epoch=2))
     module = build(network(), 12, adversaries={"d": rival})
     at = []
-    update = module._update
-    module._update = lambda who, *a: (who == "d" and at.append(module.updates), update(who, *a))
+    monkeypatch.setattr(turns, "update", lambda *a, made=turns.update: (at.append(module.updates), made(*a)))
     fit(module, batches(12))
     assert at == [0, 1, 6, 7]
     assert rival.learned == 4

@@ -1,10 +1,10 @@
 """The base of callbacks that follow the updates clock instead of Lightning's batches."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 
-from sr.training.module import SuperResolution
+from sr.training.contract import Trainable
 
 
 class UpdateCallback(lightning.Callback):
@@ -26,11 +26,10 @@ class UpdateCallback(lightning.Callback):
         if module.at_update and (self.after_rollback or not module.rolled_back):
             self.after_update(trainer, module)
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """What the callback does after ``module.updates`` updates."""
 
 
-def training_module(pl_module: lightning.LightningModule) -> SuperResolution:
-    """The module under its own type, which Lightning's hooks do not know."""
-    assert isinstance(pl_module, SuperResolution)
-    return pl_module
+def training_module(pl_module: lightning.LightningModule) -> Trainable:
+    """The module as what callbacks need, which Lightning's hooks do not know."""
+    return cast(Trainable, pl_module)

@@ -9,11 +9,12 @@ import lightning
 
 from sr.training.adversary.agreement import gan_term
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.contract import Trainable
 from sr.training.keeping.bundle import Bundle, write_bundle
 from sr.training.keeping.checkpoint import random_states
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
-from sr.training.module import SuperResolution
+from sr.training.steps import is_finite
 from sr.types import UserError
 
 KEPT_BUNDLES = 3
@@ -90,7 +91,7 @@ class Guard(UpdateCallback):
         """The state at the start is the first good one."""
         self._keep(training_module(pl_module))
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Look when it is due."""
         if any(module.updates % every == 0 for every in self.every) or module.clock.reached() is not None:
             self._look(trainer, module)
@@ -101,7 +102,7 @@ class Guard(UpdateCallback):
         if module.updates != self._good["clock"]["updates"]:
             self._look(trainer, module)
 
-    def _look(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def _look(self, trainer: lightning.Trainer, module: Trainable) -> None:
         trouble = self._trouble(module)
         if (
             trainer.world_size > 1
@@ -123,12 +124,12 @@ class Guard(UpdateCallback):
             f"({self.in_a_row} of {self.limit} in a row){bundle}"
         )
 
-    def _trouble(self, module: SuperResolution) -> Trouble | None:
+    def _trouble(self, module: Trainable) -> Trouble | None:
         alert = module.alarm.read()
         if alert.bad is not None and alert.who is not None:
             of = "" if alert.who == "g" else f" of adversary.{alert.who}"
             return Trouble(f"a loss or a gradient{of} is infinite or not a number", alert.bad, _lower(alert.who))
-        if not module.is_finite():
+        if not is_finite(module):
             return Trouble("a weight is infinite or not a number", module.updates, _lower("g"))
         mean = module.means.peek("train/g/total")
         if mean is None or mean <= self.threshold:
@@ -144,12 +145,12 @@ class Guard(UpdateCallback):
             f"lower {weight}, optimizer.lr, or raise trainer.guard.threshold",
         )
 
-    def _keep(self, module: SuperResolution) -> None:
+    def _keep(self, module: Trainable) -> None:
         self._good = copied(trained_state(module))
         self._good_random, self._since = random_states(), module.batches
         module.alarm.clear()
 
-    def _go_back(self, module: SuperResolution) -> None:
+    def _go_back(self, module: Trainable) -> None:
         self.recoveries += 1
         self.in_a_row += 1
         load_trained_state(module, moved_on(module, copied(self._good)))
@@ -159,7 +160,7 @@ class Guard(UpdateCallback):
         module.alarm.clear()
         module.rolled_back = True
 
-    def _write(self, trainer: lightning.Trainer, module: SuperResolution, trouble: Trouble) -> str:
+    def _write(self, trainer: lightning.Trainer, module: Trainable, trouble: Trouble) -> str:
         """The bundle, and what to say of it."""
         kept = list(self.folder.bugs.glob("*.bug"))
         if not trainer.is_global_zero or len(kept) >= KEPT_BUNDLES:
@@ -199,7 +200,7 @@ def _lower(who: str) -> str:
     return f"lower {of}optimizer.lr, set {of or 'trainer.'}clip=1.0"
 
 
-def _largest_term(module: SuperResolution) -> str:
+def _largest_term(module: Trainable) -> str:
     """The term that makes most of the generator's loss, by its name in the log."""
     terms = [*module.objective.terms, *(gan_term(name) for name in module.adversaries)]
     found = dict[str, float]()

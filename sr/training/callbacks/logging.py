@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.contract import Trainable
 from sr.training.keeping.loggers import publish
-from sr.training.module import SuperResolution
 from sr.training.processes import average_over_processes
+from sr.training.steps import learning_rates
 from sr.types import UserError
 
 
@@ -65,7 +66,7 @@ class TrainingLog(UpdateCallback):
         module.stopwatch.start()
         self._start = self._last = self._marks(trainer, module)
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Write a row when it is due."""
         if module.updates % self.every == 0:
             self.write(trainer, module)
@@ -76,7 +77,7 @@ class TrainingLog(UpdateCallback):
         if module.updates != self._last.updates:
             self.write(trainer, module)
 
-    def write(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def write(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Publish one row; nothing where nothing was trained since the last."""
         values = module.means.take(average_over_processes)
         if not values:
@@ -84,7 +85,7 @@ class TrainingLog(UpdateCallback):
         now = self._marks(trainer, module)
         self.speed = now.speed_since(self._last)
         self._last = now
-        self.latest = values | module.learning_rates
+        self.latest = values | learning_rates(module)
         rates = {
             "train/updates_per_second": self.speed.updates_per_second,
             "train/pictures_per_second": self.speed.pictures_per_second,
@@ -92,11 +93,11 @@ class TrainingLog(UpdateCallback):
         }
         publish(trainer, self.latest | rates, module.updates)
 
-    def overall(self, trainer: lightning.Trainer, module: SuperResolution) -> Speed:
+    def overall(self, trainer: lightning.Trainer, module: Trainable) -> Speed:
         """Rates since this sitting began."""
         return self._marks(trainer, module).speed_since(self._start)
 
     @staticmethod
-    def _marks(trainer: lightning.Trainer, module: SuperResolution) -> _Marks:
+    def _marks(trainer: lightning.Trainer, module: Trainable) -> _Marks:
         waited = trainer.datamodule.stream.waited  # type: ignore[attr-defined]
         return _Marks(module.updates, module.samples, module.stopwatch.seconds, waited)

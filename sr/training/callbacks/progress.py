@@ -11,7 +11,7 @@ from sr.console import plain_bar, text_column
 from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.validation import Validation
-from sr.training.module import SuperResolution
+from sr.training.contract import Trainable
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -48,7 +48,7 @@ class ProgressBar(UpdateCallback):
             self._bar.add_task("starting", total=1.0)
             self._bar.start()
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Refresh after a logged row or a validation; between them there is nothing new to show."""
         if not trainer.is_global_zero:
             return
@@ -83,7 +83,7 @@ class ProgressBar(UpdateCallback):
             self._bar.stop()
             self._bar = None
 
-    def _text(self, module: SuperResolution) -> str:
+    def _text(self, module: Trainable) -> str:
         clock, speed = module.clock, self.training_log.speed
         losses = " ".join(
             f"{name.removeprefix('train/')} {value:.4g}"

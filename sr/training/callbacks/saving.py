@@ -9,11 +9,12 @@ from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
+from sr.training.contract import Trainable
 from sr.training.keeping.checkpoint import random_states, set_random_states, write_checkpoint
 from sr.training.keeping.loggers import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import load_trained_state, trained_state
-from sr.training.module import SuperResolution
+from sr.training.steps import is_finite
 from sr.training.watch import QUIET
 from sr.types import UserError
 
@@ -71,7 +72,7 @@ class Saving(UpdateCallback):
         self._saved_at = module.updates
         self._resume = None  # the state is large
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Save when it is due; never inside an accumulation, whose gradients a checkpoint does not hold."""
         validated = self.validation.validated_at == module.updates
         overdue = monotonic() - self._saved_time >= LONGEST_SECONDS
@@ -84,7 +85,7 @@ class Saving(UpdateCallback):
         self._saved_at = -1 if self.validation.validated_at == module.updates else self._saved_at
         self.save(trainer, module)
 
-    def save(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def save(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Write the checkpoint and the networks; at most once per number of updates.
 
         Raises:
@@ -94,7 +95,7 @@ class Saving(UpdateCallback):
             return
         with module.stopwatch.paused():
             # Between two looks of the guard, when this is overdue: what it is about to undo is not kept.
-            if not module.is_finite() or module.alarm.read() != QUIET:
+            if not is_finite(module) or module.alarm.read() != QUIET:
                 return
             extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
             validated = self.validation.validated_at == module.updates

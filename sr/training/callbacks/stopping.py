@@ -9,7 +9,7 @@ import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.validation import Validation
-from sr.training.module import SuperResolution
+from sr.training.contract import Trainable
 from sr.types import UserError
 
 
@@ -42,11 +42,11 @@ class Stopping(UpdateCallback):
             signal.signal(number, handler)
         self._previous = {}
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Stop after an update; inside an accumulation the run could not be saved."""
         self._stop_if_due(trainer, module)
 
-    def _stop_if_due(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def _stop_if_due(self, trainer: lightning.Trainer, module: Trainable) -> None:
         reason: str | None = "interrupted" if self._signalled else module.clock.reached()
         # A signal may reach one process before the others; whoever went on alone would wait for them for ever.
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(reason is not None, all=False):
@@ -93,7 +93,7 @@ class EarlyStop(UpdateCallback):
                 "early_stop watches the validation, and there is none: set data.val, or leave early_stop out"
             )
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Compare the newest validation with the best."""
         validation = next(c for c in trainer.callbacks if isinstance(c, Validation))  # type: ignore[attr-defined]
         since_best = validation.validated_at - validation.best_updates

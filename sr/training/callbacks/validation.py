@@ -11,11 +11,13 @@ import numpy as np
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
 from sr.models.files import save_network
+from sr.models.scales import scale_of
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.contract import Trainable
 from sr.training.keeping.loggers import PictureLogger, publish
 from sr.training.keeping.run_folder import RunFolder
-from sr.training.module import SuperResolution
 from sr.training.panels import strip
+from sr.training.steps import observe
 from sr.training.validation import (
     Best,
     ColourAlarm,
@@ -93,7 +95,7 @@ class Validation(UpdateCallback):
         pairs = _pairs(trainer)
         if not pairs or not trainer.is_global_zero:
             return
-        scale, compute = module.scale, module.compute
+        scale, compute = scale_of(module.deliverable), module.compute
         kept: list[np.ndarray] = []
         self.baseline, _ = evaluate(
             network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact()),
@@ -106,7 +108,7 @@ class Validation(UpdateCallback):
         if self.alarm is not None:
             self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in pairs)["colour_error"]
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Validate when it is due."""
         if module.updates % self.every == 0:
             self.validate(trainer, module)
@@ -117,7 +119,7 @@ class Validation(UpdateCallback):
         if module.exit_reason != "interrupted":
             self.validate(trainer, module)
 
-    def validate(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def validate(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Measure, log, and remember the best; at most once per number of updates.
 
         Raises:
@@ -131,7 +133,7 @@ class Validation(UpdateCallback):
                 self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
             self._remember()
-            module.observe(self.monitor, self.latest[self.monitor])
+            observe(module, self.monitor, self.latest[self.monitor])
             if trainer.is_global_zero:
                 if self.alarm is not None:
                     error, progress = self.latest["colour_error"], module.clock.progress
@@ -139,7 +141,7 @@ class Validation(UpdateCallback):
                 self._publish(trainer, module.updates)
                 self._show(trainer, strips, module.updates)
 
-    def _measure(self, trainer: lightning.Trainer, module: SuperResolution) -> dict[str, np.ndarray]:
+    def _measure(self, trainer: lightning.Trainer, module: Trainable) -> dict[str, np.ndarray]:
         pairs, compute = _pairs(trainer), module.compute
         strips: dict[str, np.ndarray] = {}
 
@@ -149,7 +151,7 @@ class Validation(UpdateCallback):
                 strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
 
         upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
-        self.latest, _ = evaluate(upscale, pairs, module.scale, show, self._lpips)
+        self.latest, _ = evaluate(upscale, pairs, scale_of(module.deliverable), show, self._lpips)
         return strips
 
     def _remember(self) -> None:
@@ -216,7 +218,7 @@ class BestNetworks(UpdateCallback):
     def __init__(self, validation: Validation, model: Any) -> None:
         self.validation, self.model = validation, model
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Save after a validation that was the best."""
         self._save(trainer, module)
 
@@ -224,7 +226,7 @@ class BestNetworks(UpdateCallback):
         """Save after the last validation."""
         self._save(trainer, training_module(pl_module))
 
-    def _save(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def _save(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Write what the newest validation found to be the best.
 
         Raises:

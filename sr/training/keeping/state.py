@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from sr.training.module import SuperResolution
+from sr.training.contract import Trainable
 from sr.training.processes import in_company
+from sr.training.steps import plain_optimizers
 from sr.types import UserError
 
 
-def trained_state(module: SuperResolution) -> dict[str, Any]:
+def trained_state(module: Trainable) -> dict[str, Any]:
     """What `load_trained_state` takes; tensors are the module's own, not copies."""
     return {
         "clock": module.clock.state_dict(),
@@ -20,7 +21,7 @@ def trained_state(module: SuperResolution) -> dict[str, Any]:
         "rate": module.rate,
         "network": module.network.state_dict(),
         "ema": None if module.ema is None else module.ema.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in module.plain_optimizers],
+        "optimizers": [optimizer.state_dict() for optimizer in plain_optimizers(module)],
         "schedule": module.schedule.state_dict(),
         "objective": module.objective.weight_states(),
         "means": module.means.state_dict(),
@@ -28,7 +29,7 @@ def trained_state(module: SuperResolution) -> dict[str, Any]:
     }
 
 
-def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
+def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     """Take back what `trained_state` gave; call it once optimisers exist.
 
     Raises:
@@ -56,7 +57,7 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
         module.ema.start(module.network)
         if state["ema"] is not None:
             module.ema.load_state_dict(state["ema"])
-    for optimizer, saved in zip(module.plain_optimizers, state["optimizers"], strict=True):
+    for optimizer, saved in zip(plain_optimizers(module), state["optimizers"], strict=True):
         _load_optimizer(optimizer, saved)
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
         module.schedule.load_state_dict(state["schedule"])
@@ -66,7 +67,7 @@ def load_trained_state(module: SuperResolution, state: dict[str, Any]) -> None:
         module.means.load_state_dict(state["means"], module.compute.device)
 
 
-def moved_on(module: SuperResolution, state: dict[str, Any]) -> dict[str, Any]:
+def moved_on(module: Trainable, state: dict[str, Any]) -> dict[str, Any]:
     """An earlier state with what does not go back: time, the place in the data, and what validations have told.
 
     Args:

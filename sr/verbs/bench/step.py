@@ -22,8 +22,8 @@ from sr.models.outputs import picture_of
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.clock import Clock
+from sr.training.contract import Trainable
 from sr.training.fitting import fit, make_trainer
-from sr.training.module import SuperResolution
 from sr.training.optimisers import make_optimizer
 from sr.training.precision import Compute
 from sr.verbs.bench.shared import machine, prepared, wait
@@ -192,7 +192,7 @@ class Turns(UpdateCallback):
         self._turn = -1
         self._started = 0.0
 
-    def after_update(self, trainer: lightning.Trainer, module: SuperResolution) -> None:
+    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """At the end of a turn of the toolkit, time one of the bare loop."""
         if module.updates % self.updates != 0:
             return

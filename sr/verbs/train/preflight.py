@@ -8,7 +8,7 @@ import torch
 
 from sr.data.module import CropData
 from sr.draws import Draws
-from sr.training.module import SuperResolution
+from sr.training.contract import Trainable
 from sr.training.schedules import Plateau
 from sr.training.validation import PERCEPTUAL
 from sr.types import UserError
@@ -52,7 +52,7 @@ def check_devices(trainer: Any, sweep: bool) -> None:
         raise UserError(f"trainer.devices={devices}, and this machine has {there} GPU(s); take {there} at most")
 
 
-def check_plateau(monitor: str, module: SuperResolution) -> None:
+def check_plateau(monitor: str, module: Trainable) -> None:
     """A plateau must look for what is better in the monitored metric.
 
     Raises:

@@ -1,0 +1,85 @@
+"""A generator with a side output, from training to the picture: everything but losses takes its first field."""
+
+from typing import NamedTuple
+
+import pytest
+from torch import Tensor
+
+import sr.models.espcn
+from sr.image.io import read_picture
+from sr.models.files import load_network
+from tests.verbs.train.test_resume import assert_same_run
+
+
+class Made(NamedTuple):
+    sr: Tensor
+    branch: Tensor
+
+
+class Branched(sr.models.espcn.Espcn):
+    """ESPCN that says beside its picture what the picture's gradient map should be."""
+
+    def forward(self, lr):
+        picture = super().forward(lr)
+        return Made(picture, (1 - picture) / 2)
+
+
+LOSSES = ["loss=[l1,l2,charbonnier]", "loss.terms.l2.views='branch,grad(hr)'"]
+LOSSES += ["loss.terms.charbonnier.views='grad(sr),grad(hr)'"]
+
+
+@pytest.fixture
+def branched(monkeypatch):
+    """Overrides that train it. It poses as one of ours, since files of networks name no others."""
+    Branched.__module__ = "sr.models.espcn"
+    monkeypatch.setattr(sr.models.espcn, "Branched", Branched, raising=False)
+    return ["model._target_=sr.models.espcn.Branched", "model.features=8", *LOSSES]
+
+
+GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.shows.views='branch,grad(real)'"]
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_it_trains_validates_resumes_and_upscales(train, sr, branched, tmp_path, pictures, precision):
+    settings = [*branched, *GAN, "schedule=constant", f"trainer.precision={precision}"]
+    assert train(*settings, "run_dir=whole")[0] == 0
+    assert train(*settings, "trainer.max_updates=2", "run_dir=parts")[0] == 0
+    code, _, err = train("resume=parts", "trainer.max_updates=4", defaults=False)
+    assert code == 0, err
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
+    columns = (tmp_path / "whole" / "metrics.csv").read_text().splitlines()[0]
+    for column in ("train/g/l2", "train/g/charbonnier", "val/psnr_y", "train/d/total"):
+        assert column in columns
+    file = tmp_path / "whole" / "last.safetensors"
+    assert isinstance(load_network(file)[0], Branched)
+    small = pictures / "picture_0.png"
+    code, _, err = sr("upscale", small, "-o", tmp_path / "large.png", "--model", file)
+    assert code == 0, err
+    height, width, _ = read_picture(small).pixels.shape
+    assert read_picture(tmp_path / "large.png").pixels.shape == (2 * height, 2 * width, 3)
+    assert sr("evaluate", file, "--set", pictures)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "loss.terms.l1.views='branch,hr'",
+            "loss.terms.l1.views=branch,hr: there is no view branch; There are sr, lr, hr, real, and of each of them "
+            "grad(…), lr(…), bicubic(…), bicubic_aligned(…)",
+        ),
+        ("loss.terms.l1.views='sr,hd'", "loss.terms.l1.views=sr,hd: there is no view hd; did you mean hr?"),
+        ("loss.terms.l1.views='sr'", "loss.terms.l1: views=sr must name two views"),
+        ("loss.terms.l1.views='sr,lr'", "views=sr,lr compares pictures of different shapes"),
+        (
+            "adversary.d.shows.views='gard(sr),real'",
+            "adversary.d.shows.views=gard(sr),real: there is no view gard(sr); did you mean grad(sr)?",
+        ),
+    ],
+)
+def test_views_that_there_are_not_are_refused_before_training(train, tmp_path, override, message):
+    code, out, err = train("adversary=lsgan", "discriminator=conv", "run_dir=run", override)
+    assert code == 2
+    assert message in err
+    assert "going on" not in out
+    assert not (tmp_path / "run" / "metrics.csv").exists()
