@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.checks import checked
 from sr.config.folder import CONF
-from sr.config.overrides import override_faults
+from sr.config.overrides import joint_start, override_faults
 from sr.config.schema import register_schema
 from sr.errors import UserError
 
@@ -22,6 +22,7 @@ def composed(overrides: Sequence[str]) -> Any:
     Raises:
         UserError: one line per fault in the overrides.
     """
+    overrides = joint_start(overrides)
     faults = override_faults(CONF, overrides)
     if faults:
         raise UserError("\n".join(faults))

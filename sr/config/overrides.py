@@ -18,7 +18,15 @@ from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_ov
 from sr.config.resumable import folder_fault
 from sr.config.schema import register_schema, setting_names
 
-OPEN_KEYS = ("loss.terms.", "adversary.", "degradation.stages.", "augmentation.steps.", "callbacks.", "logger.")
+OPEN_KEYS = (
+    "loss.terms.",
+    "adversary.",
+    "degradation.stages.",
+    "augmentation.steps.",
+    "callbacks.",
+    "logger.",
+    "init_from.",
+)
 """Dictionaries whose entries the user names."""
 
 
@@ -47,6 +55,7 @@ def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
     keys, own = set(_keys(config)), run_keys(parsed)
     values = [o for o in parsed if group_of(o) not in groups and not is_hydra(o)]
     faults = [fault for override in values for fault in _key_faults(override, keys, own, folder)]
+    faults += _start_faults(parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults
     whole = _compose(folder, [first_of(o) for o in parsed if not is_hydra(o)])
@@ -98,6 +107,31 @@ def _resume_faults(parsed: Sequence[Override]) -> Iterator[str]:
         fault = folder_fault(place)
         if fault is not None:
             yield fault
+
+
+def _start_faults(parsed: Sequence[Override]) -> Iterator[str]:
+    """A run that goes on has its own weights."""
+    given = [o for o in parsed if str(o.key_or_group).split(".")[0] == "init_from"]
+    places = _resumed(parsed)
+    if given and places:
+        yield (
+            f"resume={places[0]} goes on with that run's own weights, and {given[0].input_line} starts a new run from "
+            "others; leave one of the two out"
+        )
+
+
+def joint_start(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with ``init_from=RUN`` written ``init_from.g=RUN`` where ``init_from.NAME=`` stands beside it.
+
+    Hydra would let the later of them replace the other.
+
+    Args:
+        arguments: overrides of the command line.
+    """
+    if not any(argument.lstrip("+").startswith("init_from.") for argument in arguments):
+        return list(arguments)
+    short = "init_from="
+    return [f"init_from.g={a.removeprefix(short)}" if a.startswith(short) else a for a in arguments]
 
 
 def _used_files(folder: Path, chosen: Sequence[Override]) -> list[Path]:

@@ -1,9 +1,13 @@
 """What is wrong with the place that ``resume=`` names."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sr.config.nearest import did_you_mean
 from sr.training.keeping.run_folder import RunFolder
+
+_WITH_PADDING = ("sr.models.espcn.Espcn", "sr.models.rdn.Rdn", "sr.models.sr_resnet18.SrResnet18")
 
 
 def folder_fault(place: str) -> str | None:
@@ -20,3 +24,18 @@ def _runs_near(path: Path) -> str:
     root = path.parent if path.parent.is_dir() else Path("outputs")
     runs = [str(p.parent.parent) for p in root.glob("*/checkpoints/last.ckpt")]
     return did_you_mean(str(path), runs)
+
+
+def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration with the settings that came after it was written, at the values that change nothing.
+
+    So that ``resume=auto`` finds runs of earlier versions.
+
+    Args:
+        config: plain values, resolved.
+    """
+    model, start = dict(config["model"]), config.get("init_from")
+    if model.get("_target_") in _WITH_PADDING:
+        model.setdefault("padding", "zeros")
+    places = dict(start) if isinstance(start, Mapping) else {"g": start}
+    return {**config, "model": model, "init_from": {"g": None, "d": None, "partial": False, **places}}

@@ -59,6 +59,7 @@ class TrainConfig:
     logger: dict[str, Any] = field(default_factory=dict)
     seed: int = MISSING
     scale: int = MISSING
+    init_from: Any = MISSING  # null, a place, or places by network: sr/config/starting.py
     run_dir: str | None = MISSING
     resume: str | None = MISSING
 

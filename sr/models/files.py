@@ -90,6 +90,15 @@ def load_network(path: Path | str) -> tuple[nn.Module, NetworkInfo]:
     return network.eval(), NetworkInfo(path=path, config=config, scale=int(config["scale"]), extra=extra)
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The weights alone, of whatever network they are: nothing that the file names is built or imported.
+
+    Raises:
+        UserError: the file is absent, damaged, or no safetensors file.
+    """
+    return _read(path)[1]
+
+
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file."""
     if not path.is_file():
@@ -139,7 +148,21 @@ def _build(path: Path, config: Mapping[str, Any]) -> nn.Module:
 
 def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy the weights after checking that each one has its place."""
-    expected = network.state_dict()
+    faults = differences(network.state_dict(), tensors)
+    if faults:
+        raise UserError(
+            f"{path} holds the weights of another network than {type(network).__name__}: {'; '.join(faults)}."
+        )
+    network.load_state_dict(tensors)
+
+
+def differences(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    """What keeps ``tensors`` from being a network's state: a text per kind with the first few names; empty where none.
+
+    Args:
+        expected: the network's own state.
+        tensors: given ones.
+    """
     missing = [name for name in expected if name not in tensors]
     unexpected = [name for name in tensors if name not in expected]
     misshaped = [
@@ -147,16 +170,8 @@ def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None
         for name, value in expected.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
-    faults = [
-        f"{len(names)} {kind} ({_few(names)})"
-        for kind, names in (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-        if names
-    ]
-    if faults:
-        raise UserError(
-            f"{path} holds the weights of another network than {type(network).__name__}: {'; '.join(faults)}."
-        )
-    network.load_state_dict(tensors)
+    kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
+    return [f"{len(names)} {kind} ({_few(names)})" for kind, names in kinds if names]
 
 
 def _few(names: Iterable[str]) -> str:

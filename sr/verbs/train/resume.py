@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sr.config.resumable import folder_fault
+from sr.config.resumable import folder_fault, with_later_settings
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
@@ -136,5 +136,6 @@ def _configuration(folder: RunFolder) -> dict[str, Any]:
 
 def _comparable(config: Any) -> dict[str, Any]:
     """What makes two runs the same: everything but where they lie and when they end."""
+    config = with_later_settings(config)
     trainer = {key: value for key, value in config["trainer"].items() if key not in _LIMITS}
     return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}

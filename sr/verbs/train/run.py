@@ -13,6 +13,7 @@ from rich.console import Console
 from sr.config.building import build, build_clock, build_lpips, build_module, seed_everything
 from sr.config.checks import checked
 from sr.config.opponents import doubts
+from sr.config.starting import GENERATOR, start_from, start_of
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.guard import Guard
@@ -96,6 +97,9 @@ class Run:
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.clock)
+        self.start = start_of(OmegaConf.to_container(config, resolve=True)["init_from"])
+        if resumed is None:
+            start_from(self.module, self.start, self.say)
         self.compute = self.module.compute
         self.data = build("data", config.data)
         trainer, plain = config.trainer, OmegaConf.to_container(config, resolve=False)
@@ -162,7 +166,7 @@ class Run:
             self.say(
                 f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
             )
-        from_scratch = self.resumed is None and self.config.model.get("weights") is None
+        from_scratch = self.resumed is None and GENERATOR not in self.start.places
         for doubt in doubts(self.module.adversaries, self.config.trainer, from_scratch):
             self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")

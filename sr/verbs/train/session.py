@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.config.folder import CONF
-from sr.config.overrides import override_faults, with_run_settings
+from sr.config.overrides import joint_start, override_faults, with_run_settings
 from sr.config.parsed import sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
@@ -80,7 +80,7 @@ def main() -> int:
     """Run `train.py`; the result is the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
-    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
+    arguments = joint_start(sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun")))
     only_shows = any(argument in ("-h", "--help", "--hydra-help", "--version", "--info") for argument in arguments)
     if not only_shows:
         arguments = _completed(arguments)

@@ -1,0 +1,151 @@
+"""``init_from=``: the weights that a new run starts from, of another run or of a file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from sr.config.nearest import did_you_mean, nearest
+from sr.errors import UserError
+from sr.models.files import differences, read_tensors
+from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.run_folder import RunFolder
+from sr.training.module import SuperResolution
+
+GENERATOR, PARTIAL = "g", "partial"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What ``init_from`` asks for.
+
+    Attributes:
+        places: a run's folder or a file by network: ``g``, or the name of an adversary.
+        partial: keep the tensors that fit where others do not.
+    """
+
+    places: Mapping[str, str]
+    partial: bool
+
+
+def start_of(value: Any) -> Start:
+    """Read the setting: null, a place for the generator, or a mapping by network.
+
+    Args:
+        value: plain, as configured.
+
+    Raises:
+        UserError: it is something else.
+    """
+    named = dict(value) if isinstance(value, Mapping) else {GENERATOR: value}
+    partial = named.pop(PARTIAL, False)
+    if not isinstance(partial, bool):
+        raise UserError(f"init_from.{PARTIAL}={partial} must be true or false")
+    for name, place in named.items():
+        if place is not None and (not isinstance(place, str | int | float) or str(place).strip() == ""):
+            raise UserError(f"{_setting(name)}={place} names no place; give a run's folder, a .safetensors or a .ckpt")
+    return Start({name: str(place) for name, place in named.items() if place is not None}, partial)
+
+
+def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]) -> None:
+    """Copy weights into a new run's networks; everything else stays as it is at update 0.
+
+    The generator's average starts from them too.
+
+    Args:
+        module: just built.
+        start: from where.
+        say: told what was taken, and what starts anew.
+
+    Raises:
+        UserError: there is no such place or network, or tensors do not fit and ``partial`` is not set.
+    """
+    for name, place in start.places.items():
+        network = module.network if name == GENERATOR else _opponent(module, name, place)
+        path, tensors = _weights(name, Path(place).expanduser())
+        anew = _fill(network, tensors, name, path, start.partial)
+        say(f"{_setting(name)}: {type(network).__name__} starts from {path}{anew}")
+    if module.ema is not None and GENERATOR in start.places:
+        module.ema.start(module.network)
+
+
+def _setting(name: str) -> str:
+    return "init_from" if name == GENERATOR else f"init_from.{name}"
+
+
+def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
+    if name not in module.adversaries:
+        known = [GENERATOR, *module.adversaries]
+        raise UserError(f"init_from.{name}={place}, but this run has no adversary {name}{did_you_mean(name, known)}")
+    return module.adversaries[name].network
+
+
+def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
+    """The file that holds the network's weights, and these."""
+    if path.is_dir():
+        path = _in_run(name, path)
+    if not path.is_file():
+        raise UserError(f"{_setting(name)}={path}: there is no such file or folder{_neighbours(path)}")
+    if path.suffix == ".safetensors":
+        return path, read_tensors(path)
+    if path.suffix == ".ckpt":
+        return path, _in_checkpoint(name, path)
+    raise UserError(f"{_setting(name)}={path} is neither a run's folder nor a .safetensors nor a .ckpt")
+
+
+def _in_run(name: str, path: Path) -> Path:
+    """The best network of a run, else its last; a discriminator is in the checkpoint only."""
+    folder = RunFolder(path)
+    kept = [folder.best, folder.last, folder.checkpoint] if name == GENERATOR else [folder.checkpoint]
+    found = next((file for file in kept if file.exists()), None)
+    if found is None:
+        runs = sorted({str(file.parent.parent) for file in path.glob("*/checkpoints/last.ckpt")})
+        hint = f"; did you mean {' or '.join(runs[:3])}?" if runs else ""
+        lacking = " or ".join(str(file.relative_to(path)) for file in kept)
+        raise UserError(f"{_setting(name)}={path} is no run's folder, as it has no {lacking}{hint}")
+    return found
+
+
+def _in_checkpoint(name: str, path: Path) -> Mapping[str, Tensor]:
+    trained: Any = read_checkpoint(path).get("trained", {})
+    if name == GENERATOR:  # the average, where there is one: what the run validates and exports
+        average = trained.get("ema")
+        found: Mapping[str, Tensor] = trained["network"] if average is None else average["module"]
+        return found
+    opponents = trained.get("adversaries", {})
+    if name not in opponents:
+        known = f"its adversaries are {', '.join(opponents)}" if opponents else "it was trained without one"
+        raise UserError(f"init_from.{name}={path} has no adversary {name}: {known}")
+    discriminator: Mapping[str, Tensor] = opponents[name]["network"]
+    return discriminator
+
+
+def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Path, partial: bool) -> str:
+    """Copy what fits; what to say of the rest."""
+    expected = network.state_dict()
+    fitting = {key: value for key, value in tensors.items() if key in expected and value.shape == expected[key].shape}
+    told = "; ".join(differences(expected, tensors))
+    if told and not (partial and fitting):
+        if not fitting:
+            way = f"no tensor fits, so that init_from.{PARTIAL}=true would not help; take another network"
+        else:
+            way = f"init_from.{PARTIAL}=true keeps the {len(fitting)} of {len(expected)} tensors that fit"
+        raise UserError(f"{_setting(name)}={path} does not fit {type(network).__name__}: {told}; {way}")
+    network.load_state_dict(fitting, strict=False)
+    return f", {len(fitting)} of {len(expected)} tensors; not taken: {told}" if told else ""
+
+
+def _neighbours(path: Path) -> str:
+    """``; did you mean …?`` with what lies beside a missing file, or runs where there is nothing near."""
+    return "".join(f"; did you mean {' or '.join(found)}?" for found in _near(path))
+
+
+def _near(path: Path) -> Iterator[list[str]]:
+    folder = path.parent
+    beside = nearest(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
+    runs = [str(file.parent.parent) for file in Path("outputs").glob("**/checkpoints/last.ckpt")]
+    found = [str(folder / name) for name in beside] or nearest(str(path), runs)
+    if found:
+        yield found

@@ -1,0 +1,192 @@
+"""`init_from=`: weights of another run or of a file, and nothing else of it."""
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from sr.config.overrides import joint_start
+from sr.config.resumable import with_later_settings
+from sr.config.starting import Start, start_of
+from sr.models.files import load_network
+from sr.training.keeping.checkpoint import read_checkpoint
+from sr.types import UserError
+
+GAN = ("adversary=lsgan", "discriminator=conv")
+# The weights are one tiny step from where they started.
+STILL = ("optimizer.lr=1e-9", "trainer.max_updates=1", "trainer.val_every=1")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def parent(train, tmp_path):
+    """A run against a discriminator, at a learning rate that moves every weight."""
+    code, _, err = train("run_dir=parent", *GAN, "optimizer.lr=1e-2", "adversary.d.optimizer.lr=1e-2", "seed=5")
+    assert code == 0, err
+    return tmp_path / "parent"
+
+
+def state(folder):
+    return read_checkpoint(folder / "checkpoints" / "last.ckpt")
+
+
+def assert_near(some, others):
+    assert some.keys() == others.keys()
+    for name, value in some.items():
+        torch.testing.assert_close(value, others[name], rtol=0, atol=1e-6, msg=name)
+
+
+def apart(some, others):
+    return max((some[name] - others[name]).abs().max().item() for name in some)
+
+
+def test_a_run_starts_from_the_weights_of_another_and_nothing_else(train, tmp_path, parent):
+    d = "adversary.d.optimizer.lr=1e-9"
+    code, out, err = train("run_dir=child", "init_from=parent", "init_from.d=parent", *GAN, *STILL, d)
+    assert code == 0, err
+    assert "init_from: Espcn starts from parent/best.safetensors\n" in out
+    assert "starts from parent/checkpoints/last.ckpt\n" in out
+    before, after = state(parent)["trained"], state(tmp_path / "child")["trained"]
+    best = load_network(parent / "best.safetensors")[0].state_dict()
+    assert_near(after["network"], best)
+    assert_near(after["ema"]["module"], best)
+    assert_near(after["adversaries"]["d"]["network"], before["adversaries"]["d"]["network"])
+    assert after["clock"]["updates"] == after["ema"]["updates"] == after["adversaries"]["d"]["learned"] == 1
+    assert after["batches"] == 1
+    assert {int(s["step"]) for s in after["optimizers"][0]["state"].values()} == {1}
+    stored = OmegaConf.load(tmp_path / "child" / "config.yaml").init_from
+    assert (stored.g, stored.d) == ("parent", "parent")
+
+
+def test_the_generator_alone(train, tmp_path, parent):
+    assert train("run_dir=child", "init_from=parent", *GAN, *STILL)[0] == 0
+    before, after = state(parent)["trained"], state(tmp_path / "child")["trained"]
+    assert apart(before["adversaries"]["d"]["network"], after["adversaries"]["d"]["network"]) > 1e-3
+
+
+def test_from_files(train, tmp_path, parent):
+    average = state(parent)["trained"]["ema"]["module"]
+    for number, place in enumerate(("parent/last.safetensors", "parent/checkpoints/last.ckpt")):
+        assert train(f"run_dir={number}", f"init_from={place}", *STILL)[0] == 0
+        assert_near(state(tmp_path / str(number))["trained"]["network"], average)
+    (parent / "best.safetensors").unlink()
+    assert train("run_dir=last", "init_from=parent", *STILL)[0] == 0
+    assert_near(state(tmp_path / "last")["trained"]["network"], average)
+
+
+def test_tensors_that_do_not_fit_are_refused_or_left(train, tmp_path, parent):
+    more = ("scale=4", "data.crop=8", *STILL)
+    code, _, err = train("run_dir=child", "init_from=parent", *more)
+    assert code == 2
+    assert (
+        "init_from=parent/best.safetensors does not fit Espcn: 2 mis-shaped (tail.0.weight [12, 48, 3, 3] instead of "
+        "[48, 48, 3, 3], tail.0.bias [12] instead of [48]); init_from.partial=true keeps the 8 of 10 tensors that fit"
+    ) in err
+    assert not (tmp_path / "child").exists()
+    code, out, err = train("run_dir=child", "init_from=parent", "init_from.partial=true", *more)
+    assert code == 0, err
+    assert "starts from parent/best.safetensors, 8 of 10 tensors; not taken: 2 mis-shaped (tail.0.weight" in out
+    best = load_network(parent / "best.safetensors")[0].state_dict()
+    after = state(tmp_path / "child")["trained"]["network"]
+    kept = [name for name in best if not name.startswith("tail")]
+    assert_near({n: after[n] for n in kept}, {n: best[n] for n in kept})
+    code, _, err = train("init_from=parent", "init_from.partial=true", "model=sr_resnet18")
+    assert code == 2
+    assert "no tensor fits, so that init_from.partial=true would not help; take another network" in err
+
+
+def test_goes_on_without_loading_again(train, tmp_path, parent):
+    line = ("run_dir=child", "resume=auto", "init_from=parent", "optimizer.lr=1e-2", "trainer.max_updates=1")
+    code, out, err = train(*line)
+    assert code == 0, err
+    assert "starts from parent/best.safetensors" in out
+    for file in parent.rglob("*.*"):
+        if file.is_file():
+            file.unlink()  # whoever goes on does not need it
+    (tmp_path / "child" / "summary.json").unlink()
+    code, out, err = train(*line[:4], "trainer.max_updates=3")
+    assert code == 0, err
+    assert "going on from child/checkpoints/last.ckpt" in out
+    assert "starts from" not in out
+    assert state(tmp_path / "child")["trained"]["clock"]["updates"] == 3
+    code, _, err = train("resume=child", "init_from=parent", "trainer.max_updates=5", defaults=False)
+    assert code == 2
+    assert (
+        "resume=child goes on with that run's own weights, and init_from=parent starts a new run from others; leave "
+        "one of the two out"
+    ) in err
+    assert train("resume=child", "trainer.max_updates=5", defaults=False)[0] == 0
+
+
+def test_the_doubt_about_untrained_generators_knows_it(train, parent):
+    doubt = "counts in full from update 0"
+    assert doubt in train(*GAN, *STILL)[1]
+    assert doubt in train(*GAN, *STILL, "init_from.d=parent")[1]
+    assert doubt not in train(*GAN, *STILL, "init_from=parent")[1]
+
+
+def test_in_a_sweep(train, parent):
+    places = "init_from=parent,parent/last.safetensors"
+    code, out, err = train("-m", places, *STILL)
+    assert code == 0, err
+    assert "starts from parent/best.safetensors" in out
+    assert "starts from parent/last.safetensors" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["init_from=parnet"], "init_from=parnet: there is no such file or folder; did you mean parent?"),
+        (
+            ["init_from=parent/best.safetensor"],
+            "parent/best.safetensor: there is no such file or folder; did you mean parent/best.safetensors",
+        ),
+        (["init_from=."], "init_from=. is no run's folder, as it has no best.safetensors or last.safetensors or check"),
+        (["init_from=."], "; did you mean parent?"),
+        (["init_from=parent/config.yaml"], "is neither a run's folder nor a .safetensors nor a .ckpt"),
+        (["init_from="], "init_from= names no place; give a run's folder, a .safetensors or a .ckpt"),
+        (["init_from.d=parent"], "init_from.d=parent, but this run has no adversary d; choose one of g"),
+        (["init_from.partial=3"], "init_from.partial=3 must be true or false"),
+        (["init_from.dd=parent"], "init_from.dd is not a setting; did you mean init_from.d"),
+        (["init_form=parent"], "init_form is not a setting; did you mean init_from"),
+    ],
+)
+def test_wrong_places_are_one_sentence(train, tmp_path, arguments, message):
+    for name in ("best.safetensors", "config.yaml", "checkpoints/last.ckpt"):
+        path = tmp_path / "parent" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    code, _, err = train(*arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_run_without_an_adversary_has_no_discriminator(train, parent):
+    assert train("run_dir=plain")[0] == 0
+    code, _, err = train("init_from.d=plain", *GAN)
+    assert code == 2
+    assert "init_from.d=plain/checkpoints/last.ckpt has no adversary d: it was trained without one" in err
+
+
+def test_the_setting_in_all_its_forms():
+    assert start_of(None) == start_of({"g": None, "d": None, "partial": False}) == Start({}, False)
+    assert start_of("RUN") == start_of({"g": "RUN"}) == Start({"g": "RUN"}, False)
+    assert start_of({"g": "A", "d_gradient": "B", "partial": True}) == Start({"g": "A", "d_gradient": "B"}, True)
+    with pytest.raises(UserError, match=r"init_from=\[1\] names no place"):
+        start_of([1])
+
+
+def test_both_forms_on_one_command_line():
+    assert joint_start(["init_from=A", "seed=1"]) == ["init_from=A", "seed=1"]
+    for order in (["init_from=A", "init_from.d=B"], ["init_from.d=B", "init_from=A"]):
+        assert sorted(joint_start(order)) == ["init_from.d=B", "init_from.g=A"]
+
+
+def test_runs_of_earlier_versions_are_the_same_runs():
+    model = {"_target_": "sr.models.espcn.Espcn", "scale": 2}
+    now = {"model": model | {"padding": "zeros"}, "init_from": {"g": None, "d": None, "partial": False}, "seed": 0}
+    assert with_later_settings({"model": model, "seed": 0}) == with_later_settings(now) == now
+    assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}
+    own = {"model": {"_target_": "my.Net"}, "init_from": None}
+    assert with_later_settings(own)["model"] == own["model"]
