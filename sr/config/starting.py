@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from sr.config.nearest import did_you_mean, nearest
@@ -34,11 +35,12 @@ def start_of(value: Any) -> Start:
     """Read the setting: null, a place for the generator, or a mapping by network.
 
     Args:
-        value: plain, as configured.
+        value: as configured.
 
     Raises:
         UserError: it is something else.
     """
+    value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     named = dict(value) if isinstance(value, Mapping) else {GENERATOR: value}
     partial = named.pop(PARTIAL, False)
     if not isinstance(partial, bool):

@@ -8,7 +8,6 @@ from typing import Any
 import lightning
 import torch
 import torch.nn.functional as F
-from omegaconf import OmegaConf
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -44,7 +43,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
     if set(config.loss.terms) != {"l1"}:
         raise UserError(f"sr bench step compares loss=l1, not {', '.join(config.loss.terms)}")
     module = build_module(config, Clock(updates * (rounds + 1), None))
-    start_from(module, start_of(OmegaConf.to_container(config, resolve=True)["init_from"]), console.print)
+    start_from(module, start_of(config.init_from), console.print)
     check_plain(module.adversaries)
     data, compute, rivals = prepared(config, console), module.compute, build_adversaries(config, build)
     bare = BareLoop(

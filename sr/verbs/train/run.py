@@ -97,7 +97,7 @@ class Run:
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.clock)
-        self.start = start_of(OmegaConf.to_container(config, resolve=True)["init_from"])
+        self.start = start_of(config.init_from)
         if resumed is None:
             start_from(self.module, self.start, self.say)
         self.compute = self.module.compute
