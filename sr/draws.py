@@ -31,7 +31,8 @@ def mix(x: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4096)
 def name_key(name: str) -> np.uint64:
     """64 bits that stand for the name of a draw, the same in every process (unlike ``hash``)."""
-    return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
+    data = name.encode(errors="surrogateescape")  # the name of a file need not be text
+    return np.uint64(int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little"))
 
 
 class Record:

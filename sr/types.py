@@ -32,7 +32,8 @@ class Picture:
     """One decoded picture file.
 
     Attributes:
-        pixels: (height, width, 3) RGB, uint8 0..255 or uint16 0..65535, EXIF orientation already applied.
+        pixels: (height, width, 3) RGB, uint8 0..255 or uint16 0..65535, EXIF orientation already applied. Fully
+            transparent ones have the colour of the nearest one that shows (`sr.image.alpha`).
         alpha: (height, width) opacity of the same dtype as ``pixels``, or None where the file has none.
         gray: the file had a single channel, so the three channels of ``pixels`` are equal.
         moving: the first frame of an animation, or the first page of several.

@@ -179,6 +179,7 @@ class CropData(lightning.LightningDataModule):
         )
         if not isinstance(source, Reduced):  # `twin_numbers` tells what has become of their originals
             _judge_refused(store, what, self.refused, on_message)
+            _tell_of_animations(store, what, on_message)
         return store
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
@@ -296,6 +297,16 @@ def _about_small(names: list[str], small: Small, total: int) -> str:
         f"{len(names)} of {total} pictures are smaller than the crop and are {what} "
         f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''}); data.small=pad|skip chooses"
     )
+
+
+def _tell_of_animations(store: Store, what: str, on_message: OnMessage) -> None:
+    names = [entry.name for entry in store.entries if entry.moving]
+    if names:
+        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        on_message(
+            f"{len(names)} of {len(store)} {what} pictures are animations or have several pages; only the first "
+            f"frame is used ({shown})"
+        )
 
 
 def _judge_refused(store: Store, what: str, limit: float, on_message: OnMessage) -> None:

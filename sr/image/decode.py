@@ -19,6 +19,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
 
+from sr.image.alpha import bled
 from sr.types import Picture, UserError
 
 Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
@@ -60,7 +61,8 @@ def decode(file: pil.Image, path: Path) -> Picture:
         path: the same file, for the readers of 16-bit colour.
 
     Returns:
-        RGB with EXIF orientation applied; uint16 where the file holds more than 8 bits per channel.
+        RGB with EXIF orientation applied; uint16 where the file holds more than 8 bits per channel. Fully transparent
+        pixels have the colour of the nearest one that shows.
 
     Raises:
         UserError: the values fit no picture (negative, not finite, beyond 16 bits), or 16-bit colour in a
@@ -81,7 +83,18 @@ def decode(file: pil.Image, path: Path) -> Picture:
         channels = np.array(file.convert(target + ("A" if file.has_transparency_data else "")))
         channels = channels.reshape(*channels.shape[:2], -1)
     turn = facts.orientation if facts.deep and file.format == "TIFF" else _orientation(file)
-    return _picture(oriented(channels, turn))
+    return _picture(oriented(channels, turn), is_moving(file))
+
+
+def is_moving(file: pil.Image) -> bool:
+    """Whether an opened file goes on after its first frame: an animation, or a TIFF of several pages.
+
+    A phone's JPEG with a second picture inside (MPO: depth, a gain map, the other eye) does not count.
+    """
+    try:
+        return file.format != "MPO" and bool(getattr(file, "is_animated", False))
+    except Exception:  # a frame further on is damaged, which nobody looks at
+        return True
 
 
 def oriented(channels: Channels, orientation: int) -> Upright:
@@ -186,8 +199,10 @@ def _numbers(
     return DEEP - gray if facts.white_is_zero else gray
 
 
-def _picture(channels: Channels) -> Picture:
+def _picture(channels: Channels, moving: bool) -> Picture:
     gray = channels.shape[-1] < 3
     alpha = channels[..., -1].copy() if channels.shape[-1] in (2, 4) else None
+    if alpha is not None:
+        channels = bled(channels, alpha)
     pixels = np.repeat(channels[..., :1], 3, axis=-1) if gray else channels[..., :3].copy()
-    return Picture(pixels=pixels, alpha=alpha, gray=gray)
+    return Picture(pixels=pixels, alpha=alpha, gray=gray, moving=moving)

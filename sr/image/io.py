@@ -17,7 +17,9 @@ from PIL import UnidentifiedImageError
 
 from sr.files import write_atomically
 from sr.image.decode import decode
+from sr.image.details import NO_DETAILS, Details
 from sr.image.encode import ENCODERS, encode
+from sr.image.names import order
 from sr.types import Image, Picture, UserError
 
 SUFFIXES = (
@@ -68,10 +70,10 @@ _QUIET = _Quiet()
 def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Reads one picture file.
 
-    EXIF orientation is applied, transparency kept apart, CMYK, palettes, 1 bit, gray and LAB become RGB, and
-    an animation gives its first frame. More than 8 bits per channel stay 16 bits in gray files of any format
-    and in PNG and TIFF of any colour. Floating point is taken as white = 1 where no value exceeds 1, else as
-    0..255, else as 0..65535. Colour profiles are not applied.
+    EXIF orientation is applied, transparency kept apart (its hidden colours replaced, `sr.image.alpha`), CMYK,
+    palettes, 1 bit, gray and LAB become RGB, and an animation gives its first frame. More than 8 bits per channel
+    stay 16 bits in gray files of any format and in PNG and TIFF of any colour. Floating point is taken as white = 1
+    where no value exceeds 1, else as 0..255, else as 0..65535. Colour profiles are not applied.
 
     Args:
         path: the file.
@@ -117,7 +119,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         ) from error
 
 
-def write_picture(path: str | Path, picture: Picture) -> None:
+def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETAILS) -> None:
     """Writes one picture file in the format that its suffix names.
 
     PNG and TIFF keep 8 or 16 bits, gray and alpha (only 16-bit gray with alpha becomes RGBA in TIFF). JPEG
@@ -128,6 +130,8 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     Args:
         path: the file; an existing one is replaced.
         picture: what to write.
+        details: colour profile, EXIF and the like; what does not fit the picture has to be left out before
+            (`sr.image.details.fitting`).
 
     Raises:
         UserError: unknown suffix, missing folder, a picture that the format cannot hold, or a failing disk.
@@ -142,7 +146,7 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     if not path.parent.is_dir():
         raise UserError(f"cannot write '{path}': there is no folder '{path.parent}'{_nearest(path.parent)}; create it")
     try:
-        data = encode(picture, suffix)
+        data = encode(picture, suffix, details)
     except (ValueError, OSError) as error:
         raise UserError(f"cannot write '{path}': {error}") from error
     write_atomically(path, data)
@@ -157,8 +161,8 @@ def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
         folders: one or several; a file stands for itself, whatever its suffix.
 
     Returns:
-        Folder by folder in the order given, each sorted by the parts of the relative path, so that the order
-        does not depend on the file system; a file met twice is listed once.
+        Folder by folder in the order given, each sorted by the parts of the relative path in Unicode's composed
+        form, so that the order depends neither on the file system nor on the machine; a file met twice is listed once.
 
     Raises:
         UserError: a folder is missing or holds no picture, or no folder is given.
@@ -236,7 +240,7 @@ def _in_folder(root: Path) -> list[Path]:
         seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         what = f"holds no pictures, only {len(files)} files of other kinds ({seen})" if files else "is empty"
         raise UserError(f"folder '{root}' {what}; pictures end in {' '.join(SUFFIXES)}")
-    return sorted(pictures, key=lambda path: path.relative_to(root).parts)
+    return sorted(pictures, key=lambda path: order(path.relative_to(root)))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -195,7 +195,7 @@ def _cropped(sr: Pictures, hr: Pictures, scale: int, least: int) -> tuple[Pictur
         raise UserError(
             f"a picture of {_size(hr)} pixels is too small to measure: after cropping {scale} pixels at each "
             f"border at least {least}x{least} must be left; use pictures of at least "
-            f"{least + 2 * scale} pixels a side"
+            f"{-(-least // scale) * scale + 2 * scale} pixels a side (they are cut to multiples of the scale)"
         )
     inside = (..., slice(scale, scale + height), slice(scale, scale + width))
     return sr[inside], hr[inside]

@@ -36,7 +36,9 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
 
 
 def upscale_picture(network: nn.Module, picture: Picture, device: torch.device) -> Picture:
-    """Upscale a picture; bit depth, alpha (bicubic, since a network knows colours only) and grayness survive.
+    """Upscale a picture; bit depth, alpha and grayness survive.
+
+    A network knows colours only, so alpha is enlarged by bicubic; one that knows only on and off stays so.
 
     Args:
         network: a generator with attribute ``scale``.
@@ -59,5 +61,7 @@ def gray_again(pixels: np.ndarray) -> np.ndarray:
 
 
 def _upscale_alpha(alpha: np.ndarray, height: int, width: int) -> np.ndarray:
-    three = to_image(np.repeat(alpha[:, :, None], 3, axis=2))
-    return to_pixels(bicubic(three, size=(height, width)), deep=alpha.dtype == np.uint16)[:, :, 0]
+    image = bicubic(to_image(np.repeat(alpha[:, :, None], 3, axis=2)), size=(height, width))
+    if np.isin(alpha, (0, np.iinfo(alpha.dtype).max)).all():
+        image = (image >= 0.5).float()
+    return to_pixels(image, deep=alpha.dtype == np.uint16)[:, :, 0]

@@ -37,14 +37,16 @@ def upscale(
     ] = None,
     accelerator: Accelerator = "auto",
 ) -> None:
-    """Upscale pictures with a trained network.
+    """Upscale pictures with a trained network. Colour profile, EXIF and resolution are kept.
+
+    The exit code is 1 where some of several pictures failed; the others are done.
 
     [dim]sr upscale photo.jpg -o photo_x2.png
     sr upscale holiday/ -o holiday_x2/ --model outputs/RUN/best.safetensors[/dim]
     """
     from sr.verbs.upscale import upscale_files
 
-    upscale_files(inputs, output, model, accelerator)
+    raise typer.Exit(upscale_files(inputs, output, model, accelerator))
 
 
 @app.command()

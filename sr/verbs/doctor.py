@@ -101,7 +101,18 @@ def _entry(report: Report) -> dict[str, Any]:
         "reasons": [f"{kind}: {text}" for kind, text in report.findings],
     }
     if report.facts is not None:
-        for name in ("width", "height", "format", "mode", "deep", "transparent", "animated", "quality", "upscaled"):
+        for name in (
+            "width",
+            "height",
+            "format",
+            "mode",
+            "deep",
+            "transparent",
+            "animated",
+            "quality",
+            "profile",
+            "upscaled",
+        ):
             entry[name] = getattr(report.facts, name)
     return entry
 

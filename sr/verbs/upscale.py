@@ -1,20 +1,34 @@
 """`sr upscale`: pictures in, larger pictures out."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from sr.config.nearest import nearest
 from sr.console import plain_console, tracked
 from sr.errors import UserError
+from sr.image.details import fitting, read_details
 from sr.image.io import find_pictures, read_picture, write_picture
+from sr.image.names import as_one, png_names
 from sr.models.upscale import NotANumber, upscale_picture
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
 
+PARTLY_FAILED = 1
+"""Exit code where some of several pictures could not be enlarged."""
 
-def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str) -> None:
-    """Upscale files and folders.
+ONLY_THE_FIRST = "it moves or has several pages, and only the first frame is enlarged"
+
+_SHOWN = 3  # pictures named in a line
+
+
+def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str) -> int:
+    """Upscale files and folders. A picture that fails does not stop the others.
 
     Args:
         inputs: pictures, or folders searched through all levels.
@@ -22,21 +36,23 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
         model: a network; None takes the newest finished run's and says so.
         accelerator: cpu, gpu, mps or auto.
 
+    Returns:
+        0, or `PARTLY_FAILED` where some of several pictures failed; what was wrong is printed at the end.
+
     Raises:
-        UserError: nothing to read, nowhere to write, an original would be overwritten, or (after all others are
-            done) pictures that failed.
+        UserError: nothing to read, nowhere to write, an original would be overwritten, or the only picture failed.
     """
     console = plain_console(soft_wrap=True)
     jobs = _jobs(inputs, output)
     path = newest_network() if model is None else model
     network, compute = ready(path, accelerator)
     console.print(f"network: {path}", highlight=False, markup=False)
-    failures = []
+    failures: list[str] = []
+    notes: dict[str, list[Path]] = defaultdict(list)
     for source, target in tracked(jobs, "upscaling", console):
         try:
-            picture = read_picture(source)
-            _make_folder(target.parent)
-            write_picture(target, upscale_picture(network, picture, compute.device))
+            for note in _upscale(network, compute.device, source, target):
+                notes[note].append(source)
         except NotANumber as error:
             failures.append(f"{source}: {error}")
         except UserError as error:
@@ -46,11 +62,28 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
                 raise
             failures.append(f"{source} is too large for the memory that is free")
     done = len(jobs) - len(failures)
+    for note, sources in notes.items():
+        shown = ", ".join(str(source) for source in sources[:_SHOWN])
+        what = shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
+        console.print(f"{what}: {note}", highlight=False, markup=False)
     if done:
         where = jobs[0][1] if len(jobs) == 1 else output
         console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
-    if failures:
-        raise UserError("\n".join(failures))
+    if failures and len(jobs) == 1:
+        raise UserError(failures[0])
+    for line in "\n".join(failures).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return PARTLY_FAILED if failures else 0
+
+
+def _upscale(network: Any, device: torch.device, source: Path, target: Path) -> Sequence[str]:
+    """Upscale one file; what the user should know of it."""
+    picture = read_picture(source)
+    _make_folder(target.parent)
+    result = upscale_picture(network, picture, device)
+    details = fitting(read_details(source), result, target.suffix.lower())
+    write_picture(target, result, details)
+    return (*details.notes, *([ONLY_THE_FIRST] if picture.moving else []))
 
 
 def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
@@ -64,26 +97,40 @@ def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     elif output.is_file():
         raise UserError(f"-o {output} is a file; several pictures need a folder")
     else:
-        jobs = list(_into_folder(inputs, output))
+        jobs = _into_folder(inputs, output)
     _check_targets(jobs)
     return jobs
 
 
-def _into_folder(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
+def _into_folder(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+    found: dict[Path, tuple[Path, Path]] = {}
     for root in inputs:
         base = root if root.is_dir() else root.parent
         for path in find_pictures([root]):
-            yield path, output / path.relative_to(base).with_suffix(".png")
+            found.setdefault(path.resolve(), (path, path.relative_to(base)))
+    places = [place for _, place in found.values()]
+    names = dict(zip(found, png_names(places), strict=True))
+    same: dict[str, Path] = {}
+    for source, place in found.values():
+        other = same.setdefault(as_one(place.as_posix()), source)
+        if other.parent != source.parent:
+            raise UserError(f"{other} and {source} would become one file; upscale them into separate folders")
+    return [(source, output / names[key]) for key, (source, _) in found.items()]
 
 
 def _check_targets(jobs: Sequence[tuple[Path, Path]]) -> None:
-    twice = sorted(str(target) for target, count in Counter(target for _, target in jobs).items() if count > 1)
-    if twice:
-        raise UserError(f"two inputs would both become {twice[0]}; upscale them into separate folders")
-    originals = {source.resolve() for source, _ in jobs}
+    originals = {(found.st_dev, found.st_ino) for source, _ in jobs if (found := _status(source)) is not None}
     for _, target in jobs:
-        if target.resolve() in originals:
+        found = _status(target)  # not the name: another case may be the same file
+        if found is not None and (found.st_dev, found.st_ino) in originals:
             raise UserError(f"{target} would be overwritten by an enlargement; choose another -o")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # not there, or a link that leads nowhere
+        return None
 
 
 def _make_folder(folder: Path) -> None:

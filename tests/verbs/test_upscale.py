@@ -148,6 +148,68 @@ def test_transparency_survives(upscale, tmp_path, mode):
     assert (opacity[:, 18:] == 255).all()
 
 
+def sprite(hidden, mode="RGBA", soft=False):
+    """A green disc with a colour that hides under its transparent surroundings."""
+    y, x = np.mgrid[:40, :40] - 19.5
+    distance = np.hypot(x, y)
+    alpha = np.clip((15 - distance) * 60 + 128, 0, 255) if soft else np.where(distance < 15, 255, 0)
+    pixels = np.empty((40, 40, 4), np.uint8)
+    pixels[..., 3] = alpha
+    pixels[..., :3] = np.where(pixels[..., 3:] > 0, (0, 160, 0), hidden)
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        return image.quantize(8)
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("hidden", [(255, 255, 255), (255, 0, 255)])
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("RGBA", "png"), ("P", "png"), ("RGBA", "gif"), ("RGBA", "webp"), ("LA", "png")]
+)
+def test_what_hides_under_transparency_makes_no_halo(upscale, tmp_path, mode, suffix, hidden):
+    keep = {"lossless": True, "exact": True} if suffix == "webp" else {}
+    sprite(hidden, mode).save(tmp_path / f"in.{suffix}", **keep)
+    sprite((0, 160, 0), mode).save(tmp_path / "same.png")
+    assert upscale(f"in.{suffix}", "-o", "out.png")[0] == 0
+    assert upscale("same.png", "-o", "want.png")[0] == 0
+    found, wanted = (np.asarray(opened(tmp_path / f"{name}.png").convert("RGBA")) for name in ("out", "want"))
+    assert set(np.unique(found[..., 3])) == {0, 255}  # hard alpha stays hard
+    assert np.array_equal(found[..., 3], wanted[..., 3])
+    assert np.abs(found[..., :3].astype(int) - wanted[..., :3]).max() <= 1
+
+
+def test_soft_and_deep_transparency_has_no_halo_either(upscale, tmp_path):
+    made = []
+    for name, hidden in (("white", (255, 255, 255)), ("green", (0, 160, 0))):
+        pixels = np.asarray(sprite(hidden, soft=True)).astype(np.uint16) * 257
+        write_picture(tmp_path / f"{name}.png", Picture(pixels[..., :3], pixels[..., 3]))
+        assert upscale(f"{name}.png", "-o", f"{name}_x2.png")[0] == 0
+        made.append(read_picture(tmp_path / f"{name}_x2.png"))
+    assert made[0].pixels.dtype == np.uint16
+    assert len(np.unique(made[0].alpha)) > 20
+    assert np.array_equal(made[0].pixels, made[1].pixels)
+
+
+def test_a_fully_transparent_picture_is_enlarged_as_it_is(upscale, tmp_path):
+    Image.new("RGBA", (8, 8), (200, 100, 50, 0)).save(tmp_path / "in.png")
+    assert upscale("in.png", "-o", "out.png")[0] == 0
+    assert not np.asarray(opened(tmp_path / "out.png"))[..., 3].any()
+
+
+def test_only_the_first_frame_is_said(upscale, tmp_path):
+    frames = [Image.fromarray(smooth_picture(10, 10, index)) for index in range(3)]
+    (tmp_path / "in").mkdir()
+    for suffix in ("gif", "webp", "png", "tif"):
+        frames[0].save(tmp_path / "in" / f"{suffix}_moves.{suffix}", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "in" / "still.gif")
+    frames[0].save(tmp_path / "in" / "phone.mpo", save_all=True, append_images=frames[1:])
+    code, out, _ = upscale("in", "-o", "out")
+    assert code == 0
+    assert "4 pictures (in/gif_moves.gif, in/png_moves.png, in/tif_moves.tif, …): it moves or has several pages" in out
+    code, out, _ = upscale("in/gif_moves.gif", "-o", "x.png")
+    assert "in/gif_moves.gif: it moves or has several pages, and only the first frame is enlarged" in out
+
+
 @pytest.mark.parametrize("gray", [False, True])
 def test_16_bits_stay_16_bits(upscale, trained, tmp_path, gray):
     pixels = (smooth_picture(10, 14, 0).astype(np.uint16) * 257) ^ 0x5B
@@ -266,7 +328,7 @@ def test_a_broken_picture_does_not_stop_the_others(upscale, tmp_path):
     (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "b.png").read_bytes()[:60])
     (tmp_path / "in" / "d.jpg").write_text("no picture")
     code, out, err = upscale("in", "-o", "out")
-    assert code == 2
+    assert code == 1
     assert "2 of 4 upscaled x2: out" in out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     first, second = lines(err)
@@ -308,12 +370,25 @@ def test_a_file_where_a_folder_should_be_is_one_sentence(upscale, tmp_path, targ
     assert "cannot make the folder 'file" in err
 
 
-def test_two_inputs_of_one_output(upscale, tmp_path):
+def test_twins_in_one_folder_keep_apart(upscale, tmp_path):
     png(tmp_path / "in" / "a.png")
-    Image.fromarray(smooth_picture(10, 10, 0)).save(tmp_path / "in" / "a.jpg")
-    code, _, err = upscale("in", "-o", "out")
+    for name in ("a.jpg", "b.JPG", "sub/a.webp"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(smooth_picture(10, 10, 0)).save(tmp_path / "in" / name)
+    assert upscale("in", "-o", "out")[0] == 0
+    found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png"))
+    assert found == ["a.jpg.png", "a.png", "b.png", "sub/a.png"]
+    assert opened(tmp_path / "out" / "a.jpg.png").size == (20, 20)
+    assert upscale("in/a.png", "in/a.jpg", "in", "-o", "again")[0] == 0
+    assert len(list((tmp_path / "again").rglob("*.png"))) == 4
+
+
+def test_one_name_from_two_folders_is_refused(upscale, tmp_path):
+    png(tmp_path / "x" / "a.png")
+    png(tmp_path / "y" / "A.png")
+    code, _, err = upscale("x", "y", "-o", "out")
     assert code == 2
-    assert lines(err) == ["error: two inputs would both become out/a.png; upscale them into separate folders"]
+    assert lines(err) == ["error: x/a.png and y/A.png would become one file; upscale them into separate folders"]
     assert not (tmp_path / "out").exists()
 
 

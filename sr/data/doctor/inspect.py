@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as pil
 
 from sr.data.doctor.duplicates import perceptual_hash, small_copy
+from sr.data.doctor.profile import wide_gamut
 from sr.data.doctor.spectrum import upscaled_by
 from sr.image.depth import to_uint8
 from sr.image.io import MAX_PIXELS, read_picture
@@ -42,6 +43,7 @@ class Facts:
         animated: more than one frame.
         quality: 1..100, of a JPEG; 0 for all else.
         flat: every pixel has the same colour.
+        profile: name of a colour profile with a wide gamut; empty for all others.
         upscaled: by about what factor the picture was enlarged before; 0 where nothing says so.
         digest: hash of the 8-bit RGB pixels and the size.
         phash: `duplicates.perceptual_hash`.
@@ -61,6 +63,7 @@ class Facts:
     digest: bytes
     phash: int
     small: bytes
+    profile: str = ""
 
 
 def inspect(path: str) -> Facts | str:
@@ -81,7 +84,7 @@ def inspect(path: str) -> Facts | str:
         return str(error)
     pixels = np.ascontiguousarray(to_uint8(picture.pixels))
     small = small_copy(pixels)
-    name, mode, animated, quality = _header(Path(path))
+    name, mode, quality, profile = _header(Path(path))
     return Facts(
         width=pixels.shape[1],
         height=pixels.shape[0],
@@ -89,13 +92,14 @@ def inspect(path: str) -> Facts | str:
         mode=mode,
         deep=picture.pixels.dtype == np.uint16,
         transparent=_transparent(picture),
-        animated=animated,
+        animated=picture.moving,
         quality=quality,
         flat=bool((pixels == pixels[0, 0]).all()),
         upscaled=upscaled_by(pixels),
         digest=hashlib.blake2b(pixels.data, digest_size=16, key=repr(pixels.shape).encode()).digest(),
         phash=perceptual_hash(small),
         small=small.tobytes(),
+        profile=profile,
     )
 
 
@@ -123,15 +127,15 @@ def jpeg_quality(table: list[int]) -> int:
     return int(qualities[np.abs(tables - wanted).sum(axis=1).argmin()])
 
 
-def _header(path: Path) -> tuple[str, str, bool, int]:
-    """Format, mode, whether it moves, and the quality of a JPEG."""
+def _header(path: Path) -> tuple[str, str, int, str]:
+    """Format, mode, the quality of a JPEG, and the name of a wide colour profile."""
     try:
         with path.open("rb") as stream, pil.open(stream) as file:
             tables = getattr(file, "quantization", None)
             quality = jpeg_quality(tables[0]) if tables and 0 in tables and len(tables[0]) == 64 else 0
-            return file.format or "", file.mode, bool(getattr(file, "is_animated", False)), quality
+            return file.format or "", file.mode, quality, wide_gamut(file.info.get("icc_profile"))
     except Exception:  # it could be read, so a frame further on is damaged, which training never looks at
-        return "", "", False, 0
+        return "", "", 0, ""
 
 
 def _transparent(picture: Picture) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sr.image.io import SUFFIXES
+from sr.image.names import order
 from sr.types import UserError
 
 
@@ -40,7 +41,7 @@ def list_files(folders: Iterable[Path]) -> Listing:
             continue
         if not root.is_dir():
             raise UserError(f"there is no folder '{root}'; check the name")
-        files = sorted(_walk(root, listing), key=lambda path: path.relative_to(root).parts)
+        files = sorted(_walk(root, listing), key=lambda path: order(path.relative_to(root)))
         _add([path for path in files if path.suffix.lower() in SUFFIXES], listing.pictures, met)
         _add([path for path in files if path.suffix.lower() not in SUFFIXES], listing.others, met)
     return listing

@@ -32,6 +32,7 @@ VERDICTS: dict[str, Verdict] = {
     "transparent": "warning",
     "animated": "warning",
     "cmyk": "warning",
+    "profile": "warning",
     "test set": "warning",
 }
 """Kinds of findings, the grave ones first, and the verdict that each brings."""
@@ -97,11 +98,15 @@ def judge_alone(report: Report, smallest: int) -> None:
     if facts.upscaled and report.role != "lr":
         report.add("upscaled", f"no fine detail: soft, or enlarged before by about x{facts.upscaled:g}")
     if facts.transparent:
-        report.add("transparent", "transparency is left out, and what lies behind it shows")
+        report.add(
+            "transparent", "transparency is left out: what is fully transparent takes the nearest visible colour"
+        )
     if facts.animated:
-        report.add("animated", "only the first frame is used")
+        report.add("animated", "only the first frame or page is used")
     if facts.mode == "CMYK":
         report.add("cmyk", "CMYK becomes RGB by the plain formula, without its colour profile")
+    if facts.profile:
+        report.add("profile", f"has the colour profile '{facts.profile}': its numbers are taken as they are")
     named = [part for part in report.path.absolute().parts[:-1] if part.lower() in TEST_SETS]
     if named and report.role == "train":
         report.add("test set", f"lies below a folder '{named[-1]}', the name of a test set: never train on it")

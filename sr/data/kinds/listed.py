@@ -4,6 +4,7 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.errors import UserError
 from sr.image.io import SUFFIXES, read_picture
+from sr.image.names import order
 from sr.types import Picture
 
 
@@ -73,7 +75,8 @@ def pictures_in(folder: Path) -> list[Path]:
     """Pictures directly in a folder, sorted by name; none where there is no such folder. Hidden files are left out."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(found, key=order)
 
 
 def data_root(root: str | None, below: str) -> Path:
@@ -95,4 +98,4 @@ def data_root(root: str | None, below: str) -> Path:
 def top_left(picture: Picture, height: int, width: int) -> Picture:
     """The first rows and columns of a picture."""
     alpha = None if picture.alpha is None else picture.alpha[:height, :width]
-    return Picture(np.ascontiguousarray(picture.pixels[:height, :width]), alpha, picture.gray)
+    return replace(picture, pixels=np.ascontiguousarray(picture.pixels[:height, :width]), alpha=alpha)

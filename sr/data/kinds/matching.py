@@ -5,13 +5,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image as pil
 
 from sr.data.contract import OnProgress
 from sr.errors import UserError
 from sr.image.io import find_pictures
+from sr.image.names import as_one, composed, told_apart
 
 _SHOWN = 3  # files named in a message
 _MOST = 4  # endings that one name carries
@@ -39,9 +40,9 @@ class Pair:
 def matched(hr_folder: str | Path, lr_folder: str | Path, scale: int, what: str = "") -> list[Pair]:
     """Pair the pictures of two folders by name, through all levels.
 
-    Case and extension do not matter. Endings that say which side or scale a file is of (x2, _x2, x4m, _LR, -hr, _GT,
-    _SRF_2) and leading folders are taken away only as far as that makes names meet, and only where they then meet
-    exactly once.
+    Case, extension and Unicode's forms do not matter, unless two names differ in nothing else. Endings that say which
+    side or scale a file is of (x2, _x2, x4m, _LR, _LR2, -hr, _GT, _SRF_2) and leading folders are taken away only as
+    far as that makes names meet, and only where they then meet exactly once.
 
     Args:
         hr_folder: high-resolution pictures.
@@ -57,6 +58,8 @@ def matched(hr_folder: str | Path, lr_folder: str | Path, scale: int, what: str 
     """
     hr_root, lr_root = Path(hr_folder).expanduser(), Path(lr_folder).expanduser()
     hr, lr = _relative(hr_root), _relative(lr_root)
+    if hr_root.resolve() == lr_root.resolve():  # as RealSR comes: both in one folder
+        hr, lr = _sides(hr, scale)
     partner = _partners(hr, lr, _forms(scale))
     unmatched_hr = [name for name in hr if name not in partner]
     taken = set(partner.values())
@@ -120,9 +123,21 @@ def _relative(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in find_pictures(root)]
 
 
+def _sides(names: Sequence[str], scale: int) -> tuple[list[str], list[str]]:
+    """High- and low-resolution names of one folder, by their endings; all on both sides where these tell nothing.
+
+    Low-resolution files of other scales are on neither.
+    """
+    stems = {name: as_one(PurePosixPath(name).stem) for name in names}
+    high = [name for name, stem in stems.items() if re.search(r"[ _.-](hr|hq|gt|high)$", stem)]
+    low = [name for name, stem in stems.items() if re.search(rf"[ _.-](lr[ _-]?(x?{scale})?|lq|low)$", stem)]
+    return (high, low) if high and low else (list(names), list(names))
+
+
 def _endings(scale: str) -> re.Pattern[str]:
-    """Endings such as _x2, _LR, -HR, _SRF_2, and DIV2K's x4m (mild), x4d (difficult), x4w1 (wild)."""
-    return re.compile(rf"[ _.-]?(x{scale}([md]|w\d?)?|(?<=[ _.-])(srf[ _-]?{scale}|lr|hr|gt|lq|hq|low|high|bicubic))$")
+    """Endings such as _x2, _LR, -HR, _LR2 (RealSR), _SRF_2, and DIV2K's x4m (mild), x4d (difficult), x4w1 (wild)."""
+    sides = rf"srf[ _-]?{scale}|[lh]r[ _-]?(x?{scale})?|gt|lq|hq|low|high|bicubic"
+    return re.compile(rf"[ _.-]?(x{scale}([md]|w\d?)?|(?<=[ _.-])({sides}))$")
 
 
 def _forms(scale: int) -> list[tuple[Form, Form]]:
@@ -130,7 +145,7 @@ def _forms(scale: int) -> list[tuple[Form, Form]]:
     own, any_scale = _endings(str(scale)), _endings(r"\d")
 
     def parts(name: str) -> tuple[str, str]:
-        folder, _, stem = name.lower().rpartition(".")[0].rpartition("/")
+        folder, _, stem = as_one(name).rpartition(".")[0].rpartition("/")
         return folder, stem
 
     def bare(stem: str, times: int, ending: re.Pattern[str] = own) -> str:
@@ -150,7 +165,8 @@ def _forms(scale: int) -> list[tuple[Form, Form]]:
     def of_another_scale(name: str) -> str:  # they meet here, so that the sizes tell what is wrong
         return bare(parts(name)[1], _MOST, any_scale)
 
-    strict = [(whole, whole), (whole, without(1)), (whole, without(_MOST))]
+    same: list[tuple[Form, Form]] = [(form, form) for form in (str, composed, as_one, whole)]
+    strict = [*same, (whole, without(1)), (whole, without(_MOST))]
     return [*strict, (without(_MOST),) * 2, (file_alone,) * 2, (of_another_scale,) * 2]
 
 
@@ -207,7 +223,8 @@ def _alone(names: Sequence[str], others: Sequence[str], rest: Sequence[str]) -> 
     shown = []
     for name in names[:_SHOWN]:
         near = difflib.get_close_matches(name, others, 1) or difflib.get_close_matches(name, rest, 1)
-        shown.append(f"{name} (nearest: {near[0]})" if near else name)
+        both = (told_apart(name, near[0]), told_apart(near[0], name)) if near else None
+        shown.append(f"{both[0]} (nearest: {both[1]})" if both else name)
     return f"{len(names)} without a partner: {', '.join(shown)}{', …' if len(names) > _SHOWN else ''}"
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
 from sr.errors import UserError
+from sr.image.names import composed
 from sr.types import Picture
 
 By = Literal["picture", "folder"]
@@ -70,7 +71,7 @@ class Split(PictureSource):
 
 
 def held_out(groups: Sequence[str], share: float, by: By = "picture") -> set[str]:
-    """The groups whose names hash lowest.
+    """The groups whose names, in Unicode's composed form, hash lowest.
 
     Args:
         groups: a name per picture; equal names belong together.
@@ -80,7 +81,7 @@ def held_out(groups: Sequence[str], share: float, by: By = "picture") -> set[str
     Raises:
         UserError: there is only one group, so nothing can be held out.
     """
-    distinct = sorted(set(groups), key=_hash)
+    distinct = sorted({composed(group) for group in groups}, key=_hash)
     if share == 0:
         return set()
     if len(distinct) < 2:
@@ -88,7 +89,8 @@ def held_out(groups: Sequence[str], share: float, by: By = "picture") -> set[str
             f"there is only one {by} ({distinct[0] if distinct else 'none'}), so none can be held out for validation; "
             "name validation pictures with data.val=DIR and set data.val_share=0"
         )
-    return set(distinct[: min(max(1, round(share * len(distinct))), len(distinct) - 1)])
+    held = set(distinct[: min(max(1, round(share * len(distinct))), len(distinct) - 1)])
+    return {group for group in groups if composed(group) in held}
 
 
 def _short(name: str) -> str:

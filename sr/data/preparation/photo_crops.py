@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image as pil
 
 from sr.draws import Draws, name_key
+from sr.image.names import composed
 
 CAMERA_MODEL = 0x0110
 """EXIF and TIFF tag of the camera's model."""
@@ -97,7 +98,7 @@ def crop_places(height: int, width: int, name: str, settings: CropSettings) -> l
     Returns:
         At most ``per_photo`` places, sorted by factor, row and column.
     """
-    draws = Draws(settings.seed, np.array([name_key(name)], dtype=np.uint64))
+    draws = Draws(settings.seed, np.array([name_key(composed(name))], dtype=np.uint64))
     levels = []
     for factor in settings.downscales:
         rows = grid(height // factor, settings.side, settings.overlap)

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,7 @@ from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, cent
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_picture, write_picture
+from sr.image.names import png_names
 from sr.types import Picture
 from sr.verbs.prepare.output import Steps, counted, journal, say, tell_failures
 
@@ -50,10 +51,11 @@ def prepare_crop(folder: Path, size: str, output: Path, limit: float = BARS_BLAC
     with journal(output, "crop", {"size": size, "limit": limit}) as done:
         cut = _measured(console, paths) if asked is None else _asked(asked)
         with Steps(console, "cropping", len(paths)) as steps:
-            for number, (path, name) in enumerate(zip(paths, names, strict=True), 1):
+            targets = [output / place for place in png_names([PurePosixPath(name) for name in names])]
+            for number, (path, name, target) in enumerate(zip(paths, names, targets, strict=True), 1):
                 if name not in done.done:
                     try:
-                        done.finish(name, {"result": _crop(path, output / name, cut, limit)})
+                        done.finish(name, {"result": _crop(path, target, cut, limit)})
                     except UserError as error:
                         failures.append(str(error))
                         continue
@@ -135,5 +137,5 @@ def _crop(path: Path, target: Path, cut: Cut, limit: float) -> str:
     if any(bars) and bar_brightness(to_uint8(picture.pixels), bars) >= limit:
         return "their bars are not black"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(target.with_suffix(".png"), Picture(np.ascontiguousarray(without(picture.pixels, bars))))
+    write_picture(target, Picture(np.ascontiguousarray(without(picture.pixels, bars))))
     return "kept"

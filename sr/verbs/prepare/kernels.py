@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -27,7 +27,7 @@ from sr.files import write_atomically
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
 from sr.verbs.networks import inference
-from sr.verbs.prepare.output import Steps, journal, say, tell_failures
+from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
 
 ATTEMPTS = 3
 """Starts that are tried before a picture is given up."""
@@ -91,8 +91,8 @@ def prepare_kernels(
     paths, sources = photographs(inputs)
     jobs = [
         _Job(path, name, seed, scale, settings, device)
-        for path, source in zip(paths, sources, strict=True)
-        for name in _names(source, per_picture)
+        for path, stem in zip(paths, flat_names(sources), strict=True)
+        for name in _names(stem, per_picture)
     ]
     _check_names(jobs)
     plain = {**asdict(settings), "scale": scale, "seed": seed, "per_picture": per_picture}
@@ -127,9 +127,8 @@ def _checked(scale: int, size: int, updates: int, per_picture: int) -> KernelGan
         raise UserError(f"--{error}") from error
 
 
-def _names(source: str, per_picture: int) -> list[str]:
-    """``ep01/00001.png`` as ``ep01_00001``, with a number where there are several."""
-    stem = "_".join(PurePosixPath(source).with_suffix("").parts)
+def _names(stem: str, per_picture: int) -> list[str]:
+    """With a number where there are several."""
     return [stem] if per_picture == 1 else [f"{stem}_{number}" for number in range(1, per_picture + 1)]
 
 

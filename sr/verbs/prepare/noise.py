@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
-from sr.verbs.prepare.output import Steps, journal, say, tell_failures
+from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
 
 SHEET = 100
 """At most so many patches are shown on the contact sheet."""
@@ -67,15 +67,16 @@ def prepare_noise(
         raise UserError(f"--{error}") from error
     names = _chosen(chosen)
     paths, sources = photographs(inputs)
-    _check_stems(sources)
+    stems = flat_names(sources)
+    _check_stems(stems)
     settings = {**asdict(extraction), "patches": None if selection is None else asdict(selection)}
     failures = []
     with journal(output, "noise", settings) as done:
         with Steps(console, "extracting noise", len(paths)) as steps:
-            for number, (path, source) in enumerate(zip(paths, sources, strict=True), 1):
+            for number, (path, source, stem) in enumerate(zip(paths, sources, stems, strict=True), 1):
                 if source not in done.done:
                     try:
-                        done.finish(source, _extract(path, output, _stem(source), extraction, selection))
+                        done.finish(source, _extract(path, output, stem, extraction, selection))
                     except UserError as error:
                         failures.append(str(error))
                 steps.done(number)
@@ -95,13 +96,8 @@ def _strength(value: float | str) -> float | None:
         raise UserError(f"--strength {value} is no number; give levels such as 2, or auto") from None
 
 
-def _stem(source: str) -> str:
-    """``ep01/00001.png`` as ``ep01_00001``: one folder holds them all."""
-    return "_".join(PurePosixPath(source).with_suffix("").parts)
-
-
-def _check_stems(sources: list[str]) -> None:
-    twice = sorted(stem for stem, count in Counter(map(_stem, sources)).items() if count > 1)
+def _check_stems(stems: list[str]) -> None:
+    twice = sorted(stem for stem, count in Counter(stems).items() if count > 1)
     if twice:
         raise UserError(f"two inputs would both become {twice[0]}_noise.png; extract them into separate folders")
 

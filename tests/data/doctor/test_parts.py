@@ -17,6 +17,7 @@ from sr.data.doctor.listing import list_files
 from sr.data.doctor.spectrum import ROUNDING, spectrum, upscaled_by
 from sr.types import UserError
 from tests.conftest import smooth_picture
+from tests.image.test_details import display_p3
 
 PHOTOS = {
     "astronaut": skimage.data.astronaut(),
@@ -199,6 +200,11 @@ def test_what_a_file_holds(tmp_path):
     assert inspect(str(tmp_path / "deep.png")).deep
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90)])
     assert inspect(str(tmp_path / "moving.gif")).animated
+    photo.save(tmp_path / "phone.mpo", save_all=True, append_images=[photo.rotate(90)])
+    assert not inspect(str(tmp_path / "phone.mpo")).animated
+    photo.save(tmp_path / "wide.png", icc_profile=display_p3())
+    assert inspect(str(tmp_path / "wide.png")).profile
+    assert not facts.profile
     photo.convert("CMYK").save(tmp_path / "ink.jpg")
     assert inspect(str(tmp_path / "ink.jpg")).mode == "CMYK"
     pil.new("RGB", (20, 20), (9, 9, 9)).save(tmp_path / "flat.png")

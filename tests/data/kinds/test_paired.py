@@ -49,6 +49,10 @@ def folders(tmp_path, names, lr_name, hr=(24, 36), lr=(12, 18)):
         ("img_001_SRF_2_HR.png", "img_001_SRF_2_LR.png"),
         ("2020/trip/a.png", "trip/ax2.png"),
         ("photo.v2.png", "photo.v2x2.png"),
+        ("Canon_001_HR.png", "Canon_001_LR2.png"),
+        ("Canon_001_HR.png", "Canon_001_LR_x2.png"),
+        ("cat-hr2.png", "cat-lr.png"),
+        ("\u00dcber.png", "U\u0308ber_LR.png"),
     ],
 )
 def test_names_that_meet(hr, lr):
@@ -65,6 +69,31 @@ def test_names_that_meet(hr, lr):
 )
 def test_names_that_do_not_meet(hr, lr):
     assert match_names([hr], [lr], 2) == {}
+
+
+def test_files_that_differ_in_their_suffix_case_or_form_alone():
+    twins = ["a.jpg", "a.png", "B.png", "b.png", "\u00dc.png", "U\u0308.png"]
+    assert match_names(twins, twins[::-1], 2) == {name: name for name in twins}
+    assert match_names(["a.jpg", "a.png"], ["a.png"], 2) == {"a.png": "a.png"}
+
+
+def test_names_that_look_alike_are_told_apart_in_messages(tmp_path):
+    for name in ("\u00dc.png", "U\u0308.png"):
+        write(tmp_path / "hr" / name, 24, 36)
+    write(tmp_path / "lr" / "\u00dc.png", 12, 18)
+    with pytest.raises(UserError, match=r"1 without a partner: 'U\\u0308\.png' \(nearest: '\\xdc\.png'\)"):
+        matched(tmp_path / "hr", tmp_path / "lr", 2)
+
+
+def test_both_sides_in_one_folder_as_realsr_comes(tmp_path):
+    for number in (1, 2):
+        for ending, size in (("HR", 24), ("LR2", 12), ("LR3", 8)):
+            write(tmp_path / "Canon" / f"Canon_{number:03d}_{ending}.png", size, size)
+    pairs = matched(tmp_path, tmp_path, 2)
+    assert [(pair.hr.name, pair.lr.name) for pair in pairs] == [
+        ("Canon_001_HR.png", "Canon_001_LR2.png"),
+        ("Canon_002_HR.png", "Canon_002_LR2.png"),
+    ]
 
 
 def test_a_name_that_ends_like_a_scale():

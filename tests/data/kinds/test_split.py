@@ -66,3 +66,12 @@ def test_one_group_cannot_be_split():
 def test_a_share_of_everything_is_refused():
     with pytest.raises(ValueError, match="val_share=1 must be at least 0 and below 1"):
         Split(Named(["a"]), "train", 1)
+
+
+def test_what_is_held_out_does_not_depend_on_the_form_of_the_name():
+    composed = [f"\u00fc{number}.png" for number in range(40)]
+    apart = [f"u\u0308{number}.png" for number in range(40)]
+    first, second = held_out(composed, 0.2), held_out(apart, 0.2)
+    assert [name in first for name in composed] == [name in second for name in apart]
+    both = held_out([*composed, *apart], 0.2)
+    assert both == first | second

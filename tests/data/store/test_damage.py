@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sr.data.crops import ResidentStore
 from sr.data.edges import EdgeContent, open_edge_maps
+from sr.data.kinds.sources import Folder
+from sr.data.module import CropData
 from sr.data.store.building import open_store
 from sr.data.store.store import Store
+from sr.degradations.bicubic import Bicubic
 from sr.errors import UserError
 from tests.data.store.test_store import Drawn, silent
 from tools.corruption_trial import COUNT, Noise, built, trial
@@ -244,3 +248,30 @@ def test_random_damage_is_always_noticed(tmp_path):
     finished, half = built(tmp_path / "finished", None), built(tmp_path / "half", 5)
     outcomes = [trial(half if n % 2 else finished, n % 2 == 1, dice) for n in range(60)]
     assert not [outcome for outcome in outcomes if outcome[1].startswith(("CRASH", "UNSEEN"))]
+
+
+def test_a_picture_of_which_nothing_shows_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGBA", (9, 9), (1, 2, 3, 0)).save(tmp_path / "in" / "clear.png")
+    Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save(tmp_path / "in" / "faint.png")
+    store = open_store(Folder(str(tmp_path / "in")), tmp_path, silent)
+    assert [entry.reason for entry in store.refused] == [
+        f"'{tmp_path}/in/clear.png' is fully transparent: nothing of it shows"
+    ]
+    assert len(store) == 1
+
+
+def test_animations_are_counted_once_per_folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "green")]
+    for name in ("a.gif", "b.webp"):
+        frames[0].save(tmp_path / "in" / name, save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "in" / "c.png")
+    messages = []
+    for _ in range(2):  # also where the store is there already
+        messages.clear()
+        data = CropData(str(tmp_path / "in"), None, 2, 8, 2, 0, cache=str(tmp_path / "cache"))
+        data.prepare(Bicubic(2), torch.device("cpu"), on_message=messages.append)
+        found = [text for text in messages if "animations" in text]
+        assert len(found) == 1
+        assert found[0].startswith("2 of 3 training pictures are animations or have several pages; only the first")

@@ -1,0 +1,197 @@
+"""What a picture file says beside its pixels: colour profile, EXIF, XMP, resolution; read, and made to fit a copy.
+
+The pixels of the copy are other pixels: enlarged, upright, perhaps RGB instead of CMYK. So the EXIF orientation becomes
+1, sizes are the copy's, and a profile of another kind of colours is left out, with a word.
+"""
+
+import io
+import math
+import re
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image as pil
+
+from sr.types import Picture
+
+LARGEST_PROFILE, LARGEST_BLOCK = 8 * 2**20, 65533 - 29
+"""Bytes: of a profile (JPEG takes 16 MiB), and of EXIF or XMP (a JPEG segment less the name of the block)."""
+
+_ORIENTATION, _EXIF, _GPS, _INTEROP, _WIDTH, _HEIGHT = 274, 0x8769, 0x8825, 0xA005, 0xA002, 0xA003
+_KEPT = {
+    *(270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 18249, 33432),
+    *range(0x9C9B, 0x9CA0),
+}
+"""EXIF 3.0, table 4: description, maker, model, resolution, program, date, artist, rights; Windows' titles. The other
+tags of the first directory describe how pixels are stored, in a TIFF all of them."""
+
+_PNG_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_MOST_CHUNKS = 1000
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a file says beside its pixels; None or empty where it says nothing.
+
+    Attributes:
+        icc: colour profile, as it is in the file.
+        exif: from the TIFF header on.
+        xmp: the packet.
+        dpi: pixels per inch across and down.
+        colours: PNG chunks (name, content) that say how its numbers become colours.
+        notes: what had to be left out and why, for the user.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    colours: tuple[tuple[bytes, bytes], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+NO_DETAILS = Details()
+
+
+def read_details(path: Path) -> Details:
+    """Read a file's details. Never raises because of what is in them: damage becomes a note.
+
+    Args:
+        path: of a picture that `sr.image.io.read_picture` reads.
+    """
+    try:
+        with path.open("rb") as stream, pil.open(stream) as file:
+            if file.format == "PNG":
+                file.load()  # EXIF may follow the pixels
+            icc, xmp = file.info.get("icc_profile"), file.info.get("xmp")
+            exif, notes = _exif(file)
+            colours = _png_colours(path) if file.format == "PNG" else ()
+            return Details(
+                icc if isinstance(icc, bytes) else None,
+                exif,
+                xmp.encode() if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else None,
+                _dpi(file.info.get("dpi")),
+                colours,
+                notes,
+            )
+    except Exception:  # Pillow raises nearly anything on a damaged block; the pixels are read elsewhere
+        return Details(notes=("what it says beside its pixels (profile, EXIF) is damaged and left out",))
+
+
+def fitting(details: Details, picture: Picture, suffix: str) -> Details:
+    """The details of a copy.
+
+    Args:
+        details: of the original.
+        picture: the copy.
+        suffix: of its file, lower case.
+
+    Returns:
+        What can be written; ``notes`` says what is left out.
+    """
+    gray = picture.gray and suffix != ".webp"
+    if suffix in (".tif", ".tiff") and picture.alpha is not None and picture.pixels.itemsize > 1:
+        gray = False  # written as RGBA
+    height, width = picture.pixels.shape[:2]
+    notes = list(details.notes)
+    fault = None if details.icc is None else profile_fault(details.icc, b"GRAY" if gray else b"RGB ")
+    if fault is not None:
+        notes.append(f"its colour profile {fault} and is left out")
+    exif = None if details.exif is None else _resized(details.exif, width, height)
+    if exif is not None and (len(exif) > LARGEST_BLOCK or suffix in (".tif", ".tiff")):
+        why = "is larger than a file can hold" if len(exif) > LARGEST_BLOCK else "has no place in a TIFF here"
+        notes.append(f"its EXIF {why} and is left out")
+        exif = None
+    xmp = None if details.xmp is None else _resized_xmp(details.xmp, width, height)
+    return replace(
+        details,
+        icc=None if fault else details.icc,
+        exif=exif,
+        xmp=xmp,
+        colours=details.colours if suffix == ".png" else (),
+        notes=tuple(notes),
+    )
+
+
+def profile_fault(icc: bytes, space: bytes) -> str | None:
+    """Why a profile does not belong to pixels of a colour space; None where it does.
+
+    Args:
+        icc: the profile.
+        space: ``RGB `` or ``GRAY``, as in the profile's header (ICC.1:2022, 7.2).
+    """
+    if len(icc) < 132 or icc[36:40] != b"acsp" or struct.unpack(">I", icc[:4])[0] > len(icc):
+        return "is damaged"
+    if len(icc) > LARGEST_PROFILE:
+        return f"has {len(icc) / 2**20:.0f} MiB"
+    if icc[16:20] != space:
+        found = icc[16:20].decode("ascii", "replace").strip()
+        return f"is one for {found} while the pixels are written as {space.decode().strip()}"
+    return None
+
+
+def _exif(file: pil.Image) -> tuple[bytes | None, tuple[str, ...]]:
+    try:
+        found = file.getexif()
+        kept = pil.Exif()
+        for tag in _KEPT & set(found):
+            kept[tag] = found[tag]
+        for directory in (_EXIF, _GPS):
+            below = {tag: value for tag, value in found.get_ifd(directory).items() if tag != _INTEROP}
+            if below:
+                kept[directory] = below
+        return (_bytes(kept) if len(kept) else None), ()
+    except Exception:  # nearly anything, on a damaged block
+        return None, ("its EXIF is damaged and left out",)
+
+
+def _bytes(exif: pil.Exif) -> bytes:
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def _resized(exif: bytes, width: int, height: int) -> bytes:
+    block = pil.Exif()
+    block.load(b"Exif\0\0" + exif)
+    block[_ORIENTATION] = 1
+    below = block.get_ifd(_EXIF)
+    if below:
+        below[_WIDTH], below[_HEIGHT] = width, height
+    return _bytes(block)
+
+
+def _resized_xmp(xmp: bytes, width: int, height: int) -> bytes | None:
+    """None for a packet that speaks of other parts of its file: a second picture, or more XMP."""
+    if len(xmp) > LARGEST_BLOCK or b"HasExtendedXMP" in xmp or b"Container:" in xmp or b"hdrgm:" in xmp:
+        return None
+    sizes = {"Orientation": 1, "PixelXDimension": width, "PixelYDimension": height, "ImageWidth": width}
+    for name, value in (sizes | {"ImageLength": height}).items():
+        xmp = re.sub(rf'((?:tiff|exif):{name}(?:="|>))\d+'.encode(), b"\\g<1>%d" % value, xmp)
+    return xmp
+
+
+def _dpi(found: object) -> tuple[float, float] | None:
+    if not (isinstance(found, tuple) and len(found) == 2):
+        return None
+    try:
+        across, down = float(found[0]), float(found[1])
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    fine = all(math.isfinite(value) and 1 <= value <= 65535 for value in (across, down))
+    return (across, down) if fine else None
+
+
+def _png_colours(path: Path) -> tuple[tuple[bytes, bytes], ...]:
+    """PNG specification, third edition, 11.3.2: all of them stand before the pixels."""
+    found = []
+    with path.open("rb") as file:
+        file.seek(8)
+        for _ in range(_MOST_CHUNKS):
+            length, name = struct.unpack(">I4s", file.read(8))
+            if name in (b"IDAT", b"IEND"):
+                break
+            if name in _PNG_COLOURS and length <= 64:
+                found.append((name, file.read(length)))
+                length = 0
+            file.seek(length + 4, io.SEEK_CUR)
+    return tuple(found)
