@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from sr.config.nearest import nearest
 from sr.console import plain_console, tracked
@@ -62,10 +63,7 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
                 raise
             failures.append(f"{source} is too large for the memory that is free")
     done = len(jobs) - len(failures)
-    for note, sources in notes.items():
-        shown = ", ".join(str(source) for source in sources[:_SHOWN])
-        what = shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
-        console.print(f"{what}: {note}", highlight=False, markup=False)
+    _tell(console, notes)
     if done:
         where = jobs[0][1] if len(jobs) == 1 else output
         console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
@@ -74,6 +72,14 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
     for line in "\n".join(failures).splitlines():
         print(f"error: {line}", file=sys.stderr)
     return PARTLY_FAILED if failures else 0
+
+
+def _tell(console: Console, notes: dict[str, list[Path]]) -> None:
+    """A line for each kind of note, with the pictures that it is about."""
+    for note, sources in notes.items():
+        shown = ", ".join(str(source) for source in sources[:_SHOWN])
+        what = shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
+        console.print(f"{what}: {note}")
 
 
 def _upscale(network: Any, device: torch.device, source: Path, target: Path) -> Sequence[str]:
