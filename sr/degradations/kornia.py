@@ -27,7 +27,7 @@ from sr.types import Image
 Parameters = dict[str, Tensor]
 """What kornia drew for one picture: each tensor has a first axis of length 1, or belongs to a batch."""
 
-_NOT_TOLD = {"batch_prob", "forward_input_shape", "idx", "batch_idx"}
+_NOT_TOLD = {"batch_prob", "forward_input_shape", "batch_idx", "center"}
 _FEW = 8  # numbers of a parameter that are told one by one
 
 
@@ -137,7 +137,7 @@ def tell(name: str, parameters: list[Parameters], draws: Draws) -> None:
         return
     told = False
     for key, first in parameters[0].items():
-        if key in _NOT_TOLD:
+        if key in _NOT_TOLD or (key == "idx" and "ksize_factor" in parameters[0]):  # says whose kernel size counts
             continue
         told, short, values = True, key.removesuffix("_factor"), [one[key].flatten() for one in parameters]
         if first.numel() == 1:

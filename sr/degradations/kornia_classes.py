@@ -2,8 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
-from typing import Any, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, get_type_hints
 
 import kornia.augmentation as library
 import torch
@@ -15,6 +15,8 @@ _SET_HERE = {"p": "probability", "p_batch": "probability", "same_on_batch": None
 _SIZES = {"CenterCrop", "LongestMaxSize", "PadTo", "RandomCrop", "RandomResizedCrop", "Resize", "SmallestMaxSize"}
 """Change the size of the picture."""
 _RANGES = {"Normalize", "Denormalize"}
+_TENSORS: dict[Any, Any] = {torch.Tensor: Sequence[float], Optional[torch.Tensor]: Sequence[float] | None}  # noqa: UP045
+"""What users write where kornia wants a tensor."""
 _BENDS = (library.RandomElasticTransform, library.RandomFisheye, library.RandomThinPlateSpline)
 """Geometry that kornia does not count as such."""
 
@@ -110,7 +112,8 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     """The arguments of a class that users set."""
     there = getattr(library, name)
     found, hints = inspect.signature(there).parameters, get_type_hints(there.__init__)
-    return {key: one.replace(annotation=hints.get(key, Any)) for key, one in found.items() if key not in _SET_HERE}
+    own = {key: one.replace(annotation=hints.get(key, Any)) for key, one in found.items() if key not in _SET_HERE}
+    return {key: one.replace(annotation=_TENSORS.get(one.annotation, one.annotation)) for key, one in own.items()}
 
 
 def made(name: str, arguments: Mapping[str, Any]) -> AugmentationBase2D:
@@ -154,7 +157,7 @@ def _instead(key: str, parameters: Mapping[str, inspect.Parameter]) -> str:
 
 def _fitting(value: Any, annotation: str) -> Any:
     """YAML has lists and whole numbers where kornia looks for tuples, floats and tensors."""
-    if "Tensor" in annotation and "float" not in annotation:
+    if "Sequence" in annotation and "Tensor" not in annotation:
         return value if value is None else torch.tensor(value, dtype=torch.float32)
     if isinstance(value, list | tuple):
         return tuple(_fitting(one, annotation) for one in value)
