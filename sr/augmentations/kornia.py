@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sr.degradations.kornia import Parameters, applied, drawn, tell
 from sr.degradations.kornia_classes import check_name, made, parameters_of
+from sr.degradations.pictures import at_once
 from sr.degradations.ranges import Number, checked_share
 from sr.draws import Draws
 from sr.errors import UserError
@@ -64,7 +65,7 @@ class Kornia:
         Args:
             crops: the pictures.
             draws: of these samples.
-            together: compute as a GPU wants it, or one by one; None: as the device likes it.
+            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
 
         Raises:
             UserError: there is low resolution already, and this augmentation cannot follow on it.
@@ -81,11 +82,15 @@ class Kornia:
         height, width = crops.hr.shape[-2:]
         parameters = drawn(self._module, [(height, width)] * len(where), draws)
         tell(self.name, parameters, draws)
-        at_once = crops.hr.device.type != "cpu" if together is None else together
         index = torch.from_numpy(where).to(crops.hr.device)
 
         def changed(pictures: Tensor) -> Tensor:
-            pixels = applied(self._module, pictures[index].float() / 255, _fitted(parameters, pictures), at_once)
+            pixels = applied(
+                self._module,
+                pictures[index].float() / 255,
+                _fitted(parameters, pictures),
+                at_once(together, pictures.device),
+            )
             return pictures.index_copy(0, index, pixels.mul_(255).round_().to(pictures.dtype))
 
         return Crops(*(None if pictures is None else changed(pictures) for pictures in crops))  # type: ignore[arg-type]

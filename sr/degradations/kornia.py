@@ -17,7 +17,7 @@ from kornia.augmentation import AugmentationBase2D
 from torch import Tensor
 
 from sr.degradations.kornia_classes import check_name, made, parameters_of
-from sr.degradations.pictures import Pictures
+from sr.degradations.pictures import Pictures, at_once
 from sr.degradations.ranges import Number, checked_share, settle
 from sr.draws import Draws
 from sr.errors import UserError
@@ -78,7 +78,7 @@ class Kornia:
         sizes = list(zip(some.heights.tolist(), some.widths.tolist(), strict=True))
         found = drawn(self._module, sizes, draws)
         tell(self.name, found, draws)
-        together, pixels = some.pixels.device.type != "cpu", some.pixels.clone()
+        together, pixels = at_once(some.together, some.pixels.device), some.pixels.clone()
         for size in dict.fromkeys(sizes):
             here = [i for i, other in enumerate(sizes) if other == size]
             corner = pixels[here, :, : size[0], : size[1]]
