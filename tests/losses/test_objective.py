@@ -96,6 +96,7 @@ def test_weight_zero_only_watches():
     sr = SR.clone().requires_grad_()
     total, raw, _ = Objective({"l1": Term(1.0, L1()), "nan": Term(0.0, Nan())})(views(sr))
     assert raw["nan"].isnan()
+    assert_close(total, torch.tensor(0.125))  # 0 times NaN is NaN
     total.backward()
     assert_close(sr.grad.flatten(), torch.tensor([-0.25, 0.0, 0.25, 0.0]))
 

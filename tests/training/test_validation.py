@@ -179,6 +179,22 @@ def test_schedules_are_told_the_first_metric(train, tmp_path):
     assert raised(told) != raised(other), "they must differ to test anything"
 
 
+def test_a_generator_that_rests_is_no_standstill(train, tmp_path):
+    """Where the discriminator learns alone, validations find the very same generator; a plateau must not cut for it."""
+    phases = [
+        "loss.terms.l1.weight={_target_:sr.losses.weights.Phases,phases:[[0,1.0],[2,0.0]]}",
+        "adversary.d.weight={_target_:sr.losses.weights.Phases,phases:[[0,0.0],[9,0.1]]}",
+        "adversary.d.policy.start=2",
+    ]
+    settings = ["trainer.val_every=1", "trainer.max_updates=7", "schedule=plateau", "schedule.patience=3"]
+    assert train("adversary=lsgan", "discriminator=conv", *phases, *settings, "run_dir=run")[0] == 0
+    values = [row["val/psnr_y"] for row in table(tmp_path / "run")]
+    assert len(set(values[2:])) == 1, "the generator must rest to test anything"
+    state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["trained"]["schedule"]
+    assert state["current"] == 1.0
+    assert state["stale"] <= 1
+
+
 def raised(values):
     """The weight after these validations, by the words of the class: a first mark, then times or divided by 2."""
     weight, best = 1.0, values[0]

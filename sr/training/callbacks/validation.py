@@ -127,13 +127,17 @@ class Validation(UpdateCallback):
         """
         if not _pairs(trainer) or self.validated_at == module.updates:
             return
+        # The very same result means that the generator has not learned in between, as while the discriminator learns
+        # alone: nothing that schedules should take for a standstill.
+        before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
             strips = self._measure(trainer, module) if trainer.is_global_zero else {}
             if trainer.world_size > 1:  # schedules listen to the result in every process
                 self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
             self._remember()
-            observe(module, self.monitor, self.latest[self.monitor])
+            if self.latest[self.monitor] != before:
+                observe(module, self.monitor, self.latest[self.monitor])
             if trainer.is_global_zero:
                 if self.alarm is not None:
                     error, progress = self.latest["colour_error"], module.clock.progress
