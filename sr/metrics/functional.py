@@ -59,7 +59,7 @@ def psnr_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerPic
         UserError: the sizes differ, or nothing is left after cropping.
     """
     sr, hr = _cropped(sr, hr, scale, least=1)
-    return _psnr(_y(sr, gray), _y(hr, gray))
+    return _psnr(y_levels(sr, gray), y_levels(hr, gray))
 
 
 def psnr_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerPicture:
@@ -96,7 +96,7 @@ def ssim_y(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> PerPic
         UserError: the sizes differ, or less than the 11x11 window is left after cropping.
     """
     sr, hr = _cropped(sr, hr, scale, least=WINDOW)
-    return _ssim(_y(sr, gray), _y(hr, gray))
+    return _ssim(y_levels(sr, gray), y_levels(hr, gray))
 
 
 def ssim_rgb(sr: Pictures, hr: Pictures, scale: int) -> PerPicture:
@@ -136,7 +136,7 @@ def sharpness(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> Per
         UserError: the sizes differ, or less than 3x3 pixels are left after cropping.
     """
     sr, hr = _cropped(sr, hr, scale, least=3)
-    own, true = _edges(_y(sr, gray)), _edges(_y(hr, gray))
+    own, true = _edges(y_levels(sr, gray)), _edges(y_levels(hr, gray))
     return torch.where(true < FAINT, 1.0, own / true.clamp(min=FAINT))
 
 
@@ -179,7 +179,8 @@ def _levels(pictures: Pictures) -> Levels:
     return pictures.float().mul(255).round().clamp(0, 255)
 
 
-def _y(pictures: Pictures, gray: bool) -> Float[Tensor, "batch 1 height width"]:
+def y_levels(pictures: Pictures, gray: bool) -> Float[Tensor, "batch 1 height width"]:
+    """Y of pictures as a file would hold them, 16..235, not rounded; of gray pictures their levels, 0..255."""
     levels = _levels(pictures)
     return levels[:, :1] if gray or levels.shape[1] == 1 else luma(levels / 255) * 255
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
+from sr.metrics.border import border_psnr
 from sr.metrics.functional import measure, sharpness
 from sr.models.upscale import NotANumber, gray_again, upscale_pixels
 from sr.training.watch import checkerboard, colour_error
@@ -189,6 +190,12 @@ def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, 
     except UserError as error:
         raise UserError(f"{pair.name}: {error}") from error
     return values | watched(shown, pair.lr, scale)
+
+
+def measure_border(sr: np.ndarray, pair: ValidationPair) -> list[float]:
+    """PSNR on Y of one picture by distance to its border, see `sr.metrics.border`."""
+    shown = gray_again(sr) if pair.gray else sr
+    return border_psnr(_batch(shown), _batch(pair.hr), pair.gray)
 
 
 def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:

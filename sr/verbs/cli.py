@@ -64,6 +64,9 @@ def evaluate(
     lpips: Annotated[
         str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
     ] = "auto",
+    border: Annotated[
+        bool, typer.Option("--border", help="PSNR by distance to the border too, beside bicubic.")
+    ] = False,
     accelerator: Accelerator = "auto",
 ) -> None:
     """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
@@ -75,7 +78,7 @@ def evaluate(
     """
     from sr.verbs.evaluate import evaluate_sets
 
-    evaluate_sets(model, sets, scale, csv, accelerator, lpips)
+    evaluate_sets(model, sets, scale, csv, accelerator, lpips, border)
 
 
 @app.command()

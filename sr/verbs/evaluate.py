@@ -24,12 +24,19 @@ from sr.models.bicubic import Bicubic
 from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
 from sr.types import Picture
+from sr.verbs.border import COLUMNS, BorderTable
 from sr.verbs.networks import benchmark_paths, inference, ready
 from sr.verbs.screen.tables import console_for_tables, print_numbers
 
 
 def evaluate_sets(
-    model: str, sets: Sequence[str], scale: int | None, csv_path: Path | None, accelerator: str, lpips: str
+    model: str,
+    sets: Sequence[str],
+    scale: int | None,
+    csv_path: Path | None,
+    accelerator: str,
+    lpips: str,
+    border: bool = False,
 ) -> None:
     """Print one row per set, and write it to a CSV file on request.
 
@@ -40,6 +47,7 @@ def evaluate_sets(
         csv_path: file to write, or None.
         accelerator: cpu, gpu, mps or auto.
         lpips: auto, none, imagenet, or a file with AlexNet's weights.
+        border: tell PSNR by distance to the border too.
 
     Raises:
         UserError: a set or the network cannot be read, or the scale does not fit.
@@ -49,15 +57,20 @@ def evaluate_sets(
     distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
     metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]
     sources = {name: _source(name, factor) for name in sets}
-    rows = [_row(model, name, source, upscale, factor, console, distance) for name, source in sources.items()]
+    by_border = BorderTable(factor) if border else None
+    rows = [
+        _row(model, name, source, upscale, factor, console, distance, by_border) for name, source in sources.items()
+    ]
     console.print(
         f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
     )
     shown = ("images", *metrics, "seconds")
     print_numbers(console, "set", shown, [(row["set"], [_shown(c, row[c]) for c in shown]) for row in rows])
+    if by_border is not None:
+        by_border.print(console)
     if csv_path is not None:
         text = io.StringIO(newline="")
-        columns = ("model", "set", "scale", "images", *metrics, "seconds")
+        columns = ("model", "set", "scale", "images", *metrics, *(COLUMNS if border else ()), "seconds")
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
         writer.writerows({column: _exact(row[column]) for column in columns} for row in rows)
@@ -93,13 +106,18 @@ def _row(
     scale: int,
     console: Console,
     lpips: Perceptual | None,
+    border: BorderTable | None,
 ) -> dict[str, Any]:
     degradation = BicubicDegradation(scale)
     rows, seconds = [], 0.0
+    made: list[np.ndarray] = []
     for number in tracked(range(len(source)), name, console):
         pair = _pair(source, number, degradation)
         try:
-            metrics, spent = evaluate(upscale, [pair], scale, lpips=lpips)
+            metrics, spent = evaluate(upscale, [pair], scale, lambda _, sr: made.append(sr), lpips)
+            if border is not None and made:
+                border.take(name, made[-1], pair)
+            made.clear()
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -111,7 +129,7 @@ def _row(
         text = f"{name}: what the network makes of {lost} of {len(rows)} pictures is infinite or not a number"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     row = {"model": model, "set": name, "scale": scale, "images": len(rows)}
-    return row | means(rows) | {"seconds": seconds}
+    return row | means(rows) | ({} if border is None else border.row(name)) | {"seconds": seconds}
 
 
 def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -> ValidationPair:

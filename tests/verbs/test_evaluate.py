@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from sr.image.resize import bicubic, imresize
-from sr.metrics.functional import psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.metrics.border import border_psnr
+from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
 from tests.benchmarks import PUBLISHED, benchmark_pictures
@@ -242,6 +243,40 @@ def test_a_table_that_cannot_be_written_is_one_sentence(sr, sets, tmp_path):
     result = sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "2", "--csv", "file/t.csv")
     assert "could not write file/t.csv" in error_of(result)
     assert "psnr_y" in result[1], "what was measured is shown nevertheless"
+
+
+# ------------------------------------------------------------------------------------- the border
+
+
+def test_psnr_by_distance_to_the_border_by_hand():
+    hr = torch.full((1, 3, 24, 20), 100, dtype=torch.uint8)
+    sr = hr.clone()
+    sr[..., :2, :] += 10
+    sr[..., -1] = 110  # two rows and one column of the outermost
+    sr[..., 9:11, 9:11] += 4
+    outermost = 24 * 20 - 20 * 16
+    wrong = 2 * 20 + 22
+    inside = 8 * 4
+    expected = [10 * np.log10(255**2 / (100 * wrong / outermost)), PSNR_LIMIT]
+    expected.append(10 * np.log10(255**2 / (16 * 4 / inside)))
+    assert border_psnr(sr, hr, gray=True) == pytest.approx(expected, abs=1e-4)
+    assert np.isnan(border_psnr(sr[..., :16, :16], hr[..., :16, :16])).tolist() == [False, False, True]
+
+
+def test_the_border_in_the_table_and_in_the_file(sr, sets, network, tmp_path):
+    path, _ = network
+    flags = ("--set", sets / "Urban2", "--csv", "t.csv", "--border")
+    code, out, _ = sr("evaluate", "bicubic", "--scale", "2", *flags)
+    assert code == 0
+    (row,) = rows(tmp_path / "t.csv")
+    for zone in ("0_to_1_px", "2_to_7_px", "8_px_and_more"):
+        assert row[f"psnr_y_{zone}"] == row[f"bicubic_{zone}"]
+        assert f"{float(row[f'bicubic_{zone}']):.2f}" in out
+    assert out.count("+0.00") == 3
+    assert sr("evaluate", path, *flags)[0] == 0
+    (other,) = rows(tmp_path / "t.csv")
+    assert other["bicubic_0_to_1_px"] == row["bicubic_0_to_1_px"]
+    assert other["psnr_y_0_to_1_px"] != row["psnr_y_0_to_1_px"]
 
 
 # ------------------------------------------------------------------------------------- published numbers
