@@ -38,5 +38,7 @@ def _distance(height: int, width: int) -> Float[Tensor, "{height} {width}"]:
 
 
 def _decibels(squared: Tensor) -> float:
-    mean = float(squared.double().mean())  # of nothing: NaN
+    if len(squared) == 0:
+        return math.nan
+    mean = float(squared.double().mean())
     return PSNR_LIMIT if mean == 0 else min(PSNR_LIMIT, 10 * math.log10(255**2 / mean))
