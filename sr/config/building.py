@@ -22,6 +22,9 @@ from sr.training.precision import choose_compute, choose_device
 from sr.training.validation import Perceptual, lpips_of
 from sr.types import UserError
 
+_NEEDED = {"model": ("scale",), "degradation": ("scale", "key", "slow", "in_advance", "picture")}
+"""Attributes that a class of the user's may have forgotten; see `sr.data.degrade.Degradation`."""
+
 
 def build(name: str, node: Any) -> Any:
     """Call what a checked node describes, its children first.
@@ -34,9 +37,15 @@ def build(name: str, node: Any) -> Any:
         node: a configuration with ``_target_``, or a dictionary of such.
 
     Raises:
-        UserError: a constructor refused its arguments.
+        UserError: a constructor refused its arguments, or the class lacks what others ask it for.
     """
-    return _made(name, OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
+    made = _made(name, OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
+    lacking = [attribute for attribute in _NEEDED.get(name, ()) if not hasattr(made, attribute)]
+    if lacking:
+        raise UserError(
+            f"{name}: {type(made).__name__} has no {', '.join(lacking)}; CONTRIBUTING.md says what such a class needs"
+        )
+    return made
 
 
 def _made(name: str, node: Any) -> Any:

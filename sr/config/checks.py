@@ -1,10 +1,13 @@
 """Check the composed configuration before anything is built: every fault at once, with the nearest valid name."""
 
 import importlib
+import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException
@@ -32,13 +35,14 @@ _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
 
-def checked(config: DictConfig, with_targets: bool = True) -> TrainConfig:
+def checked(config: DictConfig, with_targets: bool = True, own: Path | None = None) -> TrainConfig:
     """Merge into the schema once more (a ``+key`` slips past Hydra), and check every ``_target_``.
 
     Args:
         config: as Hydra composed it.
         with_targets: False where the rest belongs to a run that goes on: single values of its adversary, say, which
             mean something only when they are joined with its own configuration.
+        own: a folder of choices of the user's, beside conf/.
 
     Returns:
         The configuration as a structured object whose unknown keys are errors.
@@ -51,7 +55,7 @@ def checked(config: DictConfig, with_targets: bool = True) -> TrainConfig:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
         faults = list(missing(plain))
         if with_targets and not faults:
-            faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True)))
+            faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True), own))
     except OmegaConfBaseException as error:
         raise UserError(_unknown_key(error)) from error
     if faults:
@@ -60,12 +64,12 @@ def checked(config: DictConfig, with_targets: bool = True) -> TrainConfig:
     return checked_config
 
 
-def _faults(plain: Any, typed: Any, resolved: Any) -> Iterator[str]:
+def _faults(plain: Any, typed: Any, resolved: Any, own: Path | None) -> Iterator[str]:
     """Faults of the first kind that there are: what is wrong with one kind often follows from another."""
     empty = (f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if not _has_target(resolved[name]))
     found = [*empty] or [*_built_from_nothing(plain, typed)]
     found = found or [*opponent_faults(resolved["adversary"], resolved["discriminator"])]
-    yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain))
+    yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain, own))
 
 
 def _has_target(node: Any) -> bool:
@@ -124,12 +128,12 @@ def missing(plain: Any, name: str = "") -> Iterator[str]:
         yield f"{name} is not set; add {name}=… to the command line"
 
 
-def _inputs(plain: Any) -> set[str]:
-    """Names that an interpolation reads, in this configuration or in a file of conf/.
+def _inputs(plain: Any, own: Path | None) -> set[str]:
+    """Names that an interpolation reads, in this configuration or in a file of conf/ or of the user's.
 
     ``data.root`` is no argument of the data module, but its sources read ``${data.root}``: so it is a setting.
     """
-    texts = [path.read_text(errors="replace") for path in CONF.rglob("*.yaml")]
+    texts = [path.read_text(errors="replace") for folder in (CONF, own) if folder for path in folder.rglob("*.yaml")]
     return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
 
 
@@ -178,7 +182,7 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
         function: Callable[..., Any] = get_object(target)
     except (HydraException, ImportError, ValueError) as error:
         near = _nearest_object(target)
-        why = "" if near else f": {' '.join(str(error).split())}"
+        why = "" if near else f": {' '.join(str(error).split())}{_looked_in(target)}"
         yield f"{name}._target_={target} cannot be imported{near or why}"
         return
     try:
@@ -195,6 +199,13 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
     for key in given:
         if key in hints and not _holds_objects(node[key]):
             yield from _type_fault(f"{name}.{key}", node[key], hints[key])
+
+
+def _looked_in(target: str) -> str:
+    """Where a module that nobody has installed would have to be."""
+    top = target.partition(".")[0]
+    there = top in sys.modules or importlib.util.find_spec(top) is not None if top.isidentifier() else True
+    return "" if there else f"; looked for {top}.py in {Path.cwd()}, on PYTHONPATH and among what is installed"
 
 
 def _nearest_object(target: str) -> str:

@@ -17,12 +17,13 @@ ADDED_UP = (*COMBINED, "callbacks", "logger", "experiment")
 """Groups that take several choices."""
 
 
-def choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Iterator[str]:
+def choice_faults(override: Override, groups: Mapping[str, list[str]], places: Sequence[str]) -> Iterator[str]:
     """A line for each fault of an override that makes a choice.
 
     Args:
         override: parsed.
         groups: choices that exist, joint names included.
+        places: names of the folders that they are in.
     """
     group = str(override.key_or_group)
     if "." in group or override.is_delete():
@@ -33,10 +34,11 @@ def choice_faults(override: Override, groups: Mapping[str, list[str]]) -> Iterat
     if override.package is not None:
         return  # whether it fits is for Hydra to say
     for choice in values_of(override):
-        yield from _one_choice_faults(group, choice, groups[group_of(override)])
+        yield from _one_choice_faults(group, choice, groups[group_of(override)], places)
 
 
-def _one_choice_faults(group: str, choice: Any, choices: list[str]) -> Iterator[str]:
+def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequence[str]) -> Iterator[str]:
+    where = " or ".join(f"{place}/{group}" for place in places)
     if choice in (None, "null"):
         if group not in OPTIONAL:
             way_out = "none" if "none" in choices else "…"
@@ -51,17 +53,17 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str]) -> Iterator[
         if again:
             yield f"{group}={name} names {again} twice; once is enough"
         elif name not in choices:
-            yield f"{group}={name}: there is no such {group} in conf/{group}{did_you_mean(name, choices)}"
+            yield f"{group}={name}: there is no such {group} in {where}{did_you_mean(name, choices)}"
     twice = [name for name in several or [] if (several or []).count(name) > 1]
     if twice:
         yield f"{group}=[{','.join(several or [])}] names {twice[0]} twice; once is enough"
 
 
-def clash_faults(folder: Path, group: str, choice: Any, choices: Sequence[str]) -> Iterator[str]:
+def clash_faults(folders: Sequence[Path], group: str, choice: Any, choices: Sequence[str]) -> Iterator[str]:
     """A line where two choices want to be the same: two objectives of one adversary, two replays.
 
     Args:
-        folder: the conf folder.
+        folders: the conf folder, and perhaps one of the user's.
         group: of the choice.
         choice: a name, a joint name, or a list of names.
         choices: that have a file.
@@ -69,13 +71,13 @@ def clash_faults(folder: Path, group: str, choice: Any, choices: Sequence[str]) 
     names = choice if isinstance(choice, list) else parts(str(choice), choices) or []
     if group != "adversary" or len(names) < 2:
         return
-    files = {str(name): folder / group / f"{name}.yaml" for name in names}
     roles: dict[str, list[str]] = {}
-    for name, path in files.items():
-        for key in names_with_parts(path):
+    for name in dict.fromkeys(str(name) for name in names):
+        for key in names_with_parts(folders, group, name):
             if key.endswith("._target_"):
                 roles.setdefault(f"{group}.{key.removesuffix('._target_')}", []).append(name)
     for role, claimants in roles.items():
         if len(claimants) > 1:
-            yield f"{group}={','.join(files)}: {' and '.join(claimants)} both set {role}; keep one of them"
+            asked = ",".join(dict.fromkeys(map(str, names)))
+            yield f"{group}={asked}: {' and '.join(claimants)} both set {role}; keep one of them"
             return

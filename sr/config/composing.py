@@ -1,34 +1,40 @@
 """Configurations for other verbs than `train.py`: composed from the same overrides, or a run's own with changes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.checks import checked
+from sr.config.composer import composed_from
 from sr.config.folder import CONF
-from sr.config.overrides import joint_start, override_faults
+from sr.config.overrides import joint_start, override_faults, with_targets
+from sr.config.own import own_folder
 from sr.config.schema import register_schema
 from sr.errors import UserError
 
 
-def composed(overrides: Sequence[str]) -> Any:
+def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
     """The checked configuration that `python train.py OVERRIDES` would train.
+
+    Args:
+        overrides: as for train.py.
+        config_dir: a folder of choices of the user's, beside conf/.
 
     Raises:
         UserError: one line per fault in the overrides.
     """
-    overrides = joint_start(overrides)
-    faults = override_faults(CONF, overrides)
+    own = own_folder(config_dir)
+    folders = [CONF] if own is None else [CONF, own]
+    arguments, _ = with_targets(folders, joint_start(overrides))
+    faults = override_faults(folders, arguments)
     if faults:
         raise UserError("\n".join(faults))
-    register_schema()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return checked(compose("train", overrides=list(overrides)))
+    return checked(composed_from(folders, arguments), own=own)
 
 
 def changed(stored: Any, overrides: Sequence[str]) -> Any:

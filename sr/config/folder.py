@@ -15,21 +15,34 @@ CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / 
 """The folder conf/: inside the package where it was installed from a wheel, beside it in a clone."""
 
 
-def config_groups(folder: Path) -> dict[str, list[str]]:
+def config_groups(*folders: Path) -> dict[str, list[str]]:
     """Choices of each group: ``{"model": ["espcn", …], "experiment": ["log/31_alias", …]}``.
 
     Args:
-        folder: the conf folder. Files that start with ``_`` are parts of others, not choices.
+        folders: the conf folder, and perhaps one of the user's. Files that start with ``_`` are parts of others, not
+            choices.
     """
     groups: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*/**/*.yaml")):
-        group, *rest = path.relative_to(folder).with_suffix("").parts
-        if not path.name.startswith("_"):
-            groups.setdefault(group, []).append("/".join(rest))
-    for path in folder.iterdir():
-        if path.is_dir():
-            groups.setdefault(path.name, [])
+    for folder in folders:
+        for name in choice_files(folder):
+            group, *rest = name.with_suffix("").parts
+            if not name.name.startswith("_"):
+                groups.setdefault(group, []).append("/".join(rest))
+        for path in folder.iterdir():
+            if path.is_dir():
+                groups.setdefault(path.name, [])
     return groups
+
+
+def choice_files(folder: Path) -> list[Path]:
+    """Files of choices and their parts, ``model/espcn.yaml``, relative to the folder."""
+    return [path.relative_to(folder) for path in sorted(folder.glob("*/**/*.yaml"))]
+
+
+def choice_file(folders: Sequence[Path], group: str, choice: Any) -> Path:
+    """The file of a choice, in the first folder that has it; it need not exist."""
+    paths = [folder / group / f"{choice}.yaml" for folder in folders]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def names_in(path: Path) -> list[str]:
@@ -40,15 +53,16 @@ def names_in(path: Path) -> list[str]:
         return []  # told when it is used
 
 
-def names_with_parts(path: Path) -> list[str]:
-    """As `names_in`, and the names of the choices that the file is put together from, as pix_gan is of two."""
+def names_with_parts(folders: Sequence[Path], group: str, choice: Any) -> list[str]:
+    """As `names_in`, and the names of the choices that a choice is put together from, as pix_gan is of two."""
+    path = choice_file(folders, group, choice)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, UnicodeDecodeError):
         return []  # told when it is used
     entries = content.get("defaults", []) if isinstance(content, Mapping) else []
     choices = [entry for entry in entries if isinstance(entry, str) and not entry.startswith("_")]
-    return [*names_in(path), *(name for one in choices for name in names_with_parts(path.with_name(f"{one}.yaml")))]
+    return [*names_in(path), *(name for one in choices for name in names_with_parts(folders, group, one))]
 
 
 def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
@@ -59,17 +73,18 @@ def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
                 yield from _dotted(child, f"{prefix}{key}.")
 
 
-def owner(folder: Path, key: str) -> str | None:
+def owner(folders: Sequence[Path], key: str) -> str | None:
     """The choice whose file has a setting, such as ``adversary=stepper``.
 
     Args:
-        folder: the conf folder.
+        folders: see `config_groups`.
         key: dotted name, the group first.
     """
     group, _, name = key.partition(".")
-    for path in sorted((folder / group).glob("**/*.yaml")) if (folder / group).is_dir() else ():
+    files = [(folder / group, path) for folder in folders for path in sorted((folder / group).glob("**/*.yaml"))]
+    for root, path in files:
         if name in names_in(path):
-            choice = path.relative_to(folder / group).with_suffix("")
+            choice = path.relative_to(root).with_suffix("")
             return f"{group}=…" if path.name.startswith("_") else f"{group}={choice}"
     return None
 

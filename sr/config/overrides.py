@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -12,11 +11,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.choice_faults import choice_faults, clash_faults
 from sr.config.combinations import COMBINED, asked_for, register
-from sr.config.folder import config_groups, defaults_faults, names_in, owner
+from sr.config.composer import composed_from
+from sr.config.folder import choice_file, config_groups, defaults_faults, names_in, owner
 from sr.config.nearest import did_you_mean
+from sr.config.own import open_places, with_own_targets
 from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, values_of
 from sr.config.resumable import folder_fault
-from sr.config.schema import register_schema, setting_names
+from sr.config.schema import setting_names
 
 OPEN_KEYS = (
     "loss.terms.",
@@ -30,55 +31,56 @@ OPEN_KEYS = (
 """Dictionaries whose entries the user names."""
 
 
-def override_faults(folder: Path, arguments: Sequence[str]) -> list[str]:
+def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:
     """What is wrong with ``key=value`` arguments; empty where all is well.
 
     Args:
-        folder: the conf folder.
+        folders: the conf folder, and perhaps one of the user's (`sr.config.own`).
         arguments: of the command line, without those that start with ``-``.
     """
     parsed, faults = parsed_overrides(arguments)
-    files = config_groups(folder)
+    files = config_groups(*folders)
     chosen = [o for o in parsed if group_of(o) in files]
-    used = _used_files(folder, chosen)
+    used = _used_files(folders, chosen)
     groups = _with_joint_names(files, chosen, used)
-    faults += [fault for override in chosen for fault in choice_faults(override, groups)]
+    faults += [fault for override in chosen for fault in choice_faults(override, groups, _places(folders))]
     for override in chosen:
         group = group_of(override)
-        faults += [f for value in values_of(override) for f in clash_faults(folder, group, value, files[group])]
+        faults += [f for value in values_of(override) for f in clash_faults(folders, group, value, files[group])]
     faults += defaults_faults(used)
     if faults:
         return faults
-    config = _compose(folder, [first_of(o) for o in chosen])
+    config = _compose(folders, [first_of(o) for o in chosen])
     if isinstance(config, str):
         return [config]
     keys, own = set(_keys(config)), run_keys(parsed)
     values = [o for o in parsed if group_of(o) not in groups and not is_hydra(o)]
-    faults = [fault for override in values for fault in _key_faults(override, keys, own, folder)]
+    opened = (*OPEN_KEYS, *open_places(folders, arguments))
+    faults = [fault for override in values for fault in _key_faults(override, keys, own, folders, opened)]
     faults += _start_faults(parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults
-    whole = _compose(folder, [first_of(o) for o in parsed if not is_hydra(o)])
+    whole = _compose(folders, [first_of(o) for o in parsed if not is_hydra(o)])
     return [whole] if isinstance(whole, str) else []
 
 
-def with_run_settings(folder: Path, arguments: Sequence[str]) -> list[str]:
+def with_run_settings(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:
     """The arguments, where those that name what only the run of ``resume=DIR`` has are written ``++key=value``.
 
     So a single value of its adversary or its losses changes without all its choices on the command line.
 
     Args:
-        folder: the conf folder.
+        folders: see `override_faults`.
         arguments: as for `override_faults`; those with faults stay as they are.
     """
     parsed, faults = parsed_overrides(arguments)
     own = run_keys(parsed)
     if faults or not own:
         return list(arguments)
-    files = config_groups(folder)
+    files = config_groups(*folders)
     chosen = [o for o in parsed if group_of(o) in files]
-    _with_joint_names(files, chosen, _used_files(folder, chosen))
-    config = _compose(folder, [first_of(o) for o in chosen])
+    _with_joint_names(files, chosen, _used_files(folders, chosen))
+    config = _compose(folders, [first_of(o) for o in chosen])
     if isinstance(config, str):
         return list(arguments)
     anew = tuple(f"{o.package or o.key_or_group}." for o in chosen)  # what is chosen here is no longer the run's
@@ -88,6 +90,22 @@ def with_run_settings(folder: Path, arguments: Sequence[str]) -> list[str]:
         f"++{argument}" if bare and str(override.key_or_group) in wanted else argument
         for argument, override, bare in zip(arguments, parsed, plain, strict=True)
     ]
+
+
+def with_targets(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments as `sr.config.own.with_own_targets` completes them, and what there is to say about it.
+
+    Args:
+        folders: see `override_faults`.
+        arguments: as for `override_faults`; those with faults stay as they are.
+    """
+    parsed, faults = parsed_overrides(arguments)
+    if faults or not any("_target_" in argument for argument in arguments):
+        return list(arguments), []
+    files = config_groups(*folders)
+    chosen = [o for o in parsed if group_of(o) in files]
+    _with_joint_names(files, chosen, _used_files(folders, chosen))
+    return with_own_targets(_compose(folders, [first_of(o) for o in chosen]), arguments)
 
 
 def run_keys(parsed: Sequence[Override]) -> set[str]:
@@ -134,10 +152,10 @@ def joint_start(arguments: Sequence[str]) -> list[str]:
     return [f"init_from.g={a.removeprefix(short)}" if a.startswith(short) else a for a in arguments]
 
 
-def _used_files(folder: Path, chosen: Sequence[Override]) -> list[Path]:
+def _used_files(folders: Sequence[Path], chosen: Sequence[Override]) -> list[Path]:
     """Configuration files whose lists of defaults count for this command line."""
-    named = [folder / group_of(o) / f"{choice}.yaml" for o in chosen for choice in choices_of(o)]
-    paths = [folder / "train.yaml", folder / "local" / "default.yaml", *named]
+    named = [choice_file(folders, group_of(o), choice) for o in chosen for choice in choices_of(o)]
+    paths = [folders[0] / "train.yaml", choice_file(folders, "local", "default"), *named]
     return [path for path in paths if path.exists()]
 
 
@@ -152,22 +170,25 @@ def _with_joint_names(
     return groups
 
 
-def _compose(folder: Path, overrides: list[str]) -> DictConfig | str:
+def _places(folders: Sequence[Path]) -> list[str]:
+    """What the folders are called in messages."""
+    return ["conf", *(str(folder) for folder in folders[1:])]
+
+
+def _compose(folders: Sequence[Path], overrides: list[str]) -> DictConfig | str:
     """The configuration, or what is wrong with it."""
-    register_schema()
     try:
-        with initialize_config_dir(str(folder), version_base="1.3"):
-            return compose("train", overrides=overrides)
+        return composed_from(folders, overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        return _sentence(folder, error)
+        return _sentence(folders, error)
 
 
-def _sentence(folder: Path, error: BaseException) -> str:
+def _sentence(folders: Sequence[Path], error: BaseException) -> str:
     """The innermost reason on one line, with the nearest valid name where one is missing."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split())
-    groups = config_groups(folder)
+    groups = config_groups(*folders)
     key = re.search(r"Key '([^']+)' not in '(\w+Config)'", text)
     if key and key[1] in groups and key[1] == "experiment":
         return f"{text.split(' full_key')[0]}: an experiment file begins with the line `# @package _global_`"
@@ -176,7 +197,8 @@ def _sentence(folder: Path, error: BaseException) -> str:
         return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"
     choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
     if choice and choice[1] in groups:
-        return f"there is no {choice[1]}/{choice[2]}.yaml in conf{did_you_mean(choice[2], groups[choice[1]])}"
+        near = did_you_mean(choice[2], groups[choice[1]])
+        return f"there is no {choice[1]}/{choice[2]}.yaml in {' or '.join(_places(folders))}{near}"
     group = re.search(r"Could not override '([^']+)'", text)
     if group and "@" in group[1]:
         place = group[1].split("@")[1]
@@ -203,20 +225,23 @@ def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
             yield from _keys(child, f"{name}.")
 
 
-def _key_faults(override: Override, keys: Collection[str], own: Collection[str], folder: Path) -> Iterator[str]:
+def _key_faults(
+    override: Override, keys: Collection[str], own: Collection[str], folders: Sequence[Path], opened: tuple[str, ...]
+) -> Iterator[str]:
     """A line where a single value has no place.
 
     Args:
         override: parsed.
         keys: dotted names that these choices have.
         own: those of the run that goes on.
-        folder: the conf folder.
+        folders: the conf folder, and perhaps one of the user's.
+        opened: beginnings of names below which there may be new ones.
     """
     key = str(override.key_or_group)
-    open_ended, added = key.startswith(OPEN_KEYS), override.is_add() or override.is_force_add()
+    open_ended, added = key.startswith(opened), override.is_add() or override.is_force_add()
     if key in keys or (added and (open_ended or key in own)):
         return
-    whose = owner(folder, key) if key.split(".")[0] in COMBINED else None
+    whose = owner(folders, key) if key.split(".")[0] in COMBINED else None
     if whose is not None:
         yield f"{key} is not a setting of these choices; it is a setting of {whose}"
         return

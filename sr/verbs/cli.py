@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sr.errors import USER_ERROR, UserError
+from sr.verbs.current_folder import see_current_folder
 from sr.verbs.prepare.cli import app as prepare
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app.add_typer(prepare, name="prepare")
 Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
 ConfOverrides = Annotated[
     list[str] | None, typer.Argument(help="Overrides as for train.py, for instance model=rdn_small.")
+]
+ConfigDir = Annotated[
+    Path | None, typer.Option(help="A folder of your own choices, such as model/mine.yaml, beside those of conf/.")
 ]
 
 
@@ -87,6 +91,7 @@ def degrade(
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG file of the contact sheet.")] = Path("sheet.png"),
     count: Annotated[int, typer.Option(help="Crops on the sheet.")] = 8,
     samples: Annotated[int, typer.Option(help="Crops that histograms and speed come from.")] = 256,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Show what the network would see: crops in both resolutions, what was drawn for each, histograms, pictures/s.
 
@@ -95,7 +100,7 @@ def degrade(
     """
     from sr.verbs.degrade import degrade as run
 
-    run(overrides or [], output, count, samples)
+    run(overrides or [], output, count, samples, config_dir)
 
 
 @app.command()
@@ -145,6 +150,7 @@ def replay(
 def bench_data(
     overrides: ConfOverrides = None,
     seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 3.0,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Pairs of crops per second from the store, and with the PNG files decoded each time.
 
@@ -153,7 +159,7 @@ def bench_data(
     """
     from sr.verbs.bench.data import bench_data as run
 
-    run(overrides or [], seconds)
+    run(overrides or [], seconds, config_dir)
 
 
 @bench.command("step")
@@ -161,6 +167,7 @@ def bench_step(
     overrides: ConfOverrides = None,
     updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
     rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
+    config_dir: ConfigDir = None,
 ) -> None:
     """The training step against a bare PyTorch loop of the same networks, precision and batch.
 
@@ -170,13 +177,14 @@ def bench_step(
     """
     from sr.verbs.bench.step import bench_step as run
 
-    run(overrides or [], updates, rounds)
+    run(overrides or [], updates, rounds, config_dir)
 
 
 @bench.command("degradation")
 def bench_degradation(
     overrides: ConfOverrides = None,
     seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
+    config_dir: ConfigDir = None,
 ) -> None:
     """Degraded pictures per second: batched, one at a time, and (second_order) in a plain PyTorch loop.
 
@@ -185,13 +193,14 @@ def bench_degradation(
     """
     from sr.verbs.bench.degradation import bench_degradation as run
 
-    run(overrides or [], seconds)
+    run(overrides or [], seconds, config_dir)
 
 
 def main() -> None:
     """Entry point: mistakes become one sentence and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack ×, and a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
+    see_current_folder()
     try:
         app()
     except UserError as error:

@@ -30,7 +30,7 @@ _SCOPE = "picture"  # of the draws of pictures made in advance (sr.degradations.
 _FEW = 6  # different values that are listed with their shares
 
 
-def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) -> None:
+def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, config_dir: Path | None = None) -> None:
     """Write a contact sheet with histograms, and print what was drawn and how fast.
 
     Args:
@@ -38,13 +38,14 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int) ->
         output: PNG file of the sheet.
         count: crops on the sheet.
         samples: crops that the histograms and the rate come from.
+        config_dir: a folder of choices of the user's.
 
     Raises:
         UserError: a mistake in the overrides or the data, or a file that cannot be written.
     """
     _check(output, count, samples)
     console = plain_console(soft_wrap=True)
-    config = composed(["data.val=null", "data.crops=device", *overrides])
+    config = composed(["data.val=null", "data.crops=device", *overrides], config_dir)
     device = build_device(config)
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)

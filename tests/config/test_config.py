@@ -36,7 +36,7 @@ def small_sets(monkeypatch):
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
 def test_every_choice_composes_and_fits_its_constructor(tmp_path, group, choice):
     overrides = [chosen(group, choice), *NEEDS.get(choice, []), *needed(group, choice, tmp_path)]
-    assert override_faults(CONF, overrides) == []
+    assert override_faults([CONF], overrides) == []
     checked(composed(*overrides))
 
 

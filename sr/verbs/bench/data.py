@@ -19,15 +19,16 @@ from sr.verbs.bench.shared import machine, prepared
 _PNG_PICTURES = 32
 
 
-def bench_data(overrides: Sequence[str], seconds: float) -> None:
+def bench_data(overrides: Sequence[str], seconds: float, config_dir: Path | None = None) -> None:
     """Print pairs of crops per second: store on one core, and PNG files decoded for every crop.
 
     Args:
         overrides: as for train.py.
         seconds: length of each measurement.
+        config_dir: a folder of choices of the user's.
     """
     console = plain_console()
-    config = composed(overrides)
+    config = composed(overrides, config_dir)
     data = prepared(config, console)
     batches = data.stream.batches
     if batches.lr is None:

@@ -1,6 +1,7 @@
 """`sr bench degradation`: degraded pictures per second, in batches, one at a time, and in a loop of plain PyTorch."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -24,15 +25,16 @@ Rival = Callable[[Tensor, Draws], object]
 """Degrades a float32 batch; what it returns does not matter."""
 
 
-def bench_degradation(overrides: Sequence[str], seconds: float) -> None:
+def bench_degradation(overrides: Sequence[str], seconds: float, config_dir: Path | None = None) -> None:
     """Print the rate of the degradation in batches beside its alternatives, all measured in turns in one process.
 
     Args:
         overrides: as for train.py.
         seconds: length of the whole measurement.
+        config_dir: a folder of choices of the user's.
     """
     console = plain_console(soft_wrap=True)
-    config = composed(["data.val=null", "data.crops=device", *overrides])
+    config = composed(["data.val=null", "data.crops=device", *overrides], config_dir)
     degradation, device = build("degradation", config.degradation), build_device(config)
     data = prepared(config, console)
     rivals = _rivals(degradation, config)

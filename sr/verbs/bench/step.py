@@ -1,6 +1,7 @@
 """`sr bench step`: a training step beside that of a bare PyTorch loop, measured in turns in one process."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -30,16 +31,17 @@ from sr.training.precision import Compute
 from sr.verbs.bench.shared import machine, prepared, wait
 
 
-def bench_step(overrides: Sequence[str], updates: int, rounds: int) -> None:
+def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: Path | None = None) -> None:
     """Print the time of a training step beside that of a bare loop, measured in turns in one process.
 
     Args:
         overrides: as for train.py.
         updates: per round.
         rounds: of each loop.
+        config_dir: a folder of choices of the user's.
     """
     console = plain_console()
-    config = composed(overrides)
+    config = composed(overrides, config_dir)
     if set(config.loss.terms) != {"l1"}:
         raise UserError(f"sr bench step compares loss=l1, not {', '.join(config.loss.terms)}")
     module = build_module(config, Clock(updates * (rounds + 1), None))

@@ -181,6 +181,9 @@ def pairs(
         list[str] | None, typer.Argument(help="As for train.py: data=… degradation=… scale=….")
     ] = None,
     part: Annotated[str, typer.Option(help="train or val.")] = "train",
+    config_dir: Annotated[
+        Path | None, typer.Option(help="A folder of your own choices, such as model/mine.yaml, beside those of conf/.")
+    ] = None,
 ) -> None:
     """The low-resolution pictures that training would see, beside the high-resolution ones, as PNG.
 
@@ -188,4 +191,4 @@ def pairs(
     """
     from sr.verbs.prepare.pairs import prepare_pairs
 
-    prepare_pairs(overrides or [], output, part)
+    prepare_pairs(overrides or [], output, part, config_dir)

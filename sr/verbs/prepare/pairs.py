@@ -20,7 +20,7 @@ from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.train.preflight import try_degradation
 
 
-def prepare_pairs(overrides: Sequence[str], output: Path, part: str) -> None:
+def prepare_pairs(overrides: Sequence[str], output: Path, part: str, config_dir: Path | None = None) -> None:
     """Write ``HR/NAME.png`` and ``LR/NAME.png`` for every picture; a stopped run goes on.
 
     Whole pictures are degraded once, each with draws of its own, as validation pictures are; training with
@@ -30,6 +30,7 @@ def prepare_pairs(overrides: Sequence[str], output: Path, part: str) -> None:
         overrides: as for train.py.
         output: folder to fill.
         part: ``train`` or ``val``.
+        config_dir: a folder of choices of the user's.
 
     Raises:
         UserError: a mistake in the overrides or the data, or a folder that cannot be written.
@@ -42,7 +43,7 @@ def prepare_pairs(overrides: Sequence[str], output: Path, part: str) -> None:
     else:
         raise UserError(f"--part {part} is not train or val")
     console = plain_console()
-    config = composed(overrides)
+    config = composed(overrides, config_dir)
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     try_degradation(degradation, config.data.crop, torch.device("cpu"))

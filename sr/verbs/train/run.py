@@ -39,7 +39,9 @@ _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
 
 
-def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_folder: Path | None) -> dict[str, Any]:
+def train(
+    composed: DictConfig, overrides: list[str], model_name: str, sweep_folder: Path | None, own: Path | None = None
+) -> dict[str, Any]:
     """Train one combination.
 
     Args:
@@ -47,6 +49,7 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
         overrides: ``key=value`` of the command line.
         model_name: choice of the group ``model``, for the run folder's name.
         sweep_folder: the run's folder inside a sweep, or None.
+        own: the user's folder of choices beside conf/, or None.
 
     Returns:
         The run's summary.
@@ -55,13 +58,13 @@ def train(composed: DictConfig, overrides: list[str], model_name: str, sweep_fol
         UserError: a mistake in the configuration or the data, or a disk that is full.
     """
     console = console_for_tables(quiet=rank() > 0)
-    config: Any = checked(composed, with_targets=composed.resume in (None, "auto"))
+    config: Any = checked(composed, with_targets=composed.resume in (None, "auto"), own=own)
     check_given(config, ("run_dir", "resume"))
     if rank() > 0:
         config.resume = _resumed_by_the_first()
     resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
     if resumed is not None:
-        config = checked(resumed.config)
+        config = checked(resumed.config, own=own)
     check_devices(config.trainer, sweep_folder is not None)
     folder = (
         RunFolder(Path(os.environ[_FOLDER])) if rank() > 0 else _run_folder(config, resumed, model_name, sweep_folder)

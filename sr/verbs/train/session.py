@@ -14,10 +14,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.config.folder import CONF
-from sr.config.overrides import joint_start, override_faults, with_run_settings
+from sr.config.overrides import joint_start, override_faults, with_run_settings, with_targets
 from sr.config.parsed import sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
+from sr.verbs.current_folder import see_current_folder
+from sr.verbs.train.arguments import Arguments, split_arguments
 from sr.verbs.train.threads import wait_passively_if_busy
 
 INTERRUPTED = 130
@@ -45,10 +47,12 @@ class Session:
 
     Attributes:
         swept: names of the settings that a sweep varies.
+        own: the user's folder of choices beside conf/, or None.
         outcomes: one per run, in order.
     """
 
     swept: set[str]
+    own: Path | None = None
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, config: DictConfig) -> None:
@@ -65,7 +69,7 @@ class Session:
         if sweep:
             print(f"\n=== run {len(self.outcomes)}: {name} ===", flush=True)
         try:
-            outcome.summary = train(config, overrides, model, folder)
+            outcome.summary = train(config, overrides, model, folder, self.own)
         except UserError as error:
             outcome.error = str(error)
             _print_error(error)
@@ -80,23 +84,16 @@ def main() -> int:
     """Run `train.py`; the result is the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
-    arguments = joint_start(sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun")))
-    only_shows = any(argument in ("-h", "--help", "--hydra-help", "--version", "--info") for argument in arguments)
-    if not only_shows:
-        arguments = _completed(arguments)
-    sys.argv[1:] = arguments  # Hydra's parser wants its flags before the overrides
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    faults = [] if only_shows else override_faults(CONF, overrides)
-    if not only_shows and not faults and not {"-m", "--multirun"} & set(arguments):
-        faults = [*sweep_faults(overrides)]
-    if faults:
-        _print_error(UserError("\n".join(faults)))
+    see_current_folder()
+    try:
+        typed = split_arguments(sys.argv[1:])
+        overrides = typed.overrides if typed.only_shows else _completed(typed)
+    except UserError as error:
+        _print_error(error)
         return USER_ERROR
+    sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
     register_schema()
-    told = None if only_shows else wait_passively_if_busy()
-    if told is not None:
-        print(told, flush=True)
-    session = Session(swept_keys(overrides))
+    session = Session(swept_keys(overrides), typed.own)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
     except KeyboardInterrupt:
@@ -105,10 +102,24 @@ def main() -> int:
     return _finish(session)
 
 
-def _completed(arguments: list[str]) -> list[str]:
-    """With ``resume=DIR``: settings that only that run has are written so that Hydra takes them."""
-    written = iter(with_run_settings(CONF, [argument for argument in arguments if not argument.startswith("-")]))
-    return [argument if argument.startswith("-") else next(written) for argument in arguments]
+def _completed(typed: Arguments) -> list[str]:
+    """The overrides, checked, as Hydra takes them: those of a run that goes on, and those of classes of the user's.
+
+    Raises:
+        UserError: a line per fault.
+    """
+    folders = [CONF] if typed.own is None else [CONF, typed.own]
+    told = [wait_passively_if_busy()]  # before a class of the user's imports torch
+    overrides, left_out = with_targets(folders, with_run_settings(folders, joint_start(typed.overrides)))
+    faults = override_faults(folders, overrides)
+    if not faults and not typed.several:
+        faults = [*sweep_faults(overrides)]
+    if faults:
+        raise UserError("\n".join(faults))
+    for line in (*told, *left_out):
+        if line is not None:
+            print(line, flush=True)
+    return overrides
 
 
 def _finish(session: Session) -> int:

@@ -100,10 +100,10 @@ def test_only_what_the_run_alone_has_is_rewritten(tmp_path):
     (tmp_path / "config.yaml").write_text("optimizer: {lr: 1, momentum: 2}\nadversary: {d: {weight: 1}}\n")
     typed = [f"resume={tmp_path}", "optimizer.lr=3", "optimizer.momentum=4", "adversary.d.weight=5", "seed=1"]
     expected = [*typed[:2], "++optimizer.momentum=4", "++adversary.d.weight=5", "seed=1"]
-    assert with_run_settings(CONF, typed) == expected
-    assert override_faults(CONF, expected) == []
-    assert with_run_settings(CONF, [*typed, "optimizer=adamw"])[2] == "optimizer.momentum=4"
+    assert with_run_settings([CONF], typed) == expected
+    assert override_faults([CONF], expected) == []
+    assert with_run_settings([CONF], [*typed, "optimizer=adamw"])[2] == "optimizer.momentum=4"
     for other in (["resume=auto", *typed[1:]], ["resume=nowhere", *typed[1:]], typed[1:]):
-        assert with_run_settings(CONF, other) == other
+        assert with_run_settings([CONF], other) == other
     (tmp_path / "config.yaml").write_text("a: [")
-    assert with_run_settings(CONF, typed) == typed
+    assert with_run_settings([CONF], typed) == typed

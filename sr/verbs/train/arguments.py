@@ -1,0 +1,83 @@
+"""The command line of `train.py`: Hydra's flags, and overrides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sr.config.nearest import did_you_mean
+from sr.config.own import own_folder
+from sr.errors import UserError
+
+_CONFIG_DIR = ("--config-dir", "-cd")
+_WITH_VALUE = (*_CONFIG_DIR, "--cfg", "-c", "--package", "-p")
+_SHOWING = ("-h", "--help", "--hydra-help", "--version", "--info", "-i")
+_SEVERAL = ("-m", "--multirun")
+_OTHER = ("--run", "-r", "--resolve", "--shell-completion", "-sc")
+_MISLEADING = ("--config-path", "-cp", "--config-name", "-cn", "--experimental-rerun")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What somebody typed behind `train.py`.
+
+    Attributes:
+        flags: of Hydra, with their values.
+        overrides: ``key=value``.
+        own: the folder of choices beside conf/ that ``--config-dir`` names, looked into; None for none.
+    """
+
+    flags: list[str]
+    overrides: list[str]
+    own: Path | None
+
+    @property
+    def only_shows(self) -> bool:
+        """Nothing is trained."""
+        return any(flag.partition("=")[0] in _SHOWING for flag in self.flags)
+
+    @property
+    def several(self) -> bool:
+        """One run per combination."""
+        return any(flag in _SEVERAL for flag in self.flags)
+
+
+def split_arguments(arguments: Sequence[str]) -> Arguments:
+    """Flags and overrides apart, in any order.
+
+    Raises:
+        UserError: an unknown flag, one without its value, or a fault of the folder of choices.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    place: str | None = None
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-"):
+            overrides.append(argument)
+            continue
+        flag, _, value = argument.partition("=")
+        _check_flag(flag)
+        flags.append(argument)
+        if flag not in _WITH_VALUE:
+            continue
+        if argument == flag:
+            value = next(rest, "")
+            flags.append(value)
+        if not value:
+            raise UserError(f"{flag} needs a value behind it, as in {flag} {_example(flag)}")
+        if flag in _CONFIG_DIR:
+            place = value
+    return Arguments(flags, overrides, own_folder(place))
+
+
+def _example(flag: str) -> str:
+    return {"--cfg": "job", "-c": "job"}.get(flag, "model" if flag in ("--package", "-p") else "my_conf")
+
+
+def _check_flag(flag: str) -> None:
+    known = (*_WITH_VALUE, *_SHOWING, *_SEVERAL, *_OTHER)
+    if flag in _MISLEADING:
+        raise UserError(f"{flag} would leave conf/ out; --config-dir FOLDER takes choices of yours beside it")
+    if flag not in known:
+        near = did_you_mean(flag, [name for name in known if name.startswith("--")])
+        raise UserError(f"{flag} is no flag of train.py{near}; settings are written name=value")
