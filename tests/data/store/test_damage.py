@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sr.data.crops import ResidentStore
+from sr.data.crops import CropBatches, CropPlan, CropStream, ResidentStore
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
@@ -275,3 +275,14 @@ def test_animations_are_counted_once_per_folder(tmp_path):
         found = [text for text in messages if "animations" in text]
         assert len(found) == 1
         assert found[0].startswith("2 of 3 training pictures are animations or have several pages; only the first")
+
+
+def test_a_loader_process_that_cannot_mend_says_one_sentence(tmp_path):
+    store = open_store(Drawn(), tmp_path, silent)
+    for index in range(5):
+        flip_in(store, index)
+    store = Store(store.folder)
+    batches = CropBatches(CropPlan(store, 1, 4, "pad", 0), store, None, 2)
+    stream = iter(CropStream(batches, torch.device("cpu"), "workers", 1))
+    with pytest.raises(UserError, match=r"^the picture drawn_\d is damaged in the store [^\n]* to build it anew$"):
+        next(stream)
