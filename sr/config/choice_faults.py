@@ -59,6 +59,22 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequ
         yield f"{group}=[{','.join(several or [])}] names {twice[0]} twice; once is enough"
 
 
+def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:
+    """A line for each group that is chosen more than once: Hydra would take the last without a word.
+
+    Args:
+        chosen: the overrides that make choices.
+    """
+    typed: dict[str, list[str]] = {}
+    for override in chosen:
+        typed.setdefault(str(override.key_or_group), []).append(str(override.input_line))
+    for group, lines in typed.items():
+        if len(lines) > 1 and "." not in group:
+            both = ",".join(line.partition("=")[2].strip("[]") for line in lines)
+            more = f", or write {group}=[{both}] for all" if group in ADDED_UP else ""
+            yield f"{group} is chosen {len(lines)} times: {' '.join(lines)}; keep one{more}"
+
+
 def clash_faults(folders: Sequence[Path], group: str, choice: Any, choices: Sequence[str]) -> Iterator[str]:
     """A line where two choices want to be the same: two objectives of one adversary, two replays.
 

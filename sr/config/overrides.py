@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from sr.config.choice_faults import choice_faults, clash_faults
+from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.composer import composed_from
 from sr.config.folder import choice_file, config_groups, defaults_faults, names_in, owner
@@ -44,6 +44,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     used = _used_files(folders, chosen)
     groups = _with_joint_names(files, chosen, used)
     faults += [fault for override in chosen for fault in choice_faults(override, groups, _places(folders))]
+    faults += twice_faults([o for o in chosen if o.package is None])
     for override in chosen:
         group = group_of(override)
         faults += [f for value in values_of(override) for f in clash_faults(folders, group, value, files[group])]

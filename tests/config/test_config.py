@@ -101,6 +101,8 @@ def test_model_files_show_every_argument_that_matters(choice):
             "loss.terms.l1.wieght is not an argument of sr.losses.objective.Term; did you mean weight",
         ),
         ("scale=5", "scale"),
+        ("model=rdn model=espcn", "model is chosen 2 times: model=rdn model=espcn; keep one"),
+        ("loss=l1 loss=l2", "keep one, or write loss=[l1,l2] for all"),
         ("~loss", "loss is empty; choose one with loss="),
         ("+loss=l2", "loss already has a choice; write loss=… without the plus sign"),
         ("optimizer.lr=abc", "optimizer.lr=abc does not fit: input should be a valid number"),
@@ -116,7 +118,7 @@ def test_model_files_show_every_argument_that_matters(choice):
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, override, message):
-    code, _out, err = train(override)
+    code, _out, err = train(*override.split())
     assert code == 2
     assert message in err
     assert all(line.startswith("error: ") for line in err.splitlines()), err

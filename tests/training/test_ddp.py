@@ -131,3 +131,17 @@ def test_processes_started_by_another_program_are_refused(train, monkeypatch):
     code, _, err = train()
     assert code == 2
     assert "process 1: LOCAL_RANK=1 says that another program starts the processes; start one yourself" in err
+
+
+@pytest.mark.slow
+def test_two_processes_have_one_wandb_run_and_both_its_parts_are_named(tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    common = ["trainer=ddp", "logger=wandb", "data.batch_size=2"]
+    first = run(tmp_path, pictures, *common, "trainer.max_updates=2", "run_dir=two")
+    assert first.returncode == 0, first.stderr
+    again = run(tmp_path, pictures, "resume=two", "trainer.max_updates=4")
+    assert again.returncode == 0, again.stderr
+    parts = sorted((tmp_path / "two" / "wandb").glob("offline-run-*"))
+    assert len(parts) == 2
+    told = next(line for line in again.stdout.splitlines() if "wandb sync" in line)
+    assert [word.rpartition("/")[2] for word in told.split()[-2:]] == [part.name for part in parts]

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from sr.files import write_atomically
+from sr.pasted import pasted
 from sr.types import UserError
 
 
@@ -207,9 +208,11 @@ class Wandb(Logger):
     def announcement(self) -> str:
         """One line for the user: where the run can be seen."""
         if self.mode == "offline":
-            return (
-                f"W&B is offline; upload the run later with: uv run wandb sync {self._run.dir.removesuffix('/files')}"
-            )
+            # A run that went on has several parts of one id; `wandb sync` uploads them in the order of their start.
+            here = Path(self._run.dir).parent
+            parts = sorted(here.parent.glob(f"offline-run-*-{self.version}"))
+            sync = pasted("uv", "run", "wandb", "sync", *(parts or [here]))
+            return f"W&B is offline; upload the run later with: {sync}"
         return f"W&B: {self._run.url or self.mode}"
 
     @property

@@ -63,6 +63,8 @@ def prepare_crop(folder: Path, size: str, output: Path, limit: float = BARS_BLAC
                 steps.done(number)
     dropped = "".join(f", {counts[why]} dropped because {why}" for why in sorted(counts) if why != "kept")
     say(console, f"{counts['kept']} of {counted(len(paths), 'frame')} cropped{dropped}: {output}")
+    if not counts["kept"] and not failures:
+        failures.append(f"no frame of '{folder}' was kept{dropped}; try another W:H, auto, or a higher --limit")
     tell_failures(failures)
 
 

@@ -84,6 +84,10 @@ def prepare_noise(
         _move_chosen(output, names)
         _write_sheet(output)
     _report(console, output, records, extraction, selection)
+    if records and not any(record["files"] for record in records):
+        failures.append(
+            "no patch of noise was kept; allow more with --variance, --std or --excess, or a smaller --patch"
+        )
     tell_failures(failures)
 
 

@@ -138,7 +138,7 @@ class Run:
         kept = [self.best_networks, self.saving]
         callbacks = [self.guard, self.validation, self.log, *kept, *self.extra_callbacks, Stopping(), progress]
         config = OmegaConf.to_container(self.config, resolve=True)
-        made = build("logger", self.config.logger)
+        made = build("logger", self.config.logger) if rank() == 0 else {}  # several would write into one run
         loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
         for logger in loggers:
             if isinstance(logger, Wandb):

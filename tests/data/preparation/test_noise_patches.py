@@ -247,3 +247,11 @@ def test_verb_refuses_other_settings_and_goes_on_after_damage(frames, tmp_path):
     pil.fromarray(np.zeros((20, 20, 3), np.uint8)).save(frames / "ep01_00001.png")
     with pytest.raises(UserError, match=r"two inputs would both become ep01_00001_noise\.png"):
         prepare_noise([frames], tmp_path / "other")
+
+
+def test_noise_of_which_nothing_is_kept_is_no_success(sr, pictures, tmp_path):
+    code, _, err = sr("prepare", "noise", pictures, "-o", tmp_path / "noise", "--patch", "16", "--std", "39", "40")
+    assert code == 2
+    assert err == (
+        "error: no patch of noise was kept; allow more with --variance, --std or --excess, or a smaller --patch\n"
+    )

@@ -129,7 +129,8 @@ def test_given_size_keeps_what_fits(tmp_path, frames, capsys):
     prepare_crop(frames / "ep01", "80:45", tmp_path / "a")
     assert "4 of 5 frames cropped, 1 dropped because their bars are not black" in capsys.readouterr().out
     assert np.array_equal(read_picture(tmp_path / "a" / "2.png").pixels, smooth_picture(45, 80, 2))
-    prepare_crop(frames / "ep01", "100:45", tmp_path / "b")
+    with pytest.raises(UserError, match=r"ep01' was kept, 5 dropped because their size does not fit; try"):
+        prepare_crop(frames / "ep01", "100:45", tmp_path / "b")
     assert "0 of 5 frames cropped, 5 dropped because their size does not fit" in capsys.readouterr().out
     prepare_crop(frames / "ep02", "1:1", tmp_path / "c")
     assert "4 of 4 frames cropped" in capsys.readouterr().out
