@@ -10,7 +10,7 @@ import os
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -25,7 +25,18 @@ GPU = torch.device("cuda", 0)
 
 _VIEWS = ("view", "reshape", "expand", "permute", "transpose", "slice", "select", "unsqueeze", "squeeze", "detach", "t")
 """Beginnings of the names of what launches nothing."""
-_FREE = ("alias", "as_strided", "unbind", "split", "chunk", "empty", "lift_fresh", "unfold", "diagonal", "sym_", "_to_copy")
+_FREE = (
+    "alias",
+    "as_strided",
+    "unbind",
+    "split",
+    "chunk",
+    "empty",
+    "lift_fresh",
+    "unfold",
+    "diagonal",
+    "sym_",
+)
 
 
 class HostRead(AssertionError):
@@ -51,30 +62,33 @@ class Watch(TorchDispatchMode):
         name = func._schema.name.removeprefix("aten::")
         if name == "_pin_memory":
             made = args[0].clone()
-            self._pinned[id(made)] = made  # kept, so that no other tensor gets its number
+            self._pinned[_memory(made)] = made  # kept, so that no other tensor gets its number
             return made
         if name == "is_pinned":
-            return id(args[0]) in self._pinned
+            return _memory(args[0]) in self._pinned
         if name == "_local_scalar_dense" and args[0].device.type == "cpu":
             return 1  # the number of steps of an optimiser, which lives on the CPU
         if name in ("_local_scalar_dense", "nonzero", "is_nonzero", "equal"):
             raise HostRead(f"{name} waits for the GPU")
+        pinned = name == "empty" and kwargs.get("pin_memory")
         made = func(*args, **kwargs)
+        if pinned:
+            self._pinned[_memory(made)] = made
         self._note(name, args, made)
         return made
 
     def _note(self, name, args, made) -> None:
-        target = made[0] if isinstance(made, list | tuple) and made else made
+        target = args[0] if name == "copy_" else made[0] if isinstance(made, list | tuple) and made else made
         if not isinstance(target, Tensor):
             return
         source = next((a for a in args if isinstance(a, Tensor)), None)
         if name == "copy_" or (name == "_to_copy" and source is not None and source.device != target.device):
             source = args[1] if name == "copy_" else source
             if source.device.type == "cuda" and target.device.type == "cpu":
-                if id(target) not in self._pinned:
+                if _memory(target) not in self._pinned:
                     raise HostRead(f"{name} to the CPU waits for the GPU")
             elif source.device.type == "cpu" and target.device.type == "cuda":
-                pinned = id(source) in self._pinned
+                pinned = _memory(source) in self._pinned
                 self.counts["pinned" if pinned else "pageable"] += 1
                 if not pinned:
                     self.pageable[_caller()] += 1
@@ -84,10 +98,18 @@ class Watch(TorchDispatchMode):
             self.counts["launches"] += 1
 
 
+def _memory(tensor: Tensor) -> int:
+    """A number that tells memories apart."""
+    return tensor.untyped_storage()._cdata
+
+
 def _caller() -> str:
     """File and line of this toolkit that is at work."""
-    frames = [f for f in traceback.extract_stack() if f"{os.sep}sr{os.sep}" in f.filename and "site-packages" not in f.filename]
-    return f"{frames[-1].filename.rpartition(f'{os.sep}sr{os.sep}')[2]}: {frames[-1].line}"
+    inside = f"{os.sep}sr{os.sep}"
+    frames = [f for f in traceback.extract_stack() if inside in f.filename and "site-packages" not in f.filename]
+    if not frames:
+        return "outside"
+    return f"{frames[-1].filename.rpartition(inside)[2]}: {frames[-1].line}"
 
 
 @contextmanager
@@ -98,7 +120,7 @@ def watched(mode: FakeTensorMode) -> Iterator[Watch]:
         yield watch
 
 
-def to_fake_gpu(network: nn.Module) -> None:
+def on_fake_gpu(network: nn.Module) -> None:
     """Replace weights and buffers; inside `watched` or the mode itself."""
     for module in network.modules():
         for name, weight in module._parameters.items():
@@ -126,8 +148,6 @@ class Optimizer:
         self.optimizer.zero_grad()
 
     def toggle_model(self, sync_grad: bool):
-        from contextlib import nullcontext
-
         return nullcontext()
 
 
@@ -172,11 +192,10 @@ def gradient(outputs, inputs, **_):
     return (torch.empty_like(inputs) + outputs,)
 
 
-@contextmanager
-def grown_up(monkeypatch) -> Iterator[FakeTensorMode]:
-    """The fake GPU, with what PyTorch asks of a real one stood in for."""
+def fake_gpu(monkeypatch) -> FakeTensorMode:
+    """The fake GPU, with what PyTorch asks of a real one stood in for; constants that are kept belong to one of it."""
     monkeypatch.setattr(torch.autograd, "grad", gradient)
     monkeypatch.setattr(torch.cuda, "Event", lambda: SimpleNamespace(record=lambda: None, synchronize=lambda: None))
     types = optimizers._foreach_supported_types
     monkeypatch.setattr(optimizers, "_foreach_supported_types", [*types, FakeTensor])
-    yield FakeTensorMode()
+    return FakeTensorMode()

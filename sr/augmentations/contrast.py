@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from sr.degradations.pictures import to_device
 from sr.draws import Draws
 from sr.image.adjust import contrast
 from sr.types import Crops
@@ -53,7 +53,7 @@ class Contrast:
         strength *= changes[:, None]
         for name, values in zip(("brightness", "contrast"), strength.T, strict=True):
             draws.note(name, values, where=changes)
-        brightness, slope = torch.from_numpy(strength.astype(np.float32)).to(crops.hr.device).T[:, :, None, None, None]
+        brightness, slope = to_device(strength.astype(np.float32).T, crops.hr.device)[:, :, None, None, None]
 
         def changed(pictures: Tensor) -> Tensor:
             return contrast(pictures.float() / 255, brightness, slope).mul_(255).round_().to(pictures.dtype)

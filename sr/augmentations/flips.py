@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sr.degradations.pictures import at_once
+from sr.degradations.pictures import at_once, to_device
 from sr.draws import Draws
 from sr.types import Crops
 
@@ -42,16 +43,16 @@ class Flips:
         height, width = crops.hr.shape[-2:]
         if height != width and self.symmetries != "horizontal":
             raise ValueError(f"quarter turns need square crops, not {height}x{width}")
-        coins = torch.from_numpy(draws.uniform("flips", 3) < 0.5)
+        coins = draws.uniform("flips", 3) < 0.5
         if self.symmetries == "horizontal":
-            coins = coins & torch.tensor([True, False, False])
+            coins = coins & [True, False, False]
         elif self.symmetries == "rotations":  # a swap of the axes after an odd number of mirrors is a quarter turn
-            coins = torch.stack([coins[:, 0], coins[:, 0] ^ coins[:, 2], coins[:, 2]], dim=1)
+            coins = np.stack([coins[:, 0], coins[:, 0] ^ coins[:, 2], coins[:, 2]], axis=1)
         turn = _turn_all if at_once(together, crops.hr.device) else _turn_each
         return Crops(*(None if pictures is None else turn(pictures, coins) for pictures in crops))  # type: ignore[arg-type]
 
 
-def _turn_each(x: Tensor, coins: Tensor) -> Tensor:
+def _turn_each(x: Tensor, coins: np.ndarray) -> Tensor:
     """Sample by sample: on a CPU four times faster than computing both outcomes for all."""
     turned = torch.empty_like(x)
     for sample, (mirror, upside_down, swap) in enumerate(coins.tolist()):
@@ -62,9 +63,9 @@ def _turn_each(x: Tensor, coins: Tensor) -> Tensor:
     return turned
 
 
-def _turn_all(x: Tensor, coins: Tensor) -> Tensor:
+def _turn_all(x: Tensor, coins: np.ndarray) -> Tensor:
     """Both outcomes for all samples, then the drawn one: a few kernels and no wait on a GPU."""
-    mirror, upside_down, swap = coins.to(x.device, non_blocking=True).T[:, :, None, None, None]
+    mirror, upside_down, swap = to_device(coins.T, x.device)[:, :, None, None, None]
     x = torch.where(mirror, x.flip(-1), x)
     x = torch.where(upside_down, x.flip(-2), x)
     return torch.where(swap, x.transpose(-1, -2), x)

@@ -21,7 +21,7 @@ from sr.errors import UserError
 from sr.files import write_atomically
 from sr.locks import alone
 
-VERSION = 2  # since 2 a checksum follows the maps
+VERSION = 3  # since 2 a checksum follows the maps, since 3 sums have 64 bits
 _CHECKSUM = 4  # bytes
 _CELL = 4  # low-resolution pixels per cell of a map: far below the blur, so nothing is lost
 
@@ -201,7 +201,7 @@ def _made(
     parts = []
     for index, (rows, columns) in enumerate(shapes.tolist()):
         weights = crop_weights(store.picture(index), rows, columns, scale, crop, edges)
-        parts.append(np.cumsum(weights.ravel()).astype(np.float32))
+        parts.append(np.cumsum(weights.ravel()))
         on_progress(index + 1, len(store))
     file = io.BytesIO()
     np.save(file, np.concatenate(parts))

@@ -204,7 +204,7 @@ def _rgb(luma: Tensor, chroma: Tensor, together: bool) -> Tensor:
 
 
 def _mixed(matrix: tuple[tuple[float, ...], ...], planes: Tensor, together: bool) -> Tensor:
-    weights = to_device(np.array(matrix, dtype=np.float32), planes.device)
+    weights = _weights(matrix, planes.device)
     flat = planes.flatten(2)
     if together:
         return torch.matmul(weights, flat).view(planes.shape)
@@ -217,9 +217,10 @@ def _averaged(chroma: Tensor, rows: int, columns: int) -> Tensor:
         return chroma
     total = chroma if rows == 1 else chroma[..., ::2, :] + chroma[..., 1::2, :]
     total = total[..., ::2] + total[..., 1::2]
-    bias = np.full(total.shape[-1], 0.5, dtype=np.float32)
-    bias[::2] = 0.25 if rows == 2 else 0
-    return total.mul_(1 / (rows * columns)).add_(to_device(bias, chroma.device)).floor_()
+    total.mul_(1 / (rows * columns))
+    total[..., ::2].add_(0.25 if rows == 2 else 0)
+    total[..., 1::2].add_(0.5)
+    return total.floor_()
 
 
 def _enlarged(pictures: Pictures, rows: int) -> Tensor:
@@ -284,6 +285,11 @@ def _cut(blocks: Tensor, shape: torch.Size) -> Tensor:
     """The blocks of planes of this shape, in the order of `_tiles`, a view."""
     _, channels, height, width = shape
     return blocks.unflatten(1, (channels, height // 8, width // 8)).unflatten(4, (8, 8))
+
+
+@cache
+def _weights(matrix: tuple[tuple[float, ...], ...], device: torch.device) -> Float[Tensor, "3 3"]:
+    return torch.tensor(matrix, dtype=torch.float32).to(device)
 
 
 @cache

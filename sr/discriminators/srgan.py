@@ -1,9 +1,9 @@
 """The discriminator of SRGAN: one verdict for the whole picture, through fully connected layers."""
 
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from sr.discriminators.contract import check_counts
+from sr.discriminators.norms import spectral_norm
 from sr.discriminators.one_size import OneSize
 from sr.types import Image, Logits
 

@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from sr.discriminators.contract import check_counts, check_shown
+from sr.discriminators.norms import spectral_norm
 from sr.types import Image, Logits
 
 SLOPE = 0.2

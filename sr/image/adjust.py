@@ -76,7 +76,7 @@ def hue(image: Float[Tensor, "batch 3 height width"], degrees: PerPicture) -> Im
     )
     sixths = sixths.unsqueeze(1) + degrees / 60
     # Each channel as a function of the hue: a trapezium that is 0 for a third of the circle and 1 for a third.
-    start = torch.tensor([5.0, 3.0, 1.0], device=image.device, dtype=image.dtype)[:, None, None]
+    start = 5 - 2 * torch.arange(3, device=image.device, dtype=image.dtype)[:, None, None]  # made where it is needed
     place = torch.remainder(start + sixths, 6)
     share = torch.minimum(place, 4 - place).clamp(0, 1)
     return value.unsqueeze(1) - chroma.unsqueeze(1) * share

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sr.image.autocast import full_float32
 from sr.image.io import to_image, to_pixels
 from sr.image.resize import bicubic
 from sr.models.outputs import picture_of
@@ -28,7 +29,7 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
     Raises:
         NotANumber: the network's output is not finite; rounded it would be a black picture.
     """
-    with torch.inference_mode():
+    with torch.inference_mode(), full_float32():
         result = picture_of(network(to_image(pixels).to(device))).float()
         if not bool(result.isfinite().all()):
             raise NotANumber("what the network makes of this picture is infinite or not a number")

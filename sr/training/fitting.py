@@ -7,6 +7,7 @@ import lightning
 from lightning.pytorch.loggers import Logger
 
 from sr.data.module import CropData
+from sr.image.autocast import full_float32
 from sr.training.precision import Compute
 
 
@@ -47,8 +48,8 @@ def make_trainer(
 
 
 def fit(trainer: lightning.Trainer, module: lightning.LightningModule, data: CropData) -> None:
-    """Train until a callback stops the run."""
-    with warnings.catch_warnings():
+    """Train until a callback stops the run; what is float32 is not rounded to TF32."""
+    with warnings.catch_warnings(), full_float32():
         # Lightning would like a number of epochs and its own data loaders; the clock and the store replace both.
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(module, datamodule=data)

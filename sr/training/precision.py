@@ -89,6 +89,7 @@ def choose_compute(
     bf16 = native and needs_float32 is None if precision == "auto" else precision == "bf16"
     layout = bf16 if channels_last == "auto" else channels_last == "on"
     number = "bf16 autocast" if bf16 else "float32"
+    number += " without TF32" if device.type == "cuda" else ""
     why = f"bf16 is {'' if native else 'not '}native here" if precision == "auto" else f"precision={precision}"
     if needs_float32 is not None and precision == "auto":
         why = f"{needs_float32} needs float32"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sr.choices import check_choice
+from sr.degradations.pictures import per_picture
 from sr.draws import Draws
 from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
@@ -196,9 +197,13 @@ class Adversary:
         return Verdict(real_term, fake_term, penalty, means[0], means[1], newest)
 
     def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
-        """Gradient norms of the mean output at random points on the lines between real and fake."""
-        u = torch.from_numpy(draws.uniform("between")).to(real.device, real.dtype, non_blocking=True)[:, :, None, None]
-        picture, between = _variable(u * fake + (1 - u) * real)
+        """Gradient norms of the mean output at random points on the lines between real and fake pictures.
+
+        The condition there is that of the fake. An old one has another than the real picture beside it, and a blend of
+        two conditions is none.
+        """
+        u = per_picture(draws.uniform("between")[:, 0], real.device)
+        picture, between = _variable(torch.cat([u * fake[:, :3] + (1 - u) * real[:, :3], fake[:, 3:]], dim=1))
         return gradient_norms(self.network(between).flatten(1).mean(dim=1), picture)
 
     def state_dict(self) -> dict[str, Any]:

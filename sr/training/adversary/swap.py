@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.degradations.pictures import to_device
 from sr.draws import Draws
 from sr.types import UserError
 
@@ -113,7 +114,7 @@ class RegionSwap:
             for sample in np.flatnonzero(counts > number).tolist():
                 rows, columns = self._extent(u[sample, :2], height), self._extent(u[sample, 2:], width)
                 made[sample, 0, rows, columns] = 1
-        return torch.from_numpy(made).to(device, non_blocking=True)
+        return to_device(made, device)
 
     def _extent(self, u: np.ndarray, side: int) -> slice:
         """Anywhere from which ``smallest`` pixels fit; what reaches beyond the border is cut off."""
