@@ -172,7 +172,7 @@ def without_trainer(module, watch_of) -> None:
                     weight.grad = torch.empty_like(weight)
 
     module._trainer = SimpleNamespace(world_size=1)
-    module._optimizers = lambda: optimizers
+    module.optimizers = lambda: optimizers
     module.manual_backward = backward
 
 

@@ -21,12 +21,8 @@ def full_float32() -> Iterator[None]:
     That leaves 10 of 23 bits of the mantissa. PyTorch's matrix products round nothing unless somebody asks for it.
     """
     cudnn: Any = torch.backends.cudnn  # whose types are not declared
-    parts = (cudnn.conv, cudnn.rnn)  # both: alone, neither could be read the old way
-    before = [part.fp32_precision for part in parts]
-    for part in parts:
-        part.fp32_precision = "ieee"
+    before, cudnn.conv.fp32_precision = cudnn.conv.fp32_precision, "ieee"
     try:
         yield
     finally:
-        for part, value in zip(parts, before, strict=True):
-            part.fp32_precision = value
+        cudnn.conv.fp32_precision = before

@@ -17,23 +17,22 @@ from sr.models.upscale import upscale_pixels
 from sr.training.adversary.replay import ImagePool
 from sr.training.adversary.shows import Shows
 from sr.training.precision import choose_compute
-from tests.adversary_pieces import adversary, draws, exact, rand
+from tests.adversary_pieces import adversary, draws, exact, rand, views_of
 
 
-def precisions():
-    return torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.rnn.fp32_precision
+def precision():
+    return torch.backends.cudnn.conv.fp32_precision
 
 
 def test_convolutions_are_not_rounded_to_tf32_and_the_setting_comes_back():
-    before = precisions()
+    before = precision()
     with full_float32():
-        assert precisions() == ("ieee", "ieee")
+        assert precision() == "ieee"
         assert torch.get_float32_matmul_precision() == "highest"
-        assert not torch.backends.cudnn.allow_tf32, "and the old way of asking still answers"
-    assert precisions() == before
+    assert precision() == before
     with pytest.raises(RuntimeError, match="stop"), full_float32():
         raise RuntimeError("stop")
-    assert precisions() == before
+    assert precision() == before
 
 
 def test_whole_pictures_are_upscaled_in_float32():
@@ -41,11 +40,11 @@ def test_whole_pictures_are_upscaled_in_float32():
 
     class Looking(Bicubic):
         def forward(self, lr):
-            seen.append(precisions())
+            seen.append(precision())
             return super().forward(lr)
 
     upscale_pixels(Looking(2), np.zeros((8, 8, 3), np.uint8), torch.device("cpu"))
-    assert seen == [("ieee", "ieee")]
+    assert seen == ["ieee"]
 
 
 def test_training_is_in_float32_and_the_line_says_so():
@@ -90,8 +89,8 @@ def test_a_conditional_critic_is_never_shown_a_blend_of_two_conditions():
     opponent = adversary(Looking(), Wasserstein(10.0), Shows(2, condition="bicubic"), replay=pool)
     conditions = []
     for step in range(3):
-        sr, hr, lr = (rand(2, 3, side, side, seed=10 * step + side) for side in (16, 16 + 0, 8))
-        exhibits = opponent.exhibits({"sr": sr, "hr": hr, "lr": lr}, draws(2, 2 * step))
+        sr, hr, lr = (rand(2, 3, side, side, seed=10 * step + side) for side in (16, 16, 8))
+        exhibits = opponent.exhibits(views_of(sr, hr, lr), draws(2, 2 * step))
         shown.clear()
         opponent.verdict(exhibits, 0, 0, exact(), True)
         real, fake, between = shown
