@@ -7,8 +7,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
-    {"errors"},
-    {"choices", "types", "draws", "files", "locks", "pasted", "console"},
+    {"errors", "printable"},
+    {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},

@@ -23,6 +23,7 @@ from sr.config.hinted import hinted
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
+from sr.config.stored import with_moved_names
 from sr.errors import UserError
 
 _STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
@@ -50,7 +51,7 @@ def checked(config: DictConfig, with_targets: bool = True, own: Path | None = No
     Raises:
         UserError: one line per fault.
     """
-    plain = OmegaConf.to_container(config, resolve=False)
+    plain = with_moved_names(OmegaConf.to_container(config, resolve=False))
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
         faults = list(missing(plain))

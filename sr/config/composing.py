@@ -15,6 +15,7 @@ from sr.config.folder import CONF
 from sr.config.overrides import joint_start, override_faults, with_targets
 from sr.config.own import own_folder
 from sr.config.schema import register_schema
+from sr.config.stored import completed
 from sr.errors import UserError
 
 
@@ -41,14 +42,15 @@ def changed(stored: Any, overrides: Sequence[str]) -> Any:
     """A run's stored configuration with single values changed, checked.
 
     Args:
-        stored: plain values.
+        stored: plain values, see `sr.config.stored.opened`.
         overrides: ``key=value`` for settings of that run.
 
     Raises:
         UserError: a line per fault.
     """
     register_schema()
-    config = OmegaConf.create(stored)
+    current: Any = OmegaConf.to_container(composed_from([CONF], []), resolve=False)
+    config = OmegaConf.create(completed(stored, current))
     for override in overrides:
         try:
             parsed = OverridesParser.create().parse_override(override)

@@ -48,7 +48,7 @@ def choice_file(folders: Sequence[Path], group: str, choice: Any) -> Path:
 def names_in(path: Path) -> list[str]:
     """Dotted names of all values and branches of a file, its list of defaults left out; none where it is no YAML."""
     try:
-        return list(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        return list(dotted_names(yaml.safe_load(path.read_text(encoding="utf-8"))))
     except (yaml.YAMLError, OSError, UnicodeDecodeError):
         return []  # told when it is used
 
@@ -65,12 +65,13 @@ def names_with_parts(folders: Sequence[Path], group: str, choice: Any) -> list[s
     return [*names_in(path), *(name for one in choices for name in names_with_parts(folders, group, one))]
 
 
-def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
+def dotted_names(node: Any, prefix: str = "") -> Iterator[str]:
+    """Names of all values and branches of plain values, a list of defaults at the top left out."""
     if isinstance(node, Mapping):
         for key, child in node.items():
             if prefix or key != "defaults":
                 yield f"{prefix}{key}"
-                yield from _dotted(child, f"{prefix}{key}.")
+                yield from dotted_names(child, f"{prefix}{key}.")
 
 
 def owner(folders: Sequence[Path], key: str) -> str | None:

@@ -12,12 +12,14 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.composer import composed_from
-from sr.config.folder import choice_file, config_groups, defaults_faults, names_in, owner
+from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
 from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, values_of
 from sr.config.resumable import folder_fault
 from sr.config.schema import setting_names
+from sr.config.stored import read_config
+from sr.errors import UserError
 
 OPEN_KEYS = (
     "loss.terms.",
@@ -111,7 +113,14 @@ def with_targets(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[lis
 
 def run_keys(parsed: Sequence[Override]) -> set[str]:
     """Dotted names in the configuration of the run that ``resume=DIR`` goes on with; empty where there is none."""
-    return {key for place in _resumed(parsed) for key in names_in(Path(place) / "config.yaml")}
+    return {key for place in _resumed(parsed) for key in _names_of_run(Path(place) / "config.yaml")}
+
+
+def _names_of_run(config: Path) -> list[str]:
+    try:
+        return list(dotted_names(read_config(config)))
+    except UserError:
+        return []  # told when it is resumed
 
 
 def _resumed(parsed: Sequence[Override]) -> list[str]:

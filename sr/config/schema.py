@@ -62,6 +62,7 @@ class TrainConfig:
     init_from: Any = MISSING  # null, a place, or places by network: sr/config/starting.py
     run_dir: str | None = MISSING
     resume: str | None = MISSING
+    trust: bool = MISSING
 
 
 def setting_names() -> list[str]:

@@ -2,21 +2,29 @@
 
 import importlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sr.files import write_atomically
+from sr.printable import printable
+from sr.targets import NotOfferedError, UnknownError, moved, offered
 from sr.types import UserError
 
 FORMAT = "sr-toolkit/1"
-ROOM = "sr.models."  # only classes of this package are ever imported for a file
+ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
 NAMED_KEYS = 3  # how many offending weights an error message names
+_LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
+_FEW = 64  # what a network may have beyond its weights before it counts as larger than its file: layers, a width
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def save_network(path: Path | str, network: nn.Module, config: Mapping[str, Any]
 
     Args:
         path: file to write or replace (atomically).
-        network: any network of ``sr.models``.
+        network: any network with a ``scale``; one from outside ``sr.models`` is loaded again with ``trust`` only.
         config: ``{"_target_": "sr.models.espcn.Espcn", "scale": 2, ...}``: class and constructor arguments.
         extra: plain values to keep beside it.
 
@@ -51,7 +59,9 @@ def save_network(path: Path | str, network: nn.Module, config: Mapping[str, Any]
         TypeError: a value in ``config`` or ``extra`` is not plain (JSON).
     """
     own = f"{type(network).__module__}.{type(network).__qualname__}"
-    if config.get("_target_") != own or config.get("scale") != network.scale:
+    module, _, name = str(config.get("_target_")).rpartition(".")
+    named = getattr(sys.modules.get(module), name, None)  # a package may offer a class that one of its files defines
+    if named is not type(network) or config.get("scale") != network.scale:
         raise ValueError(
             f"the config describes {config.get('_target_')} at scale {config.get('scale')}, "
             f"the network is {own} at scale {network.scale}."
@@ -66,28 +76,50 @@ def save_network(path: Path | str, network: nn.Module, config: Mapping[str, Any]
     write_atomically(path, safetensors.torch.save(tensors, metadata))
 
 
-def load_network(path: Path | str) -> tuple[nn.Module, NetworkInfo]:
+def load_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, NetworkInfo]:
     """Rebuild the network that ``save_network`` wrote: float32, on the CPU, in eval mode.
+
+    Args:
+        path: the file.
+        trust: the user knows who wrote it: a network from outside this toolkit is imported and built, too.
 
     Returns:
         The network and what the file says about it.
 
     Raises:
-        UserError: the file is absent, damaged, of another program or version, or its weights do not fit its
-            network.
+        UserError: the file is absent, damaged, of another program or version, names a network of somebody else
+            (without ``trust``), or its weights do not fit its network.
+    """
+    info, tensors = read_network(path)
+    network_class = _network_class(info.path, info.config["_target_"], trust)
+    arguments = {key: value for key, value in info.config.items() if not key.startswith("_")}
+    if info.config["_target_"].startswith(f"{ROOM}."):  # others are their owner's, and need not build without memory
+        _check_described(info.path, network_class, arguments, tensors)
+    network = _built(info.path, network_class, arguments)
+    _check_shapes(info.path, network, tensors)
+    network.load_state_dict(tensors)
+    return network.eval(), info
+
+
+def read_network(path: Path | str) -> tuple[NetworkInfo, dict[str, Tensor]]:
+    """What a network file says about itself, and its weights by name; nothing is built or imported.
+
+    Raises:
+        UserError: the file is absent, damaged, or of another program or version.
     """
     path = Path(path)
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "none")
         raise UserError(
-            f"{path} is not a network of this toolkit: its format is {found!r}, expected {FORMAT!r}; "
+            f"{printable(path)} is not a network of this toolkit: its format is {found!r:.80}, expected {FORMAT!r}; "
             "take the .safetensors file from the run's output folder."
         )
     config, extra = _parse(path, metadata, "model"), _parse(path, metadata, "extra")
-    network = _build(path, config)
-    _fill(path, network, tensors)
-    return network.eval(), NetworkInfo(path=path, config=config, scale=int(config["scale"]), extra=extra)
+    target, scale = config.get("_target_"), config.get("scale")
+    if not isinstance(target, str) or type(scale) is not int:
+        raise UserError(f"{printable(path)} has damaged metadata under 'model' (no network or scale); save it again.")
+    return NetworkInfo(path, config | {"_target_": moved(target)}, scale, extra), tensors
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -101,59 +133,123 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file."""
+    shown = printable(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist or is not a file; give a .safetensors file.")
+        raise UserError(f"{shown} does not exist or is not a file; give a .safetensors file.")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         if "incomplete" in str(error).lower():
-            raise UserError(f"{path} is truncated; copy or download it again.") from error
-        raise UserError(f"{path} is not a safetensors file ({error}).") from error
+            raise UserError(f"{shown} is truncated; copy or download it again.") from error
+        raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}).") from error
     except OSError as error:
-        raise UserError(f"could not read {path}: {error.strerror or error}") from error
+        raise UserError(f"could not read {shown}: {error.strerror or error}") from error
 
 
 def _parse(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
     """The JSON object stored under ``key``."""
     try:
+        if len(metadata[key]) > _LARGEST_TEXT:
+            raise ValueError(f"{len(metadata[key])} characters")
         value = json.loads(metadata[key])
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path} has damaged metadata under {key!r} ({error}); save it again.") from error
+    except (KeyError, ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else printable(error)[:200]
+        raise UserError(f"{printable(path)} has damaged metadata under {key!r} ({reason}); save it again.") from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} has damaged metadata under {key!r} (not an object); save it again.")
+        raise UserError(f"{printable(path)} has damaged metadata under {key!r} (not an object); save it again.")
     return value
 
 
-def _build(path: Path, config: Mapping[str, Any]) -> nn.Module:
-    """Call the class that the file names; nothing outside ``sr.models`` is imported."""
-    target = str(config.get("_target_", ""))
-    module_name, _, class_name = target.rpartition(".")
-    if not target.startswith(ROOM):
-        raise UserError(f"{path} names the network {target!r}, which is not under {ROOM}* and is not loaded.")
+def _network_class(path: Path, target: str, trust: bool) -> type[nn.Module]:
+    """The class that the file names; without trust nothing outside ``sr.models`` is imported."""
+    shown, module, name = printable(path), *target.rpartition(".")[::2]
     try:
-        network_class = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+        found = getattr(importlib.import_module(module), name) if trust else offered(target, (ROOM,))
+    except NotOfferedError as error:
+        if target.startswith(f"{ROOM}."):
+            raise UserError(f"{shown} names {target!r:.120}, which is not a network.") from error
         raise UserError(
-            f"{path} names the network {target!r}, which this version does not have; update the toolkit."
+            f"{shown} names the network {target!r:.120}, which is not under {ROOM}.* and is not loaded: its code could "
+            "do anything; if you know who wrote the file and have that module, add --trust (trust=True in Python)."
         ) from error
-    if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
-        raise UserError(f"{path} names {target!r}, which is not a network.")
-    arguments = {key: value for key, value in config.items() if not key.startswith("_")}
+    except (UnknownError, ImportError, AttributeError, ValueError) as error:
+        advice = "update the toolkit" if target.startswith(f"{ROOM}.") else "run from the folder of that module"
+        raise UserError(
+            f"{shown} names the network {target!r:.120}, which this version does not have; {advice}."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"{shown} names {target!r:.120}, which is not a network.")
+    return found
+
+
+def _built(path: Path, network_class: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
     try:
         return network_class(**arguments)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path} describes a network that cannot be built: {error}") from error
+    except (TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, LookupError) as error:
+        reason = printable(str(error).split("\n")[0])[:300]
+        raise UserError(f"{printable(path)} describes a network that cannot be built: {reason}") from error
 
 
-def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy the weights after checking that each one has its place."""
+def _check_described(
+    path: Path, network_class: type[nn.Module], arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Build the network without memory, and stop where it gets larger than what the file holds.
+
+    Raises:
+        UserError: it does, or its weights have other shapes.
+    """
+    names, numbers = len(tensors), sum(tensor.numel() for tensor in tensors.values())
+    fault = next(_too_large(arguments, max(names, _FEW), max(numbers, _FEW)), None)
+    registered = [0, 0]
+
+    def count(_: nn.Module, name: str, tensor: Tensor | None) -> None:
+        if tensor is not None:
+            registered[0], registered[1] = registered[0] + 1, registered[1] + tensor.numel()
+        # Up to twice and a few more: a network that differs a little is told weight by weight.
+        if registered[0] > 2 * names + _FEW or registered[1] > 2 * numbers + _FEW**2:
+            raise _LargerError(f"a network of more than {registered[1]:,} parameters, and holds {numbers:,}")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        if fault is not None:
+            raise _LargerError(fault)
+        with torch.device("meta"):
+            _check_shapes(path, _built(path, network_class, arguments), tensors)
+    except _LargerError as error:
+        raise UserError(
+            f"{printable(path)} describes {error}: it is damaged or made to fill the memory, and is not loaded."
+        ) from error
+    finally:
+        hook.remove()
+
+
+class _LargerError(Exception):
+    """What a file describes is larger than what it holds."""
+
+
+def _too_large(value: Any, names: int, numbers: int) -> Iterator[str]:
+    """What no constructor needs to be told: lists longer than the file's weights, numbers beyond their count."""
+    if isinstance(value, Mapping):
+        for child in value.values():
+            yield from _too_large(child, names, numbers)
+    elif isinstance(value, list):
+        if len(value) > names:
+            yield f"a network with {len(value):,} layers, and holds {names:,} weights or fewer"
+        for child in value:
+            yield from _too_large(child, names, numbers)
+    elif isinstance(value, int) and abs(value) > numbers:
+        yield f"a network by a number of {len(str(abs(value)))} digits, and holds {numbers:,} parameters or fewer"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"a network by {value}"
+
+
+def _check_shapes(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Make sure that each weight has its place."""
     faults = differences(network.state_dict(), tensors)
     if faults:
-        raise UserError(
-            f"{path} holds the weights of another network than {type(network).__name__}: {'; '.join(faults)}."
-        )
-    network.load_state_dict(tensors)
+        kind = type(network).__name__
+        raise UserError(f"{printable(path)} holds the weights of another network than {kind}: {'; '.join(faults)}.")
 
 
 def differences(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
@@ -176,5 +272,5 @@ def differences(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -
 
 def _few(names: Iterable[str]) -> str:
     """The first few names, and a sign that there are more."""
-    names = list(names)
+    names = [printable(name)[:80] for name in names]
     return ", ".join(names[:NAMED_KEYS]) + (", ..." if len(names) > NAMED_KEYS else "")

@@ -33,9 +33,8 @@ class ResidualDenseBlock(nn.Module):
     def __init__(self, features: int, growth: int, layers: int, memory_lean: bool = False) -> None:
         super().__init__()
         self.memory_lean = memory_lean
-        widths = [features + i * growth for i in range(layers + 1)]
-        self.layers = nn.ModuleList(nn.Conv2d(width, growth, 3, padding=1) for width in widths[:-1])
-        self.fusion = nn.Conv2d(widths[-1], features, 1)
+        self.layers = nn.ModuleList(nn.Conv2d(features + i * growth, growth, 3, padding=1) for i in range(layers))
+        self.fusion = nn.Conv2d(features + layers * growth, features, 1)
 
     def forward(self, x: Features) -> Features:
         """Map (batch, features, h, w) to the same shape."""

@@ -24,6 +24,9 @@ app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")
 
 Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="The file's own modules may be called: you know who wrote it, and have them.")
+]
 ConfOverrides = Annotated[
     list[str] | None, typer.Argument(help="Overrides as for train.py, for instance model=rdn_small.")
 ]
@@ -40,6 +43,7 @@ def upscale(
         Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
     ] = None,
     accelerator: Accelerator = "auto",
+    trust: Trust = False,
 ) -> None:
     """Upscale pictures with a trained network. Colour profile, EXIF and resolution are kept.
 
@@ -50,7 +54,7 @@ def upscale(
     """
     from sr.verbs.upscale import upscale_files
 
-    raise typer.Exit(upscale_files(inputs, output, model, accelerator))
+    raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust))
 
 
 @app.command()
@@ -72,6 +76,7 @@ def evaluate(
         bool, typer.Option("--border", help="PSNR by distance to the border too, beside bicubic.")
     ] = False,
     accelerator: Accelerator = "auto",
+    trust: Trust = False,
 ) -> None:
     """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
 
@@ -82,7 +87,7 @@ def evaluate(
     """
     from sr.verbs.evaluate import evaluate_sets
 
-    evaluate_sets(model, sets, scale, csv, accelerator, lpips, border)
+    evaluate_sets(model, sets, scale, csv, accelerator, lpips, border, trust)
 
 
 @app.command()
@@ -133,6 +138,7 @@ def replay(
     bundle: Annotated[Path, typer.Argument(metavar="FILE.bug", help="From the folder bugs/ of a run that exploded.")],
     overrides: ConfOverrides = None,
     last: Annotated[int, typer.Option(min=1, help="Updates to print.")] = 4,
+    trust: Trust = False,
 ) -> None:
     """See an explosion again: from the last good state over the very batches that led to it.
 
@@ -143,7 +149,7 @@ def replay(
     """
     from sr.verbs.replay import replay as run
 
-    run(bundle, last, overrides or [])
+    run(bundle, last, overrides or [], trust)
 
 
 @bench.command("data")

@@ -37,6 +37,7 @@ def evaluate_sets(
     accelerator: str,
     lpips: str,
     border: bool = False,
+    trust: bool = False,
 ) -> None:
     """Print one row per set, and write it to a CSV file on request.
 
@@ -48,12 +49,13 @@ def evaluate_sets(
         accelerator: cpu, gpu, mps or auto.
         lpips: auto, none, imagenet, or a file with AlexNet's weights.
         border: tell PSNR by distance to the border too.
+        trust: a network from outside this toolkit may be imported.
 
     Raises:
         UserError: a set or the network cannot be read, or the scale does not fit.
     """
     console = console_for_tables()
-    upscale, factor = _upscaler(model, scale, accelerator)
+    upscale, factor = _upscaler(model, scale, accelerator, trust)
     distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
     metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]
     sources = {name: _source(name, factor) for name in sets}
@@ -77,7 +79,7 @@ def evaluate_sets(
         write_atomically(csv_path, text.getvalue().encode())
 
 
-def _upscaler(model: str, scale: int | None, accelerator: str) -> tuple[Any, int]:
+def _upscaler(model: str, scale: int | None, accelerator: str, trust: bool) -> tuple[Any, int]:
     if model == "bicubic":
         if scale is None:
             raise UserError("bicubic needs --scale, for instance --scale 2")
@@ -88,7 +90,7 @@ def _upscaler(model: str, scale: int | None, accelerator: str) -> tuple[Any, int
         compute = inference(accelerator)
         network = network.to(compute.device)
     else:
-        network, compute = ready(Path(model), accelerator)
+        network, compute = ready(Path(model), accelerator, trust)
         if scale is not None and scale != network.scale:
             raise UserError(f"--scale {scale}, but {model} upscales x{network.scale}; leave --scale out")
     return network_upscaler(network, compute.device, compute.exact()), int(network.scale)

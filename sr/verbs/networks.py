@@ -32,8 +32,13 @@ def newest_network(root: Path = Path("outputs")) -> Path:
     )
 
 
-def ready(path: Path, accelerator: str) -> tuple[nn.Module, Compute]:
+def ready(path: Path, accelerator: str, trust: bool = False) -> tuple[nn.Module, Compute]:
     """Load a network for use: on the device, in evaluation mode, float32.
+
+    Args:
+        path: its file.
+        accelerator: cpu, gpu, mps or auto.
+        trust: a network from outside this toolkit may be imported.
 
     Raises:
         UserError: the file is not a network of ours, or there is no such device.
@@ -44,7 +49,7 @@ def ready(path: Path, accelerator: str) -> tuple[nn.Module, Compute]:
         raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
     if path.suffix == ".ckpt":
         raise UserError(f"{path} is a checkpoint for resuming; take best.safetensors in its run folder")
-    network, _ = load_network(path)
+    network, _ = load_network(path, trust)
     compute = inference(accelerator)
     return compute.place(network).eval(), compute
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sr.config.building import build_clock, build_module, seed_everything
 from sr.config.composing import changed
+from sr.config.stored import opened
 from sr.console import plain_console
 from sr.data.crops import Batch
 from sr.errors import UserError
@@ -24,20 +25,21 @@ from sr.training.keeping.state import load_trained_state
 from sr.training.steps import is_finite
 
 
-def replay(path: Path, last: int, overrides: Sequence[str]) -> None:
+def replay(path: Path, last: int, overrides: Sequence[str], trust: bool = False) -> None:
     """Train from the last good state over the stored batches and print the last updates before the explosion.
 
     Args:
         path: a bundle.
         last: how many updates to print.
         overrides: ``key=value`` that differ from the run's settings, such as ``trainer.clip=1.0``, to try a way out.
+        trust: the user knows who wrote the bundle: what it names outside this toolkit is called, too.
 
     Raises:
         UserError: the file is no bundle, or a setting does not exist.
     """
     console = plain_console(soft_wrap=True)
     bundle = read_bundle(path)
-    config = changed(bundle.config, overrides)
+    config = changed(opened(bundle.config, path, trust), overrides)
     seed_everything(config.seed)
     module = build_module(config, build_clock(config, lambda _: None))
     compute = module.compute

@@ -28,7 +28,9 @@ ONLY_THE_FIRST = "it moves or has several pages, and only the first frame is enl
 _SHOWN = 3  # pictures named in a line
 
 
-def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str) -> int:
+def upscale_files(
+    inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str, trust: bool = False
+) -> int:
     """Upscale files and folders. A picture that fails does not stop the others.
 
     Args:
@@ -36,6 +38,7 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
         output: a file for a single picture, else a folder that keeps the inputs' structure.
         model: a network; None takes the newest finished run's and says so.
         accelerator: cpu, gpu, mps or auto.
+        trust: a network from outside this toolkit may be imported.
 
     Returns:
         0, or `PARTLY_FAILED` where some of several pictures failed; what was wrong is printed at the end.
@@ -46,7 +49,7 @@ def upscale_files(inputs: Sequence[Path], output: Path, model: Path | None, acce
     console = plain_console(soft_wrap=True)
     jobs = _jobs(inputs, output)
     path = newest_network() if model is None else model
-    network, compute = ready(path, accelerator)
+    network, compute = ready(path, accelerator, trust)
     console.print(f"network: {path}", highlight=False, markup=False)
     failures: list[str] = []
     notes: dict[str, list[Path]] = defaultdict(list)

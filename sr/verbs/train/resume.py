@@ -8,13 +8,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sr.config.resumable import folder_fault, with_later_settings
+from sr.config.stored import completed, opened, read_config
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
 
 FINISHED = ("max_updates", "max_time", "no_improvement")
 """Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
-_NOT_COMPARED = ("run_dir", "resume")
+_NOT_COMPARED = ("run_dir", "resume", "trust")
 _SHOWN = 8
 """How many changes are named."""
 _LIMITS = ("max_updates", "max_time", "default_time")
@@ -46,7 +47,8 @@ def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[st
         say: told why ``auto`` found nothing.
 
     Raises:
-        UserError: the folder has no checkpoint, or it is damaged, or of another network.
+        UserError: the folder has no checkpoint, or it is damaged, of another network, or (without ``trust``) names
+            what this toolkit does not offer.
     """
     if config.resume is None:
         return None
@@ -60,8 +62,10 @@ def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[st
         if fault is not None:
             raise UserError(fault)
     state = read_checkpoint(folder.checkpoint)
-    joined = _joined(state["config"], config, overrides)
-    changed = _changes(state["config"], joined)
+    current: Any = OmegaConf.to_container(config, resolve=False)
+    own = completed(opened(state.get("config"), folder.checkpoint, config.trust), current)
+    joined = _joined(own, config, overrides)
+    changed = _changes(own, joined)
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     told = f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}" if changed else ""
     return Resumed(folder, joined, state, told)
@@ -130,12 +134,17 @@ def _is_unfinished(folder: RunFolder) -> bool:
     return summary is None or summary["exit_reason"] not in FINISHED
 
 
-def _configuration(folder: RunFolder) -> dict[str, Any]:
-    return _comparable(OmegaConf.to_container(OmegaConf.load(folder.config), resolve=True))
+def _configuration(folder: RunFolder) -> dict[str, Any] | None:
+    """What makes a run the same, for comparison only; None for a file that no run of ours has written."""
+    try:
+        return _comparable(read_config(folder.config))
+    except (UserError, KeyError, TypeError, ValueError):  # what a stranger wrote is the same as no run
+        return None
 
 
 def _comparable(config: Any) -> dict[str, Any]:
     """What makes two runs the same: everything but where they lie and when they end."""
     config = with_later_settings(config)
-    trainer = {key: value for key, value in config["trainer"].items() if key not in _LIMITS}
+    trainer = config["trainer"] if isinstance(config.get("trainer"), dict) else {}
+    trainer = {key: value for key, value in trainer.items() if key not in _LIMITS}
     return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}

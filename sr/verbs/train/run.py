@@ -96,7 +96,7 @@ class Run:
     def __init__(self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
         config.run_dir = str(folder.path)
-        config.resume = None
+        config.resume, config.trust = None, False
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.clock)

@@ -1,0 +1,257 @@
+"""Configurations that come out of files: nothing in them runs code, whoever wrote the file.
+
+A run's config.yaml, the configuration in its checkpoint and the one in a bundle pass here, before anything in them is
+resolved, imported or called. What is typed on the command line or lies in conf/ is its owner's and stays free.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sr.config.schema import register_schema
+from sr.errors import UserError
+from sr.printable import printable
+from sr.targets import NotOfferedError, UnknownError, moved, offered
+
+_OPTIMIZERS = tuple(
+    f"torch.optim.{name}"
+    for name in ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
+)
+_SCHEDULES = ("sr.training.schedules",)
+ROOMS: dict[str, tuple[str, ...]] = {
+    "model": ("sr.models",),
+    "loss": ("sr.losses",),
+    "discriminator": ("sr.discriminators",),
+    "adversary": ("sr.training.adversary", "sr.losses"),
+    "data": (
+        "sr.data.kinds",
+        "sr.data.module",
+        "sr.data.kinds.benchmark.benchmark_lr",
+        "sr.data.kinds.div2k.div2k_lr",
+        "sr.data.kinds.flickr2k.flickr2k_lr",
+        "sr.data.kinds.several.several_or_none",
+    ),
+    "degradation": ("sr.degradations",),
+    "augmentation": ("sr.augmentations",),
+    "optimizer": _OPTIMIZERS,
+    "schedule": _SCHEDULES,
+    "callbacks": ("sr.training.callbacks.stopping.EarlyStop",),
+    "logger": ("sr.training.keeping.loggers.Wandb",),
+}
+"""What a file may have called, by the group that asks: all public classes of a room, or one class or function."""
+_OF_ADVERSARIES = {"network": ROOMS["discriminator"], "optimizer": _OPTIMIZERS, "schedule": _SCHEDULES}
+"""Parts of an adversary that are from another group."""
+
+_LARGEST_FILE = 1 << 20  # bytes; ours have 4 to 20 thousand
+_LARGEST = 100_000  # values in a configuration, and characters that its interpolations make of one
+_DEEPEST = 40
+_REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
+_COMPUTED = re.compile(r"\$\{shown_(?:channels|side):\}")
+
+
+def opened(stored: Any, source: Path, trust: bool = False) -> dict[str, Any]:
+    """A stored configuration, under the names of today, after making sure that it runs no code.
+
+    Args:
+        stored: as the file has it; interpolations not resolved.
+        source: the file, for messages.
+        trust: the user knows who wrote it: it may name anything.
+
+    Raises:
+        UserError: it is no configuration, names what this package does not offer, or asks for more than values.
+    """
+    fault = next(_plain_faults(stored), None) or (None if isinstance(stored, dict) else "is no configuration")
+    if fault is None and not trust:
+        fault = next(_text_faults(stored), None) or _expansion_fault(stored)
+    if fault is not None:
+        raise UserError(f"{printable(source)}: its configuration {fault}")
+    config = with_moved_names(stored)
+    if not trust:
+        _check_targets(config, source)
+    return {key: value for key, value in config.items() if key != "trust"}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration in a run's config.yaml as plain values, resolved; nothing that it names is looked up.
+
+    Raises:
+        UserError: the file cannot be read, is no YAML, or holds what no configuration needs: tags, aliases, megabytes.
+    """
+    shown = printable(path)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise UserError(f"{shown} is larger than any configuration; take the one that the run wrote")
+        text = path.read_text(encoding="utf-8")
+        fault = _yaml_fault(text)
+        content = None if fault else OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+        raise UserError(f"{shown} is no configuration that can be read: {_first_line(error)}") from error
+    fault = fault or next(_plain_faults(content), None) or (None if isinstance(content, dict) else "is none")
+    if fault is not None:
+        raise UserError(f"{shown} is no configuration of this program: it {fault}")
+    return with_moved_names(content)
+
+
+def completed(stored: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored configuration with the settings that are younger than its file, as they are now.
+
+    Args:
+        stored: from `opened`.
+        current: plain values composed from conf/ of today.
+    """
+    younger = {key: value for key, value in current.items() if key not in stored}
+    trainer = stored.get("trainer")
+    if isinstance(trainer, dict):  # the groups belong to constructors, which have defaults of their own
+        stored = stored | {"trainer": _filled(trainer, current["trainer"])}
+    return younger | stored
+
+
+def _filled(stored: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a branch whose keys the schema fixes, and the branches below it."""
+    both = {
+        key: _filled(stored[key], value)
+        for key, value in current.items()
+        if isinstance(value, Mapping) and isinstance(stored.get(key), dict)
+    }
+    return {**current, **stored, **both}
+
+
+def with_moved_names(node: Any) -> Any:
+    """The same plain values, each ``_target_`` by the name that it has today (`sr.targets.MOVED`)."""
+    if isinstance(node, Mapping):
+        return {
+            key: moved(child) if key == "_target_" and isinstance(child, str) else with_moved_names(child)
+            for key, child in node.items()
+        }
+    return [with_moved_names(child) for child in node] if isinstance(node, list) else node
+
+
+def _yaml_fault(text: str) -> str | None:
+    """What no configuration has, found before any object is made: tags call constructors, aliases multiply."""
+    depth = 0
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for count, event in enumerate(yaml.parse(text, Loader=loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            return f"repeats a part by an alias (*{printable(event.anchor)[:40]})"
+        if getattr(event, "tag", None) is not None:
+            return f"has the tag {printable(event.tag)[:80]!r}"
+        if count > 2 * _LARGEST or depth > _DEEPEST:
+            return "holds more values, or deeper ones, than a configuration"
+    return None
+
+
+def _plain_faults(node: Any) -> Iterator[str]:
+    """A fault for what is no plain value, and for what is too much."""
+    waiting: list[tuple[Any, int]] = [(node, 0)]  # no recursion: files may be deeper than Python's stack
+    seen = 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if depth > _DEEPEST or seen > _LARGEST:
+            yield "holds more values, or deeper ones, than a configuration"
+            return
+        if type(value) is dict:
+            if not all(type(key) is str and "." not in key for key in value):
+                yield "has a key that is no name"
+            waiting += [(child, depth + 1) for child in value.values()]
+        elif type(value) is list:
+            waiting += [(child, depth + 1) for child in value]
+        elif type(value) is int:
+            if not -(2**63) <= value < 2**63:
+                yield "has a whole number that does not fit into 64 bits"
+        elif type(value) not in (str, float, bool, type(None)):
+            yield f"holds a {type(value).__name__}, which is no plain value"
+
+
+def _nodes(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a configuration with its dotted name."""
+    yield name, node
+    if isinstance(node, (dict, list)):
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _nodes(child, f"{name}.{key}" if name else str(key))
+
+
+def _text_faults(stored: Any) -> Iterator[str]:
+    """A fault for each text that asks for more than another value: ``${oc.env:SECRET}`` reads the environment."""
+    for name, value in _nodes(stored):
+        if isinstance(value, str) and "${" in value:
+            where = printable(name)[:80]
+            if name.rpartition(".")[2].startswith("_"):
+                yield f"has {where} computed ({printable(value)[:80]}), and only a plain name is taken from a file"
+            elif "${" in _COMPUTED.sub("", _REFERENCE.sub("", value)):
+                yield (
+                    f"asks for {printable(value)[:80]!r} in {where}, which is not taken from a file; "
+                    "if you know who wrote it, add trust=true (--trust of other verbs)"
+                )
+
+
+def _expansion_fault(stored: dict[str, Any]) -> str | None:
+    """What is wrong with the interpolations together: a circle, or texts that double each other thirty times."""
+    values = dict(_nodes(stored))
+    sizes: dict[str, int] = {}
+
+    def size(name: str, way: tuple[str, ...]) -> int:
+        if name in way or len(way) > _DEEPEST:
+            raise RecursionError
+        if name not in sizes:
+            value, inside = values.get(name), (*way, name)
+            if isinstance(value, (dict, list)):
+                keys = value if isinstance(value, dict) else range(len(value))
+                sizes[name] = 1 + sum(size(f"{name}.{key}" if name else str(key), inside) for key in keys)
+            elif isinstance(value, str):
+                sizes[name] = 1 + len(value) // 80 + sum(size(one, inside) for one in _REFERENCE.findall(value))
+            else:
+                sizes[name] = 1
+        return sizes[name]
+
+    try:
+        return "becomes too large when its interpolations are put in" if size("", ()) > _LARGEST else None
+    except RecursionError:
+        return "has interpolations that lead in a circle"
+
+
+def _check_targets(config: dict[str, Any], source: Path) -> None:
+    """Refuse the first ``_target_`` that is not of its group's rooms, as written and as resolved."""
+    register_schema()
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+    except (OmegaConfBaseException, RecursionError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{printable(source)}: its configuration cannot be read: {_first_line(error)}") from error
+    for name, value in [*_nodes(config), *_nodes(resolved)]:
+        if isinstance(value, dict) and "_target_" in value:
+            _check_target(name, value["_target_"], source)
+
+
+def _check_target(name: str, target: Any, source: Path) -> None:
+    rooms = _rooms(name.split("."))
+    where = f"{printable(source)}: {printable(name)[:80]}._target_"
+    try:
+        if not isinstance(target, str):
+            raise NotOfferedError(f"{target!r:.80} is no name")
+        offered(target, rooms)
+    except NotOfferedError as error:
+        offers = (", ".join(rooms[:3]) or "nothing") + (", …" if len(rooms) > 3 else "")
+        raise UserError(
+            f"{where}={target!r:.120} is not of this toolkit ({offers}), so what it does is unknown and it is not "
+            "called; if you know who wrote the file and have its modules, add trust=true (--trust of other verbs)"
+        ) from error
+    except UnknownError as error:
+        raise UserError(f"{where}={error}") from error
+
+
+def _rooms(path: list[str]) -> tuple[str, ...]:
+    """What may be called at a place of the configuration."""
+    if path[0] == "adversary" and len(path) > 2:
+        return _OF_ADVERSARIES.get(path[2], ROOMS["adversary"])
+    return ROOMS.get(path[0], ())
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return printable(lines[0])[:200] if lines else type(error).__name__
