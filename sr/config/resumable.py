@@ -37,5 +37,12 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     model, start = dict(config["model"]), config.get("init_from")
     if model.get("_target_") in _WITH_PADDING:
         model.setdefault("padding", "zeros")
+    opponents = {name: _with_views(node) for name, node in dict(config.get("adversary") or {}).items()}
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    return {**config, "model": model, "init_from": {"g": None, "d": None, "partial": False, **places}}
+    later = {"model": model, "init_from": {"g": None, "d": None, "partial": False, **places}}
+    return {**config, **later} | ({"adversary": opponents} if "adversary" in config else {})
+
+
+def _with_views(adversary: Any) -> Any:
+    shows = adversary.get("shows") if isinstance(adversary, Mapping) else None
+    return {**adversary, "shows": {"views": "sr,real", **shows}} if isinstance(shows, Mapping) else adversary
