@@ -100,7 +100,8 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
         value = OmegaConf.select(composed, key)
         plain = OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
         OmegaConf.update(joined, key, plain, merge=False, force_add=True)
-    own, asked = (OmegaConf.to_container(node.model, resolve=True) for node in (OmegaConf.create(saved), joined))
+    models = (OmegaConf.to_container(node.model, resolve=True) for node in (OmegaConf.create(saved), joined))
+    own, asked = (with_later_settings({"model": model})["model"] for model in models)
     if own != asked:
         raise UserError(
             f"resume={composed.resume} goes on with the network of that run, {_line(own)}; "
