@@ -30,8 +30,3 @@ def bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     filled = pixels.copy()
     filled[hidden] = pixels.reshape(-1, pixels.shape[-1])[nearest[labels[hidden]]]
     return filled
-
-
-def nothing_shows(alpha: np.ndarray | None) -> bool:
-    """Whether an alpha channel (None: there is none) hides every pixel."""
-    return alpha is not None and not alpha.any()

@@ -119,6 +119,18 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         ) from error
 
 
+def read_visible(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """As `read_picture`, for training and measuring: a picture of which nothing shows is refused.
+
+    Raises:
+        UserError: likewise, or every pixel is fully transparent.
+    """
+    picture = read_picture(path, max_pixels)
+    if picture.alpha is not None and not picture.alpha.any():
+        raise UserError(f"'{path}' is fully transparent: nothing of it shows; take it out")
+    return picture
+
+
 def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETAILS) -> None:
     """Writes one picture file in the format that its suffix names.
 

@@ -18,7 +18,6 @@ from sr.data.module import ValidationPair, validation_pair
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.image.alpha import nothing_shows
 from sr.image.depth import to_uint8
 from sr.models.bicubic import Bicubic
 from sr.training.memory import out_of_memory
@@ -138,8 +137,6 @@ def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -
     picture = source.read(number)
     assert isinstance(picture, Picture)
     name, hr, scale = source.name(number), to_uint8(np.asarray(picture.pixels)), degradation.scale
-    if nothing_shows(picture.alpha):
-        raise UserError(f"{name} is fully transparent: there is nothing to measure; take it out of the set")
     if min(hr.shape[:2]) < scale:
         raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
     return validation_pair(name, hr, degradation.picture(hr), picture.gray, scale)

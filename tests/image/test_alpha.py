@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sr.image.alpha import bled, nothing_shows
+from sr.image.alpha import bled
 
 
 def test_hidden_pixels_take_the_colour_of_the_nearest_that_shows():
@@ -22,5 +22,3 @@ def test_nothing_to_fill_and_nothing_to_fill_with():
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert bled(pixels, np.ones((2, 2), np.uint8)) is pixels
     assert bled(pixels, np.zeros((2, 2), np.uint8)) is pixels
-    assert nothing_shows(np.zeros((2, 2), np.uint8))
-    assert not nothing_shows(None)

@@ -13,7 +13,7 @@ from sr.data.doctor.duplicates import perceptual_hash, small_copy
 from sr.data.doctor.profile import wide_gamut
 from sr.data.doctor.spectrum import upscaled_by
 from sr.image.depth import to_uint8
-from sr.image.io import MAX_PIXELS, read_picture
+from sr.image.io import MAX_PIXELS, read_visible
 from sr.types import Picture, UserError
 
 _HEADER = 2**20  # bytes; the tables of a JPEG come first
@@ -79,7 +79,7 @@ def inspect(path: str) -> Facts | str:
     if not Path(path).is_file():
         return "a link that leads nowhere, or no ordinary file; remove it"
     try:
-        picture = read_picture(path, MAX_PIXELS)
+        picture = read_visible(path, MAX_PIXELS)
     except UserError as error:
         return str(error)
     pixels = np.ascontiguousarray(to_uint8(picture.pixels))

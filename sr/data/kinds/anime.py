@@ -11,7 +11,7 @@ from sr.data.kinds.sources import Folder
 from sr.data.preparation.letterbox import NO_BARS, Bars, common_letterbox, without
 from sr.errors import UserError
 from sr.image.depth import to_uint8
-from sr.image.io import read_picture
+from sr.image.io import read_visible
 from sr.types import Picture
 
 _MEASURED = 15  # frames of an episode from which its bars are measured
@@ -102,6 +102,6 @@ def _measured(paths: list[Path]) -> Bars:
 def _pixels(path: Path) -> np.ndarray | None:
     """A frame for measuring; one that cannot be read is named when the store is built."""
     try:
-        return to_uint8(read_picture(path).pixels)
+        return to_uint8(read_visible(path).pixels)
     except UserError:
         return None

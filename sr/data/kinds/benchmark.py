@@ -13,7 +13,7 @@ from sr.data.kinds.listed import Listed, pictures_in, top_left
 from sr.data.kinds.matching import header_size, match_names
 from sr.errors import UserError
 from sr.image.depth import to_uint8
-from sr.image.io import read_picture
+from sr.image.io import read_visible
 from sr.image.resize import imresize
 from sr.types import Picture
 
@@ -99,7 +99,7 @@ class Benchmark(Listed):
 
     def read(self, index: int) -> Picture:
         """Decode one file, and reduce it where low resolution is made."""
-        picture = read_picture(self.paths[index])
+        picture = read_visible(self.paths[index])
         if not self._made:
             return picture
         height, width = (side // self.scale * self.scale for side in picture.pixels.shape[:2])

@@ -19,7 +19,7 @@ from sr.data.kinds.listed import Listed
 from sr.data.kinds.split import held_out
 from sr.errors import UserError
 from sr.image.depth import to_uint8
-from sr.image.io import find_pictures, read_picture
+from sr.image.io import find_pictures, read_visible
 from sr.types import Picture
 
 Part = Literal["train", "val"]
@@ -113,7 +113,7 @@ class Flowers(Listed):
 
     def read(self, index: int) -> Picture | list[Picture]:
         """Decode and prepare one photograph; an empty list where it is smaller than a square."""
-        square = centre_square(read_picture(self.paths[index]), self.size)
+        square = centre_square(read_visible(self.paths[index]), self.size)
         return [] if square is None else square
 
     def _oxford(self) -> Path | None:

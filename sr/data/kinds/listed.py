@@ -11,7 +11,7 @@ import numpy as np
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.errors import UserError
-from sr.image.io import SUFFIXES, read_picture
+from sr.image.io import SUFFIXES, read_visible
 from sr.image.names import order
 from sr.types import Picture
 
@@ -55,7 +55,7 @@ class Listed(PictureSource):
 
     def read(self, index: int) -> Picture | list[Picture]:
         """Decode one file."""
-        return read_picture(self.paths[index])
+        return read_visible(self.paths[index])
 
 
 def stamp_of(paths: Sequence[Path]) -> str:

@@ -10,7 +10,7 @@ from sr.data.fetch.download import Remote, fetch_archive
 from sr.data.kinds.listed import Listed, pictures_in, top_left
 from sr.data.kinds.matching import header_size
 from sr.errors import UserError
-from sr.image.io import read_picture
+from sr.image.io import read_visible
 from sr.types import Picture
 
 Side = Literal["hr", "lr"]
@@ -108,7 +108,7 @@ class Numbered(Listed):
         MATLAB rounds sizes up, so a low-resolution picture may be one pixel larger than HR // scale (DIV2K's sides
         are multiples of 12, not of 8); that row or column, of which HR holds only a part, is cut off.
         """
-        picture = read_picture(self.paths[index])
+        picture = read_visible(self.paths[index])
         hr = header_size(self._partners[index]) if self.side == "lr" else None
         if hr is None:
             return picture

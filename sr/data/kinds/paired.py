@@ -8,7 +8,7 @@ from sr.data.kinds.listed import Listed, stamp_of, top_left
 from sr.data.kinds.matching import Pair, check_sizes, header_size, matched
 from sr.data.kinds.split import held_out
 from sr.errors import UserError
-from sr.image.io import read_picture
+from sr.image.io import read_visible
 from sr.types import Picture
 
 Part = Literal["train", "val"]
@@ -74,7 +74,7 @@ class _Paired(Listed):
 
     def read(self, index: int) -> Picture:
         """Decode one file of this side, cut to what both sides share where ``fix`` says so."""
-        picture = read_picture(self.paths[index])
+        picture = read_visible(self.paths[index])
         if self.fix == "refuse":
             return picture
         pair = self._pairs[index]

@@ -9,7 +9,7 @@ from sr.data.contract import PictureSource
 from sr.data.preparation.near_duplicates import NearDuplicates
 from sr.data.preparation.photo_crops import NOISY_FACTOR, CropSettings, camera_model, is_noisy, photo_crops, shrunk
 from sr.image.depth import to_uint8
-from sr.image.io import find_pictures, read_picture
+from sr.image.io import find_pictures, read_visible
 from sr.types import Picture
 
 VERSION = 1  # raise when the same settings give other crops, so that older stores are not taken for current
@@ -83,7 +83,7 @@ class Photos(PictureSource):
     def crops(self, index: int) -> tuple[list, int]:
         """The crops of one photograph as (side, side, 3) uint8, and how many flat ones were left out."""
         path = self.paths[index]
-        pixels = to_uint8(read_picture(path).pixels)
+        pixels = to_uint8(read_visible(path).pixels)
         if self.noisy_cameras and is_noisy(camera_model(path), self.noisy_cameras):
             pixels = shrunk(pixels, NOISY_FACTOR)
         return photo_crops(pixels, self.names[index], self.settings)

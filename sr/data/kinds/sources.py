@@ -10,7 +10,7 @@ from sr.data.degrade import Degradation
 from sr.data.generated.pictures import GeneratedPictures, Kind
 from sr.data.store.store import Store
 from sr.errors import UserError
-from sr.image.io import find_pictures, read_picture
+from sr.image.io import find_pictures, read_visible
 from sr.types import Picture
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
@@ -52,7 +52,7 @@ class Folder(PictureSource):
 
     def read(self, index: int) -> Picture:
         """Decode one file."""
-        return read_picture(self.paths[index])
+        return read_visible(self.paths[index])
 
 
 class Generated(PictureSource):
@@ -105,7 +105,7 @@ class Photographs(PictureSource):
 
     def read(self, index: int) -> Picture:
         """Decode one photograph."""
-        return read_picture(self._paths()[index])
+        return read_visible(self._paths()[index])
 
     @staticmethod
     def _paths() -> list[Path]:

@@ -23,10 +23,9 @@ from sr.data.processes import serve_parent
 from sr.data.store.index import Entry, IndexWriter, read_index
 from sr.data.store.store import Store
 from sr.files import sweep_up, sync_folder
-from sr.image.alpha import nothing_shows
 from sr.image.depth import to_uint8
 from sr.locks import alone
-from sr.types import Picture, UserError
+from sr.types import UserError
 
 FORMAT = "sr-store/3"
 """Raise when pictures are decoded differently, or the files look different: older stores are then left alone."""
@@ -218,12 +217,9 @@ def _append(
 
 def _read(source: PictureSource, index: int) -> Found:
     try:
-        found = source.read(index)
+        return source.read(index)
     except UserError as error:
         return str(error)
-    if isinstance(found, Picture) and nothing_shows(found.alpha):
-        return f"'{source.name(index)}' is fully transparent: nothing of it shows"
-    return found
 
 
 def _in_order(source: PictureSource, start: int, workers: int | None) -> Iterator[tuple[int, Found]]:

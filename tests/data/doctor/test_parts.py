@@ -196,6 +196,8 @@ def test_what_a_file_holds(tmp_path):
     alpha.save(tmp_path / "clear.png")
     assert not inspect(str(tmp_path / "opaque.png")).transparent
     assert inspect(str(tmp_path / "clear.png")).transparent
+    pil.new("RGBA", (20, 20)).save(tmp_path / "hidden.png")
+    assert "is fully transparent: nothing of it shows" in inspect(str(tmp_path / "hidden.png"))
     pil.fromarray(np.arange(10000, dtype=np.uint16).reshape(100, 100)).save(tmp_path / "deep.png")
     assert inspect(str(tmp_path / "deep.png")).deep
     photo.save(tmp_path / "moving.gif", save_all=True, append_images=[photo.rotate(90)])

@@ -256,7 +256,7 @@ def test_a_picture_of_which_nothing_shows_is_refused(tmp_path):
     Image.new("RGBA", (9, 9), (1, 2, 3, 4)).save(tmp_path / "in" / "faint.png")
     store = open_store(Folder(str(tmp_path / "in")), tmp_path, silent)
     assert [entry.reason for entry in store.refused] == [
-        f"'{tmp_path}/in/clear.png' is fully transparent: nothing of it shows"
+        f"'{tmp_path}/in/clear.png' is fully transparent: nothing of it shows; take it out"
     ]
     assert len(store) == 1
 
