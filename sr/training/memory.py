@@ -47,7 +47,11 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, st
 
 
 def check_batch_fits(
-    network: nn.Module, lr_shape: tuple[int, int, int, int], compute: Compute, steps: Sequence[Step] = ()
+    network: nn.Module,
+    lr_shape: tuple[int, int, int, int],
+    compute: Compute,
+    steps: Sequence[Step] = (),
+    unpaired: bool = False,
 ) -> None:
     """Measure small crops and multiply: convolutions keep as many bytes per pixel at any size.
 
@@ -56,6 +60,7 @@ def check_batch_fits(
         lr_shape: (batch, 3, h, w) of a training batch.
         compute: device and number format.
         steps: see `bytes_kept_for_backward`; they come one after another, so the largest counts.
+        unpaired: batches bring other real pictures beside the pairs.
 
     Raises:
         UserError: the batch needs more than the memory that is free.
@@ -66,7 +71,7 @@ def check_batch_fits(
     probe = min(height, _PROBE), min(width, _PROBE)
     measured = [_measured(network, channels, probe, compute, step) for step in steps or (None,)]
     shared, per_pixel = max(measured, key=lambda found: found[0] + batch * found[1] * height * width)
-    per_pixel += 4 * channels * (1 + 3 * scale**2)  # lr, hr, sr and its gradient, float32
+    per_pixel += 4 * channels * (1 + (3 + unpaired) * scale**2)  # lr, hr, sr and its gradient, others; float32
     crop = per_pixel * height * width
     needed = shared + batch * crop
     if needed <= free:

@@ -490,6 +490,16 @@ def test_a_stepper_is_asked_when_the_generator_is_on_its_way(monkeypatch):
     assert order == ["generator", "stepper", "generator"] * 3  # once for both batches of an update
 
 
+def test_a_stepper_decides_anew_for_every_step_of_its_discriminator(monkeypatch):
+    """Also where the generator's updates take several of them: it must not rest on what it said three steps ago."""
+    rival, asked = opponent(policy=UpdatePolicy(g_every=3, stepper=Stepper(0.3, 0.4))), []
+    module = build(network(), 2, accumulate=2, adversaries={"d": rival})
+    throttled = rival.policy.throttled
+    monkeypatch.setattr(rival.policy, "throttled", lambda: (asked.append(module.batches), throttled())[1])
+    fit(module, batches(12))
+    assert asked == [1, 3, 5, 7, 9, 11]
+
+
 def test_impossible_combinations_are_refused():
     with pytest.raises(UserError, match=r"d_steps=2 repeats steps on one batch, and trainer\.accumulate=3"):
         build(network(), 1, accumulate=3, adversaries={"d": opponent(policy=UpdatePolicy(d_steps=2))})

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from sr.errors import UserError
 from sr.losses.gan import Wasserstein
 from sr.losses.weights import Steps
+from sr.training import memory
 from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.memory import bytes_kept_for_backward
 from sr.training.trials import trials
@@ -57,3 +59,13 @@ def test_a_discriminator_of_another_size_is_left_out():
     generator, discriminator = kept(module)
     assert generator == kept(build(network(), 1))[0]
     assert discriminator < kept(build(network(), 1, adversaries={"d": opponent()}))[1] / 4
+
+
+def test_other_real_pictures_take_memory_too(monkeypatch):
+    # At x2, for each of 64 low-resolution pixels in float32 RGB: itself, and four times hr, sr and its gradient.
+    monkeypatch.setattr(memory, "_measured", lambda *_: (0, 0.0))
+    monkeypatch.setattr(memory, "_free_bytes", lambda _: 64 * 12 * (1 + 3 * 4))
+    compute = build(network(), 1).compute
+    memory.check_batch_fits(network(), (1, 3, 8, 8), compute)
+    with pytest.raises(UserError, match="one crop of 8x8 alone needs"):
+        memory.check_batch_fits(network(), (1, 3, 8, 8), compute, unpaired=True)

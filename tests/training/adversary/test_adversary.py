@@ -1,5 +1,6 @@
 """How an adversary judges and learns, alone and in a training step."""
 
+import copy
 import math
 import re
 from functools import partial
@@ -46,6 +47,7 @@ from tests.adversary_pieces import (
     exact,
     judged,
     pictures,
+    rand,
     same_state,
     saved,
     small,
@@ -605,3 +607,32 @@ class Resting(Stepper):
 def test_statistics_of_a_resting_discriminator_rest(policy, moves):
     first, second, third = trained(adversary(policy=policy, judge="train"), updates=3)
     assert [not torch.equal(first, second), not torch.equal(second, third)] == moves
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"shows": Shows(2, shift=4, noise=InstanceNoise(0.2), swap=RegionSwap(4, 2, 0.5, 1.0))},
+        {"replay": ImagePool(3)},
+        {"replay": BatchStore(4, share=0.5), "objective": CrossEntropy(0.1)},
+        {"objective": Wasserstein(10.0), "shows": Shows(2, gradients=True)},
+        {"objective": RelativisticAverage(), "r1_gamma": 2.0},
+        {"objective": RelativisticClipped()},
+    ],
+)
+def test_unpaired_pictures_are_real_wherever_the_truth_was(parts):
+    """Shift, noise, swaps, old fakes, penalties and both sides' losses: all as if they were the truth."""
+    (sr, hr, lr), other = pictures(), rand(2, 3, 16, 16, seed=9)
+    values = []
+    for views in (views_of(sr, hr, lr, real=other), views_of(sr, other, lr)):
+        torch.manual_seed(0)
+        rival = adversary(small(norm=False), **copy.deepcopy(parts))
+        told = [rival.generator_loss(views, draws(2), exact(), resting=False)]
+        for number in range(3):
+            exhibits = rival.exhibits(views.detached(), draws(2, 2 * number))
+            told += rival.verdict(exhibits, 0, 5, exact(), True).values().values()
+        values.append(torch.stack([value.detach() for value in told]))
+    assert torch.equal(*values)
+    plain = adversary(small(norm=False), **copy.deepcopy(parts))
+    exhibits = plain.exhibits(views_of(sr, hr, lr), draws(2))
+    assert plain.verdict(exhibits, 0, 5, exact(), True).total != values[0][3]
