@@ -65,7 +65,7 @@ def pictures(tmp_path) -> Path:
 @pytest.fixture
 def train(monkeypatch, tmp_path, pictures, capsys):
     """Run `train.py` in this process on small pictures: ``train("loss=l2")`` gives (exit code, stdout, stderr)."""
-    from sr.verbs.train.session import main
+    from sr.verbs.train.start import main
 
     def run(*overrides: str, defaults: bool = True) -> tuple[int, str, str]:
         small = [

@@ -111,6 +111,23 @@ def with_targets(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[lis
     return with_own_targets(_compose(folders, [first_of(o) for o in chosen]), arguments)
 
 
+def first_run(folders: Sequence[Path], arguments: Sequence[str]) -> DictConfig:
+    """The configuration of the first run of a sweep.
+
+    Args:
+        folders: see `override_faults`.
+        arguments: overrides without faults.
+
+    Raises:
+        UserError: it cannot be composed.
+    """
+    parsed, _ = parsed_overrides(arguments)
+    config = _compose(folders, [first_of(o) for o in parsed if not is_hydra(o)])
+    if isinstance(config, str):
+        raise UserError(config)
+    return config
+
+
 def run_keys(parsed: Sequence[Override]) -> set[str]:
     """Dotted names in the configuration of the run that ``resume=DIR`` goes on with; empty where there is none."""
     return {key for place in _resumed(parsed) for key in _names_of_run(Path(place) / "config.yaml")}

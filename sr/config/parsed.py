@@ -1,11 +1,19 @@
 """Overrides as Hydra parses them: what they name, and the values that a sweep gives them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
+
+from sr.pasted import pasted, setting
+
+_ONE_PATH = ("run_dir", "resume")
+"""Settings that are a path and nothing else."""
+_PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", "data.train", "data.val", "data.root", "data.cache")
+"""Settings that are paths as a rule, one or a list; others are where there is such a path."""
 
 
 def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
@@ -21,9 +29,47 @@ def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str
             parsed.append(OverridesParser.create().parse_override(argument))
         except HydraException:
             key, is_pair, value = argument.partition("=")
-            how = f": \"{key}='{value}'\"" if is_pair and "'" not in value and '"' not in value else ""
+            how = f": {pasted(setting(key, value))}" if is_pair and value and value[0] not in "'\"[{" else ""
             faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
     return parsed, faults
+
+
+def quoted_paths(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with paths that Hydra would not take as they were typed in its quotes.
+
+    So ``resume=SWEEP/0_seed=1`` and ``run_dir=with space`` mean what they say. What has quotes, or several values,
+    stays.
+
+    Args:
+        arguments: ``key=value`` of the command line; what is none of these stays.
+    """
+    return [_quoted_path(argument) for argument in arguments]
+
+
+def _quoted_path(argument: str) -> str:
+    key, is_pair, typed = argument.partition("=")
+    if not is_pair or not typed or typed[0] in "'\"":
+        return argument
+    name = key.lstrip("+")
+    try:
+        value = OverridesParser.create().parse_override(argument).value()
+    except HydraException:
+        exists = os.path.lexists(typed)
+        plain = exists or (name in _PATHS and "," not in typed)
+        return setting(key, typed) if plain else argument
+    is_other = isinstance(value, bool | int | float | list | dict)  # than the text that it is
+    return setting(key, typed) if name in _ONE_PATH and is_other else argument
+
+
+def given(arguments: Sequence[str], key: str) -> str | None:
+    """The text that one of the overrides gives a setting, or None.
+
+    Args:
+        arguments: overrides without faults.
+        key: of the setting.
+    """
+    found = [o for o in map(OverridesParser.create().parse_override, arguments) if o.key_or_group == key]
+    return str(_plain(found[-1].value())) if found else None
 
 
 def swept_keys(arguments: Sequence[str]) -> set[str]:

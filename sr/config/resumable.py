@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sr.config.nearest import did_you_mean
+from sr.pasted import setting
 from sr.training.keeping.run_folder import RunFolder
 
 _WITH_PADDING = ("sr.models.espcn.Espcn", "sr.models.rdn.Rdn", "sr.models.sr_resnet18.SrResnet18")
@@ -15,7 +16,7 @@ def folder_fault(place: str) -> str | None:
     path = Path(place)
     if path.is_file():
         near = next((p for p in path.parents if RunFolder(p).checkpoint.exists()), None)
-        hint = "" if near is None else f": resume={near}"
+        hint = "" if near is None else f": {setting('resume', near)}"
         return f"resume={place} is a file; take the run's folder{hint}"
     return None if path.is_dir() else f"resume={place}: there is no such folder{_runs_near(path)}"
 

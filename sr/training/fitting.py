@@ -5,6 +5,7 @@ import warnings
 
 import lightning
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from sr.data.module import CropData
 from sr.image.autocast import full_float32
@@ -35,6 +36,7 @@ def make_trainer(
         accelerator={"cuda": "gpu"}.get(compute.device.type, compute.device.type),
         devices=devices,
         strategy=strategy if devices > 1 else "auto",
+        plugins=[LightningEnvironment()] if devices > 1 else None,  # `company` starts the processes, no cluster does
         max_epochs=-1,
         logger=loggers,
         callbacks=callbacks,

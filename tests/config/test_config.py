@@ -225,4 +225,4 @@ def test_a_sweep_runs_all_and_ends_in_a_table(train, tmp_path):
     assert "model=espcn,loss=l2" in out
     assert code == 2
     made = sorted(path.parent.name for path in tmp_path.glob("outputs/*_sweep/*/summary.json"))
-    assert made == ["0_model=espcn,loss=l1", "1_model=espcn,loss=l2"]
+    assert made == ["0_model-espcn_loss-l1", "1_model-espcn_loss-l2"]

@@ -33,6 +33,7 @@ from sr.training.means import RunningMeans
 from sr.training.optimisers import make_optimizer
 from sr.training.precision import choose_compute
 from sr.training.schedules import Cosine
+from sr.training.signals import Signals
 from sr.training.steps import log_losses, only, optimizers_of, update
 from sr.training.stopwatch import Stopwatch
 from sr.training.watch import Alarm
@@ -168,7 +169,7 @@ class Interrupted(UpdateCallback):
 
     def after_update(self, trainer, module):
         if module.updates == self.at:
-            self.stopping._on_signal(signal.SIGINT, None)
+            self.stopping._signals.received = signal.SIGINT
 
 
 def run(path, updates, resume=None, poisoned=None, stop_at=None):
@@ -179,7 +180,7 @@ def run(path, updates, resume=None, poisoned=None, stop_at=None):
     model = {"_target_": f"{Both.__module__}.Both", "scale": 1}
     state = None if resume is None else read_checkpoint(resume.checkpoint)
     saving = Saving(2, folder, {"any": "thing"}, model, validation, guard, state)
-    stopping = Stopping()
+    stopping = Stopping(Signals())
     callbacks = [guard, validation, TrainingLog(1), saving, Interrupted(stopping, stop_at), stopping]
     fit(make_trainer(module.compute, callbacks, [CsvLog(folder.metrics)]), module, Pictures(poisoned))
     return module, folder, said

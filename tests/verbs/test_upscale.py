@@ -14,7 +14,7 @@ from PIL import Image
 from sr.image.io import read_picture, write_picture
 from sr.models.files import load_network
 from sr.types import Picture
-from sr.verbs.train.session import main
+from sr.verbs.train.start import main
 from tests.conftest import smooth_picture
 
 

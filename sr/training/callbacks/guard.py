@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 
+from sr.pasted import pasted
 from sr.training.adversary.agreement import gan_term
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
@@ -176,7 +177,7 @@ class Guard(UpdateCallback):
             write_bundle(path, bundle)
         except UserError as error:  # a full disk keeps nobody from recovering
             return f"; {error}"
-        return f"; see it again with: uv run sr replay {path}"
+        return f"; see it again with: {pasted('uv', 'run', 'sr', 'replay', path)}"
 
     def _end(self, trouble: Trouble, bundle: str) -> str:
         again = f" again, after {self.limit} recoveries in a row" if self.recover else ""

@@ -1,72 +1,45 @@
 """End a run: at its limits, on a signal, or when validation no longer improves."""
 
-import signal
-import threading
-from types import FrameType
-from typing import Any
-
 import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.validation import Validation
 from sr.training.contract import Trainable
+from sr.training.signals import Signals
 from sr.types import UserError
 
 
 class Stopping(UpdateCallback):
-    """Stops at the clock's limits and, saving first, on Ctrl-C and SIGTERM. A second signal ends at once."""
+    """Stops at the clock's limits and, saving first, on a signal.
+
+    Args:
+        signals: that ask for it.
+    """
 
     after_rollback = True  # a run that explodes again and again has an end too
 
-    def __init__(self) -> None:
-        self._signalled = False
-        self._previous: dict[int, Any] = {}
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock and listen for signals."""
+        """Start the clock."""
         module = training_module(pl_module)
         module.clock.start()
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._on_signal)
+        self._signals.install()  # Lightning has taken SIGTERM
         self._stop_if_due(trainer, module)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._signalled:
-            self._restore()
-            raise KeyboardInterrupt
-        self._signalled = True
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Stop after an update; inside an accumulation the run could not be saved."""
         self._stop_if_due(trainer, module)
 
     def _stop_if_due(self, trainer: lightning.Trainer, module: Trainable) -> None:
-        reason: str | None = "interrupted" if self._signalled else module.clock.reached()
+        reason: str | None = "interrupted" if self._signals.received is not None else module.clock.reached()
         # A signal may reach one process before the others; whoever went on alone would wait for them for ever.
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(reason is not None, all=False):
             reason = reason or "interrupted"
         if reason is not None:
             module.exit_reason = reason
             trainer.should_stop = True
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def on_exception(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        exception: BaseException,
-    ) -> None:
-        """Give the signals back."""
-        self._restore()
 
 
 class EarlyStop(UpdateCallback):

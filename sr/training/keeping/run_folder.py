@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sr.errors import UserError
 from sr.files import write_atomically
 
 
@@ -59,18 +60,25 @@ class RunFolder:
         """Final and best metrics, speed, and why the run ended."""
         return self.path / "summary.json"
 
-    def check_writable(self) -> None:
-        """Make sure that results can be written, before anything takes long; leaves nothing behind.
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run has left anything here that a new one would overwrite."""
+        return any(file.exists() for file in (self.checkpoint, self.metrics, self.summary, self.best, self.last))
+
+    def clear(self) -> None:
+        """Make room for the same run, started over: a network that lies here without a checkpoint gets another name.
 
         Raises:
-            UserError: they cannot.
+            UserError: the folder cannot be written.
         """
-        new = not self.path.exists()
-        probe = self.path / ".writable"
-        write_atomically(probe, b"")
-        probe.unlink()
-        if new:
-            self.path.rmdir()
+        try:
+            for network in (self.best, self.last):
+                if network.exists():
+                    network.replace(network.with_name(f"before_{network.name}"))
+            for file in (self.metrics, self.summary):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"could not write {self.path}: {error.strerror or error}") from error
 
     def read_summary(self) -> dict[str, Any] | None:
         """The summary, or None while the run has not ended or where the file is not one of ours."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr.console import plain_console
+from sr.pasted import pasted, setting
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
 
@@ -59,13 +60,31 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
         highlight=False,
     )
     for metric, best in summary.get("best_by", {}).items():
-        text = f"best by {metric}: {_number(metric, best[metric])} at {best['updates']} updates, {best['file']}"
-        console.print(text, highlight=False, markup=False)
+        say(console, f"best by {metric}: {_number(metric, best[metric])} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
-        console.print(f"go on: uv run python train.py resume={folder.path}", highlight=False, markup=False)
+        say(console, f"go on: {pasted('uv', 'run', 'python', 'train.py', setting('resume', folder.path))}")
+    _tell_network(console, folder)
+
+
+def print_finished(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
+    """A run that ``resume=auto`` found at its end."""
+    say(
+        console,
+        f"finished: {folder.path} has ended already ({summary['exit_reason']}) after {summary['updates']} updates, "
+        f"{summary['seconds']:.0f} s",
+    )
+    _tell_network(console, folder)
+
+
+def _tell_network(console: Console, folder: RunFolder) -> None:
     network = folder.best if folder.best.exists() else folder.last
-    console.print(f"network: {network}", highlight=False, markup=False)
-    console.print(f"use it: uv run sr upscale PHOTO -o OUT.png --model {network}", highlight=False, markup=False)
+    say(console, f"network: {network}")
+    say(console, f"use it: {pasted('uv', 'run', 'sr', 'upscale', 'PHOTO', '-o', 'OUT.png', '--model', network)}")
+
+
+def say(console: Console, text: str) -> None:
+    """One line that is never wrapped, so that it can be pasted."""
+    console.print(text, soft_wrap=True)
 
 
 SWEEP = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "updates", "updates/s")

@@ -2,7 +2,7 @@
 
 import sys
 
-from sr.verbs.train.session import main
+from sr.verbs.train.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from sr.config.resumable import folder_fault, with_later_settings
+from sr.config.building import build_clock
+from sr.config.resumable import with_later_settings
 from sr.config.stored import completed, opened, read_config
+from sr.pasted import setting
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
@@ -38,37 +41,35 @@ class Resumed:
     changes: str
 
 
-def find_resumed(config: DictConfig, overrides: Sequence[str], say: Callable[[str], None]) -> Resumed | None:
-    """What ``resume=`` asks for; None where the run starts afresh.
+def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]) -> Resumed:
+    """The run in a folder, ready to go on.
 
     Args:
+        folder: with a checkpoint.
         config: as composed from this command line.
         overrides: ``key=value`` of this command line.
-        say: told why ``auto`` found nothing.
 
     Raises:
         UserError: the folder has no checkpoint, or it is damaged, of another network, or (without ``trust``) names
             what this toolkit does not offer.
     """
-    if config.resume is None:
-        return None
-    if config.resume == "auto":
-        folder = _newest_unfinished(config, say)
-        if folder is None:
-            return None
-    else:
-        folder = RunFolder(Path(config.resume))
-        fault = folder_fault(config.resume)
-        if fault is not None:
-            raise UserError(fault)
+    if not folder.checkpoint.exists() and folder.config.exists():
+        raise UserError(
+            f"{folder.path} has no checkpoint: that run ended before its first one, so there is nothing to go on from. "
+            f"Its own command line with {setting('run_dir', folder.path)} resume=auto starts it over"
+        )
     state = read_checkpoint(folder.checkpoint)
     current: Any = OmegaConf.to_container(config, resolve=False)
     own = completed(opened(state.get("config"), folder.checkpoint, config.trust), current)
     joined = _joined(own, config, overrides)
-    changed = _changes(own, joined)
+    return Resumed(folder, joined, state, changes(own, joined))
+
+
+def changes(before: Any, after: Any) -> str:
+    """What differs between two configurations, in one line; empty where nothing does."""
+    changed = _changes(before, after)
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-    told = f"changed since the checkpoint: {', '.join(changed[:_SHOWN])}{more}" if changed else ""
-    return Resumed(folder, joined, state, told)
+    return f"{', '.join(changed[:_SHOWN])}{more}" if changed else ""
 
 
 def _changes(saved: Any, joined: DictConfig) -> list[str]:
@@ -115,37 +116,70 @@ def _line(model: Any) -> str:
     return f"{str(model['_target_']).rsplit('.', 1)[-1]}({arguments})"
 
 
-def _newest_unfinished(config: DictConfig, say: Callable[[str], None]) -> RunFolder | None:
-    wanted = _comparable(OmegaConf.to_container(config, resolve=True))
-    places = [Path(config.run_dir)] if config.run_dir is not None else Path("outputs").glob("**/config.yaml")
-    folders = [RunFolder(p.parent if p.name == "config.yaml" else p) for p in places]
-    unfinished = sorted(filter(_is_unfinished, folders), key=lambda folder: folder.checkpoint.stat().st_mtime)
-    same = [folder for folder in unfinished if _configuration(folder) == wanted]
+def newest(
+    config: DictConfig, places: Sequence[RunFolder] | None, exact: bool, say: Callable[[str], None]
+) -> RunFolder | None:
+    """The newest run of this configuration for ``resume=auto``; None where there is none.
+
+    Args:
+        config: as composed from this command line.
+        places: where to look, for finished runs too; None for unfinished ones below ``outputs/``.
+        exact: the end must be the same too.
+        say: told why nothing was found.
+    """
+    below = [RunFolder(path.parent) for path in Path("outputs").glob("**/config.yaml")] if places is None else places
+    found = [folder for folder in below if folder.config.is_file() and (places is not None or _is_unfinished(folder))]
+    found.sort(key=lambda folder: (folder.checkpoint if folder.checkpoint.exists() else folder.config).stat().st_mtime)
+    wanted = _comparable(OmegaConf.to_container(config, resolve=True), exact)
+    same = [folder for folder in found if _configuration(folder, exact) == wanted]
     if same:
         return same[-1]
-    other = f"; resume={unfinished[-1].path} would go on with another one" if unfinished else ""
-    say(f"resume=auto: no unfinished run of this configuration{other}; starting a new run")
+    if places is None:
+        other = f"; {setting('resume', found[-1].path)} would go on with another one" if found else ""
+        say(f"resume=auto: no unfinished run of this configuration{other}; starting a new run")
     return None
 
 
+def finished(folder: RunFolder, config: Any) -> dict[str, Any] | None:
+    """Summary of a run that has come to its end, also by the limits of this configuration; None where it has not."""
+    summary = folder.read_summary()
+    if summary is None or summary["exit_reason"] not in FINISHED:
+        return None
+    if summary["exit_reason"] == "no_improvement":
+        return summary
+    clock = build_clock(config, lambda _: None)
+    clock.load_state_dict({"updates": summary["updates"], "elapsed": summary["seconds"]})
+    return None if clock.reached() is None else summary
+
+
+def differing(folder: RunFolder, config: DictConfig) -> str:
+    """In what the run in a folder differs from this configuration; empty where it is none of ours."""
+    if not folder.config.is_file():
+        return ""
+    try:
+        return changes(read_config(folder.config), config)
+    except (UserError, OmegaConfBaseException):
+        return ""
+
+
 def _is_unfinished(folder: RunFolder) -> bool:
-    if not folder.checkpoint.exists() or not folder.config.exists():
+    if not folder.checkpoint.exists():
         return False
     summary = folder.read_summary()
     return summary is None or summary["exit_reason"] not in FINISHED
 
 
-def _configuration(folder: RunFolder) -> dict[str, Any] | None:
+def _configuration(folder: RunFolder, exact: bool) -> dict[str, Any] | None:
     """What makes a run the same, for comparison only; None for a file that no run of ours has written."""
     try:
-        return _comparable(read_config(folder.config))
+        return _comparable(read_config(folder.config), exact)
     except (UserError, KeyError, TypeError, ValueError):  # what a stranger wrote is the same as no run
         return None
 
 
-def _comparable(config: Any) -> dict[str, Any]:
-    """What makes two runs the same: everything but where they lie and when they end."""
+def _comparable(config: Any, exact: bool) -> dict[str, Any]:
+    """What makes two runs the same: everything but where they lie and, where it is not exact, when they end."""
     config = with_later_settings(config)
     trainer = config["trainer"] if isinstance(config.get("trainer"), dict) else {}
-    trainer = {key: value for key, value in trainer.items() if key not in _LIMITS}
+    trainer = {key: value for key, value in trainer.items() if exact or key not in _LIMITS}
     return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}

@@ -1,7 +1,7 @@
 """One training run: check, build, fit, sum up."""
 
 import os
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,33 @@ from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import BestNetworks, Validation, best_file
+from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.memory import check_batch_fits, out_of_memory
 from sr.training.processes import rank
+from sr.training.signals import Signals
 from sr.training.trials import trials
 from sr.training.validation import Best, ColourAlarm
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
-from sr.verbs.screen.tables import console_for_tables, print_result
+from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
+from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
-from sr.verbs.train.resume import Resumed, find_resumed
+from sr.verbs.train.resume import Resumed, read_resumed
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
 
 
 def train(
-    composed: DictConfig, overrides: list[str], model_name: str, sweep_folder: Path | None, own: Path | None = None
+    composed: DictConfig,
+    overrides: list[str],
+    model_name: str,
+    swept: SweptRun | None,
+    signals: Signals,
+    own: Path | None = None,
 ) -> dict[str, Any]:
     """Train one combination.
 
@@ -48,36 +56,57 @@ def train(
         composed: the configuration as Hydra composed it.
         overrides: ``key=value`` of the command line.
         model_name: choice of the group ``model``, for the run folder's name.
-        sweep_folder: the run's folder inside a sweep, or None.
+        swept: the run's part of a sweep, or None.
+        signals: that end it.
         own: the user's folder of choices beside conf/, or None.
 
     Returns:
         The run's summary.
 
     Raises:
-        UserError: a mistake in the configuration or the data, or a disk that is full.
+        UserError: a mistake in the configuration or the data, a folder in use, or a disk that is full.
     """
     console = console_for_tables(quiet=rank() > 0)
     config: Any = checked(composed, with_targets=composed.resume in (None, "auto"), own=own)
     check_given(config, ("run_dir", "resume"))
     if rank() > 0:
-        config.resume = _resumed_by_the_first()
-    resumed = find_resumed(config, overrides, lambda text: console.print(text, highlight=False, markup=False))
-    if resumed is not None:
-        config = checked(resumed.config, own=own)
-    check_devices(config.trainer, sweep_folder is not None)
-    folder = (
-        RunFolder(Path(os.environ[_FOLDER])) if rank() > 0 else _run_folder(config, resumed, model_name, sweep_folder)
-    )
-    # Processes that are started for the other devices run the same command line, in the same folder.
-    os.environ[_FOLDER], os.environ[_RESUMED] = str(folder.path), "" if resumed is None else str(folder.path)
-    run = Run(config, folder, console, resumed)
+        return _beside_the_first(config, overrides, console, signals, own)
+    with placed(config, overrides, model_name, swept, partial(say, console)) as place:
+        if place.finished is not None:
+            print_finished(console, place.finished, place.folder)
+            return place.finished
+        config = config if place.resumed is None else checked(place.resumed.config, own=own)
+        check_devices(config.trainer, swept is not None)
+        return _fitted(Run(config, place.folder, console, place.resumed, signals))
+
+
+def _beside_the_first(
+    config: Any, overrides: list[str], console: Console, signals: Signals, own: Path | None
+) -> dict[str, Any]:
+    """What the other processes of a run do: they train in the folder that the first one holds.
+
+    Raises:
+        UserError: the first process was not started by this program.
+    """
+    if _FOLDER not in os.environ:
+        raise UserError(
+            f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
+            "`uv run python train.py trainer=ddp`: it starts the others"
+        )
+    folder = RunFolder(Path(os.environ[_FOLDER]))
+    config.resume = os.environ[_RESUMED] or None
+    resumed = None if config.resume is None else read_resumed(folder, config, overrides)
+    config = config if resumed is None else checked(resumed.config, own=own)
+    return _fitted(Run(config, folder, console, resumed, signals))
+
+
+def _fitted(run: "Run") -> dict[str, Any]:
     try:
         return run.fit()
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        raise UserError(_no_memory(config)) from error
+        raise UserError(_no_memory(run.config)) from error
 
 
 class Run:
@@ -88,13 +117,17 @@ class Run:
         folder: where results go.
         console: where messages go.
         resumed: the run to go on from, or None.
+        signals: that end it.
 
     Raises:
         UserError: a constructor refused its arguments.
     """
 
-    def __init__(self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None) -> None:
+    def __init__(
+        self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None, signals: Signals
+    ) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
+        self.signals = signals
         config.run_dir = str(folder.path)
         config.resume, config.trust = None, False
         seed_everything(config.seed)
@@ -128,15 +161,15 @@ class Run:
 
     def say(self, text: str) -> None:
         """One line for the user."""
-        self.console.print(text, highlight=False, markup=False)
+        say(self.console, text)
 
     def fit(self) -> dict[str, Any]:
         """Train to the end and write the summary."""
         self._prepare()
         self._open_folder()
         progress = ProgressBar(self.console, self.log, self.validation)
-        kept = [self.best_networks, self.saving]
-        callbacks = [self.guard, self.validation, self.log, *kept, *self.extra_callbacks, Stopping(), progress]
+        kept, ends = [self.best_networks, self.saving], [*self.extra_callbacks, Stopping(self.signals)]
+        callbacks = [self.guard, self.validation, self.log, *kept, *ends, progress]
         config = OmegaConf.to_container(self.config, resolve=True)
         made = build("logger", self.config.logger) if rank() == 0 else {}  # several would write into one run
         loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
@@ -145,12 +178,15 @@ class Run:
                 self.say(logger.announcement)
         devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
         trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
-        fit(trainer, self.module, self.data)
-        summary = self._summary(trainer)
-        if not trainer.is_global_zero:
-            return summary
-        self.folder.write_summary(summary)
-        print_result(self.console, summary, self.folder)
+        # Processes that are started for the other devices run the same command line, in the same folder.
+        told = {_FOLDER: str(self.folder.path), _RESUMED: "" if self.resumed is None else str(self.folder.path)}
+        with self.signals.heard():
+            with company(devices, told):
+                fit(trainer, self.module, self.data)
+            summary = self._summary(trainer)
+            if trainer.is_global_zero:
+                self.folder.write_summary(summary)
+                print_result(self.console, summary, self.folder)
         return summary
 
     def _prepare(self) -> None:
@@ -162,7 +198,6 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
-        self.folder.check_writable()
         self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
         for name, adversary in self.module.adversaries.items():
             about = _about(adversary)
@@ -238,45 +273,6 @@ def _about(adversary: Adversary) -> dict[str, Any]:
 
 def _count(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
-
-
-def _resumed_by_the_first() -> str | None:
-    """The run that the first process goes on with, as it told the others.
-
-    Raises:
-        UserError: the first process was not started by this program.
-    """
-    if _FOLDER not in os.environ:
-        raise UserError(
-            f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
-            "`uv run python train.py trainer=ddp`: it starts the others"
-        )
-    return os.environ[_RESUMED] or None
-
-
-def _run_folder(config: Any, resumed: Resumed | None, model_name: str, sweep_folder: Path | None) -> RunFolder:
-    if resumed is not None:
-        return resumed.folder
-    if sweep_folder is not None:
-        return RunFolder(sweep_folder if config.run_dir is None else Path(config.run_dir) / sweep_folder.name)
-    if config.run_dir is None:
-        now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        return _unused(Path("outputs") / f"{now}_{model_name}_x{config.scale}")
-    folder = RunFolder(Path(config.run_dir))
-    if any(file.exists() for file in (folder.checkpoint, folder.metrics, folder.summary, folder.best)):
-        raise UserError(
-            f"run_dir={config.run_dir} already holds a run; resume={config.run_dir} goes on with it, "
-            "or choose another run_dir"
-        )
-    return folder
-
-
-def _unused(path: Path) -> RunFolder:
-    """Two runs may start in the same second."""
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate, number = path.with_name(f"{path.name}_{number}"), number + 1
-    return RunFolder(candidate)
 
 
 def _no_memory(config: Any) -> str:

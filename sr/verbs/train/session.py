@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.config.folder import CONF
-from sr.config.overrides import joint_start, override_faults, with_run_settings, with_targets
-from sr.config.parsed import sweep_faults, swept_keys
+from sr.config.overrides import first_run, joint_start, override_faults, with_run_settings, with_targets
+from sr.config.parsed import given, quoted_paths, sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
+from sr.pasted import pasted, setting
+from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.train.arguments import Arguments, split_arguments
 from sr.verbs.train.threads import wait_passively_if_busy
-
-INTERRUPTED = 130
-"""Exit code of a run that was interrupted and saved."""
 
 
 @dataclass
@@ -47,41 +47,64 @@ class Session:
 
     Attributes:
         swept: names of the settings that a sweep varies.
+        signals: that end it.
         own: the user's folder of choices beside conf/, or None.
+        place: folder of a sweep, or None.
         outcomes: one per run, in order.
     """
 
     swept: set[str]
+    signals: Signals
     own: Path | None = None
+    place: Path | None = None
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, config: DictConfig) -> None:
-        """Train one combination; in a sweep a failure does not keep the others from running."""
+        """Train one combination; in a sweep a failure does not keep the others from running.
+
+        Raises:
+            KeyboardInterrupt: a signal came; the run is saved where it had begun.
+        """
+        self.signals.check()
+        from sr.verbs.train.place import SweptRun, run_name
         from sr.verbs.train.run import train
 
         choices = HydraConfig.get()
         sweep = choices.mode == RunMode.MULTIRUN
         overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
-        name = ",".join(o for o in overrides if o.split("=")[0].lstrip("+") in self.swept) if sweep else model
-        outcome = Outcome(name)
+        varied = [o for o in overrides if o.split("=")[0].lstrip("+") in self.swept]
+        outcome = Outcome(",".join(varied) if sweep else model)
         self.outcomes.append(outcome)
-        folder = Path(choices.sweep.dir) / f"{choices.job.num}_{name.replace('/', '_')}" if sweep else None
+        swept = None
         if sweep:
-            print(f"\n=== run {len(self.outcomes)}: {name} ===", flush=True)
+            exact = bool(self.swept & {"trainer.max_updates", "trainer.max_time", "trainer.default_time"})
+            swept = SweptRun(self.place, run_name(choices.job.num, varied), exact)
+            print(f"\n=== run {len(self.outcomes)}: {outcome.name} ===", flush=True)
         try:
-            outcome.summary = train(config, overrides, model, folder, self.own)
+            outcome.summary = train(config, overrides, model, swept, self.signals, self.own)
         except UserError as error:
+            self.signals.check()  # it may be what the signal has made of something
             outcome.error = str(error)
             _print_error(error)
         except Exception as error:
+            self.signals.check()
             if not sweep:
                 raise
             outcome.error = f"{type(error).__name__}: {error}"
             traceback.print_exc()
+        if sweep:
+            self.signals.check()
 
 
-def main() -> int:
-    """Run `train.py`; the result is the exit code."""
+def main(signals: Signals) -> int:
+    """Run `train.py`; the result is the exit code.
+
+    Args:
+        signals: that end it.
+
+    Raises:
+        KeyboardInterrupt: a signal came before there was anything to save.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
     see_current_folder()
@@ -89,16 +112,28 @@ def main() -> int:
         typed = split_arguments(sys.argv[1:])
         overrides = typed.overrides if typed.only_shows else _completed(typed)
     except UserError as error:
+        signals.check()
         _print_error(error)
         return USER_ERROR
     sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
     register_schema()
-    session = Session(swept_keys(overrides), typed.own)
+    session = Session(swept_keys(overrides), signals, typed.own)
+    several = typed.several and not typed.only_shows
+    try:
+        return _sweep(session, typed, overrides) if several else _run(session)
+    except UserError as error:
+        signals.check()
+        _print_error(error)
+        return USER_ERROR
+
+
+def _run(session: Session) -> int:
+    """Let Hydra compose the configuration of each run and train it."""
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
     except KeyboardInterrupt:
-        print("interrupted; a picture store that was being built goes on where it stopped", file=sys.stderr)
-        return INTERRUPTED
+        if not any(outcome.summary for outcome in session.outcomes):
+            raise
     return _finish(session)
 
 
@@ -110,7 +145,7 @@ def _completed(typed: Arguments) -> list[str]:
     """
     folders = [CONF] if typed.own is None else [CONF, typed.own]
     told = [wait_passively_if_busy()]  # before a class of the user's imports torch
-    overrides, left_out = with_targets(folders, with_run_settings(folders, joint_start(typed.overrides)))
+    overrides, left_out = with_targets(folders, with_run_settings(folders, joint_start(quoted_paths(typed.overrides))))
     faults = override_faults(folders, overrides)
     if not faults and not typed.several:
         faults = [*sweep_faults(overrides)]
@@ -122,15 +157,38 @@ def _completed(typed: Arguments) -> list[str]:
     return overrides
 
 
+def _sweep(session: Session, typed: Arguments, overrides: list[str]) -> int:
+    """The runs of a sweep, in a folder that is this process's alone.
+
+    Raises:
+        UserError: the folder holds other runs, or is in use.
+    """
+    from sr.verbs.train.place import sweep_place
+
+    config = first_run([CONF] if typed.own is None else [CONF, typed.own], overrides)
+    own = "run_dir" in session.swept or config.resume not in (None, "auto")  # each run has a folder given
+    place = given(overrides, "hydra.sweep.dir") if config.run_dir is None else str(config.run_dir)
+    with nullcontext() if own else sweep_place(config, place) as folder:
+        session.place = folder
+        sys.argv[1:] += [] if folder is None else [setting("hydra.sweep.dir", folder)]
+        code = _run(session)
+    if session.signals.received is not None and folder is not None:
+        known = [override for override in overrides if override.split("=")[0] not in ("resume", "run_dir")]
+        again = [*typed.flags, *known, "resume=auto", setting("run_dir", folder)]
+        print(f"go on with the sweep: {pasted('uv', 'run', 'python', 'train.py', *again)}")
+    return code
+
+
 def _finish(session: Session) -> int:
     if len(session.outcomes) > 1:
         from sr.verbs.screen.tables import print_sweep
 
         print_sweep([(o.name, o.summary, o.error) for o in session.outcomes])
-    if any(outcome.error for outcome in session.outcomes):
-        return USER_ERROR
     interrupted = any(o.summary and o.summary["exit_reason"] == "interrupted" for o in session.outcomes)
-    return INTERRUPTED if interrupted else 0
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # which says how the run ended
+    if first and (interrupted or session.signals.received is not None):
+        return session.signals.exit_code
+    return USER_ERROR if any(outcome.error for outcome in session.outcomes) else 0
 
 
 def _print_error(error: UserError) -> None:

@@ -1,0 +1,106 @@
+"""What Ctrl-C, SIGTERM and a closed terminal ask for. Imports nothing heavy: it must be there before torch is."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_TOGETHER = 0.3
+"""Seconds in which signals are one: a service manager, or `uv`, may pass on what the process group got already."""
+_AT_ONCE = "ended at once, without saving; resume=… goes on from the last checkpoint\n"
+
+
+class Signals:
+    """Remembers the first signal; another one ends the process at once.
+
+    While a run listens it ends after its update and saves; before and after, the signal is a KeyboardInterrupt.
+
+    Attributes:
+        received: number of the first signal, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._entered = self._listening = False
+        self._at = 0.0
+        self._previous: dict[int, Any] = {}
+        self._terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
+
+    def __enter__(self) -> "Signals":
+        self._entered = True
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entered = False
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def install(self) -> None:
+        """Take the signals, also from whoever took them meanwhile; only in the main thread, and while it is entered."""
+        if not self._entered or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
+            if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # as nohup wants it
+            before = signal.signal(number, self._on_signal)
+            self._previous.setdefault(number, before)
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """The signals ask a run to end and save; afterwards they interrupt again."""
+        self.install()
+        self._listening = True
+        try:
+            yield
+        finally:
+            self._listening = False
+
+    def check(self) -> None:
+        """End here where a signal came and something between has swallowed its exception.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+        """
+        if self.received is not None:
+            raise KeyboardInterrupt
+
+    @property
+    def exit_code(self) -> int:
+        """Of a process that a signal has ended, as shells count."""
+        return 128 + (signal.SIGINT if self.received is None else self.received)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.received is None:
+            self.received, self._at = number, monotonic()
+            if number == getattr(signal, "SIGHUP", None):
+                self._leave_terminal()
+            if not self._listening:
+                raise KeyboardInterrupt
+            _tell(f"{signal.Signals(number).name}: ending after this update, and saving; once more ends at once\n")
+        elif monotonic() - self._at > _TOGETHER:
+            _tell(_AT_ONCE)
+            with suppress(Exception):  # the stream may be in the middle of a line
+                sys.stdout.flush()
+            os._exit(128 + number)
+
+    def _leave_terminal(self) -> None:
+        """A closed terminal refuses every line: they go nowhere instead of ending the run before it is saved."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in self._terminals:
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+def _tell(text: str) -> None:
+    """Write from inside a signal's handler, where `print` may be interrupted by itself."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        with suppress(OSError):
+            os.write(2, text.encode())

@@ -1,0 +1,182 @@
+"""Where a run lies: a folder of its own, that of the run it goes on with, or that of a run which is finished."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sr.config.resumable import folder_fault
+from sr.errors import UserError
+from sr.pasted import setting
+from sr.training.keeping.claim import claimed
+from sr.training.keeping.run_folder import RunFolder
+from sr.verbs.train.resume import Resumed, differing, finished, newest, read_resumed
+
+_LONGEST = 100
+"""Letters of a run's name in a sweep: file systems take 255 bytes, and Windows 260 for the whole path."""
+_LONGEST_VALUE = 30
+
+
+@dataclass(frozen=True)
+class SweptRun:
+    """One run of a sweep.
+
+    Attributes:
+        folder: of the whole sweep; None where every run is given its own.
+        name: of this run's folder.
+        exact: limits are swept, so that they tell runs apart.
+    """
+
+    folder: Path | None
+    name: str
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run lies.
+
+    Attributes:
+        folder: this process's alone.
+        resumed: what is there to go on from, or None.
+        finished: summary of the run that is there and has come to its end, or None.
+    """
+
+    folder: RunFolder
+    resumed: Resumed | None = None
+    finished: dict[str, Any] | None = None
+
+
+def run_name(number: int, varied: Sequence[str]) -> str:
+    """A run's name in a sweep: no shell needs quotes for it and every file system takes it.
+
+    Args:
+        number: of the run, which makes it unique.
+        varied: ``key=value`` that tell it apart.
+    """
+    text = unicodedata.normalize("NFKD", "_".join(map(_short, varied))).encode("ascii", "ignore").decode()
+    name = f"{number}_{re.sub(r'[^A-Za-z0-9._]+', '-', text).strip('-.')}"
+    if len(name) <= _LONGEST:
+        return name
+    digest = blake2b("_".join(varied).encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return f"{name[: _LONGEST - 9]}-{digest}"
+
+
+def _short(override: str) -> str:
+    """The end of a long value tells more than its beginning."""
+    key, _, value = override.partition("=")
+    return f"{key}={value[-_LONGEST_VALUE:]}"
+
+
+@contextmanager
+def placed(
+    config: Any, overrides: Sequence[str], model_name: str, swept: SweptRun | None, say: Callable[[str], None]
+) -> Iterator[Place]:
+    """The run's place, locked for this process.
+
+    Args:
+        config: as composed from this command line.
+        overrides: ``key=value`` of this command line.
+        model_name: for the folder's name.
+        swept: the run's part of a sweep, or None.
+        say: told what is found.
+
+    Raises:
+        UserError: the place holds another run, is in use, or there is nothing to go on from.
+    """
+    if config.resume not in (None, "auto"):
+        fault = folder_fault(config.resume)
+        if fault is not None:
+            raise UserError(fault)
+        with claimed(Path(config.resume), "resume=") as path:
+            yield Place(RunFolder(path), read_resumed(RunFolder(path), config, overrides))
+        return
+    found = newest(config, _searched(config, swept), swept is not None and swept.exact, say) if config.resume else None
+    if found is not None:
+        with claimed(found.path, "") as path:
+            yield _again(RunFolder(path), config, overrides, say)
+        return
+    own, anew = _own(config, model_name, swept)
+    with claimed(own, "" if anew else "run_dir=", anew) as path:
+        folder = RunFolder(path)
+        if folder.holds_run:
+            raise UserError(_taken(folder, config))
+        yield Place(folder)
+
+
+def _searched(config: Any, swept: SweptRun | None) -> list[RunFolder] | None:
+    """Folders in which ``resume=auto`` looks; None for all below ``outputs/``."""
+    if config.run_dir is None:
+        return None
+    place = Path(config.run_dir)
+    inside = [path.parent for path in sorted(place.glob("*/config.yaml"))] if swept is not None else [place]
+    return [RunFolder(path) for path in inside]
+
+
+def _again(folder: RunFolder, config: Any, overrides: Sequence[str], say: Callable[[str], None]) -> Place:
+    """What ``resume=auto`` does with a run of this configuration."""
+    if not folder.checkpoint.exists():
+        over = finished(folder, config)
+        if over is not None:
+            return Place(folder, finished=over)
+        say(f"{folder.path} has no checkpoint: that run ended before its first one; starting it over")
+        folder.clear()
+        return Place(folder)
+    resumed = read_resumed(folder, config, overrides)
+    over = finished(folder, resumed.config)
+    return Place(folder, finished=over) if over is not None else Place(folder, resumed)
+
+
+def _own(config: Any, model_name: str, swept: SweptRun | None) -> tuple[Path, bool]:
+    """A new run's folder, and whether it gets another name where there is one of that name already."""
+    if swept is not None and swept.folder is not None:
+        return swept.folder / swept.name, True
+    if config.run_dir is not None:
+        return (Path(config.run_dir) / swept.name if swept is not None else Path(config.run_dir)), False
+    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return Path("outputs") / f"{now}_{model_name}_x{config.scale}", True
+
+
+def _taken(folder: RunFolder, config: Any) -> str:
+    again, place = setting("resume", folder.path), f"run_dir={config.run_dir}"
+    if config.resume == "auto":
+        other = differing(folder, config)
+        what = f"of another configuration ({other})" if other else "that this program did not write"
+        return f"{place} holds a run {what}; choose another run_dir" + (
+            f", or go on with it: {again}" if folder.checkpoint.exists() else ""
+        )
+    if folder.checkpoint.exists():
+        return f"{place} already holds a run; {again} goes on with it, or choose another run_dir"
+    auto = f"; resume=auto {setting('run_dir', config.run_dir)} starts it over" if folder.config.exists() else ""
+    return f"{place} already holds a run, which has no checkpoint{auto}, or choose another run_dir"
+
+
+@contextmanager
+def sweep_place(config: Any, given: str | None) -> Iterator[Path]:
+    """The folder of a whole sweep, locked for this process.
+
+    Args:
+        config: of the first run.
+        given: what ``run_dir`` or Hydra's own setting names, or None for a new folder below ``outputs/``.
+
+    Raises:
+        UserError: it holds runs already, and the sweep does not go on with them; or it is in use.
+    """
+    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    path = Path("outputs") / f"{now}_sweep" if given is None else Path(given)
+    with claimed(path, "" if given is None else "run_dir=", anew=given is None) as folder:
+        if RunFolder(folder).holds_run:
+            raise UserError(f"run_dir={folder} holds a single run; choose another run_dir for a sweep")
+        runs = sorted(child.name for child in folder.iterdir() if child.is_dir() and RunFolder(child).holds_run)
+        if runs and config.resume != "auto":
+            more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+            raise UserError(
+                f"run_dir={folder} already holds runs ({runs[0]}{more}); resume=auto goes on with those of the same "
+                "configuration, or choose another run_dir"
+            )
+        yield folder

@@ -1,0 +1,142 @@
+"""No process of a run outlives the others for long, whoever ends and when."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+from sr.errors import UserError
+from sr.training.company import company, follow_first
+follow_first()
+number = os.environ.get("LOCAL_RANK", "0")
+Path(f"{number}.part").write_text(f"{os.getpid()} {os.environ.get('TOLD')}")
+Path(f"{number}.part").rename(f"{number}.pid")
+what = sys.argv[1]
+if number == "1":
+    time.sleep(0.2 if what != "wait" else 60)
+    sys.exit(3 if what == "fail" else 0)
+with company(2, {"TOLD": "so"}):
+    time.sleep(60 if what in ("wait", "fail") else 0)
+    if what == "raise":
+        raise UserError("my own")
+print("over", os.environ.get("LOCAL_RANK"), os.environ.get("WORLD_SIZE"))
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WORLD_SIZE")}
+    started = []
+
+    def start(what):
+        command = [sys.executable, "program.py", what]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(path: Path, seconds: float = 60) -> str:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def alive(number: int) -> bool:
+    return psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+
+
+def assert_gone(numbers, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while left := [number for number in numbers if alive(number)]:
+        assert time.monotonic() < deadline, f"{left} still there"
+        time.sleep(0.05)
+
+
+def test_the_others_end_with_the_first(run, tmp_path):
+    first = run("wait")
+    second = int(wait_for(tmp_path / "1.pid").split()[0])
+    assert wait_for(tmp_path / "1.pid").split()[1] == "so"
+    first.kill()
+    assert_gone([second], 5)
+
+
+@pytest.mark.parametrize(("what", "how"), [("wait", "was killed by signal 9"), ("fail", "ended with exit code 3")])
+def test_the_first_ends_with_the_others(run, tmp_path, what, how):
+    first = run(what)
+    second = int(wait_for(tmp_path / "1.pid").split()[0])
+    if what == "wait":
+        os.kill(second, signal.SIGKILL)
+    out, err = first.communicate(timeout=10)
+    assert first.returncode == 1
+    assert (
+        err
+        == f"error: process 1 of this run (0 to 1) {how}, so the run ends; resume=… goes on from its last checkpoint\n"
+    )
+    assert "over" not in out
+
+
+def test_an_orderly_end(run):
+    first = run("end")
+    out, err = first.communicate(timeout=30)
+    assert (first.returncode, out, err) == (0, "over None None\n", "")
+
+
+def test_the_first_one_s_own_error_comes_first(run):
+    first = run("raise")
+    _, err = first.communicate(timeout=30)
+    assert "UserError: my own" in err
+    assert "of this run" not in err
+
+
+SMALL = ["data=folder", "data.val_pictures=1", "data.crop=12", "data.batch_size=2", "model.features=8", "trainer=ddp"]
+SMALL += ["trainer.accelerator=cpu", "trainer.max_updates=10000000", "trainer.val_every=100000", "trainer.log_every=1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["first", "second"])
+@pytest.mark.parametrize("moment", ["importing", "connecting", "training"])
+def test_real_trainings_end_together(tmp_path, pictures, victim, moment):
+    places = [f"data.train={pictures}", f"data.val={pictures}", "run_dir=run"]
+    environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(REPOSITORY / "train.py"), *SMALL, *places]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
+    first, deadline = psutil.Process(process.pid), time.monotonic() + 120
+    try:
+        while not (beside := [child for child in first.children() if "LOCAL_RANK" in child.environ()]):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        if moment == "training":
+            wait_for(tmp_path / "run" / "metrics.csv", 120)
+        time.sleep({"importing": 0.3, "connecting": 4.0, "training": 0.5}[moment])
+        begun = time.monotonic()
+        (first if victim == "first" else beside[0]).kill()
+        if victim == "first":
+            process.wait(10)  # or it would be a zombie that counts
+        _, err = process.communicate(timeout=10)
+        assert_gone([first.pid, beside[0].pid], 10 - (time.monotonic() - begun))
+        if victim == "second":
+            assert "process 1 of this run (0 to 1) was killed by signal 9, so the run ends" in err
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)

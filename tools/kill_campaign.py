@@ -1,0 +1,287 @@
+"""Kill trainings at random moments, go on with the same command line, and compare with a run that nobody disturbed.
+
+    uv run python tools/kill_campaign.py --kills 12 --seed 0
+
+For each setting one run is left alone. Then the same command line with ``resume=auto run_dir=D`` is started and killed
+(SIGKILL; now and then SIGTERM or SIGINT; of two processes either one) until it has had its kills, and started once more
+to the end. Networks, checkpoint and ``metrics.csv`` must be those of the first run, bit for bit. The moments are drawn
+from ``--seed``; where in a run they fall depends on the machine.
+"""
+
+import argparse
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from sr.training.keeping.checkpoint import read_checkpoint
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+COMMON = [
+    "data=folder",
+    "data.val_pictures=2",
+    "data.crop=12",
+    "data.batch_size=2",
+    "model.features=8",
+    "trainer.accelerator=cpu",
+    "trainer.log_every=1",
+    "trainer.val_every=20",
+    "trainer.checkpoint_every=5",
+]
+GAN = [
+    "loss.terms.l1.weight={_target_:sr.losses.weights.Linear,start:1.0,end:0.5,updates:100}",
+    "adversary=[lsgan_conditional,stepper,instance_noise,batch_store]",
+    "discriminator=rev",
+    "adversary.d.replay.share=0.5",
+    "adversary.d.policy.stepper.rest_below=0.98",
+    "adversary.d.policy.stepper.learn_above=0.99",
+    "trainer.max_updates=120",
+]
+SETTINGS = {
+    "gan: stepper, batch_store": GAN,
+    "bf16, channels_last": [
+        "trainer.precision=bf16",
+        "trainer.channels_last=on",
+        "trainer.accumulate=2",
+        "trainer.max_updates=300",
+    ],
+    "workers": ["data.crops=workers", "augmentation=[flips,contrast]", "trainer.max_updates=300"],
+    "wandb offline": ["logger=wandb", "logger.wandb.mode=offline", "trainer.max_updates=200"],
+    "ddp: 2 processes": ["trainer=ddp", "trainer.precision=32", "trainer.max_updates=150"],
+}
+SIGNALS = [signal.SIGKILL] * 7 + [signal.SIGTERM, signal.SIGINT, signal.SIGINT]
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+LIMIT = 300.0
+"""Seconds that no run here takes."""
+OUTLIVE = 10.0
+"""Seconds that a process may live on after another one of its run was killed."""
+
+
+@dataclass
+class Tally:
+    """What happened in one setting."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    longest: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+class Campaign:
+    """Runs below one folder, with pictures that are drawn here.
+
+    Args:
+        work: an empty folder.
+        seed: of the moments, signals and victims.
+    """
+
+    def __init__(self, work: Path, seed: int) -> None:
+        self.work, self.random = work, random.Random(seed)
+        self.pictures = work / "pictures"
+        _draw(self.pictures)
+        self.environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WANDB_MODE")} | {
+            "OMP_NUM_THREADS": "1",
+            "SR_CACHE": str(work / "cache"),
+        }
+
+    def start(self, folder: str, overrides: list[str]) -> subprocess.Popen[str]:
+        """Start the training of a folder, or go on with it."""
+        own = [*COMMON, *overrides, f"run_dir={folder}", "resume=auto"]
+        places = [f"data.train={self.pictures}", f"data.val={self.pictures}"]
+        return subprocess.Popen(
+            [sys.executable, str(REPOSITORY / "train.py"), *own, *places],
+            cwd=self.work,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def setting(self, name: str, overrides: list[str], kills: int, in_a_row: int) -> Tally:
+        """Kill so often, and compare after every ``in_a_row`` kills."""
+        tally, slug = Tally(), name.split(":")[0].split(",")[0].replace(" ", "_")
+        process = self.start(f"{slug}_whole", overrides)
+        begun = monotonic()
+        out, _ = process.communicate(timeout=LIMIT)
+        if process.returncode:
+            tally.failures.append(f"the undisturbed run ended with {process.returncode}: {out[-500:]}")
+            return tally
+        seconds, trial = monotonic() - begun, 0
+        while sum(tally.kills.values()) < kills and trial < 3 * kills:
+            folder, trial = f"{slug}_{trial}", trial + 1
+            for _ in range(min(in_a_row, kills - sum(tally.kills.values()))):
+                if not self.kill_once(folder, overrides, seconds, tally):
+                    break
+            outcome = self.finish(folder, overrides, f"{slug}_whole")
+            tally.outcomes["same" if not outcome else "failed"] += 1
+            tally.failures += [f"{folder}: {outcome}"] if outcome else []
+            print(f"  {folder}: {outcome or 'same'}", flush=True)
+        return tally
+
+    def kill_once(self, folder: str, overrides: list[str], seconds: float, tally: Tally) -> bool:
+        """Start, and kill at a random moment; False where the run was over before."""
+        place, number = self.random.random(), self.random.choice(SIGNALS)
+        in_training, other = self.random.random() < 0.8, self.random.random() < 0.5
+        process = self.start(folder, overrides)
+        metrics = self.work / folder / "metrics.csv"
+        if in_training:  # from the first row of this sitting on
+            before = metrics.stat().st_mtime_ns if metrics.exists() else 0
+            while process.poll() is None and not (metrics.exists() and metrics.stat().st_mtime_ns > before):
+                sleep(0.005)
+            sleep(place * max(1.0, 0.4 * seconds))
+        else:
+            sleep(place * seconds)
+        if process.poll() is not None:
+            tally.late += 1
+            process.communicate()
+            return False
+        victim = self.victim(process.pid, other)
+        tally.kills[signal.Signals(number).name] += 1
+        with suppress(psutil.Error):  # it may have ended by itself
+            victim.send_signal(number)
+        tally.longest = max(tally.longest, self.wait_for_all(process, number == signal.SIGKILL, tally))
+        return True
+
+    def victim(self, first: int, other: bool) -> psutil.Process:
+        """The first process, or one that trains beside it."""
+        process = psutil.Process(first)
+        with suppress(psutil.Error):  # it may have ended by itself
+            beside = [child for child in process.children() if child.environ().get("LOCAL_RANK", "0") != "0"]
+            return beside[0] if beside and other else process
+        return process
+
+    def wait_for_all(self, process: subprocess.Popen[str], killed: bool, tally: Tally) -> float:
+        """Seconds until no process of the run is left."""
+        begun, limit = monotonic(), OUTLIVE if killed else LIMIT
+        while monotonic() - begun < limit:
+            process.poll()
+            if not list(_group(process.pid)):
+                process.communicate()
+                return monotonic() - begun if killed else 0.0
+            sleep(0.05)
+        left = [" ".join(p.cmdline()[:4]) for p in _group(process.pid)]
+        tally.failures.append(f"outlived by more than {limit:.0f} s: {left}")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return limit
+
+    def finish(self, folder: str, overrides: list[str], whole: str) -> str:
+        """Go on to the end; what differs from the undisturbed run, empty where nothing does."""
+        process = self.start(folder, overrides)
+        out, _ = process.communicate(timeout=LIMIT)
+        if process.returncode:
+            return f"dead end: exit code {process.returncode}: {out[-500:]}"
+        litter = [path.name for path in (self.work / folder).rglob(".*") if path.suffix in (".tmp", ".lock")]
+        return f"litter: {litter}" if litter else difference(self.work / whole, self.work / folder)
+
+
+def _group(number: int) -> Iterator[psutil.Process]:
+    """Living processes of a process group."""
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == number and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (OSError, psutil.Error):
+            continue
+
+
+def difference(first: Path, second: Path) -> str:
+    """The first thing in which two run folders differ, times apart; empty where they are the same."""
+    for name in ("last.safetensors", "best.safetensors"):
+        one, two = ({n: f.get_tensor(n) for n in f.keys()} for f in (_opened(first / name), _opened(second / name)))  # noqa: SIM118
+        if one.keys() != two.keys() or any(not torch.equal(one[key], two[key]) for key in one):
+            return f"{name} differs"
+    states = [read_checkpoint(folder / "checkpoints" / "last.ckpt") for folder in (first, second)]
+    kept = ("trained", "validation", "guard", "random")
+    before, after = (dict(_leaves({key: state[key] for key in kept})) for state in states)
+    for name in dict.fromkeys([*before, *after]):
+        a, b = before.get(name), after.get(name)
+        same = torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
+        if not same and not name.endswith("elapsed"):
+            return f"checkpoint: {name} differs"
+    rows = [list(_rows(folder / "metrics.csv")) for folder in (first, second)]
+    if len(rows[0]) != len(rows[1]):
+        return f"metrics.csv has {len(rows[1])} rows instead of {len(rows[0])}"
+    return next((f"metrics.csv differs at {x['updates']}" for x, y in zip(*rows, strict=True) if x != y), "")
+
+
+def _opened(path: Path) -> Any:
+    return safe_open(path, "pt")
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            yield {key: value for key, value in row.items() if key not in TIMED}
+
+
+def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict | list | tuple):
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _leaves(child, f"{name}/{key}")
+    else:
+        yield name, node
+
+
+def _draw(folder: Path) -> None:
+    """Six small pictures with edges."""
+    folder.mkdir(parents=True)
+    for index in range(6):
+        rng = np.random.default_rng(index)
+        y, x = np.mgrid[: 64 + 4 * index, :80]
+        picture = np.stack([60 + x, 80 + y, 120 + 0 * x], axis=2)
+        for _ in range(12):
+            centre, radius = rng.uniform(0, 80, 2), rng.uniform(3, 25)
+            picture[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2] = rng.integers(0, 255, 3)
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{index}.png")
+
+
+def main() -> int:
+    """Run the campaign and print its table; the exit code says whether all was well."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=12, help="for each setting")
+    parser.add_argument("--in-a-row", type=int, default=3, help="kills of one run before it is compared")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments, signals and victims")
+    parser.add_argument("--only", default="", help="settings whose names contain this")
+    parser.add_argument("--work", type=Path, default=None, help="a new folder to keep; else a temporary one")
+    given = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="kills_")) if given.work is None else given.work
+    campaign, rows, failures = Campaign(work.resolve(), given.seed), [], []
+    for name, overrides in SETTINGS.items():
+        if given.only in name:
+            print(name, flush=True)
+            tally = campaign.setting(name, overrides, given.kills, given.in_a_row)
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kills.items()))
+            same, runs = tally.outcomes["same"], sum(tally.outcomes.values())
+            rows.append(
+                f"| {name} | {sum(tally.kills.values())} ({kinds}) | {same} of {runs} | {tally.longest:.1f} s |"
+            )
+            failures += [f"{name}: {failure}" for failure in tally.failures]
+    print("\n| setting | kills | runs that ended the same, bit for bit | gone after SIGKILL, longest |")
+    print("|---|---|---|---|", *rows, *failures, sep="\n")
+    if given.work is None:
+        shutil.rmtree(work)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
