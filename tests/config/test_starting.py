@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from sr.config.overrides import joint_start
 from sr.config.resumable import with_later_settings
 from sr.config.starting import Start, start_of
-from sr.models.files import load_network
+from sr.models.files import load_network, read_tensors
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.types import UserError
 
@@ -190,3 +190,33 @@ def test_runs_of_earlier_versions_are_the_same_runs():
     assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}
     own = {"model": {"_target_": "my.Net"}, "init_from": None}
     assert with_later_settings(own)["model"] == own["model"]
+
+
+OWN = '''
+from torch import nn
+
+
+class Mine(nn.Module):
+    """Somebody's own network."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.conv = nn.Conv2d(3, 3 * scale**2, 3, padding=1)
+
+    def forward(self, lr):
+        return nn.functional.pixel_shuffle(self.conv(lr), self.scale)
+'''
+
+
+def test_weights_of_a_network_of_ones_own(train, tmp_path, monkeypatch):
+    (tmp_path / "numbers_own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = ("model=bicubic", "model._target_=numbers_own.Mine")
+    first = train(*model, "run_dir=first", "optimizer.lr=1e-2")
+    assert first[0] == 0, first[2]
+    code, out, err = train(*model, "run_dir=second", "init_from=first", *STILL)
+    assert code == 0, err
+    assert "init_from: Mine starts from first/best.safetensors" in out
+    best = read_tensors(tmp_path / "first" / "best.safetensors")
+    assert_near(state(tmp_path / "second")["trained"]["network"], best)
