@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,11 +16,12 @@ if os.name == "posix":
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
-def write_atomically(path: Path | str, data: bytes) -> None:
+def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Replace ``path`` by ``data``: afterwards the file holds all of it, or what it held before.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one step.
-    Missing folders are made. Where ``path`` is a symbolic link, the file that it points to is replaced.
+    Missing folders are made. Where ``path`` is a symbolic link, the file that it points to is replaced. What is too
+    large to lie in memory twice comes as a function that writes it.
 
     Raises:
         UserError: the folder cannot be written or the disk is full; the temporary file is gone, the old file
@@ -31,7 +33,7 @@ def write_atomically(path: Path | str, data: bytes) -> None:
         temporary, file = _temporary(target)
         try:
             with file:
-                file.write(data)
+                data(file) if callable(data) else file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
                 if os.name == "posix":  # while it is held; elsewhere an open file keeps its name

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -9,8 +10,12 @@ from torch import Tensor, nn
 
 from sr.models.outputs import picture_of
 from sr.models.scales import scale_of
+from sr.training.contract import Trainable
 from sr.training.precision import Compute
 from sr.types import UserError
+
+_MOMENTS = 2
+"""Copies of the weights that optimisers keep, as Adam does."""
 
 _PROBE = 64
 """Largest side of the crop that is measured: trying the real one could itself take all memory."""
@@ -46,12 +51,61 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, st
     return sum(kept.values()) + result.untyped_storage().nbytes()
 
 
+class Kept(NamedTuple):
+    """Memory that a setting takes on the device for the whole run.
+
+    Attributes:
+        setting: with its value.
+        nbytes: how much.
+        each: bytes of one of what the setting counts, or 0.
+    """
+
+    setting: str
+    nbytes: int
+    each: int = 0
+
+    def advice(self, room: float) -> str:
+        """The setting with which it takes no more than so many bytes."""
+        name = self.setting.partition("=")[0]
+        return f"{name}={max(1, int(room / self.each))} or less" if self.each else f"{name}=false"
+
+
+def kept_on_device(module: Trainable, lr_shape: tuple[int, int, int, int], processes: int, recover: bool) -> list[Kept]:
+    """What lies on the device beside networks and batches: old fakes, and the guard's copies.
+
+    Args:
+        module: the training module.
+        lr_shape: (batch, 3, h, w) of a training batch.
+        processes: that train together; each keeps the fakes of all.
+        recover: the guard keeps copies to go back to.
+    """
+    batch, _, height, width = lr_shape
+    scale = int(getattr(module.network, "scale"))  # noqa: B009
+    kept = []
+    for name, adversary in module.adversaries.items():
+        if adversary.replay is not None:
+            values = adversary.shows.channels * height * width * scale**2
+            each, capacity = adversary.replay.bytes_of_one(batch * processes, values), adversary.replay.capacity
+            kept.append(Kept(f"adversary.{name}.replay.capacity={capacity}", capacity * each, each))
+    if recover:
+        networks = [module.network, *(adversary.network for adversary in module.adversaries.values())]
+        copies = sum(map(_bytes_of_state, networks)) * (1 + _MOMENTS)
+        copies += 0 if module.ema is None else _bytes_of_state(module.ema.averaged())
+        kept.append(Kept("trainer.guard.recover=true", copies))
+    return kept
+
+
+def _bytes_of_state(network: nn.Module) -> int:
+    return sum(value.untyped_storage().nbytes() for value in network.state_dict().values())
+
+
 def check_batch_fits(
     network: nn.Module,
     lr_shape: tuple[int, int, int, int],
     compute: Compute,
     steps: Sequence[Step] = (),
     unpaired: bool = False,
+    kept: Sequence[Kept] = (),
 ) -> None:
     """Measure small crops and multiply: convolutions keep as many bytes per pixel at any size.
 
@@ -61,9 +115,10 @@ def check_batch_fits(
         compute: device and number format.
         steps: see `bytes_kept_for_backward`; they come one after another, so the largest counts.
         unpaired: batches bring other real pictures beside the pairs.
+        kept: see `kept_on_device`.
 
     Raises:
-        UserError: the batch needs more than the memory that is free.
+        UserError: the batch, or what is kept beside it, needs more than the memory that is free.
     """
     batch, channels, height, width = lr_shape
     free = _free_bytes(compute.device)
@@ -75,6 +130,7 @@ def check_batch_fits(
     crop = per_pixel * height * width
     needed = shared + batch * crop
     if needed <= free:
+        _check_kept(needed, free, kept)
         return
     if shared + crop > free:
         side = math.isqrt(max(1, int((_SHARE * free - shared) / per_pixel)))
@@ -87,6 +143,18 @@ def check_batch_fits(
         f"a batch of {batch} crops of {height}x{width} needs about {needed / 2**30:.1f} GiB and "
         f"{free / 2**30:.1f} GiB are free: take data.batch_size={most} or less, or a smaller data.crop; "
         f"trainer.accumulate={-(-batch // most)} keeps the update the same"
+    )
+
+
+def _check_kept(needed: float, free: int, kept: Sequence[Kept]) -> None:
+    if needed + sum(one.nbytes for one in kept) <= free:
+        return
+    largest = max(kept, key=lambda one: one.nbytes)
+    others = needed + sum(one.nbytes for one in kept) - largest.nbytes
+    raise UserError(
+        f"{largest.setting} keeps {largest.nbytes / 2**30:.1f} GiB in memory, a step needs about "
+        f"{others / 2**30:.1f} GiB beside it and {free / 2**30:.1f} GiB are free: take "
+        f"{largest.advice(_SHARE * (free - others))}, or a smaller data.crop"
     )
 
 

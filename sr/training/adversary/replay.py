@@ -12,9 +12,15 @@ from sr.draws import Draws
 class Replay(Protocol):
     """Keeps fakes of earlier steps."""
 
+    capacity: int
+    """So many are kept."""
+
     @property
     def most(self) -> int:
         """So many batches come out of an exchange at most."""
+
+    def bytes_of_one(self, batch: int, values: int) -> int:
+        """Memory of one of those that are kept, where a batch has so many pictures of so many values."""
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """Take in new fakes and give the batches of fakes to learn from."""
@@ -50,6 +56,10 @@ class ImagePool:
     def most(self) -> int:
         """One batch."""
         return 1
+
+    def bytes_of_one(self, batch: int, values: int) -> int:
+        """A picture in float32."""
+        return 4 * values
 
     def exchange(self, fakes: Tensor, draws: Draws) -> list[Tensor]:
         """One batch of the same size, in which some pictures are old."""
@@ -108,6 +118,10 @@ class BatchStore:
     def most(self) -> int:
         """The new batch, and as many old ones as a full store gives."""
         return 1 + self._sample(self.capacity)
+
+    def bytes_of_one(self, batch: int, values: int) -> int:
+        """A batch in half precision."""
+        return 2 * batch * values
 
     def _sample(self, stored: int) -> int:
         # 0.01 * 100 is exactly 1.0; other shares may fall just short of a whole number.

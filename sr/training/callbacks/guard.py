@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning
+import torch
 
 from sr.pasted import pasted
 from sr.training.adversary.agreement import gan_term
@@ -147,7 +148,8 @@ class Guard(UpdateCallback):
         )
 
     def _keep(self, module: Trainable) -> None:
-        self._good = copied(trained_state(module))
+        # What is not gone back to is for the bundle alone, and need not lie in the device's memory.
+        self._good = copied(trained_state(module), None if self.recover else torch.device("cpu"))
         self._good_random, self._since = random_states(), module.batches
         module.alarm.clear()
 

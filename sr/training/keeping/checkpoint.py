@@ -3,7 +3,7 @@
 import io
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -47,10 +47,30 @@ def write_checkpoint(path: Path, state: dict[str, Any], kind: str = FORMAT) -> N
     Raises:
         UserError: the file cannot be written; the old one is kept.
     """
-    buffer = io.BytesIO()
-    torch.save({"format": kind, **state}, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, lambda file: _save({"format": kind, **state}, file))
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    """Tensor after tensor, so that the state does not lie in memory twice.
+
+    Raises:
+        OSError: of the file; PyTorch raises others in its place.
+    """
+    told: list[OSError] = []
+
+    class Told(io.RawIOBase):
+        def write(self, data: Any) -> int:
+            try:
+                return file.write(data)
+            except OSError as error:
+                told.append(error)
+                raise
+
+    try:
+        torch.save(state, cast(BinaryIO, Told()))
+    except (OSError, RuntimeError) as error:
+        raise (told[0] if told else error) from error
 
 
 def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:

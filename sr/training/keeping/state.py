@@ -83,17 +83,17 @@ def moved_on(module: Trainable, state: dict[str, Any]) -> dict[str, Any]:
     return state | kept | {"adversaries": told, "clock": state["clock"] | {"elapsed": now["clock"]["elapsed"]}}
 
 
-def copied(state: Any) -> Any:
-    """The same structure with copies of its tensors, where they are.
+def copied(state: Any, device: torch.device | None = None) -> Any:
+    """The same structure with copies of its tensors, where they are or on a device.
 
     Replayed fakes are shared: nothing changes them in place, and there may be gigabytes of them.
     """
     if isinstance(state, torch.Tensor):
-        return state.detach().clone()
+        return state.detach().to(state.device if device is None else device, copy=True)
     if isinstance(state, dict):
-        return {key: _shared(value) if key == "replay" else copied(value) for key, value in state.items()}
+        return {key: _shared(value) if key == "replay" else copied(value, device) for key, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(copied(value) for value in state)
+        return type(state)(copied(value, device) for value in state)
     return state
 
 

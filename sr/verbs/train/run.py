@@ -26,7 +26,7 @@ from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import RunFolder
-from sr.training.memory import check_batch_fits, out_of_memory
+from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials
@@ -209,7 +209,9 @@ class Run:
             self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
-        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module))
+        recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
+        kept = kept_on_device(self.module, lr_shape, devices, recover)
+        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
