@@ -211,7 +211,7 @@ class Run:
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
         kept = kept_on_device(self.module, lr_shape, devices, recover)
-        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept)
+        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept=kept)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
