@@ -3,11 +3,14 @@
 Every console and every bar comes from here (`tests/test_console.py` makes sure), so that no line needs to remember it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
+
+from sr.printable import printable
 
 Item = TypeVar("Item")
 
@@ -23,7 +26,19 @@ def plain_console(
         quiet: nothing is shown.
         file: where to; None is the standard output.
     """
-    return Console(width=width, soft_wrap=soft_wrap, quiet=quiet, file=file, markup=False, emoji=False, highlight=False)
+    return _Console(
+        width=width, soft_wrap=soft_wrap, quiet=quiet, file=file, markup=False, emoji=False, highlight=False
+    )
+
+
+class _Console(Console):
+    """Shows what a terminal would obey: texts hold names of files, and those hold anything."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, each text by way of `sr.printable`; colours and moves of rich's own are no text."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text, keep="\n")
+            yield segment if text is segment.text else Segment(text, segment.style, segment.control)
 
 
 def text_column(form: str) -> TextColumn:

@@ -9,12 +9,14 @@ centred on their origin (a Gaussian, say) set ``centred``, or low resolution lie
 
 import hashlib
 import io
+import math
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -26,6 +28,7 @@ from sr.degradations.pictures import Pictures, to_device
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.files import write_atomically
+from sr.printable import printable
 
 MATRICES = (".txt", ".mat")
 """Files with one kernel each."""
@@ -41,9 +44,16 @@ _UNREADABLE = (
     EOFError,
     zlib.error,
     zipfile.BadZipFile,
+    KeyError,
+    MemoryError,
+    OverflowError,
     MatReadError,
 )
 """What NumPy and SciPy raise for files that are not what their suffix says."""
+
+_LARGEST_FILE = 1 << 24  # bytes of one kernel; KernelGAN's have some 2000
+_LARGEST_STACK = 1 << 28  # bytes of all kernels of a pool
+_LARGEST_SIDE = 255
 
 _MARGIN = 3
 """Room for the ringing of an interpolated shift, pixels."""
@@ -286,41 +296,77 @@ def _from_file(file: Path, name: str) -> list[tuple[str, np.ndarray]]:
     try:
         suffix = file.suffix.lower()
         if suffix == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                return _from_stack(_entry(archive, "kernels", file), name, file)
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+                return _from_stack(_of_npz(archive, file), name, file)
+        if file.stat().st_size > _LARGEST_FILE:
+            raise ValueError(f"larger than {_LARGEST_FILE >> 20} MiB, which no kernel is")
         if suffix == ".mat":
-            return [(name, _usable(_entry(scipy.io.loadmat(file), "Kernel", file), str(file)))]
+            return [(name, _usable(_of_mat(file), str(file)))]
         text = file.read_text()
         matrix = np.loadtxt(io.StringIO(text)) if text.strip() else np.empty(0)
         return [(name, _usable(matrix, str(file)))]
     except _UNREADABLE as error:
-        raise UserError(f"{file} cannot be read as a kernel ({_first_line(error)}); mend or remove it") from error
+        raise UserError(
+            f"{printable(file)} cannot be read as a kernel ({printable(_first_line(error))}); mend or remove it"
+        ) from error
+
+
+def _of_npz(archive: Any, file: Path) -> np.ndarray:
+    """The entry ``kernels``, after making sure that it is no larger than kernels are, and as large as it says."""
+    _check_entry(archive.files, "kernels", file)
+    entry = archive.zip.getinfo("kernels.npy")
+    with archive.zip.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = reader(stream)
+    if max(entry.file_size, math.prod(shape) * kind.itemsize) > _LARGEST_STACK:
+        raise ValueError(f"an array of {'x'.join(map(str, shape))}, which no pool of kernels is")
+    return np.asarray(archive["kernels"])
+
+
+def _of_mat(file: Path) -> np.ndarray:
+    shapes = {name: shape for name, shape, _ in scipy.io.whosmat(file)}
+    _check_entry(shapes, "Kernel", file)
+    if math.prod(shapes["Kernel"]) > _LARGEST_FILE:
+        raise ValueError(f"an array of {'x'.join(map(str, shapes['Kernel']))}, which no kernel is")
+    return np.asarray(scipy.io.loadmat(file, variable_names=["Kernel"])["Kernel"])
 
 
 def _from_stack(stack: np.ndarray, name: str, file: Path) -> list[tuple[str, np.ndarray]]:
     matrices = stack[None] if stack.ndim == 2 else stack
+    if len(matrices) == 0:
+        raise ValueError("it has none")
     return [(f"{name}[{i}]", _usable(matrix, f"{file}[{i}]")) for i, matrix in enumerate(matrices)]
 
 
-def _entry(archive: object, key: str, file: Path) -> np.ndarray:
-    held = dict(archive)  # type: ignore[call-overload]
+def _check_entry(held: Iterable[str], key: str, file: Path) -> None:
     if key not in held:
-        names = ", ".join(sorted(name for name in held if not name.startswith("__"))) or "nothing"
-        raise UserError(f"{file} holds {names} but no {key}; store the kernel under {key}")
-    return np.asarray(held[key])
+        names = ", ".join(sorted(printable(name)[:40] for name in held if not name.startswith("__"))[:5]) or "nothing"
+        raise UserError(f"{printable(file)} holds {names} but no {key}; store the kernel under {key}")
 
 
 def _usable(kernel: np.ndarray, file: str) -> np.ndarray:
+    file = printable(file)
+    if np.iscomplexobj(kernel):
+        raise UserError(f"{file} holds complex numbers; make the kernel anew or remove it")
     kernel = np.asarray(kernel, dtype=np.float64)
     if kernel.ndim != 2 or kernel.size == 0:
-        shape = "x".join(map(str, kernel.shape)) if kernel.size else "nothing"
+        shape = _shape(kernel) if kernel.size else "nothing"
         raise UserError(f"{file} holds {shape} instead of a matrix with several rows and columns; mend or remove it")
     if not np.isfinite(kernel).all():
         raise UserError(f"{file} holds values that are not finite; make the kernel anew or remove it")
+    if max(kernel.shape) > _LARGEST_SIDE:
+        raise UserError(
+            f"{file} holds {_shape(kernel)} values; a kernel has {_LARGEST_SIDE} at most in a row or column"
+        )
     total = kernel.sum()
     if total <= 1e-3 * np.abs(kernel).sum():
         raise UserError(f"{file} sums to {total:.3g}, so that it cannot be scaled to 1; make it anew or remove it")
     return kernel / total
+
+
+def _shape(kernel: np.ndarray) -> str:
+    return "x".join(map(str, kernel.shape))
 
 
 def _first_line(error: Exception) -> str:

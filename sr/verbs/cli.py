@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sr.errors import USER_ERROR, UserError
+from sr.printable import printable
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.prepare.cli import app as prepare
 
@@ -210,6 +211,6 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        for line in str(error).split("\n"):
+            print(f"error: {printable(line)}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None

@@ -20,6 +20,7 @@ from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
 from sr.models.bicubic import Bicubic
+from sr.printable import cell
 from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
 from sr.types import Picture
@@ -154,4 +155,4 @@ def _exact(value: Any) -> Any:
     """As a CSV file holds it: a number that is none leaves its cell empty."""
     if isinstance(value, float):
         return f"{value:.6f}" if math.isfinite(value) else ""
-    return value
+    return cell(value)

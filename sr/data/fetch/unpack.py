@@ -1,5 +1,14 @@
-"""Unpack an archive so that a crash leaves no half file, a second start goes on, and no path leads out."""
+"""Unpack an archive so that a crash leaves no half file, a second start goes on, and no path leads out.
 
+Whoever made the archive: nothing is written outside the folder, over the archive or through a link, and no more than
+the disk has room for or `LARGEST_FACTOR` times the archive's size.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
 import shutil
 import stat
 import tarfile
@@ -9,10 +18,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from sr.data.contract import OnProgress
 from sr.errors import UserError
+from sr.printable import printable
+
+LARGEST_FACTOR = 100
+"""So many times larger than itself an archive may become; photographs shrink by less than 2, drawings by some 20."""
+ALWAYS_ALLOWED = 1 << 28
+"""So many bytes may come out of any archive."""
+_MOST_FILES = 2_000_000
+_LONGEST_NAME = 250  # bytes; file systems take 255, and a file is written as NAME.part
+_DEEPEST = 64  # folders
+_LONGEST_READ = 1 << 24  # bytes that a table in a tar may have; tarfile takes each into memory at once
+_STREAMS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
+    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+)
 
 
 class Member(NamedTuple):
@@ -55,16 +79,57 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
     """
     building = folder / f"{archive.name}.unpacking"
     total, done = max(1, unpacked_size(archive)), 0
+    most, seen = _allowed(archive, folder), set[str]()
+    _check_no_links(archive, building)
     with _told(archive):
         for member in _members(archive):
+            _check_member(archive, member, seen)
             target = building.joinpath(*member.path.parts)
+            done += member.size
+            if done > most:
+                raise _too_large(archive, most)
             if not (target.is_file() and target.stat().st_size == member.size):
                 _write(member, target)
-            done += member.size
             on_progress(f"unpacking {archive.name}", done, max(total, done))
     if done == 0:
         raise UserError(f"{archive} holds no files; delete it and start again to download it")
     _move_into(building, folder)
+
+
+def _allowed(archive: Path, folder: Path) -> int:
+    """Bytes that may come out of the archive: as the disk has room, and no more than the stated factor."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return min(shutil.disk_usage(place).free, max(ALWAYS_ALLOWED, LARGEST_FACTOR * archive.stat().st_size))
+
+
+def _too_large(archive: Path, most: int) -> UserError:
+    return UserError(
+        f"{printable(archive)} is not unpacked: it becomes larger than {most >> 20} MiB, which is the room on the disk "
+        f"or {LARGEST_FACTOR} times its own size; unpack it yourself if you know who made it"
+    )
+
+
+def _check_no_links(archive: Path, building: Path) -> None:
+    """What an earlier start left holds no links, unless somebody put them there: files would be written elsewhere."""
+    inside = ((Path(at) / name) for at, folders, files in os.walk(building) for name in (*folders, *files))
+    link = next((path for path in (building, *inside) if path.is_symlink()), None)
+    if link is not None:
+        raise UserError(f"{printable(archive)} is not unpacked: {printable(link)} is a link; delete {building.name}")
+
+
+def _check_member(archive: Path, member: Member, seen: set[str]) -> None:
+    """Each file once, none in the place of a folder, and none where the archive lies."""
+    name = str(member.path)
+    if member.path.parts[0] in (archive.name, f"{archive.name}.unpacking"):
+        raise _refused(archive, name, "would replace the archive")
+    if name in seen or name.removesuffix(".part") in seen:
+        raise _refused(archive, name, "is there twice")
+    folders = [str(folder) for folder in member.path.parents]
+    if f"{name}/" in seen or any(folder in seen for folder in folders):
+        raise _refused(archive, name, "is a file and a folder")
+    seen.update((name, *(f"{folder}/" for folder in folders)))
+    if len(seen) > _MOST_FILES:
+        raise _refused(archive, name, f"comes after {_MOST_FILES} names")
 
 
 @contextmanager
@@ -87,13 +152,46 @@ def _members(archive: Path) -> Iterator[Member]:
                     path = _inside(archive, info.filename)
                     yield Member(path, info.file_size, lambda info=info: opened.open(info))  # type: ignore[misc]
         return
-    with tarfile.open(archive, "r:*") as tar:
+    with _stream(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for entry in tar:
             if entry.isdir():
                 continue
             if not entry.isreg():
                 raise _refused(archive, entry.name, "is a link or a device")
             yield Member(_inside(archive, entry.name), entry.size, lambda entry=entry: _extracted(tar, entry))  # type: ignore[misc]
+
+
+class _Careful(io.BufferedIOBase):
+    """A decompressed tar that is not read in one piece: a table in it may claim any size."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As any file, up to a limit."""
+        if size is None or not 0 <= size <= _LONGEST_READ:
+            raise tarfile.ReadError(f"a table of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As any file."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As any file."""
+        return self._stream.tell()
+
+    def close(self) -> None:
+        """The file below, too."""
+        self._stream.close()
+        super().close()
+
+
+def _stream(archive: Path) -> _Careful:
+    with archive.open("rb") as file:
+        start = file.read(6)
+    opened = next((method for magic, method in _STREAMS if start.startswith(magic)), open)
+    return _Careful(opened(archive, "rb"))
 
 
 def _extracted(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
@@ -106,11 +204,18 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts) or not path.parts:
         raise _refused(archive, name, "leads out of the folder")
+    if len(path.parts) > _DEEPEST or any(
+        len(part.encode(errors="surrogatepass")) > _LONGEST_NAME for part in path.parts
+    ):
+        raise _refused(archive, name, "has a name too long for a disk")
     return path
 
 
 def _refused(archive: Path, name: str, why: str) -> UserError:
-    return UserError(f"{archive} is not unpacked: '{name}' in it {why}; take the archive from another place")
+    short = printable(name if len(name) <= 80 else f"{name[:60]}…")
+    return UserError(
+        f"{printable(archive)} is not unpacked: '{short}' in it {why}; take the archive from another place"
+    )
 
 
 def _write(member: Member, target: Path) -> None:

@@ -26,6 +26,7 @@ from sr.data.contract import OnMessage, PictureSource
 from sr.data.store.index import Entry, read_index
 from sr.data.store.mending import decoded_again, written_over
 from sr.errors import UserError
+from sr.printable import printable
 
 _CHECKING = 4  # threads that compare the checksums of a whole store; zlib leaves Python's lock meanwhile
 
@@ -150,4 +151,4 @@ def cache_root(cache: str | None) -> Path:
 
 def _to_stderr(text: str) -> None:
     """For loader processes, which have no console of their own."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -55,5 +55,8 @@ def read_bundle(path: Path) -> Bundle:
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run that exploded leaves .bug files in its folder bugs/")
     state = read_checkpoint(path, FORMAT)
-    batches = [Batch(**batch) for batch in state["batches"]]
-    return Bundle(state["config"], state["trained"], state["random"], batches, state["update"], state["trouble"])
+    try:
+        batches = [Batch(**batch) for batch in state["batches"]]
+        return Bundle(state["config"], state["trained"], state["random"], batches, state["update"], state["trouble"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is no bundle of this program: {error}") from error

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sr.files import write_atomically
 from sr.pasted import pasted
+from sr.printable import cell
 from sr.types import UserError
 
 
@@ -67,18 +68,20 @@ class CsvLog(Logger):
         """
         if not self.path.exists():
             return
-        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
-            reader = csv.DictReader(file, restkey="")
-            self._columns = list(reader.fieldnames or ["updates"])
-            if self._columns[0] != "updates":
-                raise UserError(
-                    f"{self.path} is no longer the table that this program wrote: it begins with "
-                    f"{self._columns[0][:20]!r} instead of 'updates'. Move it away and resume again"
-                )
-            rows = [{name: row[name] for name in self._columns} for row in reader]
-        # A power cut may leave part of a row, whose last values are None.
-        complete = [row for row in rows if None not in row.values() and row["updates"].isdigit()]
-        self._rows = {int(row["updates"]): row for row in complete if int(row["updates"]) <= updates}
+        try:
+            with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+                reader = csv.DictReader(file, restkey="")
+                columns = list(reader.fieldnames or ["updates"])
+                rows = [{str(cell(name)): str(cell(row[name])) for name in columns} for row in reader if _whole(row)]
+        except csv.Error as error:
+            raise UserError(f"{self.path} is no table ({error}); move it away and resume again") from error
+        if columns[0] != "updates":
+            raise UserError(
+                f"{self.path} is no longer the table that this program wrote: it begins with "
+                f"{columns[0][:20]!r} instead of 'updates'. Move it away and resume again"
+            )
+        self._columns = [str(cell(name)) for name in columns]
+        self._rows = {int(row["updates"]): row for row in rows if int(row["updates"]) <= updates}
         self._rewrite()
 
     @rank_zero_only
@@ -113,6 +116,12 @@ class CsvLog(Logger):
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | argparse.Namespace, *args: Any, **kwargs: Any) -> None:
         """The configuration has its own file."""
+
+
+def _whole(row: dict[str, str]) -> bool:
+    """A power cut may leave part of a row, whose last values are None."""
+    number = row.get("updates") or ""
+    return None not in row.values() and number.isascii() and number.isdigit() and len(number) < 16
 
 
 def has_wandb_key() -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from sr.errors import UserError
 from sr.files import write_atomically
 
+_LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -85,8 +87,10 @@ class RunFolder:
         if not self.summary.exists():
             return None
         try:
+            if self.summary.stat().st_size > _LARGEST_SUMMARY:
+                return None
             summary = json.loads(self.summary.read_text())
-        except ValueError:
+        except (ValueError, OSError, RecursionError):
             return None
         return summary if isinstance(summary, dict) and "exit_reason" in summary else None
 

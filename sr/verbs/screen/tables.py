@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sr.console import plain_console
 from sr.pasted import pasted, setting
+from sr.printable import printable
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
 
@@ -102,9 +103,9 @@ def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
     print_numbers(console_for_tables(), "run", columns, labelled, "sweep: best network of each run, gain over bicubic")
     for name, summary, error in rows:
         if error:
-            print(f"{name} failed: {error}")
+            print(f"{printable(name)} failed: {printable(error, keep=chr(10))}")
         elif summary is not None and summary["exit_reason"] not in _LIMITS:
-            print(f"{name} ended by {summary['exit_reason']}")
+            print(f"{printable(name)} ended by {summary['exit_reason']}")
 
 
 _LEAST = 16

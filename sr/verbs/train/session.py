@@ -20,6 +20,7 @@ from sr.config.parsed import given, quoted_paths, sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
 from sr.pasted import pasted, setting
+from sr.printable import printable
 from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.train.arguments import Arguments, split_arguments
@@ -79,7 +80,7 @@ class Session:
         if sweep:
             exact = bool(self.swept & {"trainer.max_updates", "trainer.max_time", "trainer.default_time"})
             swept = SweptRun(self.place, run_name(choices.job.num, varied), exact)
-            print(f"\n=== run {len(self.outcomes)}: {outcome.name} ===", flush=True)
+            print(f"\n=== run {len(self.outcomes)}: {printable(outcome.name)} ===", flush=True)
         try:
             outcome.summary = train(config, overrides, model, swept, self.signals, self.own)
         except UserError as error:
@@ -194,5 +195,5 @@ def _finish(session: Session) -> int:
 def _print_error(error: UserError) -> None:
     process = os.environ.get("LOCAL_RANK", "0")  # of several that train together
     where = "" if process == "0" else f"process {process}: "
-    for line in str(error).splitlines():
-        print(f"error: {where}{line}", file=sys.stderr, flush=True)
+    for line in str(error).split("\n"):
+        print(f"error: {where}{printable(line)}", file=sys.stderr, flush=True)

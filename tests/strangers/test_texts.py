@@ -1,0 +1,107 @@
+"""Names of strangers on a terminal and in tables: shown, never obeyed."""
+
+import csv
+import io
+
+import pytest
+from rich.table import Table
+
+from sr.console import plain_bar, plain_console
+from sr.printable import cell, printable
+
+TEXTS = {
+    "colour": "\x1b[31mred",
+    "clear": "\x1b[2J",
+    "title": "\x1b]0;title\x07",
+    "link": "\x1b]8;;http://x\x1b\\x",
+    "clipboard": "\x1b]52;c;eA==\x07",
+    "C1": "\x9b2J",
+    "bell": "\x07",
+    "back": "ab\x08\x08",
+    "return": "safe\rerror: gone",
+    "delete": "\x7f",
+    "NUL": "\x00",
+    "turned": "photo\u202egnp.exe",
+    "isolated": "\u2066x\u2069",
+    "mark": "\u200f\u061c",
+    "hidden": "a\u200bb\ufeff",
+    "line separator": "a\u2028error: b\u2029",
+    "next line": "a\x85error: b",
+    "surrogate": "\udcff",
+    "tag letters": "a\U000e0041",
+}
+FORMULAS = ["=cmd|' /C calc'!A0", "=1+1", "+1+1", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("x")']
+
+
+def obeyed(text):
+    return [c for c in text if c != "\n" and not c.isprintable()]
+
+
+@pytest.mark.parametrize("case", TEXTS)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_consoles_show_them(case, terminal):
+    file = io.StringIO()
+    console = plain_console(width=200, file=file)
+    table = Table(TEXTS[case], title=TEXTS[case])
+    table.add_row(TEXTS[case])
+    console.print(TEXTS[case], soft_wrap=True)
+    console.print(table)
+    assert not obeyed(file.getvalue())
+    if terminal:
+        console._force_terminal = console.is_interactive = True
+        with plain_bar(console) as bar:
+            bar.add_task(TEXTS[case], total=1)
+        assert TEXTS[case] not in file.getvalue()
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_printable(case):
+    shown = printable(TEXTS[case] + "\n")
+    assert not obeyed(shown)
+    assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["holiday 1.png", "写真　１.png", "a\u00a0b", "[x] {y} <script>", "é", "😀.png", "\\x1b"]
+)
+def test_usual_names_stay(name):
+    assert printable(name) == name
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_errors_of_verbs(case, sr, tmp_path):
+    if "\x00" in TEXTS[case]:
+        return  # no argument of a program holds one
+    code, _, err = sr("upscale", tmp_path / TEXTS[case], "-o", "x.png")
+    assert code == 2
+    assert not obeyed(err)
+
+
+@pytest.mark.parametrize("case", ["clear", "turned", "return", "line separator"])
+def test_names_of_pictures(case, sr, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / f"{TEXTS[case]}.png").write_bytes(b"no picture")
+    for verb in (("upscale", folder, "-o", "out", "--model", "x"), ("doctor", folder, "--verbose", "--workers", "0")):
+        _, out, err = sr(*verb)
+        assert not obeyed(out + err)
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formulas(text):
+    assert str(cell(text)).startswith("'")
+
+
+@pytest.mark.parametrize("value", ["-1", "+1e3", "-0.5", "-inf", "name", "<script>", 7, -7.5, None, ""])
+def test_numbers_and_names_stay(value):
+    assert cell(value) == value
+
+
+def test_evaluate_writes_no_formula(sr, tmp_path, pictures):
+    folder = tmp_path / "=cmd|' /C calc'!A0"
+    folder.mkdir()
+    (folder / "x.png").write_bytes((pictures / "picture_0.png").read_bytes())
+    code, _, _ = sr("evaluate", "bicubic", "--set", folder.name, "--scale", "2", "--csv", "t.csv", "--lpips", "none")
+    assert code == 0
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert [row["set"] for row in csv.DictReader(file)] == [f"'{folder.name}"]
