@@ -98,7 +98,7 @@ def test_numbers_and_names_stay(value):
 
 
 def test_evaluate_writes_no_formula(sr, tmp_path, pictures):
-    folder = tmp_path / "=cmd|' /C calc'!A0"
+    folder = tmp_path / "=cmd|' C calc'!A0"
     folder.mkdir()
     (folder / "x.png").write_bytes((pictures / "picture_0.png").read_bytes())
     code, _, _ = sr("evaluate", "bicubic", "--set", folder.name, "--scale", "2", "--csv", "t.csv", "--lpips", "none")
