@@ -140,3 +140,10 @@ def test_optimizer_configs_build_and_their_state_is_plain(path, tmp_path):
     assert (parameter < 1).all()
     torch.save(optimizer.state_dict(), tmp_path / "state.pt")
     assert torch.load(tmp_path / "state.pt", weights_only=True)["param_groups"][0]["lr"] > 0
+
+
+def test_a_plateau_takes_the_same_again_for_a_standstill():
+    schedule = Plateau(factor=0.5, patience=2)
+    for _ in range(3):
+        schedule.observe(30.0)
+    assert schedule.factor(0, 0.5) == 0.5
