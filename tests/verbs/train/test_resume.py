@@ -179,7 +179,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number, crops)
         time.sleep(0.01)
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)  # as Ctrl-C does
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "go on: uv run python train.py resume=run" in out
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert state["trained"]["clock"]["updates"] >= 1
