@@ -1,6 +1,8 @@
 """Fixtures for every test: fixed seeds, no stray cache, no tracker that phones home, small pictures, a quick run."""
 
+import hashlib
 import os
+import shutil
 
 # Before torch is imported: its threads must sleep while they wait, or two processes on two cores stall each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -94,6 +96,28 @@ def train(monkeypatch, tmp_path, pictures, capsys):
         out = capsys.readouterr()
         print(out.out, out.err)  # for the report of a failing test
         return code, out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def trained_once(train, tmp_path, tmp_path_factory):
+    """Train once for all tests that ask for the same: ``trained_once("run", "loss=l2")`` gives each a copy to spoil."""
+
+    def run(name: str, *overrides: str) -> Path:
+        own = tmp_path / name
+        kept = (
+            tmp_path_factory.getbasetemp()
+            / "trained"
+            / hashlib.blake2b(repr((name, overrides)).encode()).hexdigest()[:16]
+        )
+        if kept.exists():
+            shutil.copytree(kept, own)
+            return own
+        code, _, err = train(*overrides, f"run_dir={name}")
+        assert code == 0, err
+        shutil.copytree(own, kept)
+        return own
 
     return run
 

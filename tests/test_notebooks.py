@@ -56,6 +56,7 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=names)
 def test_notebook_runs(path, tmp_path, tmp_path_factory, monkeypatch):
     """From a folder that holds nothing, so that it depends on no working directory."""

@@ -18,6 +18,13 @@ from tests.stand_ins import chosen, needed
 CONF = REPOSITORY / "conf"
 GROUPS = config_groups(CONF)
 CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
+HEAVY = {
+    ("discriminator", "srgan_flexible"),
+    ("discriminator", "srgan"),
+    ("discriminator", "vgg128"),
+    ("model", "sr_resnet18"),
+}
+TRAINED = [pytest.param(*one, marks=pytest.mark.slow) if one in HEAVY else one for one in CHOICES]
 NEEDS = {"folder": ["data.train=a", "data.val=b"], "photos_5min": ["data.train=a", "data.val=b"]}
 
 
@@ -40,7 +47,7 @@ def test_every_choice_composes_and_fits_its_constructor(tmp_path, group, choice)
     checked(composed(*overrides))
 
 
-@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
+@pytest.mark.parametrize(("group", "choice"), TRAINED, ids=lambda value: value)
 def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choice):
     if (group, choice) == ("model", "bicubic"):
         code, _, err = train("model=bicubic")

@@ -19,11 +19,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def parent(train, tmp_path):
+def parent(trained_once):
     """A run against a discriminator, at a learning rate that moves every weight."""
-    code, _, err = train("run_dir=parent", *GAN, "optimizer.lr=1e-2", "adversary.d.optimizer.lr=1e-2", "seed=5")
-    assert code == 0, err
-    return tmp_path / "parent"
+    return trained_once("parent", *GAN, "optimizer.lr=1e-2", "adversary.d.optimizer.lr=1e-2", "seed=5")
 
 
 def state(folder):

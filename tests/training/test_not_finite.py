@@ -127,7 +127,7 @@ def test_a_run_whose_validation_is_nan(train, tmp_path, monkeypatch, sr):
     assert "what the network makes of 6 of 6 pictures is infinite or not a number" in out
     assert ",6,,,,," in (tmp_path / "t.csv").read_text()
     code, _, err = sr("upscale", tmp_path / "pictures", "-o", "out", "--model", network)
-    assert code == 2
+    assert code == 1
     assert "picture_0.png: what the network makes of this picture is infinite or not a number" in err
     assert not list((tmp_path / "out").rglob("*.png"))
 

@@ -168,10 +168,9 @@ def test_a_scale_that_the_network_cannot_do(train, overrides, message):
 
 
 @pytest.fixture
-def run(train, tmp_path):
+def run(trained_once):
     """A finished run of four updates."""
-    assert train("run_dir=run", "schedule=constant")[0] == 0
-    return tmp_path / "run"
+    return trained_once("run", "schedule=constant")
 
 
 def test_resuming_from_a_truncated_checkpoint(train, run):

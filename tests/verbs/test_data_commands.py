@@ -150,6 +150,7 @@ def test_edges_choose_the_crops(train):
     assert "edge_background=0 must be above 0" in sentences(train("data.positions=edges", "data.edge_background=0"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("safe", [True, False])
 def test_doctors_exit_code_and_report(sr, tmp_path, pictures, safe):
     if not safe:

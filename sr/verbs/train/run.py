@@ -229,7 +229,7 @@ class Run:
             return
         if self.resumed is not None:
             if self.resumed.changes:
-                self.say(self.resumed.changes)
+                self.say(f"changed since the checkpoint: {self.resumed.changes}")
             self.say(f"going on from {self.folder.checkpoint}")
             self.folder.summary.unlink(missing_ok=True)
         self.say(f"run folder: {self.folder.path}")

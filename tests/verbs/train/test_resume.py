@@ -51,7 +51,7 @@ def assert_same_run(first: Path, second: Path, ignored: tuple[str, ...] = ("elap
     assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize("model", ["espcn", "sr_resnet18"])
+@pytest.mark.parametrize("model", ["espcn", pytest.param("sr_resnet18", marks=pytest.mark.slow)])
 def test_stopped_and_resumed_equals_uninterrupted(train, tmp_path, model):
     # sr_resnet18 has batch norm, whose statistics must come back too.
     few = ["trainer.max_updates=4", "trainer.val_every=2", f"model={model}", "trainer.accumulate=2"]

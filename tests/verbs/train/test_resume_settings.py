@@ -12,11 +12,9 @@ RUN += ["degradation=shuffled", "optimizer=sgd", "optimizer.momentum=0.5"]
 
 
 @pytest.fixture
-def run(train, tmp_path):
+def run(trained_once):
     """A finished run of two updates whose choices are no defaults."""
-    code, _, err = train(*RUN, "trainer.max_updates=2", "run_dir=run")
-    assert code == 0, err
-    return tmp_path / "run"
+    return trained_once("run", *RUN, "trainer.max_updates=2")
 
 
 @pytest.mark.parametrize(
