@@ -70,7 +70,7 @@ def in_doctor(console, name):
 
 def in_result(console, name):
     summary = SUMMARY | {"exit_reason": name, "best_by": {name: SUMMARY["best"] | {name: 1.0, "file": name}}}
-    print_result(console, summary, RunFolder(Path(name)))
+    print_result(console, summary, RunFolder(Path(name)), {"model": {"_target_": "sr.models.espcn.Espcn"}})
 
 
 def in_bench(console, name):

@@ -51,29 +51,59 @@ _LARGEST_FILE = 1 << 20  # bytes; ours have 4 to 20 thousand
 _LARGEST = 100_000  # values in a configuration, and characters that its interpolations make of one
 _DEEPEST = 40
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
-_COMPUTED = re.compile(r"\$\{shown_(?:channels|side):\}")
+_PLAIN = re.compile(rf"{_REFERENCE.pattern}|\$\{{shown_(?:channels|side):\}}")
+"""What may stand in a text, found in one pass: what is left of another may not become a part of it."""
+_NESTED = re.compile(r"\$\{[^}]*\$\{")
 
 
-def opened(stored: Any, source: Path, trust: bool = False) -> dict[str, Any]:
+def opened(stored: Any, source: Path, trust: bool = False, here: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A stored configuration, under the names of today, after making sure that it runs no code.
 
     Args:
         stored: as the file has it; interpolations not resolved.
         source: the file, for messages.
         trust: the user knows who wrote it: it may name anything.
+        here: from `composed_here`: what the user's own command line has, the file may have in the same place.
 
     Raises:
         UserError: it is no configuration, names what this package does not offer, or asks for more than values.
     """
     fault = next(_plain_faults(stored), None) or (None if isinstance(stored, dict) else "is no configuration")
     if fault is None and not trust:
-        fault = next(_text_faults(stored), None) or _expansion_fault(stored)
+        fault = next(_text_faults(stored, here or {}), None) or _expansion_fault(stored)
     if fault is not None:
         raise UserError(f"{printable(source)}: its configuration {fault}")
     config = with_moved_names(stored)
     if not trust:
-        _check_targets(config, source)
+        _check_targets(config, source, here or {})
     return {key: value for key, value in config.items() if key != "trust"}
+
+
+def composed_here(config: Any) -> dict[str, Any]:
+    """Texts of a configuration that was composed from a command line, by their dotted names.
+
+    Args:
+        config: as Hydra composed it.
+    """
+    written = with_moved_names(OmegaConf.to_container(config, resolve=False))
+    try:  # a discriminator stands in each adversary by reference
+        resolved = with_moved_names(OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException:  # what only the run that goes on has
+        resolved = {}
+    return {name: value for name, value in [*_nodes(resolved), *_nodes(written)] if isinstance(value, str)}
+
+
+def needs_trust(config: Mapping[str, Any]) -> bool:
+    """Whether the configuration, out of a file, is refused without ``trust=true``: it names what is not ours.
+
+    Args:
+        config: plain values, interpolations not resolved.
+    """
+    try:
+        opened(dict(config), Path("a configuration"))
+    except UserError:
+        return True
+    return False
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -177,14 +207,14 @@ def _nodes(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _nodes(child, f"{name}.{key}" if name else str(key))
 
 
-def _text_faults(stored: Any) -> Iterator[str]:
+def _text_faults(stored: Any, here: Mapping[str, Any]) -> Iterator[str]:
     """A fault for each text that asks for more than another value: ``${oc.env:SECRET}`` reads the environment."""
     for name, value in _nodes(stored):
-        if isinstance(value, str) and "${" in value:
+        if isinstance(value, str) and "${" in value and (here.get(name) != value or _NESTED.search(value)):
             where = printable(name)[:80]
             if name.rpartition(".")[2].startswith("_"):
                 yield f"has {where} computed ({printable(value)[:80]}), and only a plain name is taken from a file"
-            elif "${" in _COMPUTED.sub("", _REFERENCE.sub("", value)):
+            elif "${" in _PLAIN.sub("", value):
                 yield (
                     f"asks for {printable(value)[:80]!r} in {where}, which is not taken from a file; "
                     "if you know who wrote it, add trust=true (--trust of other verbs)"
@@ -216,7 +246,7 @@ def _expansion_fault(stored: dict[str, Any]) -> str | None:
         return "has interpolations that lead in a circle"
 
 
-def _check_targets(config: dict[str, Any], source: Path) -> None:
+def _check_targets(config: dict[str, Any], source: Path, here: Mapping[str, Any]) -> None:
     """Refuse the first ``_target_`` that is not of its group's rooms, as written and as resolved."""
     register_schema()
     try:
@@ -224,7 +254,8 @@ def _check_targets(config: dict[str, Any], source: Path) -> None:
     except (OmegaConfBaseException, RecursionError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{printable(source)}: its configuration cannot be read: {_first_line(error)}") from error
     for name, value in [*_nodes(config), *_nodes(resolved)]:
-        if isinstance(value, dict) and "_target_" in value:
+        known = here.get(f"{name}._target_")
+        if isinstance(value, dict) and "_target_" in value and (known is None or value["_target_"] != known):
             _check_target(name, value["_target_"], source)
 
 

@@ -114,6 +114,29 @@ def test_a_class_in_the_current_folder_trains_and_resumes(train, own, tmp_path):
     config = config_of(tmp_path / "run")
     assert "width: 8" in config
     assert "features" not in config
+    assert "--model run/best.safetensors --trust\n" in out
+    # The same line after an interruption needs no further word, nor does another that names the class again.
+    (tmp_path / "run" / "summary.json").unlink()
+    code, out, err = train(*named, "run_dir=run", "resume=auto", "trainer.max_updates=6")
+    assert (code, "going on from run/checkpoints/last.ckpt" in out) == (0, True), err
+    code, out, err = train(*named, "run_dir=run", "resume=auto", "trainer.max_updates=6")
+    assert (code, "finished: run has ended already" in out, "--trust\n" in out) == (0, True, True), err
+    code, _, err = train(*named, "resume=run", "trainer.max_updates=7", defaults=False)
+    assert code == 0, err
+    code, _, err = train("resume=run", "trainer.max_updates=8", defaults=False)
+    assert (code, "add trust=true" in err) == (2, True)
+    code, out, err = train(*named, "run_dir=run")
+    assert (code, "resume=run trust=true goes on with it" in err) == (2, True)
+
+
+def test_own_choices_that_read_the_environment_resume(train, own, monkeypatch):
+    monkeypatch.setenv("STRANGERS_WIDTH", "8")
+    (own / "data" / "near.yaml").write_text("defaults:\n  - folder\ncache: ${oc.env:STRANGERS_WIDTH,x}/cache\n")
+    line = ("--config-dir", "my conf", "model=mine", "data=near", "adversary=lsgan", "discriminator=judge")
+    assert train(*line, "run_dir=run")[0] == 0
+    (Path("run") / "summary.json").unlink()
+    code, out, err = train(*line, "run_dir=run", "resume=auto", "trainer.max_updates=5")
+    assert (code, "going on from run/checkpoints/last.ckpt" in out) == (0, True), err
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ TEXTS = [
     "${shown_channels:1}",
     "\\${oc.env:SECRET}${oc.env:SECRET}",
     "\\\\${oc.env:SECRET}",
+    "${shown_channels:${seed}}",
     "${seed",
     "${..seed}",
 ]

@@ -175,7 +175,7 @@ class Interrupted(UpdateCallback):
 def run(path, updates, resume=None, poisoned=None, stop_at=None):
     torch.manual_seed(0)
     module, folder, said = Translation(updates), RunFolder(path), []
-    guard = Guard(True, math.inf, 0.5, 3, (2,), folder, {"any": "thing"}, said.append)
+    guard = Guard(True, math.inf, 0.5, 3, (2,), folder, {"any": "thing"}, False, said.append)
     validation = Validation(4, "psnr_y", folder)
     model = {"_target_": f"{Both.__module__}.Both", "scale": 1}
     state = None if resume is None else read_checkpoint(resume.checkpoint)

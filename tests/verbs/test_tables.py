@@ -10,6 +10,7 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.screen.tables import SWEEP, _sweep_cells, print_numbers, print_result, print_sweep
 
 METRICS = {"psnr_y": 30.0, "ssim_y": 0.9, "psnr_rgb": 28.0, "ssim_rgb": 0.8, "sharpness": 1.05, "lpips": 0.0083}
+CONFIG = {"model": {"_target_": "sr.models.espcn.Espcn"}}
 SUMMARY = {
     "scale": 4,
     "updates": 123_456,
@@ -27,7 +28,7 @@ SUMMARY = {
 
 def test_a_result_fits_a_narrow_terminal(tmp_path):
     text = io.StringIO()
-    print_result(Console(file=text, width=80), SUMMARY, RunFolder(tmp_path))
+    print_result(Console(file=text, width=80), SUMMARY, RunFolder(tmp_path), CONFIG)
     rows = {
         cells[0]: cells[1:]
         for line in text.getvalue().splitlines()
@@ -92,7 +93,7 @@ def test_a_sweep_without_sharpness_and_lpips_has_no_columns_for_them(capsys, mon
 def test_the_best_by_a_further_metric_is_a_line(tmp_path):
     text = io.StringIO()
     further = {"lpips": METRICS | {"lpips": 0.1234, "updates": 700, "file": "best_lpips.safetensors"}}
-    print_result(Console(file=text, width=80), SUMMARY | {"best_by": further}, RunFolder(tmp_path))
+    print_result(Console(file=text, width=80), SUMMARY | {"best_by": further}, RunFolder(tmp_path), CONFIG)
     assert "best by lpips: 0.1234 at 700 updates, best_lpips.safetensors\n" in text.getvalue()
 
 

@@ -54,6 +54,7 @@ class Guard(UpdateCallback):
         every: updates between looks, several numbers: the intervals of logging, validation and saving.
         folder: where bundles go.
         config: the whole configuration as plain values, for the bundle.
+        trust: out of a file, the configuration is taken with the user's word only.
         say: told what happened.
 
     Raises:
@@ -69,6 +70,7 @@ class Guard(UpdateCallback):
         every: Sequence[int],
         folder: RunFolder,
         config: Any,
+        trust: bool,
         say: Callable[[str], None],
     ) -> None:
         if not threshold > 0:
@@ -82,7 +84,7 @@ class Guard(UpdateCallback):
                 f"trainer.guard.limit={limit} must be at least 1; trainer.guard.recover=false undoes nothing"
             )
         self.recover, self.threshold, self.rate_factor, self.limit = recover, threshold, rate_factor, limit
-        self.every, self.folder, self.config, self.say = tuple(every), folder, config, say
+        self.every, self.folder, self.config, self.trust, self.say = tuple(every), folder, config, trust, say
         self.recoveries = 0
         self.in_a_row = 0
         self._good: dict[str, Any] = {}
@@ -179,7 +181,8 @@ class Guard(UpdateCallback):
             write_bundle(path, bundle)
         except UserError as error:  # a full disk keeps nobody from recovering
             return f"; {error}"
-        return f"; see it again with: {pasted('uv', 'run', 'sr', 'replay', path)}"
+        trust = ["--trust"] if self.trust else []
+        return f"; see it again with: {pasted('uv', 'run', 'sr', 'replay', path, *trust)}"
 
     def _end(self, trouble: Trouble, bundle: str) -> str:
         again = f" again, after {self.limit} recoveries in a row" if self.recover else ""

@@ -3,13 +3,14 @@
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from sr.config.stored import needs_trust
 from sr.console import plain_console
 from sr.pasted import pasted, setting
 from sr.printable import printable
@@ -50,8 +51,15 @@ def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
     return f"{of['psnr_y'] - bicubic['psnr_y']:+.2f}" if math.isfinite(of.get("psnr_y", math.nan)) else ""
 
 
-def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
-    """Bicubic, the final and the best network of one run; then what to do with it."""
+def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, config: Mapping[str, Any]) -> None:
+    """Bicubic, the final and the best network of one run; then what to do with it.
+
+    Args:
+        console: where to.
+        summary: of the run.
+        folder: where it lies.
+        config: the run's, plain values: whether the lines to be pasted need the user's trust.
+    """
     if summary["final"]:
         console.print(_result_table(summary))
     console.print(
@@ -63,24 +71,27 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder) -
     for metric, best in summary.get("best_by", {}).items():
         say(console, f"best by {metric}: {_number(metric, best[metric])} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
-        say(console, f"go on: {pasted('uv', 'run', 'python', 'train.py', setting('resume', folder.path))}")
-    _tell_network(console, folder)
+        trust = ["trust=true"] if needs_trust(config) else []
+        say(console, f"go on: {pasted('uv', 'run', 'python', 'train.py', setting('resume', folder.path), *trust)}")
+    _tell_network(console, folder, config)
 
 
-def print_finished(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
-    """A run that ``resume=auto`` found at its end."""
+def print_finished(console: Console, summary: dict[str, Any], folder: RunFolder, config: Mapping[str, Any]) -> None:
+    """A run that ``resume=auto`` found at its end; see `print_result`."""
     say(
         console,
         f"finished: {folder.path} has ended already ({summary['exit_reason']}) after {summary['updates']} updates, "
         f"{summary['seconds']:.0f} s",
     )
-    _tell_network(console, folder)
+    _tell_network(console, folder, config)
 
 
-def _tell_network(console: Console, folder: RunFolder) -> None:
+def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]) -> None:
     network = folder.best if folder.best.exists() else folder.last
+    trust = ["--trust"] if needs_trust({"model": {"_target_": config["model"]["_target_"]}}) else []
     say(console, f"network: {network}")
-    say(console, f"use it: {pasted('uv', 'run', 'sr', 'upscale', 'PHOTO', '-o', 'OUT.png', '--model', network)}")
+    line = pasted("uv", "run", "sr", "upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
+    say(console, f"use it: {line}")
 
 
 def say(console: Console, text: str) -> None:

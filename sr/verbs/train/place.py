@@ -15,7 +15,7 @@ from sr.errors import UserError
 from sr.pasted import setting
 from sr.training.keeping.claim import claimed
 from sr.training.keeping.run_folder import RunFolder
-from sr.verbs.train.resume import Resumed, differing, finished, newest, read_resumed
+from sr.verbs.train.resume import Resumed, differing, finished, going_on, newest, read_resumed
 
 _LONGEST = 100
 """Letters of a run's name in a sweep: file systems take 255 bytes, and Windows 260 for the whole path."""
@@ -143,7 +143,7 @@ def _own(config: Any, model_name: str, swept: SweptRun | None) -> tuple[Path, bo
 
 
 def _taken(folder: RunFolder, config: Any) -> str:
-    again, place = setting("resume", folder.path), f"run_dir={config.run_dir}"
+    again, place = going_on(folder), f"run_dir={config.run_dir}"
     if config.resume == "auto":
         other = differing(folder, config)
         what = f"of another configuration ({other})" if other else "that this program did not write"

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.building import build_clock
 from sr.config.resumable import with_later_settings
-from sr.config.stored import completed, opened, read_config
+from sr.config.stored import completed, composed_here, needs_trust, opened, read_config
 from sr.pasted import setting
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.run_folder import RunFolder
@@ -60,7 +60,8 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
         )
     state = read_checkpoint(folder.checkpoint)
     current: Any = OmegaConf.to_container(config, resolve=False)
-    own = completed(opened(state.get("config"), folder.checkpoint, config.trust), current)
+    # What this command line composes itself is its owner's, so that the line means the same after an interruption.
+    own = completed(opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config)), current)
     joined = _joined(own, config, overrides)
     return Resumed(folder, joined, state, changes(own, joined))
 
@@ -99,6 +100,9 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
         if key in _NOT_COMPARED or key == "experiment":
             continue
         value = OmegaConf.select(composed, key)
+        if value is None and override.startswith("~"):
+            _delete(joined, key)
+            continue
         plain = OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
         OmegaConf.update(joined, key, plain, merge=False, force_add=True)
     models = (OmegaConf.to_container(node.model, resolve=True) for node in (OmegaConf.create(saved), joined))
@@ -109,6 +113,14 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
             f"this command line asks for {_line(asked)}. Leave model and scale out"
         )
     return joined
+
+
+def _delete(config: DictConfig, key: str) -> None:
+    """Take a value out, where it is there."""
+    place, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, place) if place else config
+    if isinstance(node, DictConfig):
+        node.pop(name, None)
 
 
 def _line(model: Any) -> str:
@@ -135,9 +147,18 @@ def newest(
     if same:
         return same[-1]
     if places is None:
-        other = f"; {setting('resume', found[-1].path)} would go on with another one" if found else ""
+        other = f"; {going_on(found[-1])} would go on with another one" if found else ""
         say(f"resume=auto: no unfinished run of this configuration{other}; starting a new run")
     return None
+
+
+def going_on(folder: RunFolder) -> str:
+    """The override that goes on with a run, and that for the user's word where its configuration needs it."""
+    try:
+        trust = " trust=true" if needs_trust(read_config(folder.config)) else ""
+    except UserError:  # told when it is resumed
+        trust = ""
+    return f"{setting('resume', folder.path)}{trust}"
 
 
 def finished(folder: RunFolder, config: Any) -> dict[str, Any] | None:

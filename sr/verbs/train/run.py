@@ -14,6 +14,7 @@ from sr.config.building import build, build_clock, build_lpips, build_module, se
 from sr.config.checks import checked
 from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, start_from, start_of
+from sr.config.stored import needs_trust
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.guard import Guard
@@ -73,7 +74,8 @@ def train(
         return _beside_the_first(config, overrides, console, signals, own)
     with placed(config, overrides, model_name, swept, partial(say, console)) as place:
         if place.finished is not None:
-            print_finished(console, place.finished, place.folder)
+            plain: Any = OmegaConf.to_container(config, resolve=False)
+            print_finished(console, place.finished, place.folder, plain)
             return place.finished
         config = config if place.resumed is None else checked(place.resumed.config, own=own)
         check_devices(config.trainer, swept is not None)
@@ -138,7 +140,8 @@ class Run:
             start_from(self.module, self.start, self.say)
         self.compute = self.module.compute
         self.data = build("data", config.data)
-        trainer, plain = config.trainer, OmegaConf.to_container(config, resolve=False)
+        trainer = config.trainer
+        plain: Any = OmegaConf.to_container(config, resolve=False)
         model = OmegaConf.to_container(config.model, resolve=True)
         lpips = build_lpips(trainer.lpips, self.compute.device)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
@@ -147,7 +150,8 @@ class Run:
         check_plateau(self.validation.monitor, self.module)
         self.log = TrainingLog(trainer.log_every)
         every = (trainer.log_every, trainer.val_every, trainer.checkpoint_every)
-        self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, say=self.say)
+        trust = needs_trust(plain)
+        self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, trust=trust, say=self.say)
         self.extra_callbacks: list[lightning.Callback] = list(build("callbacks", config.callbacks).values())
         self.saving = Saving(
             config.trainer.checkpoint_every,
@@ -186,7 +190,7 @@ class Run:
             summary = self._summary(trainer)
             if trainer.is_global_zero:
                 self.folder.write_summary(summary)
-                print_result(self.console, summary, self.folder)
+                print_result(self.console, summary, self.folder, self.guard.config)
         return summary
 
     def _prepare(self) -> None:
