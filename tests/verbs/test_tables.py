@@ -123,3 +123,22 @@ def test_evaluation_fits_eighty_columns():
     assert max(map(len, lines)) <= 80
     assert any(all(column in line for column in columns) for line in lines)
     assert lines[-1] == "set 1: /data/benchmark/Set14/HR"
+
+
+@pytest.mark.parametrize(
+    ("config", "of_run", "of_network"),
+    [
+        (CONFIG, "", ""),
+        ({"model": {"_target_": "my_parts.Net"}}, " trust=true", " --trust"),
+        (CONFIG | {"callbacks": {"x": {"_target_": "my_parts.Call"}}}, " trust=true", ""),
+        (CONFIG | {"data": {"cache": "${oc.env:CACHE}"}}, " trust=true", ""),
+    ],
+)
+def test_lines_to_be_pasted_carry_the_word_of_trust(tmp_path, config, of_run, of_network):
+    text = io.StringIO()
+    print_result(
+        Console(file=text, width=80), SUMMARY | {"exit_reason": "interrupted"}, RunFolder(tmp_path / "r"), config
+    )
+    lines = text.getvalue().splitlines()
+    assert next(line for line in lines if line.startswith("go on")).endswith(f"/r{of_run}")
+    assert lines[-1].endswith(f"last.safetensors{of_network}")

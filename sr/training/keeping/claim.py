@@ -1,5 +1,6 @@
 """A run's folder belongs to one process: made and locked before anything else, gone again where nothing began."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from sr.errors import UserError
 from sr.files import sweep_up
 from sr.locks import InUseError, alone
+from sr.printable import printable
+from sr.training.keeping.run_folder import RUN_FOLDERS
 
 LOCK = ".lock"
 _LITTER = (LOCK, "multirun.yaml")
@@ -14,20 +17,27 @@ _LITTER = (LOCK, "multirun.yaml")
 
 
 @contextmanager
-def claimed(path: Path, name: str, anew: bool = False) -> Iterator[Path]:
+def claimed(path: Path, name: str, anew: bool = False, trust: bool = False) -> Iterator[Path]:
     """A folder for this process alone, without what a killed one left half written.
 
     Args:
         path: of the folder; made if missing. Where nothing was put into it, it is gone afterwards.
         name: of the setting that names it, for messages.
         anew: take another name, with a number, where there is such a folder already.
+        trust: the user knows who made the folder: links in it may lead out of it.
 
     Yields:
         The folder.
 
     Raises:
-        UserError: another process works there, or it cannot be written.
+        UserError: another process works there, it cannot be written, or a link in it leads out of it.
     """
+    out = None if anew or trust else leading_out(path)
+    if out is not None:
+        raise UserError(
+            f"{name}{path}: {printable(out)} is a link to {printable(os.path.realpath(out))}, outside of the folder, "
+            "where the run would write; delete it, or add trust=true if it is yours"
+        )
     with ExitStack() as held:
         try:
             above, new = _missing(path.parent), anew or not path.exists()
@@ -45,6 +55,22 @@ def claimed(path: Path, name: str, anew: bool = False) -> Iterator[Path]:
             yield folder
         finally:
             _leave(folder, made)
+
+
+def leading_out(folder: Path) -> Path | None:
+    """A link in a run's folder that leads out of it, or None: what a stranger has planted there is written through.
+
+    Args:
+        folder: may itself be reached by a link, and may be missing.
+    """
+    inside = Path(os.path.realpath(folder))
+    for place, folders, files in os.walk(folder):
+        for entry in (Path(place, name) for name in sorted([*folders, *files])):
+            if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(inside):
+                return entry
+        if Path(place) == folder:  # others are no part of a run, such as an environment beside it
+            folders[:] = [name for name in folders if name in RUN_FOLDERS]
+    return None
 
 
 def _missing(path: Path) -> list[Path]:

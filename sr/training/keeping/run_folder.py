@@ -11,6 +11,9 @@ from sr.files import write_atomically
 
 _LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
 
+RUN_FOLDERS = ("checkpoints", "val", "bugs")
+"""Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -93,16 +93,16 @@ def placed(
         fault = folder_fault(config.resume)
         if fault is not None:
             raise UserError(fault)
-        with claimed(Path(config.resume), "resume=") as path:
+        with claimed(Path(config.resume), "resume=", trust=config.trust) as path:
             yield Place(RunFolder(path), read_resumed(RunFolder(path), config, overrides))
         return
     found = newest(config, _searched(config, swept), swept is not None and swept.exact, say) if config.resume else None
     if found is not None:
-        with claimed(found.path, "") as path:
+        with claimed(found.path, "", trust=config.trust) as path:
             yield _again(RunFolder(path), config, overrides, say)
         return
     own, anew = _own(config, model_name, swept)
-    with claimed(own, "" if anew else "run_dir=", anew) as path:
+    with claimed(own, "" if anew else "run_dir=", anew, config.trust) as path:
         folder = RunFolder(path)
         if folder.holds_run:
             raise UserError(_taken(folder, config))
@@ -169,7 +169,7 @@ def sweep_place(config: Any, given: str | None) -> Iterator[Path]:
     """
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     path = Path("outputs") / f"{now}_sweep" if given is None else Path(given)
-    with claimed(path, "" if given is None else "run_dir=", anew=given is None) as folder:
+    with claimed(path, "" if given is None else "run_dir=", given is None, config.trust) as folder:
         if RunFolder(folder).holds_run:
             raise UserError(f"run_dir={folder} holds a single run; choose another run_dir for a sweep")
         runs = sorted(child.name for child in folder.iterdir() if child.is_dir() and RunFolder(child).holds_run)
