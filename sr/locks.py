@@ -47,6 +47,21 @@ def alone(lock: Path, on_wait: Callable[[], None] | None = None) -> Iterator[Non
         held.release()
 
 
+def in_use(lock: Path) -> bool:
+    """Whether a living process holds a lock; what a killed one left is not in use."""
+    if not lock.exists():
+        return False
+    tried = FileLock(lock)
+    try:
+        tried.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder of somebody else's
+        return False
+    tried.release()
+    return False
+
+
 def _holder(lock: Path) -> str:
     try:
         number = lock.read_text().strip()

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sr.locks import InUseError, alone
+from sr.locks import InUseError, alone, in_use
 
 HOLD = """
 import sys, time
@@ -17,6 +17,16 @@ with alone(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def test_in_use(tmp_path, holder):
+    assert in_use(tmp_path / "below" / ".lock")
+    holder.kill()
+    holder.wait()
+    (tmp_path / "below" / ".lock").touch()
+    assert not in_use(tmp_path / "below" / ".lock"), "what a killed process left"
+    assert not in_use(tmp_path / "none" / ".lock")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
-from kill_campaign import LIMIT, Campaign, difference
+from kill_campaign import LIMIT, Campaign, difference, how
 
 UPDATES = 120
 OVERRIDES = [f"trainer.max_updates={UPDATES}"]
@@ -49,21 +49,21 @@ def trial(campaign: Campaign, disk: Path, moment: str, whole: Path) -> str:
     """One full disk; what went wrong, "late" where the run was over before, empty where all is well."""
     folder, filler = disk / "run", disk / "filler"
     shutil.rmtree(folder, ignore_errors=True)
-    process = campaign.start(str(folder), OVERRIDES)
-    while process.poll() is None:
+    training, latest = campaign.start(str(folder), OVERRIDES), monotonic() + LIMIT
+    while training.running and monotonic() < latest:
         if (folder / "config.yaml").exists() and rows(folder / "metrics.csv") >= MOMENTS[moment]:
             break
         sleep(0.002)
     fill(filler, LEFT if MOMENTS[moment] == 0 else 0)
-    out, _ = process.communicate(timeout=LIMIT)
+    code = training.ended()
     filler.unlink()
-    if process.returncode == 0:
+    if code == 0:
         return "late"
-    if process.returncode != 2 or "Traceback" in out or "error: could not write" not in out:
-        return f"ended with {process.returncode}: {out[-800:]}"
+    if code != 2 or "Traceback" in training.said or "error: could not write" not in training.said:
+        return f"{how(code)}: {training.said[-800:]}"
     again = campaign.start(str(folder), OVERRIDES)
-    out, _ = again.communicate(timeout=LIMIT)
-    return difference(whole, folder) if again.returncode == 0 else f"dead end, {again.returncode}: {out[-800:]}"
+    code = again.ended()
+    return difference(whole, folder) if code == 0 else f"dead end: {how(code)}: {again.said[-800:]}"
 
 
 def main() -> int:
@@ -80,7 +80,11 @@ def main() -> int:
     table, failures = [], []
     try:
         campaign = Campaign(work, 0)
-        campaign.start("whole", OVERRIDES).communicate(timeout=LIMIT)
+        whole = campaign.start("whole", OVERRIDES)
+        code = whole.ended()
+        if code != 0:
+            print(f"the undisturbed run {how(code)}: {whole.said[-800:]}", file=sys.stderr)
+            return 1
         for moment in MOMENTS:
             found = [trial(campaign, disk, moment, work / "whole") for _ in range(given.trials)]
             late, well = found.count("late"), found.count("")

@@ -85,6 +85,60 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
 
+class Training:
+    """`train.py` as a process group of its own, which never outlives a limit.
+
+    Args:
+        arguments: of `train.py`.
+        place: working folder.
+        environment: of the process.
+        output: file for what it prints; a pipe would be full one day, or be held open by a process that is left.
+    """
+
+    def __init__(self, arguments: list[str], place: Path, environment: dict[str, str], output: Path) -> None:
+        self.output = output
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, str(REPOSITORY / "train.py"), *arguments],
+                cwd=place,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process has not ended."""
+        return self.process.poll() is None
+
+    @property
+    def left(self) -> list[psutil.Process]:
+        """Its living processes."""
+        self.process.poll()
+        return list(_group(self.process.pid))
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return self.output.read_text(errors="replace")
+
+    def ended(self, limit: float = LIMIT) -> int | None:
+        """Wait for its end; its exit code, or None where it had to be killed because it took too long."""
+        try:
+            return self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    def kill(self) -> None:
+        """End all its processes."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 class Campaign:
     """Runs below one folder, with pictures that are drawn here.
 
@@ -94,7 +148,7 @@ class Campaign:
     """
 
     def __init__(self, work: Path, seed: int) -> None:
-        self.work, self.random = work, random.Random(seed)
+        self.work, self.random, self.started = work, random.Random(seed), 0
         self.pictures = work / "pictures"
         _draw(self.pictures)
         self.environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WANDB_MODE")} | {
@@ -102,28 +156,21 @@ class Campaign:
             "SR_CACHE": str(work / "cache"),
         }
 
-    def start(self, folder: str, overrides: list[str]) -> subprocess.Popen[str]:
+    def start(self, folder: str, overrides: list[str]) -> "Training":
         """Start the training of a folder, or go on with it."""
         own = [*COMMON, *overrides, f"run_dir={folder}", "resume=auto"]
         places = [f"data.train={self.pictures}", f"data.val={self.pictures}"]
-        return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "train.py"), *own, *places],
-            cwd=self.work,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self.started += 1
+        output = self.work / f"output_{self.started}.txt"
+        return Training([*own, *places], self.work, self.environment, output)
 
     def setting(self, name: str, overrides: list[str], kills: int, in_a_row: int) -> Tally:
         """Kill so often, and compare after every ``in_a_row`` kills."""
         tally, slug = Tally(), name.split(":")[0].split(",")[0].replace(" ", "_")
-        process = self.start(f"{slug}_whole", overrides)
-        begun = monotonic()
-        out, _ = process.communicate(timeout=LIMIT)
-        if process.returncode:
-            tally.failures.append(f"the undisturbed run ended with {process.returncode}: {out[-500:]}")
+        training, begun = self.start(f"{slug}_whole", overrides), monotonic()
+        code = training.ended()
+        if code != 0:
+            tally.failures.append(f"the undisturbed run {how(code)}: {training.said[-500:]}")
             return tally
         seconds, trial = monotonic() - begun, 0
         while sum(tally.kills.values()) < kills and trial < 3 * kills:
@@ -141,24 +188,28 @@ class Campaign:
         """Start, and kill at a random moment; False where the run was over before."""
         place, number = self.random.random(), self.random.choice(SIGNALS)
         in_training, other = self.random.random() < 0.8, self.random.random() < 0.5
-        process = self.start(folder, overrides)
+        training = self.start(folder, overrides)
         metrics = self.work / folder / "metrics.csv"
         if in_training:  # from the first row of this sitting on
-            before = metrics.stat().st_mtime_ns if metrics.exists() else 0
-            while process.poll() is None and not (metrics.exists() and metrics.stat().st_mtime_ns > before):
+            before, latest = metrics.stat().st_mtime_ns if metrics.exists() else 0, monotonic() + LIMIT
+            while training.running and not (metrics.exists() and metrics.stat().st_mtime_ns > before):
+                if monotonic() > latest:
+                    tally.failures.append(f"{folder}: no row after {LIMIT:.0f} s: {training.said[-500:]}")
+                    training.kill()
+                    return False
                 sleep(0.005)
             sleep(place * max(1.0, 0.4 * seconds))
         else:
             sleep(place * seconds)
-        if process.poll() is not None:
+        if not training.running:
             tally.late += 1
-            process.communicate()
+            training.ended()
             return False
-        victim = self.victim(process.pid, other)
+        victim = self.victim(training.process.pid, other)
         tally.kills[signal.Signals(number).name] += 1
         with suppress(psutil.Error):  # it may have ended by itself
             victim.send_signal(number)
-        tally.longest = max(tally.longest, self.wait_for_all(process, number == signal.SIGKILL, tally))
+        tally.longest = max(tally.longest, self.wait_for_all(training, number, tally))
         return True
 
     def victim(self, first: int, other: bool) -> psutil.Process:
@@ -169,29 +220,38 @@ class Campaign:
             return beside[0] if beside and other else process
         return process
 
-    def wait_for_all(self, process: subprocess.Popen[str], killed: bool, tally: Tally) -> float:
-        """Seconds until no process of the run is left."""
+    def wait_for_all(self, training: Training, number: int, tally: Tally) -> float:
+        """Seconds until no process of the run is left; 0 where it was asked to save first."""
+        killed = number == signal.SIGKILL
         begun, limit = monotonic(), OUTLIVE if killed else LIMIT
-        while monotonic() - begun < limit:
-            process.poll()
-            if not list(_group(process.pid)):
-                process.communicate()
-                return monotonic() - begun if killed else 0.0
+        while training.left:
+            if monotonic() - begun >= limit:
+                left = [" ".join(p.cmdline()[:4]) for p in training.left]
+                name = signal.Signals(number).name
+                tally.failures.append(f"still running after {limit:.0f} s ({name}): {left}: {training.said[-500:]}")
+                training.kill()
+                return limit
             sleep(0.05)
-        left = [" ".join(p.cmdline()[:4]) for p in _group(process.pid)]
-        tally.failures.append(f"outlived by more than {limit:.0f} s: {left}")
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return limit
+        seconds = monotonic() - begun
+        if "Traceback" in training.said and not killed:
+            tally.failures.append(f"a traceback after {signal.Signals(number).name}: {training.said[-1500:]}")
+        return seconds if killed else 0.0
 
     def finish(self, folder: str, overrides: list[str], whole: str) -> str:
         """Go on to the end; what differs from the undisturbed run, empty where nothing does."""
-        process = self.start(folder, overrides)
-        out, _ = process.communicate(timeout=LIMIT)
-        if process.returncode:
-            return f"dead end: exit code {process.returncode}: {out[-500:]}"
-        litter = [path.name for path in (self.work / folder).rglob(".*") if path.suffix in (".tmp", ".lock")]
+        training = self.start(folder, overrides)
+        code = training.ended()
+        if code != 0:
+            return f"dead end: {how(code)}: {training.said[-500:]}"
+        litter = [
+            path.name for path in (self.work / folder).rglob(".*") if path.suffix == ".tmp" or path.name == ".lock"
+        ]
         return f"litter: {litter}" if litter else difference(self.work / whole, self.work / folder)
+
+
+def how(code: int | None) -> str:
+    """How a run ended, see `Training.ended`."""
+    return f"was still running after {LIMIT:.0f} s" if code is None else f"ended with exit code {code}"
 
 
 def _group(number: int) -> Iterator[psutil.Process]:
@@ -255,6 +315,13 @@ def _draw(folder: Path) -> None:
         Image.fromarray(picture.astype(np.uint8)).save(folder / f"{index}.png")
 
 
+def row(name: str, tally: Tally) -> str:
+    """Of the table."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kills.items()))
+    same, runs = tally.outcomes["same"], sum(tally.outcomes.values())
+    return f"| {name} | {sum(tally.kills.values())} ({kinds}) | {same} of {runs} | {tally.longest:.1f} s |"
+
+
 def main() -> int:
     """Run the campaign and print its table; the exit code says whether all was well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -264,22 +331,23 @@ def main() -> int:
     parser.add_argument("--only", default="", help="settings whose names contain this")
     parser.add_argument("--work", type=Path, default=None, help="a new folder to keep; else a temporary one")
     given = parser.parse_args()
+    # A script's background job ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work = Path(tempfile.mkdtemp(prefix="kills_")) if given.work is None else given.work
-    campaign, rows, failures = Campaign(work.resolve(), given.seed), [], []
-    for name, overrides in SETTINGS.items():
-        if given.only in name:
+    rows, failures = [], []
+    try:
+        campaign = Campaign(work.resolve(), given.seed)
+        for name in (name for name in SETTINGS if given.only in name):
             print(name, flush=True)
-            tally = campaign.setting(name, overrides, given.kills, given.in_a_row)
-            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kills.items()))
-            same, runs = tally.outcomes["same"], sum(tally.outcomes.values())
-            rows.append(
-                f"| {name} | {sum(tally.kills.values())} ({kinds}) | {same} of {runs} | {tally.longest:.1f} s |"
-            )
+            tally = campaign.setting(name, SETTINGS[name], given.kills, given.in_a_row)
+            rows.append(row(name, tally))
+            print(rows[-1], flush=True)
             failures += [f"{name}: {failure}" for failure in tally.failures]
+    finally:
+        if given.work is None:
+            shutil.rmtree(work, ignore_errors=True)
     print("\n| setting | kills | runs that ended the same, bit for bit | gone after SIGKILL, longest |")
     print("|---|---|---|---|", *rows, *failures, sep="\n")
-    if given.work is None:
-        shutil.rmtree(work)
     return 1 if failures else 0
 
 

@@ -1,6 +1,5 @@
 """Crops of pictures in a store, chosen by sample number: the same crops in any mode, batch split or restart."""
 
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sr.data.edges import EdgeMaps
+from sr.data.processes import leave_stops_to_parent
 from sr.data.store.store import Store
 from sr.draws import Draws
 from sr.types import UserError
@@ -268,6 +268,9 @@ class CropStream:
             batch_size=None,
             sampler=_From(self.start),
             num_workers=self.workers,
+            # Else a seed for the workers, which draw nothing, is drawn from the global generator: once per sitting, so
+            # that a run that was interrupted would draw other numbers afterwards.
+            generator=torch.Generator(),
             pin_memory=self.device.type == "cuda",
             persistent_workers=True,
             worker_init_fn=_leave_signals_to_the_trainer,
@@ -275,5 +278,5 @@ class CropStream:
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ctrl-C reaches the whole process group; workers must live until the run is saved."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Workers must live until the run is saved; PyTorch's loader makes them end with their parent."""
+    leave_stops_to_parent(terminated=False)

@@ -1,11 +1,12 @@
 """Exponential moving average of a network's weights."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from sr.training.copies import copied
 
 
 def ema_decay(updates: int, decay: float) -> float:
@@ -40,7 +41,7 @@ class Ema:
 
     def start(self, module: nn.Module) -> None:
         """Begin from a copy of ``module`` on its device; forgets an earlier average."""
-        self._average = copy.deepcopy(module).eval().requires_grad_(False)
+        self._average = copied(module)
         self.updates = 0
 
     def averaged(self) -> nn.Module:

@@ -2,11 +2,13 @@
 
 import logging
 import warnings
+from collections.abc import Iterable
 
 import lightning
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
+from sr.data.crops import Batch
 from sr.data.module import CropData
 from sr.image.autocast import full_float32
 from sr.training.precision import Compute
@@ -49,9 +51,19 @@ def make_trainer(
     )
 
 
-def fit(trainer: lightning.Trainer, module: lightning.LightningModule, data: CropData) -> None:
-    """Train until a callback stops the run; what is float32 is not rounded to TF32."""
+def fit(trainer: lightning.Trainer, module: lightning.LightningModule, data: CropData | Iterable[Batch]) -> None:
+    """Train until a callback stops the run; what is float32 is not rounded to TF32.
+
+    Args:
+        trainer: see `make_trainer`.
+        module: what learns.
+        data: what it learns from: of a run, or the batches themselves, which are taken once.
+    """
     with warnings.catch_warnings(), full_float32():
         # Lightning would like a number of epochs and its own data loaders; the clock and the store replace both.
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(module, datamodule=data)
+        if isinstance(data, CropData):
+            trainer.fit(module, datamodule=data)
+        else:
+            trainer.fit_loop.max_epochs = 1
+            trainer.fit(module, train_dataloaders=data)

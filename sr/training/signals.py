@@ -23,10 +23,14 @@ class Signals:
 
     Attributes:
         received: number of the first signal, or None.
+        raised: it was made a KeyboardInterrupt, so that what else is raised now may be what somebody made of that.
+        begun: a training has begun, so that there may be something to go on from.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.raised = self.begun = False
+        self._process = os.getpid()
         self._entered = self._listening = False
         self._at = 0.0
         self._previous: dict[int, Any] = {}
@@ -40,7 +44,7 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         self._entered = False
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that is not Python's
         self._previous = {}
 
     def install(self) -> None:
@@ -48,8 +52,8 @@ class Signals:
         if not self._entered or threading.current_thread() is not threading.main_thread():
             return
         for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
-            if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # as nohup wants it
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue  # as nohup wants it, and a shell for what a script starts with `&`
             before = signal.signal(number, self._on_signal)
             self._previous.setdefault(number, before)
 
@@ -78,11 +82,14 @@ class Signals:
         return 128 + (signal.SIGINT if self.received is None else self.received)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a forked worker got it with the group, before it could say that it does not care
         if self.received is None:
             self.received, self._at = number, monotonic()
             if number == getattr(signal, "SIGHUP", None):
                 self._leave_terminal()
             if not self._listening:
+                self.raised = True
                 raise KeyboardInterrupt
             _tell(f"{signal.Signals(number).name}: ending after this update, and saving; once more ends at once\n")
         elif monotonic() - self._at > _TOGETHER:

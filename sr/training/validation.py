@@ -1,6 +1,5 @@
 """Validation: whole pictures, the literature's protocol, beside bicubic; which result is the best, which alarming."""
 
-import copy
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
 from sr.metrics.functional import measure, sharpness
 from sr.models.upscale import NotANumber, gray_again, upscale_pixels
+from sr.training.copies import copied
 from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
 
@@ -163,7 +163,7 @@ def as_exported(network: nn.Module) -> nn.Module:
 
     So that a validation chooses the best by the digits that `sr evaluate` gives for the exported network.
     """
-    return copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    return copied(network).to(memory_format=torch.contiguous_format)
 
 
 def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.autocast) -> Upscale:

@@ -1,6 +1,5 @@
 """`sr replay`: see an explosion again, from the bundle that it left."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
-from sr.training.fitting import make_trainer
+from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.bundle import Bundle, read_bundle
 from sr.training.keeping.checkpoint import set_random_states
 from sr.training.keeping.state import load_trained_state
@@ -98,10 +97,7 @@ class _Stored:
 def _run(module: lightning.LightningModule, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
     recorder = _Recorder(bundle)
     trainer = make_trainer(compute, [recorder], [])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit_loop.max_epochs = 1
-        trainer.fit(module, train_dataloaders=_Stored(bundle.batches))
+    fit(trainer, module, _Stored(bundle.batches))
     return recorder.seen
 
 

@@ -93,6 +93,7 @@ def test_device_and_workers_give_the_same_batches_from_any_start(tmp_path):
     streams = [CropStream(batches, torch.device("cpu"), mode, workers=2) for mode in ("device", "workers")]
     for stream in streams:
         stream.start = 3
+    before = torch.get_rng_state()
     first, second = (list(itertools.islice(iter(stream), 4)) for stream in streams)
     for number, (a, b) in enumerate(zip(first, second, strict=True)):
         expected = batches[3 + number]
@@ -101,6 +102,7 @@ def test_device_and_workers_give_the_same_batches_from_any_start(tmp_path):
             assert torch.equal(got.hr, expected.hr)
             assert torch.equal(got.samples, torch.arange(4 * (3 + number), 4 * (4 + number)))
     assert streams[1].waited > 0
+    assert torch.equal(torch.get_rng_state(), before), "or a run that goes on would draw other numbers than one whole"
 
 
 def test_gathering_on_the_device_equals_slicing(tmp_path):

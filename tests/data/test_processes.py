@@ -5,6 +5,9 @@ import sys
 import time
 
 import psutil
+import pytest
+
+from tests.conftest import REPOSITORY
 
 SCRIPT = """
 import sys, time
@@ -33,3 +36,21 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path):
     while any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers):
         assert time.monotonic() < end, "a worker is still there"
         time.sleep(0.05)
+
+
+GROUP = """
+import os, signal, sys, time
+from sr.data.processes import leave_stops_to_parent
+leave_stops_to_parent(terminated=sys.argv[1] == "terminated")
+for name in ("SIGINT", "SIGHUP"):
+    os.kill(os.getpid(), getattr(signal, name))
+print("alive", flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+print("works on")
+"""
+
+
+@pytest.mark.parametrize(("how", "said", "code"), [("terminated", "alive\n", -15), ("works", "alive\nworks on\n", 0)])
+def test_stops_are_the_parents(how, said, code):
+    result = subprocess.run([sys.executable, "-c", GROUP, how], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (result.stdout, result.stderr, result.returncode) == (said, "", code)

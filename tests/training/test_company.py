@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sr.training import company as company_module
 from tests.conftest import REPOSITORY
 
 PROGRAM = """
@@ -22,10 +23,16 @@ number = os.environ.get("LOCAL_RANK", "0")
 Path(f"{number}.part").write_text(f"{os.getpid()} {os.environ.get('TOLD')}")
 Path(f"{number}.part").rename(f"{number}.pid")
 what = sys.argv[1]
-if number == "1":
-    time.sleep(0.2 if what != "wait" else 60)
-    sys.exit(3 if what == "fail" else 0)
-with company(2, {"TOLD": "so"}):
+if number == "1" and what in ("early", "stopped", "late"):
+    time.sleep(60 if what == "late" else 0.2)
+    sys.exit(3 if what == "early" else 143)
+with company(2, {"TOLD": "so"}) as others:
+    others.arrive()
+    Path(f"{number}.there").touch()
+    others.begin()
+    if number == "1":
+        time.sleep(0.2 if what != "wait" else 60)
+        sys.exit(3 if what == "fail" else 0)
     time.sleep(60 if what in ("wait", "fail") else 0)
     if what == "raise":
         raise UserError("my own")
@@ -38,6 +45,8 @@ def run(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WORLD_SIZE")}
     started = []
+    # A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(what):
         command = [sys.executable, "program.py", what]
@@ -50,6 +59,7 @@ def run(tmp_path):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+    signal.signal(signal.SIGINT, before)
 
 
 def wait_for(path: Path, seconds: float = 60) -> str:
@@ -84,6 +94,7 @@ def test_the_first_ends_with_the_others(run, tmp_path, what, how):
     first = run(what)
     second = int(wait_for(tmp_path / "1.pid").split()[0])
     if what == "wait":
+        wait_for(tmp_path / "0.there")
         os.kill(second, signal.SIGKILL)
     out, err = first.communicate(timeout=10)
     assert first.returncode == 1
@@ -92,6 +103,34 @@ def test_the_first_ends_with_the_others(run, tmp_path, what, how):
         == f"error: process 1 of this run (0 to 1) {how}, so the run ends; resume=… goes on from its last checkpoint\n"
     )
     assert "over" not in out
+
+
+@pytest.mark.parametrize(("what", "error"), [("early", "UserError: process 1 of this run"), ("stopped", "Interrupt")])
+def test_whoever_ends_before_all_are_there_ends_them_without_waiting_inside_pytorch(run, tmp_path, what, error):
+    first = run(what)
+    _, err = first.communicate(timeout=30)
+    assert error in err.splitlines()[-1]
+    assert not (tmp_path / "0.there").exists()
+
+
+def test_a_signal_while_the_others_are_not_there_yet_interrupts(run, tmp_path):
+    first = run("late")
+    second = int(wait_for(tmp_path / "1.pid").split()[0])
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=10)
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert_gone([second], 5)
+
+
+def test_on_windows_the_first_is_no_parent(monkeypatch):
+    """There a virtual environment's python.exe starts the real one, and the first knows itself by its own number."""
+    looks = []
+    monkeypatch.setattr(company_module.os, "name", "nt")
+    monkeypatch.setattr(company_module.os, "_exit", looks.append)
+    monkeypatch.setattr(company_module, "sleep", looks.append)
+    monkeypatch.setattr(company_module.psutil, "pid_exists", lambda _: not looks)
+    company_module._follow(os.getppid() + 1)
+    assert looks == [company_module._LOOK, 1], "it looked again, and ended when the first had gone"
 
 
 def test_an_orderly_end(run):
@@ -137,6 +176,39 @@ def test_real_trainings_end_together(tmp_path, pictures, victim, moment):
         assert_gone([first.pid, beside[0].pid], 10 - (time.monotonic() - begun))
         if victim == "second":
             assert "process 1 of this run (0 to 1) was killed by signal 9, so the run ends" in err
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("delay", [0.3, 2.0, 4.0])
+def test_a_signal_while_the_others_import_leaves_nothing(tmp_path, pictures, number, code, delay):
+    places = [f"data.train={pictures}", f"data.val={pictures}", "run_dir=run"]
+    environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(REPOSITORY / "train.py"), *SMALL, *places]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
+    signal.signal(signal.SIGINT, before)
+    first, deadline = psutil.Process(process.pid), time.monotonic() + 120
+    try:
+        while not (beside := [child for child in first.children() if "LOCAL_RANK" in child.environ()]):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        time.sleep(delay)
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        assert "error" not in err
+        begun = (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+        assert begun or not (tmp_path / "run").exists(), err
+        assert begun or err == "interrupted before the training began; nothing is lost\n"
+        assert not (tmp_path / "run" / ".lock").exists()
+        assert_gone([first.pid, beside[0].pid])
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

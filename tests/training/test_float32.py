@@ -1,5 +1,7 @@
 """What is promised in float32 is computed so: convolutions on a GPU, power iterations, sums of weights."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from sr.models.bicubic import Bicubic
 from sr.models.upscale import upscale_pixels
 from sr.training.adversary.replay import ImagePool
 from sr.training.adversary.shows import Shows
+from sr.training.fitting import fit
 from sr.training.precision import choose_compute
 from tests.adversary_pieces import adversary, draws, exact, rand, views_of
 
@@ -55,6 +58,17 @@ def test_training_is_in_float32_and_the_line_says_so():
     assert "full_float32()" in inspect.getsource(fitting.fit)
     assert "float32 without TF32" in choose_compute(torch.device("cuda", 0), "32", "off").reason
     assert "TF32" not in choose_compute(torch.device("cpu"), "32", "off").reason
+
+
+def test_a_replay_is_in_float32_too():
+    seen = []
+    trainer = SimpleNamespace(
+        fit_loop=SimpleNamespace(max_epochs=-1),
+        fit=lambda module, train_dataloaders: seen.append((precision(), train_dataloaders)),
+    )
+    fit(trainer, None, batches := iter([]))
+    assert seen == [("ieee", batches)]
+    assert trainer.fit_loop.max_epochs == 1
 
 
 @pytest.mark.parametrize("training", [True, False])

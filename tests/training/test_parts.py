@@ -505,9 +505,10 @@ class Run:
             for updates in range((number - 1) * self.validation.every + 1, number * self.validation.every + 1):
                 self.module.clock.updates = updates
                 if updates % self.validation.every == 0:
+                    before = self.validation.latest.get("psnr_y")
                     self.validation.latest = {"psnr_y": value}
                     self.validation.validated_at = updates
-                    self.validation._remember()
+                    self.validation._remember(before)
                 self.stop.on_train_batch_end(self.trainer, self.module, None, None, 0)
                 if self.trainer.should_stop:
                     return updates
@@ -518,11 +519,12 @@ class Run:
     ("patience", "min_updates", "values", "expected"),
     [
         (2, 0, [1, 2, 3, 4, 5], None),
-        (2, 0, [5, 4, 4, 4], 30),  # best at 10, then two validations without improvement
-        (2, 0, [5, 4, 6, 4, 4, 9], 50),
-        (1, 0, [5, 5], 20),  # equal is no improvement
-        (2, 45, [5, 4, 4, 4, 4, 4], 50),
-        (3, 0, [5, 4, 4], None),
+        (2, 0, [5, 4, 3, 4], 30),  # best at 10, then two validations without improvement
+        (2, 0, [5, 4, 6, 4, 3, 9], 50),
+        (2, 0, [5, 4, 5], 30),  # equal is no improvement
+        (1, 0, [5, 5, 5, 4], 40),  # the very same: only the discriminator has learned in between
+        (2, 45, [5, 4, 3, 4, 3, 4], 50),
+        (3, 0, [5, 4, 3], None),
     ],
 )
 def test_early_stop(tmp_path, patience, min_updates, values, expected):

@@ -26,6 +26,14 @@ def ended(monkeypatch):
     return codes
 
 
+@pytest.fixture(autouse=True)
+def taken():
+    """A suite that runs in the background of a script ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_nobody_listens():
     before = signal.getsignal(signal.SIGTERM)
     with Signals() as signals:
@@ -34,6 +42,7 @@ def test_nobody_listens():
         assert signals.exit_code == 143
         with pytest.raises(KeyboardInterrupt):
             signals.check()
+        assert signals.raised
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -46,6 +55,7 @@ def test_a_run_listens(number, code, ended, capfd, monkeypatch):
         with signals.heard():
             os.kill(os.getpid(), number)
             assert (signals.received, signals.exit_code) == (number, code)
+            assert not signals.raised, "whatever is raised from here on is something else"
             assert "ending after this update, and saving; once more ends at once" in capfd.readouterr().err
             os.kill(os.getpid(), signal.SIGTERM)  # as when a process group and `uv` both pass it on
             assert not ended
@@ -56,14 +66,35 @@ def test_a_run_listens(number, code, ended, capfd, monkeypatch):
     assert "ended at once, without saving" in capfd.readouterr().err
 
 
-def test_what_is_ignored_stays_ignored(monkeypatch):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT], ids=["nohup", "in the background of a script"])
+def test_what_is_ignored_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with Signals() as signals:
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), number)
             assert signals.received is None
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
+
+
+def test_a_handler_that_is_not_pythons_becomes_the_default(monkeypatch):
+    before, set_handlers = signal.getsignal(signal.SIGTERM), []
+    with Signals() as signals:
+        signals._previous = {signal.SIGTERM: None}  # as `signal.signal` tells of one that C has set
+        monkeypatch.setattr(module.signal, "signal", lambda *given: set_handlers.append(given))
+    monkeypatch.undo()
+    assert set_handlers == [(signal.SIGTERM, signal.SIG_DFL)]
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_forked_process_says_nothing(capfd):
+    with Signals() as signals, signals.heard():
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0 if signals.received is None else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_other_threads_take_no_signals():

@@ -193,6 +193,9 @@ def test_a_generator_that_rests_is_no_standstill(train, tmp_path):
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["trained"]["schedule"]
     assert state["current"] == 1.0
     assert state["stale"] <= 1
+    stop = ["callbacks=early_stop", "callbacks.early_stop.patience=3"]
+    assert train("adversary=lsgan", "discriminator=conv", *phases, *settings, *stop, "run_dir=patient")[0] == 0
+    assert summary(tmp_path / "patient")["exit_reason"] == "max_updates", "nor must early_stop end the run for it"
 
 
 def raised(values):

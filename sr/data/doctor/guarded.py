@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from sr.data.processes import leave_stops_to_parent
+
 if sys.platform != "win32":
     import resource
 
@@ -166,7 +168,7 @@ def _cause(code: int | None) -> str:
 
 def _serve(pipe: Connection, task: Callable[[Job], Result], limits: Limits) -> None:
     """A worker process: jobs in, results out, until it is killed or the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
+    leave_stops_to_parent()
     _silence()
     _limit_memory(limits.memory)
     pipe.send(None)

@@ -26,6 +26,7 @@ class Stopping(UpdateCallback):
         module = training_module(pl_module)
         module.clock.start()
         self._signals.install()  # Lightning has taken SIGTERM
+        self._signals.begun = True
         self._stop_if_due(trainer, module)
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
@@ -46,7 +47,7 @@ class EarlyStop(UpdateCallback):
     """Stops when the monitored metric has not improved for some validations.
 
     Args:
-        patience: validations without improvement that are tolerated.
+        patience: validations without improvement that are tolerated; see `Validation.stale` for which count.
         min_updates: never stop before.
     """
 
@@ -69,8 +70,7 @@ class EarlyStop(UpdateCallback):
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Compare the newest validation with the best."""
         validation = next(c for c in trainer.callbacks if isinstance(c, Validation))  # type: ignore[attr-defined]
-        since_best = validation.validated_at - validation.best_updates
         enough = module.updates >= self.min_updates and validation.validated_at == module.updates
-        if enough and since_best >= self.patience * validation.every:
+        if enough and validation.stale >= self.patience:
             module.exit_reason = "no_improvement"
             trainer.should_stop = True

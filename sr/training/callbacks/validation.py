@@ -72,6 +72,8 @@ class Validation(UpdateCallback):
         self.others = [Best(metric) for metric in others]
         """The best by each further metric."""
         self.validated_at = -1
+        self.stale = 0
+        """Validations since the best one, without those between which the generator did not learn."""
         self._bicubic: list[np.ndarray] = []
 
     @property
@@ -127,16 +129,13 @@ class Validation(UpdateCallback):
         """
         if not _pairs(trainer) or self.validated_at == module.updates:
             return
-        # The very same result means that the generator has not learned in between, as while the discriminator learns
-        # alone: nothing that schedules should take for a standstill.
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
             strips = self._measure(trainer, module) if trainer.is_global_zero else {}
             if trainer.world_size > 1:  # schedules listen to the result in every process
                 self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
-            self._remember()
-            if self.latest[self.monitor] != before:
+            if self._remember(before):
                 observe(module, self.monitor, self.latest[self.monitor])
             if trainer.is_global_zero:
                 if self.alarm is not None:
@@ -158,9 +157,18 @@ class Validation(UpdateCallback):
         self.latest, _ = evaluate(upscale, pairs, scale_of(module.deliverable), show, self._lpips)
         return strips
 
-    def _remember(self) -> None:
+    def _remember(self, before: float | None) -> bool:
+        """Compare with the best; whether schedules and `EarlyStop` should hear of the result.
+
+        The very same result as ``before`` means that the generator has not learned in between, as while the
+        discriminator learns alone: nothing that they should take for a standstill.
+        """
         for best in (self._best, *self.others):
             best.take(self.latest, self.validated_at)
+        learned = self.latest[self.monitor] != before
+        if learned:
+            self.stale = 0 if self.improved else self.stale + 1
+        return learned
 
     def _publish(self, trainer: lightning.Trainer, updates: int) -> None:
         values = {f"val/{name}": value for name, value in self.latest.items()}
@@ -185,6 +193,7 @@ class Validation(UpdateCallback):
             "best_updates": self.best_updates,
             "others": {best.metric: {"values": best.values, "updates": best.updates} for best in self.others},
             "validated_at": self.validated_at,
+            "stale": self.stale,
             "alarm": None if self.alarm is None else self.alarm.state_dict(),
         }
 
@@ -204,6 +213,8 @@ class Validation(UpdateCallback):
         self._best = Best(self.monitor, dict(state_dict["best"]), state_dict["best_updates"])
         saved = state_dict.get("others", {})
         self.others = [Best(best.metric, **saved.get(best.metric, {})) for best in self.others]
+        # Runs of before it was counted say only how many updates ago the best was.
+        self.stale = state_dict.get("stale", (self.validated_at - self.best_updates) // self.every)
         if self.alarm is not None and state_dict.get("alarm") is not None:
             self.alarm.load_state_dict(state_dict["alarm"])
 

@@ -11,8 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.config.building import build_clock
 from sr.config.resumable import with_later_settings
 from sr.config.stored import completed, composed_here, needs_trust, opened, read_config
+from sr.locks import in_use
 from sr.pasted import setting
 from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
 
@@ -135,7 +137,8 @@ def newest(
 
     Args:
         config: as composed from this command line.
-        places: where to look, for finished runs too; None for unfinished ones below ``outputs/``.
+        places: where to look, for finished runs too; None for unfinished ones below ``outputs/`` that no process is
+            training.
         exact: the end must be the same too.
         say: told why nothing was found.
     """
@@ -144,9 +147,12 @@ def newest(
     found.sort(key=lambda folder: (folder.checkpoint if folder.checkpoint.exists() else folder.config).stat().st_mtime)
     wanted = _comparable(OmegaConf.to_container(config, resolve=True), exact)
     same = [folder for folder in found if _configuration(folder, exact) == wanted]
+    free = same if places is not None else [folder for folder in same if not in_use(folder.path / LOCK)]
+    if free:
+        return free[-1]
     if same:
-        return same[-1]
-    if places is None:
+        say(f"resume=auto: the run of this configuration in {same[-1].path} is going on elsewhere; starting a new run")
+    elif places is None:
         other = f"; {going_on(found[-1])} would go on with another one" if found else ""
         say(f"resume=auto: no unfinished run of this configuration{other}; starting a new run")
     return None

@@ -170,7 +170,22 @@ class Run:
     def fit(self) -> dict[str, Any]:
         """Train to the end and write the summary."""
         self._prepare()
-        self._open_folder()
+        # Processes that are started for the other devices run the same command line, in the same folder.
+        told = {_FOLDER: str(self.folder.path), _RESUMED: "" if self.resumed is None else str(self.folder.path)}
+        with company(self.config.trainer.devices, told) as others:
+            others.arrive()
+            with self.signals.heard():
+                self._open_folder()
+                trainer = self._trainer()
+                others.begin()
+                fit(trainer, self.module, self.data)
+                summary = self._summary(trainer)
+                if trainer.is_global_zero:
+                    self.folder.write_summary(summary)
+                    print_result(self.console, summary, self.folder, self.guard.config)
+        return summary
+
+    def _trainer(self) -> lightning.Trainer:
         progress = ProgressBar(self.console, self.log, self.validation)
         kept, ends = [self.best_networks, self.saving], [*self.extra_callbacks, Stopping(self.signals)]
         callbacks = [self.guard, self.validation, self.log, *kept, *ends, progress]
@@ -181,17 +196,7 @@ class Run:
             if isinstance(logger, Wandb):
                 self.say(logger.announcement)
         devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
-        trainer = make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
-        # Processes that are started for the other devices run the same command line, in the same folder.
-        told = {_FOLDER: str(self.folder.path), _RESUMED: "" if self.resumed is None else str(self.folder.path)}
-        with self.signals.heard():
-            with company(devices, told):
-                fit(trainer, self.module, self.data)
-            summary = self._summary(trainer)
-            if trainer.is_global_zero:
-                self.folder.write_summary(summary)
-                print_result(self.console, summary, self.folder, self.guard.config)
-        return summary
+        return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
 
     def _prepare(self) -> None:
         if self.resumed is not None:

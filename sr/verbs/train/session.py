@@ -49,6 +49,7 @@ class Session:
     Attributes:
         swept: names of the settings that a sweep varies.
         signals: that end it.
+        several: it is a sweep.
         own: the user's folder of choices beside conf/, or None.
         place: folder of a sweep, or None.
         outcomes: one per run, in order.
@@ -56,6 +57,7 @@ class Session:
 
     swept: set[str]
     signals: Signals
+    several: bool = False
     own: Path | None = None
     place: Path | None = None
     outcomes: list[Outcome] = field(default_factory=list)
@@ -84,11 +86,11 @@ class Session:
         try:
             outcome.summary = train(config, overrides, model, swept, self.signals, self.own)
         except UserError as error:
-            self.signals.check()  # it may be what the signal has made of something
+            _check_raised(self.signals)
             outcome.error = str(error)
             _print_error(error)
         except Exception as error:
-            self.signals.check()
+            _check_raised(self.signals)
             if not sweep:
                 raise
             outcome.error = f"{type(error).__name__}: {error}"
@@ -113,19 +115,29 @@ def main(signals: Signals) -> int:
         typed = split_arguments(sys.argv[1:])
         overrides = typed.overrides if typed.only_shows else _completed(typed)
     except UserError as error:
-        signals.check()
+        _check_raised(signals)
         _print_error(error)
         return USER_ERROR
     sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
     register_schema()
-    session = Session(swept_keys(overrides), signals, typed.own)
     several = typed.several and not typed.only_shows
+    session = Session(swept_keys(overrides), signals, several, typed.own)
     try:
         return _sweep(session, typed, overrides) if several else _run(session)
     except UserError as error:
-        signals.check()
+        _check_raised(signals)
         _print_error(error)
         return USER_ERROR
+
+
+def _check_raised(signals: Signals) -> None:
+    """An error may be what something has made of the signal's KeyboardInterrupt.
+
+    Raises:
+        KeyboardInterrupt: there was one.
+    """
+    if signals.raised:
+        raise KeyboardInterrupt
 
 
 def _run(session: Session) -> int:
@@ -133,7 +145,7 @@ def _run(session: Session) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(session.run)()
     except KeyboardInterrupt:
-        if not any(outcome.summary for outcome in session.outcomes):
+        if not any(outcome.summary or outcome.error for outcome in session.outcomes):
             raise
     return _finish(session)
 
@@ -185,6 +197,8 @@ def _finish(session: Session) -> int:
         from sr.verbs.screen.tables import print_sweep
 
         print_sweep([(o.name, o.summary, o.error) for o in session.outcomes])
+    if not session.several and any(outcome.error for outcome in session.outcomes):
+        return USER_ERROR  # also after a signal: the run did not end as that asked for
     interrupted = any(o.summary and o.summary["exit_reason"] == "interrupted" for o in session.outcomes)
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # which says how the run ended
     if first and (interrupted or session.signals.received is not None):

@@ -6,6 +6,8 @@ import sys
 from sr.training.company import follow_first
 from sr.training.signals import Signals
 
+_NOTHING_LOST = "interrupted before the training began; nothing is lost"
+
 
 def main() -> int:
     """Run `train.py`; the result is the exit code."""
@@ -17,8 +19,9 @@ def main() -> int:
             return session(signals)
         except BaseException as error:
             # Libraries make other exceptions of an interrupt, and Lightning an exit.
-            if signals.received is None and not isinstance(error, KeyboardInterrupt):
+            if not signals.raised and not isinstance(error, KeyboardInterrupt):
                 raise
             if os.environ.get("LOCAL_RANK", "0") == "0":
-                print("interrupted before the training began; nothing is lost", file=sys.stderr, flush=True)
+                begun = "interrupted; resume=… goes on from the last checkpoint"
+                print(begun if signals.begun else _NOTHING_LOST, file=sys.stderr, flush=True)
             return signals.exit_code

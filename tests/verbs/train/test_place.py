@@ -93,6 +93,18 @@ def test_two_processes_go_on_with_one_run(train, tmp_path, held):
     assert (tmp_path / "run" / "summary.json").read_bytes() == before
 
 
+def test_auto_leaves_a_run_that_is_going_on_elsewhere_alone(train, tmp_path, held):
+    assert train("trainer.max_updates=2")[0] == 0
+    first = next((tmp_path / "outputs").iterdir())
+    (first / "summary.json").unlink()  # it has not come to its end
+    held(f"outputs/{first.name}")
+    code, out, _ = train("trainer.max_updates=2", "resume=auto")
+    assert code == 0
+    said = f"the run of this configuration in outputs/{first.name} is going on elsewhere; starting a new run"
+    assert f"resume=auto: {said}" in out
+    assert len(list((tmp_path / "outputs").glob("*/summary.json"))) == 1
+
+
 def test_a_run_that_is_refused_leaves_nothing(train, tmp_path):
     for place in ("run_dir=new/run", "seed=1"):
         assert train(place, "data.train=nowhere")[0] == 2

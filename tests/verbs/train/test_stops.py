@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sr.errors import UserError
 from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.signals import Signals
 from tests.conftest import REPOSITORY
 
 LONG = [
@@ -59,6 +61,72 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
 
 def updates(folder: Path) -> int:
     return read_checkpoint(folder / "checkpoints" / "last.ckpt")["trained"]["clock"]["updates"]
+
+
+def test_an_error_after_a_signal_is_told(train, monkeypatch):
+    def full(config, overrides, model, swept, signals, own):
+        with signals.heard():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise UserError("could not write last.ckpt: No space left on device")
+
+    monkeypatch.setattr("sr.verbs.train.run.train", full)
+    code, _, err = train()
+    assert code == 2
+    assert err.splitlines()[-1] == "error: could not write last.ckpt: No space left on device"
+    assert "interrupted" not in err
+
+
+def test_a_sweep_ends_after_an_error_after_a_signal(train, monkeypatch):
+    def full(config, overrides, model, swept, signals, own):
+        with signals.heard():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise UserError("could not write last.ckpt: No space left on device")
+
+    monkeypatch.setattr("sr.verbs.train.run.train", full)
+    code, out, err = train("-m", "seed=1,2")
+    assert code == 143
+    assert out.count("=== run ") == 1
+    assert "error: could not write last.ckpt: No space left on device" in err
+    assert "before the training" not in err
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_said_of_an_interrupt(train, monkeypatch, begun):
+    def interrupted(config, overrides, model, swept, signals, own):
+        signals.begun = begun
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("sr.verbs.train.run.train", interrupted)
+    code, _, err = train()
+    assert code == 143
+    before = "interrupted before the training began; nothing is lost\n"
+    assert err == ("interrupted; resume=… goes on from the last checkpoint\n" if begun else before)
+
+
+def test_a_training_that_has_begun_is_known(train, monkeypatch):
+    known = []
+
+    class Seen(Signals):
+        def __exit__(self, *error):
+            known.append(self.begun)
+            super().__exit__(*error)
+
+    monkeypatch.setattr("sr.verbs.train.start.Signals", Seen)
+    assert train("trainer.max_updates=1")[0] == 0
+    assert train("trainer.devices=0")[0] == 2
+    assert known == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_workers_hear_nothing_of_what_the_group_gets(started, tmp_path, number):
+    process = started("run_dir=run", "data.crops=workers")
+    wait_for(tmp_path / "run" / "metrics.csv", process)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert err == f"{number.name}: ending after this update, and saving; once more ends at once\n"
+    assert updates(tmp_path / "run") >= 1
 
 
 @pytest.mark.slow
