@@ -21,6 +21,12 @@ def printable(text: object, keep: str = "") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in _HIDDEN else _escaped(c) for c in shown)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, or its kind where it says nothing: its first line, safe to show and not too long."""
+    lines = str(error).strip().splitlines()
+    return printable(lines[0])[:200] if lines else type(error).__name__
+
+
 def cell(value: object) -> object:
     """A value for a CSV file: what a spreadsheet would run as a formula gets an apostrophe in front, numbers stay."""
     if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):

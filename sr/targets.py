@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sr.errors import UserError
+from sr.printable import first_line
 
 MOVED = {
     "sr.data.anime": "sr.data.kinds.anime",
@@ -80,6 +81,10 @@ def offered(target: str, rooms: Sequence[str]) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         # `sr.models.files.os.system`: a module's own imports are not reached, as only modules are asked for members.
         raise UnknownError(f"{target!r} is not in this version; update the toolkit") from error
+    except (ImportError, OSError) as error:  # of what the module imports itself
+        raise UnknownError(
+            f"{target!r} cannot be imported here ({first_line(error)}); mend the installation"
+        ) from error
     except KeyError as error:
         raise UnknownError(f"{target!r} is not in this version; update the toolkit") from error
     own = any(f"{getattr(found, '__module__', '')}.".startswith(f"{room}.") for room in rooms)

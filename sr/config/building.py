@@ -2,6 +2,7 @@
 
 import functools
 import random
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,12 +41,25 @@ def build(name: str, node: Any) -> Any:
         UserError: a constructor refused its arguments, or the class lacks what others ask it for.
     """
     made = _made(name, OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
+    if name == "model":
+        _check_is_class(made, str(node["_target_"]))
     lacking = [attribute for attribute in _NEEDED.get(name, ()) if not hasattr(made, attribute)]
     if lacking:
         raise UserError(
             f"{name}: {type(made).__name__} has no {', '.join(lacking)}; CONTRIBUTING.md says what such a class needs"
         )
     return made
+
+
+def _check_is_class(network: Any, target: str) -> None:
+    """A file of the network names its class, by which it is built again."""
+    module, _, name = target.rpartition(".")
+    if getattr(sys.modules.get(module), name, None) is not type(network):
+        kind = f"{type(network).__module__}.{type(network).__qualname__}"
+        raise UserError(
+            f"model._target_={target} must be the class itself, in a module and not in a function or another class: "
+            f"it makes a {kind}, which a file of the network could not name"
+        )
 
 
 def _made(name: str, node: Any) -> Any:

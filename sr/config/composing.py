@@ -12,15 +12,16 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.config.checks import checked
 from sr.config.composer import composed_from
 from sr.config.folder import CONF
-from sr.config.overrides import joint_start, override_faults, with_targets
+from sr.config.overrides import as_hydra_takes
 from sr.config.own import own_folder
 from sr.config.schema import register_schema
 from sr.config.stored import completed
 from sr.errors import UserError
+from sr.printable import first_line
 
 
 def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
-    """The checked configuration that `python train.py OVERRIDES` would train.
+    """The checked configuration that `python train.py OVERRIDES` would train; prints what is left out of a choice.
 
     Args:
         overrides: as for train.py.
@@ -31,10 +32,9 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
     """
     own = own_folder(config_dir)
     folders = [CONF] if own is None else [CONF, own]
-    arguments, _ = with_targets(folders, joint_start(overrides))
-    faults = override_faults(folders, arguments)
-    if faults:
-        raise UserError("\n".join(faults))
+    arguments, left_out = as_hydra_takes(folders, overrides)
+    for line in left_out:
+        print(line, flush=True)
     return checked(composed_from(folders, arguments), own=own)
 
 
@@ -61,9 +61,5 @@ def changed(stored: Any, overrides: Sequence[str]) -> Any:
                 )
             OmegaConf.update(config, key, parsed.value(), merge=False, force_add=True)
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(f"{override!r} is not an override; write name=value ({_first_line(error)})") from error
+            raise UserError(f"{override!r} is not an override; write name=value ({first_line(error)})") from error
     return checked(config)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

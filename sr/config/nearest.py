@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+from sr.printable import printable
 
 
 def nearest(value: str, choices: Iterable[str], how_many: int = 3) -> list[str]:
@@ -27,3 +30,15 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     if found:
         return f"; did you mean {' or '.join(found)}?"
     return f"; choose one of {', '.join(options)}" if 0 < len(options) <= 20 else ""
+
+
+def near_files(path: Path) -> list[str]:
+    """What lies beside a missing file under a similar name."""
+    folder = path.parent
+    beside = nearest(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
+    return [str(folder / name) for name in beside]
+
+
+def neighbours(found: list[str]) -> str:
+    """``; did you mean …?`` with what was found; empty where nothing was."""
+    return f"; did you mean {' or '.join(map(printable, found))}?" if found else ""

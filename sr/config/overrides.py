@@ -15,7 +15,7 @@ from sr.config.composer import composed_from
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
-from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, values_of
+from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, quoted_paths, values_of
 from sr.config.resumable import folder_fault
 from sr.config.schema import setting_names
 from sr.config.stored import read_config
@@ -31,6 +31,27 @@ OPEN_KEYS = (
     "init_from.",
 )
 """Dictionaries whose entries the user names."""
+
+
+def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What was typed as ``key=value``, checked and completed for Hydra; the same for every verb.
+
+    Args:
+        folders: the conf folder, and perhaps one of the user's (`sr.config.own`).
+        typed: on the command line, without flags.
+
+    Returns:
+        The overrides, and lines for the user: what is left out of a choice.
+
+    Raises:
+        UserError: a line per fault.
+    """
+    arguments = with_run_settings(folders, joint_start(quoted_paths(typed)))
+    overrides, left_out = with_targets(folders, arguments)
+    faults = override_faults(folders, overrides)
+    if faults:
+        raise UserError("\n".join(faults))
+    return overrides, left_out
 
 
 def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:

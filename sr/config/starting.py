@@ -1,6 +1,6 @@
 """``init_from=``: the weights that a new run starts from, of another run or of a file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from sr.config.nearest import did_you_mean, nearest
+from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
 from sr.models.files import differences, read_tensors
-from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
 
@@ -89,7 +89,7 @@ def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
-        raise UserError(f"{_setting(name)}={path}: there is no such file or folder{_neighbours(path)}")
+        raise UserError(f"{_setting(name)}={path}: there is no such file or folder{neighbours(_near(path))}")
     if path.suffix == ".safetensors":
         return path, read_tensors(path)
     if path.suffix == ".ckpt":
@@ -111,7 +111,15 @@ def _in_run(name: str, path: Path) -> Path:
 
 
 def _in_checkpoint(name: str, path: Path) -> Mapping[str, Tensor]:
-    trained: Any = read_checkpoint(path).get("trained", {})
+    state = read_checkpoint(path)
+    with understood(path):
+        found = _trained(name, path, state["trained"])
+        if not all(isinstance(value, Tensor) for value in found.values()):
+            raise TypeError("a weight is no tensor")
+    return found
+
+
+def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
     if name == GENERATOR:  # the average, where there is one: what the run validates and exports
         average = trained.get("ema")
         found: Mapping[str, Tensor] = trained["network"] if average is None else average["module"]
@@ -139,15 +147,7 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Pa
     return f", {len(fitting)} of {len(expected)} tensors; not taken: {told}" if told else ""
 
 
-def _neighbours(path: Path) -> str:
-    """``; did you mean …?`` with what lies beside a missing file, or runs where there is nothing near."""
-    return "".join(f"; did you mean {' or '.join(found)}?" for found in _near(path))
-
-
-def _near(path: Path) -> Iterator[list[str]]:
-    folder = path.parent
-    beside = nearest(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
+def _near(path: Path) -> list[str]:
+    """What lies beside a missing file, or runs where there is nothing near."""
     runs = [str(file.parent.parent) for file in Path("outputs").glob("**/checkpoints/last.ckpt")]
-    found = [str(folder / name) for name in beside] or nearest(str(path), runs)
-    if found:
-        yield found
+    return near_files(path) or nearest(str(path), runs)

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.schema import register_schema
 from sr.errors import UserError
-from sr.printable import printable
+from sr.printable import first_line, printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
 
 _OPTIMIZERS = tuple(
@@ -120,7 +120,7 @@ def read_config(path: Path) -> dict[str, Any]:
         fault = _yaml_fault(text)
         content = None if fault else OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
-        raise UserError(f"{shown} is no configuration that can be read: {_first_line(error)}") from error
+        raise UserError(f"{shown} is no configuration that can be read: {first_line(error)}") from error
     fault = fault or next(_plain_faults(content), None) or (None if isinstance(content, dict) else "is none")
     if fault is not None:
         raise UserError(f"{shown} is no configuration of this program: it {fault}")
@@ -252,7 +252,7 @@ def _check_targets(config: dict[str, Any], source: Path, here: Mapping[str, Any]
     try:
         resolved = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
     except (OmegaConfBaseException, RecursionError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{printable(source)}: its configuration cannot be read: {_first_line(error)}") from error
+        raise UserError(f"{printable(source)}: its configuration cannot be read: {first_line(error)}") from error
     for name, value in [*_nodes(config), *_nodes(resolved)]:
         known = here.get(f"{name}._target_")
         if isinstance(value, dict) and "_target_" in value and (known is None or value["_target_"] != known):
@@ -281,8 +281,3 @@ def _rooms(path: list[str]) -> tuple[str, ...]:
     if path[0] == "adversary" and len(path) > 2:
         return _OF_ADVERSARIES.get(path[2], ROOMS["adversary"])
     return ROOMS.get(path[0], ())
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return printable(lines[0])[:200] if lines else type(error).__name__

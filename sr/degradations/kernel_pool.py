@@ -28,7 +28,7 @@ from sr.degradations.pictures import Pictures, to_device
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.printable import printable
+from sr.printable import first_line, printable
 
 MATRICES = (".txt", ".mat")
 """Files with one kernel each."""
@@ -307,7 +307,7 @@ def _from_file(file: Path, name: str) -> list[tuple[str, np.ndarray]]:
         return [(name, _usable(matrix, str(file)))]
     except _UNREADABLE as error:
         raise UserError(
-            f"{printable(file)} cannot be read as a kernel ({printable(_first_line(error))}); mend or remove it"
+            f"{printable(file)} cannot be read as a kernel ({first_line(error)}); mend or remove it"
         ) from error
 
 
@@ -367,8 +367,3 @@ def _usable(kernel: np.ndarray, file: str) -> np.ndarray:
 
 def _shape(kernel: np.ndarray) -> str:
     return "x".join(map(str, kernel.shape))
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

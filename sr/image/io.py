@@ -20,6 +20,7 @@ from sr.image.decode import decode
 from sr.image.details import NO_DETAILS, Details
 from sr.image.encode import ENCODERS, encode
 from sr.image.names import order
+from sr.printable import first_line, printable
 from sr.types import Image, Picture, UserError
 
 SUFFIXES = (
@@ -100,22 +101,23 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise
     except UnidentifiedImageError as error:
         raise UserError(
-            f"cannot read '{path}': it is damaged or not a picture in a known format; "
+            f"cannot read '{printable(path)}': it is damaged or not a picture in a known format; "
             "open it in an image editor and save it as PNG"
         ) from error
     except pil.DecompressionBombError as error:
         raise UserError(
-            f"cannot read '{path}': it claims to be larger than Pillow's limit of {MAX_PIXELS / 1e6:.0f} "
+            f"cannot read '{printable(path)}': it claims to be larger than Pillow's limit of {MAX_PIXELS / 1e6:.0f} "
             "megapixels; shrink it or cut it into pieces"
         ) from error
     except PermissionError as error:
-        raise UserError(f"cannot read '{path}': permission denied; make the file readable") from error
+        raise UserError(f"cannot read '{printable(path)}': permission denied; make the file readable") from error
     except MemoryError as error:
-        raise UserError(f"cannot read '{path}': not enough memory to decode it; shrink it first") from error
+        raise UserError(f"cannot read '{printable(path)}': not enough memory to decode it; shrink it first") from error
     except Exception as error:  # Pillow's decoders raise nearly any built-in exception on damaged files
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise UserError(
-            f"cannot read '{path}': truncated, damaged or unsupported ({reason}); copy it again or save it as PNG"
+            f"cannot read '{printable(path)}': truncated, damaged or unsupported ({reason}); "
+            "copy it again or save it as PNG"
         ) from error
 
 
@@ -127,7 +129,7 @@ def read_visible(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     picture = read_picture(path, max_pixels)
     if picture.alpha is not None and not picture.alpha.any():
-        raise UserError(f"'{path}' is fully transparent: nothing of it shows; take it out")
+        raise UserError(f"'{printable(path)}' is fully transparent: nothing of it shows; take it out")
     return picture
 
 
@@ -156,11 +158,14 @@ def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETA
             f"cannot write '{path}': unknown suffix '{path.suffix}'; nearest is '{near}', all are {', '.join(ENCODERS)}"
         )
     if not path.parent.is_dir():
-        raise UserError(f"cannot write '{path}': there is no folder '{path.parent}'{_nearest(path.parent)}; create it")
+        raise UserError(
+            f"cannot write '{printable(path)}': there is no folder '{printable(path.parent)}'{_nearest(path.parent)}; "
+            "create it"
+        )
     try:
         data = encode(picture, suffix, details)
     except (ValueError, OSError) as error:
-        raise UserError(f"cannot write '{path}': {error}") from error
+        raise UserError(f"cannot write '{printable(path)}': {error}") from error
     write_atomically(path, data)
 
 
@@ -217,18 +222,18 @@ def to_pixels(image: Image, deep: bool = False) -> np.ndarray:
 
 def _check_there(path: Path) -> None:
     if path.is_dir():
-        raise UserError(f"cannot read '{path}': it is a folder; name a picture in it")
+        raise UserError(f"cannot read '{printable(path)}': it is a folder; name a picture in it")
     if not path.is_file():
-        raise UserError(f"cannot read '{path}': there is no such file{_nearest(path)}; check the name")
+        raise UserError(f"cannot read '{printable(path)}': there is no such file{_nearest(path)}; check the name")
     if path.stat().st_size == 0:
-        raise UserError(f"cannot read '{path}': the file is empty; copy or download it again")
+        raise UserError(f"cannot read '{printable(path)}': the file is empty; copy or download it again")
 
 
 def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise UserError(
-            f"cannot read '{path}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
+            f"cannot read '{printable(path)}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
             f"and the limit is {max_pixels / 1e6:.1f}; shrink it or cut it into pieces"
         )
 
@@ -236,22 +241,22 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 def _nearest(path: Path) -> str:
     """'; nearest is ...' with a name beside the missing one, or nothing."""
     if not path.parent.is_dir():
-        return f" (nor a folder '{path.parent}')"
+        return f" (nor a folder '{printable(path.parent)}')"
     names = sorted(entry.name for entry in path.parent.iterdir())
     near = difflib.get_close_matches(path.name, names, 1)
-    return f"; nearest is '{path.parent / near[0]}'" if near else ""
+    return f"; nearest is '{printable(path.parent / near[0])}'" if near else ""
 
 
 def _in_folder(root: Path) -> list[Path]:
     if not root.is_dir():
-        raise UserError(f"there is no folder '{root}'{_nearest(root)}; check the name")
+        raise UserError(f"there is no folder '{printable(root)}'{_nearest(root)}; check the name")
     files = list(_files(root))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
         kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
         seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         what = f"holds no pictures, only {len(files)} files of other kinds ({seen})" if files else "is empty"
-        raise UserError(f"folder '{root}' {what}; pictures end in {' '.join(SUFFIXES)}")
+        raise UserError(f"folder '{printable(root)}' {what}; pictures end in {' '.join(SUFFIXES)}")
     return sorted(pictures, key=lambda path: order(path.relative_to(root)))
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from sr.errors import UserError
+from sr.printable import first_line
 
 FOLDER = "SR_WEIGHTS"
 """Environment variable that names a folder of weights."""
@@ -125,7 +126,7 @@ def read_tensors(path: Path, way_out: str = OTHER_FILE) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # many kinds for damaged files, from RuntimeError to UnpicklingError
-        raise UserError(f"{path} is damaged or no file of weights ({_first_line(error)}); {way_out}") from error
+        raise UserError(f"{path} is damaged or no file of weights ({first_line(error)}); {way_out}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     named = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
@@ -166,7 +167,7 @@ def _download(net: str) -> Path:
             error.close()  # it is the server's answer as well, and holds the connection
         raise UserError(
             f"the ImageNet weights of {net} are not on this machine, and their download failed "
-            f"({_first_line(error)}): put {url} as {name} into {folder} or into the folder that the environment "
+            f"({first_line(error)}): put {url} as {name} into {folder} or into the folder that the environment "
             f"variable {FOLDER} names, or set weights=FILE, or weights=random for an untrained network"
         ) from error
     return folder / name
@@ -214,11 +215,6 @@ def _randomise(stack: nn.Sequential) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__
 
 
 def _few(faults: Sequence[str]) -> str:

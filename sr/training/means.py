@@ -58,4 +58,7 @@ class RunningMeans:
     def load_state_dict(self, state: dict[str, dict], device: torch.device) -> None:
         """Take back what ``state_dict`` gave."""
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self._counts, self._numbers = dict(state["counts"]), dict(state.get("numbers", {}))
+        self._numbers = {name: float(value) for name, value in state.get("numbers", {}).items()}
+        self._counts = {name: int(state["counts"][name]) for name in (*self._sums, *self._numbers)}
+        if any(value.numel() != 1 for value in self._sums.values()):
+            raise ValueError("a sum is no single number")

@@ -143,7 +143,7 @@ class ColourAlarm:
 
     def load_state_dict(self, state: Mapping[str, bool]) -> None:
         """Take back what ``state_dict`` gave."""
-        self.within, self.told = state["within"], state["told"]
+        self.within, self.told = bool(state["within"]), bool(state["told"])
 
 
 def lpips_of(network: Lpips, device: torch.device) -> Perceptual:

@@ -19,7 +19,7 @@ from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.bundle import Bundle, read_bundle
-from sr.training.keeping.checkpoint import set_random_states
+from sr.training.keeping.checkpoint import set_random_states, understood
 from sr.training.keeping.state import load_trained_state
 from sr.training.steps import is_finite
 
@@ -39,6 +39,8 @@ def replay(path: Path, last: int, overrides: Sequence[str], trust: bool = False)
     console = plain_console(soft_wrap=True)
     bundle = read_bundle(path)
     config = changed(opened(bundle.config, path, trust), overrides)
+    with understood(path):
+        _check_scale(bundle.batches, config.scale)
     seed_everything(config.seed)
     module = build_module(config, build_clock(config, lambda _: None))
     compute = module.compute
@@ -49,7 +51,7 @@ def replay(path: Path, last: int, overrides: Sequence[str], trust: bool = False)
         highlight=False,
         markup=False,
     )
-    seen = _run(module, bundle, compute)
+    seen = _run(module, bundle, path, compute)
     _print(console, seen[-last:])
     console.print(_verdict(seen, config.trainer.guard.threshold, is_finite(module)), highlight=False)
 
@@ -67,18 +69,31 @@ def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights
     return f"every value and every weight stayed finite, and train/g/total below {threshold:g}"
 
 
+def _check_scale(batches: Sequence[Batch], scale: int) -> None:
+    """Make sure that crops fit each other.
+
+    Raises:
+        ValueError: they do not.
+    """
+    for lr, hr, _, real in batches:
+        fits = lr is None or [scale * side for side in lr.shape[2:]] == [*hr.shape[2:]]
+        if not fits or (real is not None and real.shape != hr.shape):
+            raise ValueError(f"a batch is not of scale {scale}")
+
+
 class _Recorder(UpdateCallback):
     """Puts the state in place, and reads every update's values."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, path: Path) -> None:
+        self.bundle, self.path = bundle, path
         self.seen: list[tuple[int, dict[str, float]]] = []
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         module = training_module(pl_module)
-        load_trained_state(module, self.bundle.trained)
+        with understood(self.path):
+            load_trained_state(module, self.bundle.trained)
+            set_random_states(self.bundle.random)
         module.means.clear()
-        set_random_states(self.bundle.random)
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         self.seen.append((module.updates, module.means.take()))
@@ -94,8 +109,10 @@ class _Stored:
         return iter(self.batches)
 
 
-def _run(module: lightning.LightningModule, bundle: Bundle, compute: Any) -> list[tuple[int, dict[str, float]]]:
-    recorder = _Recorder(bundle)
+def _run(
+    module: lightning.LightningModule, bundle: Bundle, path: Path, compute: Any
+) -> list[tuple[int, dict[str, float]]]:
+    recorder = _Recorder(bundle, path)
     trainer = make_trainer(compute, [recorder], [])
     fit(trainer, module, _Stored(bundle.batches))
     return recorder.seen

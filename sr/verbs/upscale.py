@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sr.config.nearest import nearest
+from sr.config.nearest import near_files, neighbours
 from sr.console import plain_console, tracked
 from sr.errors import UserError
 from sr.image.details import fitting, read_details
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.image.names import as_one, png_names
 from sr.models.upscale import NotANumber, upscale_picture
+from sr.printable import printable
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
 
@@ -58,13 +59,13 @@ def upscale_files(
             for note in _upscale(network, compute.device, source, target):
                 notes[note].append(source)
         except NotANumber as error:
-            failures.append(f"{source}: {error}")
+            failures.append(f"{printable(source)}: {error}")
         except UserError as error:
             failures.append(str(error))
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-            failures.append(f"{source} is too large for the memory that is free")
+            failures.append(f"{printable(source)} is too large for the memory that is free")
     done = len(jobs) - len(failures)
     _tell(console, notes)
     if done:
@@ -72,7 +73,7 @@ def upscale_files(
         console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
     if failures and len(jobs) == 1:
         raise UserError(failures[0])
-    for line in "\n".join(failures).splitlines():
+    for line in "\n".join(failures).split("\n"):
         print(f"error: {line}", file=sys.stderr)
     return PARTLY_FAILED if failures else 0
 
@@ -80,7 +81,7 @@ def upscale_files(
 def _tell(console: Console, notes: dict[str, list[Path]]) -> None:
     """A line for each kind of note, with the pictures that it is about."""
     for note, sources in notes.items():
-        shown = ", ".join(str(source) for source in sources[:_SHOWN])
+        shown = ", ".join(printable(source) for source in sources[:_SHOWN])
         what = shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
         console.print(f"{what}: {note}")
 
@@ -97,7 +98,11 @@ def _upscale(network: Any, device: torch.device, source: Path, target: Path) -> 
 
 def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     """(input, output) files; a folder's structure is kept, with .png for what the input's suffix cannot hold."""
-    missing = [f"there is no file or folder '{path}'{_neighbours(path)}" for path in inputs if not path.exists()]
+    missing = [
+        f"there is no file or folder '{printable(path)}'{neighbours(near_files(path))}"
+        for path in inputs
+        if not path.exists()
+    ]
     if missing:
         raise UserError("\n".join(missing))
     single = len(inputs) == 1 and not inputs[0].is_dir()
@@ -147,10 +152,3 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder '{folder}': {error.strerror or error}") from error
-
-
-def _neighbours(path: Path) -> str:
-    """``; did you mean …?`` with what lies beside a missing file."""
-    folder = path.parent
-    found = nearest(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
-    return f"; did you mean {' or '.join(str(folder / name) for name in found)}?" if found else ""

@@ -218,6 +218,25 @@ def test_the_other_verbs_take_the_folder_too(sr, own, tmp_path, pictures):
     assert len([*Path("pairs/LR").glob("*.png")]) == 6
 
 
+def test_the_other_verbs_complete_what_is_typed_as_training_does(sr, own, tmp_path, pictures):
+    pictures.rename(tmp_path / "my photos")
+    data = ("data=folder", "data.train=my photos", "data.crop=12", "data.batch_size=2")
+    code, out, err = sr("degrade", "--samples", "2", "--count", "2", *data, "model._target_=strangers_parts.Net")
+    assert code == 0, err
+    assert "model: strangers_parts.Net does not take features, dilations, tail" in out
+    code, _, err = sr("prepare", "pairs", "-o", "pairs", *data, "data.val=null")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("target", ["strangers_parts.make_net", "strangers_parts.Outer.Net"])
+def test_a_network_that_its_file_could_not_name(train, own, tmp_path, target):
+    more = "\n\ndef make_net(scale: int):\n    return Net(scale)\n\n\nclass Outer:\n    class Net(Net):\n        pass\n"
+    (tmp_path / "strangers_parts.py").write_text(PARTS + more)
+    code, _, err = train(f"model._target_={target}")
+    assert (code, f"model._target_={target} must be the class itself" in err) == (2, True)
+    assert "Traceback" not in err
+
+
 def test_what_a_class_lacks_is_told(train, own):
     code, _, err = train("degradation._target_=strangers_parts.Net")
     assert code == 2

@@ -141,6 +141,16 @@ def test_texts_that_compute(text, monkeypatch):
     assert "a key" not in str(error.value)
 
 
+@pytest.mark.parametrize("error", [ImportError("libx.so.1: cannot open"), OSError("libx.so.1: no such library")])
+def test_a_module_of_ours_that_cannot_be_imported(error, monkeypatch):
+    def refuse(name):
+        raise error
+
+    monkeypatch.setattr("sr.targets.importlib.import_module", refuse)
+    with pytest.raises(UserError, match=r"cannot be imported here \(libx"):
+        opened(CONFIG, Path("last.ckpt"))
+
+
 def test_a_name_behind_an_interpolation():
     config = with_value("callbacks.x", {"_target_": "${run_dir}", "command": f"touch {MARK}"}) | {
         "run_dir": "os.system"

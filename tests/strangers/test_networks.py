@@ -1,6 +1,7 @@
 """Network files, checkpoints and bundles of strangers: what they describe is no larger than what they hold."""
 
 import json
+import math
 import pickle
 import struct
 import sys
@@ -17,7 +18,9 @@ from sr.training.keeping.bundle import read_bundle
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.loggers import CsvLog
 from sr.training.keeping.run_folder import RunFolder
+from sr.verbs.screen.tables import print_sweep
 
+OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
 ESPCN = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 4, "dilations": [1]}
 RDN = {"_target_": "sr.models.rdn.Rdn", "scale": 2, "features": 4, "growth": 4, "blocks": 1, "layers": 1}
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -146,10 +149,21 @@ BUNDLES = {
 @pytest.mark.parametrize("case", BUNDLES)
 def test_bundles_of_other_things(case, tmp_path):
     torch.save({"format": "sr-bundle/1", **BUNDLES[case]}, tmp_path / "x.bug")
-    with pytest.raises(UserError, match=r"x\.bug is no bundle"):
+    with pytest.raises(UserError, match=r"x\.bug holds what no run of this version has written"):
         read_bundle(tmp_path / "x.bug")
 
 
+OURS = json.loads((OLD / "summary.json").read_text())
+WRONG = {
+    "exit_reason": [5, None],
+    "updates": ["x", None, 1.5],
+    "seconds": ["x", [1]],
+    "updates_per_second": ["x", {}],
+    "parameters": ["x", None],
+    "best": [None, [1], {"psnr_y": "x"}],
+    "bicubic": [None, 5],
+    "final": [None, {"psnr_y": [1]}],
+}
 SUMMARIES = {
     "nested": DEEP.encode(),
     "large": b'{"exit_reason": "' + b"x" * 2_000_000 + b'"}',
@@ -157,6 +171,13 @@ SUMMARIES = {
     "a list": b"[1]",
     "no text": b"\xff\xfe",
     "nothing": b"",
+    "the reason alone": b'{"exit_reason": "max_updates"}',
+    **{
+        f"{key} is {value}": json.dumps(OURS | {key: value}).encode()
+        for key, values in WRONG.items()
+        for value in values
+    },
+    **{f"no {key}": json.dumps({k: v for k, v in OURS.items() if k != key}).encode() for key in WRONG},
 }
 
 
@@ -164,6 +185,16 @@ SUMMARIES = {
 def test_summaries(case, tmp_path):
     (tmp_path / "summary.json").write_bytes(SUMMARIES[case])
     assert RunFolder(tmp_path).read_summary() is None
+
+
+def test_a_summary_of_ours_is_read_again(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_summary(OURS | {"best": {"psnr_y": math.nan, "updates": 4}, "bicubic": {"psnr_y": math.inf}})
+    read = folder.read_summary()
+    assert read is not None
+    assert math.isnan(read["best"]["psnr_y"])
+    assert math.isnan(read["bicubic"]["psnr_y"])
+    print_sweep([("one", read, "")])  # what is read can be shown
 
 
 def test_a_folder_in_place_of_the_summary(tmp_path):

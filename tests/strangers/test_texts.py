@@ -7,6 +7,8 @@ import pytest
 from rich.table import Table
 
 from sr.console import plain_bar, plain_console
+from sr.errors import UserError
+from sr.image.io import find_pictures, read_picture
 from sr.printable import cell, printable
 
 TEXTS = {
@@ -105,3 +107,17 @@ def test_evaluate_writes_no_formula(sr, tmp_path, pictures):
     assert code == 0
     with (tmp_path / "t.csv").open(newline="") as file:
         assert [row["set"] for row in csv.DictReader(file)] == [f"'{folder.name}"]
+
+
+@pytest.mark.parametrize("name", ["a\nerror: b.png", "a\x1b[2J.png"])
+def test_names_of_pictures_in_messages(name, tmp_path):
+    (tmp_path / name).write_bytes(b"no picture")
+    (tmp_path / f"empty {name}").touch()
+    for path in (tmp_path / name, tmp_path / f"empty {name}", tmp_path / f"missing {name}", tmp_path / f"{name}x"):
+        with pytest.raises(UserError) as error:
+            read_picture(path)
+        assert str(error.value).isprintable()
+    (tmp_path / f"folder {name}").mkdir()
+    with pytest.raises(UserError) as error:
+        find_pictures([tmp_path / f"folder {name}"])
+    assert str(error.value).isprintable()

@@ -231,13 +231,16 @@ class Adversary:
                 f"{str(error).splitlines()[1].strip()[:120]}…; leave discriminator, and what adversary shows it, as "
                 "they were"
             ) from error
-        self.learned = state["learned"]
+        self.learned = int(state["learned"])
         self.policy.load_state_dict(state["policy"])
         for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
             if part.state_dict().keys() == saved.keys():
                 part.load_state_dict(saved)
         if self.replay is not None and state["replay"]:
-            self.replay.load_state_dict({"kept": [kept.to(device) for kept in state["replay"]["kept"]]})
+            kept = [pictures.to(device) for pictures in state["replay"]["kept"]]
+            if any(pictures.shape != kept[0].shape for pictures in kept):
+                raise ValueError("replayed fakes have several shapes")
+            self.replay.load_state_dict({"kept": kept})
 
 
 def _variable(shown: Shown) -> tuple[Tensor, Shown]:

@@ -10,7 +10,7 @@ from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
 from sr.training.contract import Trainable
-from sr.training.keeping.checkpoint import random_states, set_random_states, write_checkpoint
+from sr.training.keeping.checkpoint import random_states, set_random_states, understood, write_checkpoint
 from sr.training.keeping.loggers import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import load_trained_state, trained_state
@@ -60,15 +60,17 @@ class Saving(UpdateCallback):
         module = training_module(pl_module)
         if self._resume is None:
             return
-        load_trained_state(module, self._resume["trained"])
-        self.validation.load_state_dict(self._resume["validation"])
-        if "guard" in self._resume:
-            self.guard.load_state_dict(self._resume["guard"])
+        with understood(self.folder.checkpoint):
+            load_trained_state(module, self._resume["trained"])
+            self.validation.load_state_dict(self._resume["validation"])
+            if "guard" in self._resume:
+                self.guard.load_state_dict(self._resume["guard"])
         trainer.datamodule.stream.start = module.batches  # type: ignore[attr-defined]
         for logger in trainer.loggers:
             if isinstance(logger, CsvLog):
                 logger.resume_from(module.updates)
-        set_random_states(self._resume["random"])
+        with understood(self.folder.checkpoint):
+            set_random_states(self._resume["random"])
         self._saved_at = module.updates
         self._resume = None  # the state is large
 

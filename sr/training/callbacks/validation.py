@@ -209,14 +209,26 @@ class Validation(UpdateCallback):
                 f"trainer.monitor={self.monitor}, but best.safetensors of this run is the best by {before}; put that "
                 f"first: trainer.monitor=[{before},{self.monitor}]"
             )
-        self.latest, self.validated_at = dict(state_dict["latest"]), state_dict["validated_at"]
-        self._best = Best(self.monitor, dict(state_dict["best"]), state_dict["best_updates"])
+        self.latest, self.validated_at = _numbers(state_dict["latest"]), int(state_dict["validated_at"])
+        self._best = _best(self.monitor, state_dict["best"], state_dict["best_updates"])
         saved = state_dict.get("others", {})
-        self.others = [Best(best.metric, **saved.get(best.metric, {})) for best in self.others]
+        states = [(best.metric, saved.get(best.metric, {})) for best in self.others]
+        self.others = [_best(metric, of.get("values", {}), of.get("updates", -1)) for metric, of in states]
         # Runs of before it was counted say only how many updates ago the best was.
-        self.stale = state_dict.get("stale", (self.validated_at - self.best_updates) // self.every)
+        self.stale = int(state_dict.get("stale", (self.validated_at - self.best_updates) // self.every))
         if self.alarm is not None and state_dict.get("alarm") is not None:
             self.alarm.load_state_dict(state_dict["alarm"])
+
+
+def _best(metric: str, values: Any, updates: Any) -> Best:
+    best = Best(metric, _numbers(values), int(updates))
+    if best.values and metric not in best.values:
+        raise KeyError(metric)
+    return best
+
+
+def _numbers(state: Any) -> dict[str, float]:
+    return {str(name): float(value) for name, value in state.items()}
 
 
 class BestNetworks(UpdateCallback):

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sr.data.crops import Batch
-from sr.training.keeping.checkpoint import read_checkpoint, write_checkpoint
+from sr.printable import printable
+from sr.training.keeping.checkpoint import read_checkpoint, understood, write_checkpoint
 from sr.types import UserError
 
 FORMAT = "sr-bundle/1"
@@ -55,8 +58,20 @@ def read_bundle(path: Path) -> Bundle:
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run that exploded leaves .bug files in its folder bugs/")
     state = read_checkpoint(path, FORMAT)
-    try:
-        batches = [Batch(**batch) for batch in state["batches"]]
-        return Bundle(state["config"], state["trained"], state["random"], batches, state["update"], state["trouble"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is no bundle of this program: {error}") from error
+    with understood(path):
+        batches = [_checked(Batch(**batch)) for batch in state["batches"]]
+        update, trouble = int(state["update"]), printable(state["trouble"])
+        return Bundle(state["config"], state["trained"], state["random"], batches, update, trouble)
+
+
+def _checked(batch: Batch) -> Batch:
+    """The batch.
+
+    Raises:
+        ValueError: it is not of crops.
+    """
+    pictures = [batch.hr, *(one for one in (batch.lr, batch.real) if one is not None)]
+    fits = all(one.dtype == torch.uint8 and one.ndim == 4 and one.shape[1] == 3 for one in pictures)
+    if not fits or batch.samples.dtype != torch.int64 or any(len(one) != len(batch.samples) for one in pictures):
+        raise ValueError("a batch is not of crops")
+    return batch

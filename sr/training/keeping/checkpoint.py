@@ -2,6 +2,8 @@
 
 import io
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -9,6 +11,8 @@ import numpy as np
 import torch
 
 from sr.files import write_atomically
+from sr.printable import first_line, printable
+from sr.training.memory import out_of_memory
 from sr.types import UserError
 
 FORMAT = "sr-checkpoint/1"
@@ -88,7 +92,7 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
             raise UserError(f"{path} is truncated or damaged; take another file") from error
         raise UserError(
             f"{path} is truncated or damaged and cannot be resumed from "
-            f"({_first_line(error)}); the network itself is in last.safetensors of the run folder"
+            f"({first_line(error)}); the network itself is in last.safetensors of the run folder"
         ) from error
     if not isinstance(state, dict) or state.get("format") != kind:
         what = "a checkpoint" if kind == FORMAT else "a file of this kind"
@@ -96,6 +100,22 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     return state
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """What a file holds is put into place here; whoever wrote it, nonsense in it ends in a sentence.
+
+    Args:
+        path: the file, for the message.
+
+    Raises:
+        UserError: a part is missing, of another kind or of another shape.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
+        raise UserError(
+            f"{printable(path)} holds what no run of this version has written ({type(error).__name__}: "
+            f"{first_line(error)}); take another file"
+        ) from error

@@ -14,6 +14,9 @@ _LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
 RUN_FOLDERS = ("checkpoints", "val", "bugs")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""
 
+_METRICS = ("bicubic", "final", "best")
+"""Tables of metrics in a summary, empty before the first validation."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -95,12 +98,30 @@ class RunFolder:
             summary = json.loads(self.summary.read_text())
         except (ValueError, OSError, RecursionError):
             return None
-        return summary if isinstance(summary, dict) and "exit_reason" in summary else None
+        return _numbered(summary) if isinstance(summary, dict) and _is_ours(summary) else None
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write the summary; what is infinite or not a number becomes null, as JSON has no such values."""
         text = json.dumps(_finite(summary), indent=2, allow_nan=False)
         write_atomically(self.summary, (text + "\n").encode())
+
+
+def _is_ours(summary: dict[str, Any]) -> bool:
+    """Whether what is read of a summary is there, and of its kind; tables are made of it."""
+    counts = all(type(summary.get(key)) is int for key in ("updates", "parameters"))
+    rates = all(type(summary.get(key)) in (int, float) for key in ("seconds", "updates_per_second"))
+    tables = (summary.get(key) for key in _METRICS)
+    return isinstance(summary.get("exit_reason"), str) and counts and rates and all(map(_is_table, tables))
+
+
+def _is_table(metrics: Any) -> bool:
+    return isinstance(metrics, dict) and all(type(value) in (int, float, type(None)) for value in metrics.values())
+
+
+def _numbered(summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary with what is null in its tables, as JSON has no such value, not a number again."""
+    tables = {key: {name: math.nan if v is None else v for name, v in summary[key].items()} for key in _METRICS}
+    return summary | tables
 
 
 def _finite(value: Any) -> Any:

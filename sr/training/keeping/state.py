@@ -11,6 +11,9 @@ from sr.training.processes import in_company
 from sr.training.steps import plain_optimizers
 from sr.types import UserError
 
+_FACTORED = ("row_var", "col_var")
+"""Moments of Adafactor, smaller than their parameters."""
+
 
 def trained_state(module: Trainable) -> dict[str, Any]:
     """What `load_trained_state` takes; tensors are the module's own, not copies."""
@@ -51,7 +54,8 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     for name, adversary in module.adversaries.items():
         adversary.load_state_dict(saved_adversaries[name], module.compute.device)
     module.clock.load_state_dict(state["clock"])
-    module.batches, module.samples, module.rate = state["batches"], state["samples"], state.get("rate", 1.0)
+    module.batches, module.samples = int(state["batches"]), int(state["samples"])
+    module.rate = float(state.get("rate", 1.0))
     module.position = 0  # states are taken at updates
     if module.ema is not None:
         module.ema.start(module.network)
@@ -111,8 +115,28 @@ def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
                 "leave the optimiser's kind as it was (its numbers may change)"
             )
     optimizer.load_state_dict(saved)
+    _check_moments(optimizer)
     for group, values in zip(optimizer.param_groups, kept, strict=True):
         group.update(values)
+
+
+def _check_moments(optimizer: Optimizer) -> None:
+    """Whatever does not fit its parameter would end in the middle of an update.
+
+    Raises:
+        ValueError: a moment is missing, of another shape, or no number.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    known = [(parameter, optimizer.state[parameter]) for parameter in parameters if parameter in optimizer.state]
+    kinds = {frozenset(moments) for _, moments in known if moments}
+    if len(kinds) > 1:
+        raise ValueError("some parameters have other moments than others")
+    for parameter, moments in known:
+        for name, value in moments.items():
+            shape = value.shape if isinstance(value, torch.Tensor) else ()
+            plain = value is None or isinstance(value, torch.Tensor | int | float)
+            if not plain or (len(shape) > 0 and shape != parameter.shape and name not in _FACTORED):
+                raise ValueError(f"a moment {name} does not fit a parameter of shape {tuple(parameter.shape)}")
 
 
 def _with_initial(optimizer: Optimizer) -> Iterator[dict[str, Any]]:

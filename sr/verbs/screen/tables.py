@@ -48,7 +48,8 @@ def _result_table(summary: dict[str, Any]) -> Table:
 
 def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
     """Over bicubic, in dB; empty where there is no number."""
-    return f"{of['psnr_y'] - bicubic['psnr_y']:+.2f}" if math.isfinite(of.get("psnr_y", math.nan)) else ""
+    gain = of.get("psnr_y", math.nan) - bicubic.get("psnr_y", math.nan)
+    return f"{gain:+.2f}" if math.isfinite(gain) else ""
 
 
 def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, config: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import BestNetworks, Validation, best_file
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
+from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
@@ -200,7 +201,8 @@ class Run:
 
     def _prepare(self) -> None:
         if self.resumed is not None:
-            self.clock.load_state_dict(self.resumed.state["trained"]["clock"])
+            with understood(self.folder.checkpoint):
+                self.clock.load_state_dict(self.resumed.state["trained"]["clock"])
             reached = self.clock.reached()
             if reached is not None and self.folder.read_summary() is not None:
                 raise UserError(

@@ -15,8 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.config.folder import CONF
-from sr.config.overrides import first_run, joint_start, override_faults, with_run_settings, with_targets
-from sr.config.parsed import given, quoted_paths, sweep_faults, swept_keys
+from sr.config.overrides import as_hydra_takes, first_run
+from sr.config.parsed import given, sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.errors import USER_ERROR, UserError
 from sr.pasted import pasted, setting
@@ -158,10 +158,8 @@ def _completed(typed: Arguments) -> list[str]:
     """
     folders = [CONF] if typed.own is None else [CONF, typed.own]
     told = [wait_passively_if_busy()]  # before a class of the user's imports torch
-    overrides, left_out = with_targets(folders, with_run_settings(folders, joint_start(quoted_paths(typed.overrides))))
-    faults = override_faults(folders, overrides)
-    if not faults and not typed.several:
-        faults = [*sweep_faults(overrides)]
+    overrides, left_out = as_hydra_takes(folders, typed.overrides)
+    faults = [] if typed.several else [*sweep_faults(overrides)]
     if faults:
         raise UserError("\n".join(faults))
     for line in (*told, *left_out):
