@@ -405,6 +405,12 @@ def test_gradient_norms_of_a_quadratic_critic():
     assert_close(r1(norms, 3.0), 1.5 * lengths.square().mean())
 
 
+def test_a_flat_critic_is_penalised_as_a_steep_one():
+    # (0.25 - 1)^2 and (1.75 - 1)^2: the two-sided penalty of the paper, not the one-sided of its appendix.
+    assert_close(gradient_penalty(torch.tensor([0.25, 1.75])), scalar(0.5625))
+    assert_close(gradient_penalty(torch.tensor([0.25])), scalar(0.5625))
+
+
 def test_penalty_is_zero_for_slope_1():
     pictures = torch.rand(2, 1, 2, 2, requires_grad=True)
     norms = gradient_norms(linear_critic(torch.full((1, 2, 2), 0.5), pictures), pictures)  # sqrt(4 / 4)
