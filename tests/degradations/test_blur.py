@@ -172,6 +172,7 @@ def test_cutoffs_follow_the_size_as_in_real_esrgan():
     cutoff = np.array(list(record.values["cutoff"].values()))
     assert cutoff[size < 13].min() == pytest.approx(math.pi / 3, abs=0.01)
     assert cutoff[size >= 13].min() == pytest.approx(math.pi / 5, abs=0.01)
+    assert cutoff[size == 13].min() < math.pi / 3, "13 is among the large ones"
     assert cutoff.max() == pytest.approx(math.pi, abs=0.01)
 
 
