@@ -11,7 +11,7 @@ import scipy.fft
 import torch
 from PIL import Image
 
-from sr.degradations.jpeg import Jpeg, _each, _transform, jpeg, quantisation
+from sr.degradations.jpeg import Jpeg, _each, _enlarged, _transform, jpeg, quantisation
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws, Record
 from tests.conftest import smooth_picture
@@ -190,3 +190,20 @@ def test_pictures_smaller_than_their_canvas(subsampling):
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Jpeg(**settings)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_chroma_is_enlarged_by_libjpegs_whole_numbers(rows):
+    # jdsample.c, h2v1_fancy_upsample and h2v2_fancy_upsample: ties go up in one column and down in the next.
+    samples = np.random.default_rng(0).integers(0, 256, (6, 9))
+    sums = samples
+    if rows == 2:
+        tall = np.pad(samples, ((1, 1), (0, 0)), mode="edge")
+        sums = np.stack([3 * samples + tall[:-2], 3 * samples + tall[2:]], axis=1).reshape(12, 9)
+    wide = np.pad(sums, ((0, 0), (1, 1)), mode="edge")
+    shift, even, odd = (4, 8, 7) if rows == 2 else (2, 1, 2)
+    columns = [(3 * sums + wide[:, :-2] + even) >> shift, (3 * sums + wide[:, 2:] + odd) >> shift]
+    expected = np.stack(columns, axis=2).reshape(6 * rows, 18)
+    centred = torch.from_numpy(samples - 128).float()[None, None]
+    made = _enlarged(Pictures.of(centred, (6, 9)), rows)
+    assert np.array_equal(made[0, 0].numpy() + 128, expected)
