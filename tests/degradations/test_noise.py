@@ -420,7 +420,7 @@ def test_the_look_up_of_a_device_equals_the_slices_of_a_processor(patches):
     rng = np.random.default_rng(0)
     chosen = np.array([0, 4, 2])
     rows, columns = rng.integers(0, 24, (3, 17)), rng.integers(0, 30, (3, 19))
-    assert torch.equal(stage._gathered(CPU, chosen, rows, columns), stage._on_cpu(CPU, chosen, rows, columns))
+    assert torch.equal(stage._gathered(CPU, chosen, rows, columns), stage._one_by_one(CPU, chosen, rows, columns))
 
 
 def test_count_keeps_the_same_patches_everywhere(patches):

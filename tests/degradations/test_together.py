@@ -22,6 +22,7 @@ from sr.degradations.colour import Contrast, Gamma, Hue, Saturation
 from sr.degradations.combine import Chain, Maybe, OneOf, Shuffled
 from sr.degradations.jpeg import Jpeg
 from sr.degradations.kernel_pool import PooledBlur, write_kernels
+from sr.degradations.kornia import Kornia
 from sr.degradations.noise import CameraNoise, GaussianNoise, Noise, PoissonNoise, SpeckleNoise
 from sr.degradations.noise_pool import PooledNoise
 from sr.degradations.pictures import Pictures
@@ -126,6 +127,7 @@ STAGES = [
     Hue(),
     Sharpen(),
     UnsharpMask((5, 9)),
+    Kornia("ColorJitter", 0.8, {"brightness": 0.2, "hue": 0.1}),
     resize(),
     ResizeAxes(0.8889, 0.7417, "bicubic", "even"),
     DownUp((0.25, 0.6), probability=0.5),
