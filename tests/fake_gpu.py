@@ -67,7 +67,7 @@ class Watch(TorchDispatchMode):
         if name == "is_pinned":
             return _memory(args[0]) in self._pinned
         if name == "_local_scalar_dense" and args[0].device.type == "cpu":
-            return 1  # the number of steps of an optimiser, which lives on the CPU
+            return 3  # the number of steps of an optimiser, or what kornia drew: these live on the CPU
         if name in ("_local_scalar_dense", "nonzero", "is_nonzero", "equal"):
             raise HostRead(f"{name} waits for the GPU")
         pinned = name == "empty" and kwargs.get("pin_memory")

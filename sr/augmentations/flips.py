@@ -68,4 +68,4 @@ def _turn_all(x: Tensor, coins: np.ndarray) -> Tensor:
     mirror, upside_down, swap = to_device(coins.T, x.device)[:, :, None, None, None]
     x = torch.where(mirror, x.flip(-1), x)
     x = torch.where(upside_down, x.flip(-2), x)
-    return torch.where(swap, x.transpose(-1, -2), x)
+    return torch.where(swap, x.transpose(-1, -2), x) if coins[:, 2].any() else x  # no square, then

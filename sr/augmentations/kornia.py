@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sr.degradations.kornia import Parameters, applied, drawn, tell
-from sr.degradations.kornia_classes import check_name, made, parameters_of
-from sr.degradations.pictures import at_once
+from sr.degradations.kornia_classes import built, check_name, parameters_of
+from sr.degradations.pictures import at_once, to_device
 from sr.degradations.ranges import Number, checked_share
 from sr.draws import Draws
 from sr.errors import UserError
@@ -42,7 +42,7 @@ class Kornia:
     def __init__(self, name: str, probability: Number = 1.0, arguments: Mapping[str, object] | None = None) -> None:
         check_name(name, geometry=True)
         self.name, self.probability = name, checked_share("probability", probability)
-        self._module = made(name, arguments or {})
+        self._module = built(name, arguments or {})
 
     @staticmethod
     def named(name: str) -> dict[str, Parameter]:
@@ -82,12 +82,12 @@ class Kornia:
         height, width = crops.hr.shape[-2:]
         parameters = drawn(self._module, [(height, width)] * len(where), draws)
         tell(self.name, parameters, draws)
-        index = torch.from_numpy(where).to(crops.hr.device)
+        index = to_device(where, crops.hr.device)
 
         def changed(pictures: Tensor) -> Tensor:
             pixels = applied(
                 self._module,
-                pictures[index].float() / 255,
+                pictures.index_select(0, index).float() / 255,
                 _fitted(parameters, pictures),
                 at_once(together, pictures.device),
             )

@@ -1,5 +1,6 @@
 """Crops of pictures in a store, chosen by sample number: the same crops in any mode, batch split or restart."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
@@ -241,8 +242,10 @@ class CropStream:
             before = perf_counter()
             try:
                 batch = next(made)
-            except UserError as error:  # a loader process puts its traceback before the sentence
-                raise UserError(str(error).splitlines()[-1].rpartition("UserError: ")[2]) from None
+            except UserError as error:
+                if self.mode == "device":
+                    raise
+                raise UserError(_without_traceback(str(error))) from None
             self.waited += perf_counter() - before
             yield batch
 
@@ -275,6 +278,13 @@ class CropStream:
             persistent_workers=True,
             worker_init_fn=_leave_signals_to_the_trainer,
         )
+
+
+def _without_traceback(told: str) -> str:
+    """What a loader process's error says after the traceback that PyTorch puts before it: every line of it."""
+    # Lines of the traceback itself are indented, but for the headings of its parts.
+    own = re.search(r"^sr\.errors\.UserError(?:: |\n)", told, flags=re.MULTILINE)
+    return told if own is None else told[own.end() :].removesuffix("\n")
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

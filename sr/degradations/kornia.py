@@ -6,7 +6,7 @@ same parameters and the same noise in any batch, on any device and in any proces
 are drawn on the CPU.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import Parameter
@@ -16,8 +16,8 @@ import torch
 from kornia.augmentation import AugmentationBase2D
 from torch import Tensor
 
-from sr.degradations.kornia_classes import check_name, made, parameters_of
-from sr.degradations.pictures import Pictures, at_once
+from sr.degradations.kornia_classes import REFUSALS, built, check_name, parameters_of
+from sr.degradations.pictures import Pictures, to_device, write
 from sr.degradations.ranges import Number, checked_share, settle
 from sr.draws import Draws
 from sr.errors import UserError
@@ -53,7 +53,7 @@ class Kornia:
     def __post_init__(self) -> None:
         check_name(self.name, geometry=False)
         settle(self, "probability", checked_share("probability", self.probability))
-        settle(self, "_module", made(self.name, self.arguments))
+        settle(self, "_module", built(self.name, self.arguments))
 
     @staticmethod
     def named(name: str) -> dict[str, Parameter]:
@@ -78,11 +78,10 @@ class Kornia:
         sizes = list(zip(some.heights.tolist(), some.widths.tolist(), strict=True))
         found = drawn(self._module, sizes, draws)
         tell(self.name, found, draws)
-        together, pixels = at_once(some.together, some.pixels.device), some.pixels.clone()
-        for size in dict.fromkeys(sizes):
-            here = [i for i, other in enumerate(sizes) if other == size]
-            corner = pixels[here, :, : size[0], : size[1]]
-            pixels[here, :, : size[0], : size[1]] = applied(self._module, corner, [found[i] for i in here], together)
+        pixels = some.pixels.clone()
+        for here in _alike(sizes):
+            corner = some.at(here).trimmed().pixels
+            write(pixels, here, applied(self._module, corner, [found[i] for i in here], bool(some.together)))
         return pictures.put(where, pixels)
 
 
@@ -125,9 +124,9 @@ def applied(module: AugmentationBase2D, pixels: Image, parameters: list[Paramete
     keys = [_whole_numbers(one) if together and "batch_idx" not in one else (i,) for i, one in enumerate(parameters)]
     result = torch.empty_like(pixels, dtype=torch.float32)
     with _global_generator(), without_autocast(pixels.device), _refusals(module, *pixels.shape[-2:]):
-        for key in dict.fromkeys(keys):
-            here = [i for i, other in enumerate(keys) if other == key]
-            result[here] = module(pixels[here].float().clamp(0, 1), params=_joined([parameters[i] for i in here]))
+        for here in _alike(keys):
+            some = pixels if len(here) == len(pixels) else pixels.index_select(0, to_device(here, pixels.device))
+            write(result, here, module(some.float().clamp(0, 1), params=_joined([parameters[i] for i in here])))
     return result.clamp_(0, 1)
 
 
@@ -168,14 +167,17 @@ def _refusals(module: AugmentationBase2D, height: int, width: int) -> Iterator[N
     """What kornia says of a picture that is too small for its settings, as a message to the user."""
     try:
         yield
-    except (torch.OutOfMemoryError, torch.AcceleratorError, UserError):
-        raise
-    except Exception as error:
+    except REFUSALS as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"kornia's {type(module).__name__} cannot change a picture of {width}x{height} pixels: {said}; "
             "take other settings or larger crops (data.crop=…)"
         ) from error
+
+
+def _alike(keys: Sequence[object]) -> list[np.ndarray]:
+    """Positions of equal keys, group by group."""
+    return [np.flatnonzero([other == key for other in keys]) for key in dict.fromkeys(keys)]
 
 
 def _whole_numbers(parameters: Parameters) -> tuple[object, ...]:

@@ -3,12 +3,18 @@
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Optional, get_type_hints
 
 import kornia.augmentation as library
 import torch
 from kornia.augmentation import AugmentationBase2D
+from kornia.core.exceptions import BaseError
 
+REFUSALS = (ValueError, BaseError)
+"""What kornia's classes raise for a picture that their settings do not suit; anything else is a fault."""
+
+_TRIED = 64  # pixels a side on which settings are tried
 _SET_HERE = {"p": "probability", "p_batch": "probability", "same_on_batch": None, "keepdim": None}
 """Arguments that say how a batch is treated: samples are independent here, and a batch stays a batch."""
 
@@ -116,7 +122,7 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
     return {key: one.replace(annotation=_TENSORS.get(one.annotation, one.annotation)) for key, one in own.items()}
 
 
-def made(name: str, arguments: Mapping[str, Any]) -> AugmentationBase2D:
+def built(name: str, arguments: Mapping[str, Any]) -> AugmentationBase2D:
     """An augmentation that changes every picture it is given.
 
     Args:
@@ -135,14 +141,16 @@ def made(name: str, arguments: Mapping[str, Any]) -> AugmentationBase2D:
             raise ValueError(f"{key} is not set, and kornia's {name} needs it")
     fitting = {key: _fitting(value, str(parameters[key].annotation)) for key, value in arguments.items()}
     try:
-        built: AugmentationBase2D = getattr(library, name)(**fitting, p=1.0)
-        with torch.random.fork_rng(devices=[]):
-            built.forward_parameters(torch.Size((1, 3, 64, 64)))  # some settings are only refused here
+        module: AugmentationBase2D = getattr(library, name)(**fitting, p=1.0)
+        with torch.random.fork_rng(devices=[]):  # some settings are only refused here
+            drawn = module.forward_parameters(torch.Size((1, 3, _TRIED, _TRIED)))
+            with suppress(*REFUSALS):  # of this size, perhaps: that is for the real pictures to find out
+                module(torch.zeros(1, 3, _TRIED, _TRIED), params=drawn)
     except Exception as error:  # kornia raises whatever it likes; all of it is about the arguments
         said = " ".join(str(error).split()) or type(error).__name__
         shown = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "no arguments"
         raise ValueError(f"kornia's {name} refuses {shown}: {said}") from error
-    return built
+    return module
 
 
 def _instead(key: str, parameters: Mapping[str, inspect.Parameter]) -> str:

@@ -18,7 +18,7 @@ from sr.degradations.pictures import Pictures, to_device
 from sr.degradations.ranges import Number, check_probability
 from sr.draws import Draws
 from sr.errors import UserError
-from sr.image.io import find_pictures, read_picture
+from sr.image.io import find_pictures, read_visible
 
 SELECTION_SEED = 7
 """Decides which patches a ``count`` keeps, as for kernels."""
@@ -102,7 +102,7 @@ class NoisePool:
         return kept
 
     def _read(self, file: Path) -> np.ndarray:
-        pixels = read_picture(file).pixels
+        pixels = read_visible(file).pixels
         if pixels.dtype != np.uint8:
             raise UserError(f"{file} has 16 bits per channel; noise patches are 8-bit pictures, write it as such")
         if abs(pixels.mean() - self.mean) > _FAR:

@@ -19,10 +19,18 @@ def full_float32() -> Iterator[None]:
     """What is float32 is multiplied as such: by default an NVIDIA GPU's convolutions round their input to TF32.
 
     That leaves 10 of 23 bits of the mantissa. PyTorch's matrix products round nothing unless somebody asks for it.
+    Recurrent layers and the older switch are set with the convolutions: where they differ, PyTorch raises as soon as
+    anybody looks at ``torch.backends.cudnn.allow_tf32``.
     """
     cudnn: Any = torch.backends.cudnn  # whose types are not declared
-    before, cudnn.conv.fp32_precision = cudnn.conv.fp32_precision, "ieee"
+    kinds = (cudnn.conv, cudnn.rnn)
+    before = [kind.fp32_precision for kind in kinds]
+    cudnn.allow_tf32 = False
+    for kind in kinds:
+        kind.fp32_precision = "ieee"
     try:
         yield
     finally:
-        cudnn.conv.fp32_precision = before
+        cudnn.allow_tf32 = "tf32" in before
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from sr.image.bands import Bands, along, bands_of
 from sr.types import Image
 
 Edge = Literal["mirror", "replicate"]
@@ -27,12 +28,7 @@ The two differ only within the kernel's reach of the border.
 Scale = int | float | Fraction
 Taps = tuple[Int[np.ndarray, "out taps"], Float[np.ndarray, "out taps"]]
 
-Band = tuple[int, int, Tensor]
-"""First input pixel, one past the last, and the weights (inputs, outputs) of one block of output pixels."""
-
 CACHED_AXES = 64
-BLOCK = 128
-"""Output pixels per matrix product: small enough that few weights are zero, large enough to be fast."""
 
 
 def cubic(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -43,7 +39,6 @@ def cubic(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-@lru_cache(maxsize=CACHED_AXES)
 def taps(length: int, out: int, scale: float, edge: Edge, antialias: bool = True) -> Taps:
     """Which input pixels make each output pixel of one axis, and with what weight.
 
@@ -141,19 +136,10 @@ def imresize(
 
 
 @lru_cache(maxsize=CACHED_AXES)
-def _bands(length: int, out: int, scale: float, edge: Edge, antialias: bool, device: torch.device) -> tuple[Band, ...]:
+def _bands(length: int, out: int, scale: float, edge: Edge, antialias: bool, device: torch.device) -> Bands:
     """The taps of one axis as dense blocks on a device."""
     index, weight = taps(length, out, scale, edge, antialias)
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    bands = []
-    with torch.inference_mode(False):  # else a later training step could not save them for its backward pass
-        for start in range(0, out, BLOCK):
-            near, share = index[start : start + BLOCK], weight[start : start + BLOCK]
-            low, high = int(near.min()), int(near.max()) + 1
-            dense = np.zeros((high - low, len(near)))
-            np.add.at(dense, (near - low, np.arange(len(near))[:, None]), share)
-            bands.append((low, high, torch.as_tensor(dense, dtype=dtype, device=device)))
-    return tuple(bands)
+    return bands_of(index, weight, torch.float32 if device.type == "mps" else torch.float64, device)
 
 
 @torch.compiler.disable
@@ -190,10 +176,6 @@ def bicubic(
     wide = image.to(torch.float32 if image.device.type == "mps" else torch.float64)
     for axis, out, ratio in _plan(image.shape[-2], image.shape[-1], scale, size):
         bands = _bands(wide.shape[2 + axis], out, ratio, edge, antialias, wide.device)
-        if axis == 0:
-            blocks = [weight.T @ wide[:, :, low:high] for low, high, weight in bands]
-        else:
-            blocks = [wide[..., low:high] @ weight for low, high, weight in bands]
-        wide = torch.cat(blocks, dim=2 + axis)
+        wide = along(wide, axis - 2, bands)
         wide = wide.clamp(0, 1) if clip else wide
     return wide.to(image.dtype)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr.image.autocast import without_autocast
-from sr.image.resize import BLOCK, Band
+from sr.image.bands import Bands, along, bands_of
 from sr.image.taps import Mode, taps
 from sr.types import Image
 
@@ -44,31 +44,13 @@ def resized(
     shrunk_first = sorted((-2, -1), key=lambda axis: size[axis] / image.shape[axis])
     with without_autocast(image.device):
         for axis in shrunk_first:
-            made = _along(made, axis, size[axis], mode)
+            made = along(made, axis, _bands(made.shape[axis], size[axis], mode, made.device, made.dtype))
     made = made if gamma is None else made.clamp(DARKEST, 1).pow(1 / gamma)
     return made.to(image.dtype)
 
 
-def _along(image: Tensor, axis: int, out: int, mode: Mode) -> Tensor:
-    """Resize one axis, -1 or -2."""
-    bands = _bands(image.shape[axis], out, mode, image.device, image.dtype)
-    if axis == -1:
-        blocks = [image[..., low:high] @ weight for low, high, weight in bands]
-    else:
-        blocks = [weight.T @ image[..., low:high, :] for low, high, weight in bands]
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=axis)
-
-
 @lru_cache(maxsize=128)
-def _bands(length: int, out: int, mode: Mode, device: torch.device, dtype: torch.dtype) -> tuple[Band, ...]:
-    """First input pixel, one past the last, and weights (inputs, outputs) of each block of output pixels."""
+def _bands(length: int, out: int, mode: Mode, device: torch.device, dtype: torch.dtype) -> Bands:
+    """The taps of one axis as dense blocks on a device."""
     first, weights = taps(length, out, mode)
-    bands = []
-    with torch.inference_mode(False):  # else a later training step could not save them for its backward pass
-        for start in range(0, out, BLOCK):
-            here, share = first[start : start + BLOCK], weights[start : start + BLOCK]
-            low, high = int(here.min()), int(here.max()) + share.shape[1]
-            dense = np.zeros((high - low, len(here)))
-            dense[here[:, None] - low + np.arange(share.shape[1]), np.arange(len(here))[:, None]] = share
-            bands.append((low, high, torch.as_tensor(dense, dtype=dtype, device=device)))
-    return tuple(bands)
+    return bands_of(first[:, None] + np.arange(weights.shape[1]), weights, dtype, device)

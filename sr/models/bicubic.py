@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr.image.autocast import without_autocast
 from sr.image.resize import cubic
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
@@ -59,7 +60,7 @@ class Bicubic(nn.Module):
 
     def forward(self, lr: Image) -> Upscaled:
         """Enlarge (batch, channels, h, w) to (batch, channels, scale*h, scale*w); may overshoot [0, 1]."""
-        with torch.autocast(lr.device.type, enabled=False):
+        with without_autocast(lr.device):
             image = lr.to(torch.promote_types(lr.dtype, torch.float32))
             planes = image.flatten(0, 1).unsqueeze(1)
             padded = mirror_columns(mirror_columns(planes).mT).mT

@@ -5,9 +5,9 @@ bfloat16 has 8 binary digits: pictures that leave a network in it lie on a grid 
 [-1, 1] to [0, 1], adding a skip) is float32 as well. `tests/models/test_exact.py` holds all of conf/model to it.
 """
 
-import torch
 from torch import Tensor, nn
 
+from sr.image.autocast import without_autocast
 from sr.models.padding import ConvTranspose2d
 
 
@@ -16,7 +16,7 @@ class ExactConv2d(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """Convolve (batch, in_channels, height, width)."""
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             return super().forward(features.to(self.weight.dtype))
 
 
@@ -25,5 +25,5 @@ class ExactConvTranspose2d(ConvTranspose2d):
 
     def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Convolve (batch, in_channels, height, width)."""
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             return super().forward(features.to(self.weight.dtype), output_size)

@@ -5,10 +5,10 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr.choices import check_choice
 from sr.errors import UserError
 
 Padding = Literal["zeros", "reflect", "replicate"]
-PADDINGS = ("zeros", "reflect", "replicate")
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -48,8 +48,7 @@ def pad_(network: nn.Module, padding: Padding) -> None:
     Raises:
         ValueError: there is no such padding.
     """
-    if padding not in PADDINGS:
-        raise ValueError(f"{type(network).__name__} has no padding {padding!r}; choose from {', '.join(PADDINGS)}.")
+    check_choice("padding", padding, Padding)
     reach = 0
     for layer in network.modules():
         if isinstance(layer, ConvTranspose2d):

@@ -140,3 +140,22 @@ def test_no_picture_large_enough_is_said_with_the_numbers(tmp_path):
     high = store_of(tmp_path, coordinates(7, 30))
     with pytest.raises(UserError, match=r"data\.crop=5 at scale=2 needs 10x10 pixels and the largest picture is 30x7"):
         CropPlan(high, 2, 5, "skip", seed=0)
+
+
+class Refusing:
+    """Batches that cannot be made, and what they say."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def __getitem__(self, number):
+        raise UserError(self.said)
+
+
+@pytest.mark.parametrize("said", ["one sentence", "x.png is damaged\nUserError: so it says\nanother line", "", "a\n"])
+@pytest.mark.parametrize("mode", ["device", "workers"])
+def test_what_a_loader_process_says_arrives_whole(mode, said):
+    stream = CropStream(Refusing(said), torch.device("cpu"), mode, 1)
+    with pytest.raises(UserError) as told:
+        next(iter(stream))
+    assert str(told.value) == said

@@ -1,20 +1,24 @@
 """kornia's augmentations as stages: each of them per sample, in range, and without a trace in global generators."""
 
+from types import SimpleNamespace
+
 import kornia.augmentation
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sr.config.building import build
 from sr.config.checks import target_faults
 from sr.degradations.kornia import Kornia, applied, drawn
-from sr.degradations.kornia_classes import check_name, made, usable
+from sr.degradations.kornia_classes import built, check_name, usable
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws, Record
 from sr.errors import UserError
 from tests.close import RTOL_ATOL, assert_close
 from tests.conftest import smooth_picture
 from tests.degradations.kornia_settings import SETTINGS, UNDRAWN
+from tests.fake_gpu import GPU, watched
 
 BATCH, HEIGHT, WIDTH = 6, 40, 48
 TARGET = "sr.degradations.kornia.Kornia"
@@ -59,7 +63,7 @@ def test_each_class_belongs_to_samples(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_together_is_the_same_as_one_by_one(name):
-    pixels, module = batch(), made(name, SETTINGS.get(name, {}))
+    pixels, module = batch(), built(name, SETTINGS.get(name, {}))
     parameters = drawn(module, [(HEIGHT, WIDTH)] * BATCH, Draws(3, np.arange(BATCH)))
     together, alone = (applied(module, pixels, parameters, way) for way in (True, False))
     if name == "RandomJPEG":  # a coefficient a hair from its middle may be rounded the other way
@@ -80,6 +84,47 @@ def test_a_picture_on_a_larger_canvas_is_treated_as_if_alone(name):
     for i, (height, width) in enumerate(sizes):
         alone = changed(stage(name), pixels[i : i + 1, :, :height, :width], first=i)
         assert torch.equal(both[i, :, :height, :width], alone[0])
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """One that is not there: kornia keeps constants for each device, so it is the same in all tests."""
+
+    def sampled(picture, grid, **_):  # PyTorch asks a real GPU which of its programs to take
+        assert picture.device == grid.device
+        return picture.new_empty(*picture.shape[:2], *grid.shape[1:3])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(synchronize=lambda: None))
+        patch.setattr(torch.nn.functional, "grid_sample", sampled)
+        yield FakeTensorMode(allow_non_fake_inputs=True)
+
+
+@pytest.mark.parametrize("name", usable(geometry=True))
+def test_each_class_runs_on_a_gpu_that_is_not_there(name, gpu):
+    """Numbers are drawn on the CPU and are real; kornia carries them over, and nothing else waits for the GPU."""
+    module, count = built(name, SETTINGS.get(name, {})), 2
+    parameters = drawn(module, [(24, 24)] * count, Draws(0, np.arange(count)))
+    if name == "RandomMotionBlur":  # looks a kernel size up in a list, at the place 3 that every fake number has
+        count, parameters = 4, [parameters[0]] * 4
+    with watched(gpu):
+        assert applied(module, torch.empty(count, 3, 24, 24, device=GPU), parameters, True).device == GPU
+    if name == "RandomMotionBlur":
+        return
+    with watched(gpu) as watch:
+        applied(module, torch.empty(count, 3, 24, 24, device=GPU), parameters, False)
+    with watched(gpu) as kornias:
+        for one in parameters:
+            module(torch.empty(1, 3, 24, 24, device=GPU), params=dict(one))
+    assert watch.counts["pageable"] == kornias.counts["pageable"]
+
+
+def test_a_fault_on_a_device_is_no_picture_too_small(gpu):
+    module = built("RandomInvert", {})
+    parameters = drawn(module, [(24, 24)], Draws(0, np.arange(1)))
+    module.apply_transform = lambda picture, *_, **__: picture + torch.zeros(3, 24, 24)
+    with watched(gpu), pytest.raises(RuntimeError, match="same device"):
+        applied(module, torch.empty(1, 3, 24, 24, device=GPU), parameters, True)
 
 
 def test_autocast_changes_nothing():
@@ -106,11 +151,11 @@ def test_probability_is_the_share_of_changed_samples():
 
 def test_numbers_stay_the_same_across_releases():
     """Golden values of torch 2.15 and kornia 0.9: whoever repeats a run with its seed wants its pictures."""
-    module = made("RandomSaltAndPepperNoise", {"amount": [0.1, 0.5]})
+    module = built("RandomSaltAndPepperNoise", {"amount": [0.1, 0.5]})
     found = drawn(module, [(9, 7)] * 2, Draws(5, np.array([3, 4])))
     assert [round(float(one["amount_factor"]), 6) for one in found] == [0.271624, 0.199082]
     assert [int(one["mask_salt"].sum()) for one in found] == [33, 18]
-    found = drawn(made("ColorJitter", {"hue": 0.1}), [(9, 7)] * 2, Draws(5, np.array([3, 4])))
+    found = drawn(built("ColorJitter", {"hue": 0.1}), [(9, 7)] * 2, Draws(5, np.array([3, 4])))
     assert [one["order"].tolist() for one in found] == [[2, 0, 3, 1], [2, 3, 1, 0]]
 
 

@@ -28,14 +28,19 @@ def precision():
 
 
 def test_convolutions_are_not_rounded_to_tf32_and_the_setting_comes_back():
-    before = precision()
+    before, switch = precision(), torch.backends.cudnn.allow_tf32
     with full_float32():
         assert precision() == "ieee"
+        assert torch.backends.cudnn.allow_tf32 is False  # raises where kinds of layers differ
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            pass
         assert torch.get_float32_matmul_precision() == "highest"
     assert precision() == before
     with pytest.raises(RuntimeError, match="stop"), full_float32():
         raise RuntimeError("stop")
     assert precision() == before
+    assert torch.backends.cudnn.rnn.fp32_precision == before
+    assert torch.backends.cudnn.allow_tf32 is switch
 
 
 def test_whole_pictures_are_upscaled_in_float32():
@@ -51,11 +56,10 @@ def test_whole_pictures_are_upscaled_in_float32():
 
 
 def test_training_is_in_float32_and_the_line_says_so():
-    import inspect
-
-    from sr.training import fitting
-
-    assert "full_float32()" in inspect.getsource(fitting.fit)
+    seen = []
+    trainer = SimpleNamespace(fit=lambda module, datamodule: seen.append(precision()))
+    fit(trainer, nn.Identity(), None)
+    assert seen == ["ieee"]
     assert "float32 without TF32" in choose_compute(torch.device("cuda", 0), "32", "off").reason
     assert "TF32" not in choose_compute(torch.device("cpu"), "32", "off").reason
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from skimage.registration import phase_cross_correlation
 
 from sr.image.depth import to_uint8
-from sr.image.io import read_picture
+from sr.image.io import read_visible
 from sr.types import UserError
 
 _SIDE = 512  # low-resolution pixels that are compared, from the middle; more would not change the answer
@@ -56,7 +56,7 @@ def compare(job: tuple[str, str, int]) -> Twin | str:
     cv2.setNumThreads(1)
     high, low, scale = job
     try:
-        hr, lr = to_uint8(read_picture(high).pixels), to_uint8(read_picture(low).pixels)
+        hr, lr = to_uint8(read_visible(high).pixels), to_uint8(read_visible(low).pixels)
     except UserError as error:
         return str(error)
     return twin(hr, lr, scale)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from sr.data.contract import OnMessage, OnProgress
-from sr.data.fetch.unpack import unpack, unpacked_size
+from sr.data.fetch.unpack import room_needed, unpack
 from sr.errors import UserError
 from sr.locks import alone
 
@@ -79,7 +79,7 @@ def fetch_archive(
         if remote.size is not None and not archive.exists():
             _check_room(folder, remote.name, 2 * remote.size - _size(_part(archive)), "download and unpack")
         _fetch(remote, archive, on_progress, on_message)
-        _check_room(folder, remote.name, unpacked_size(archive), "unpack")
+        _check_room(folder, remote.name, room_needed(archive, folder), "unpack")
         unpack(archive, folder, on_progress)
         on_message(f"{archive} is unpacked; it may be deleted")
 

@@ -62,6 +62,15 @@ def unpacked_size(archive: Path) -> int:
         return sum(info.file_size for info in opened.infolist())
 
 
+def room_needed(archive: Path, folder: Path) -> int:
+    """Bytes that unpacking still takes, as far as is known beforehand: without what an earlier start has written.
+
+    Raises:
+        UserError: the archive is damaged.
+    """
+    return max(0, unpacked_size(archive) - _there(_building(archive, folder)))
+
+
 def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
     """Unpack a zip or tar archive into a folder.
 
@@ -77,9 +86,9 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
         UserError: the archive is damaged, or holds links or paths that lead out of the folder; nothing has been
             moved into the folder then.
     """
-    building = folder / f"{archive.name}.unpacking"
+    building = _building(archive, folder)
     total, done = max(1, unpacked_size(archive)), 0
-    most, seen = _allowed(archive, folder), set[str]()
+    most, seen = _allowed(archive, folder, building), set[str]()
     _check_no_links(archive, building)
     with _told(archive):
         for member in _members(archive):
@@ -96,10 +105,20 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
     _move_into(building, folder)
 
 
-def _allowed(archive: Path, folder: Path) -> int:
+def _building(archive: Path, folder: Path) -> Path:
+    return folder / f"{archive.name}.unpacking"
+
+
+def _there(building: Path) -> int:
+    """Bytes of an earlier start: its whole files are kept, and its half one is written again in its place."""
+    return sum((Path(at) / name).lstat().st_size for at, _, files in os.walk(building) for name in files)
+
+
+def _allowed(archive: Path, folder: Path, building: Path) -> int:
     """Bytes that may come out of the archive: as the disk has room, and no more than the stated factor."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return min(shutil.disk_usage(place).free, max(ALWAYS_ALLOWED, LARGEST_FACTOR * archive.stat().st_size))
+    room = shutil.disk_usage(place).free + _there(building)
+    return min(room, max(ALWAYS_ALLOWED, LARGEST_FACTOR * archive.stat().st_size))
 
 
 def _too_large(archive: Path, most: int) -> UserError:

@@ -13,7 +13,7 @@ from sr.data.kinds.photos import photographs
 from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, centred, common_letterbox, fitted, without
 from sr.errors import UserError
 from sr.image.depth import to_uint8
-from sr.image.io import read_picture, write_picture
+from sr.image.io import read_visible, write_picture
 from sr.image.names import png_names
 from sr.types import Picture
 from sr.verbs.prepare.output import Steps, counted, journal, say, tell_failures
@@ -125,14 +125,14 @@ def _measured(console: Console, paths: list[Path]) -> Cut:
 
 def _pixels_or_none(path: Path) -> np.ndarray | None:
     try:
-        return to_uint8(read_picture(path).pixels)
+        return to_uint8(read_visible(path).pixels)
     except UserError:  # told when its turn comes
         return None
 
 
 def _crop(path: Path, target: Path, cut: Cut, limit: float) -> str:
     """Crop one file: ``kept``, or why not."""
-    picture = read_picture(path)
+    picture = read_visible(path)
     bars = cut(path, picture.pixels)
     if bars is None:
         return "their size does not fit"

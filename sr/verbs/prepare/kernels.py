@@ -24,7 +24,7 @@ from sr.degradations.kernel_pool import write_kernels
 from sr.draws import Draws, name_key
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.image.io import read_picture, write_picture
+from sr.image.io import read_visible, write_picture
 from sr.types import Picture
 from sr.verbs.networks import inference
 from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
@@ -169,7 +169,7 @@ def _estimate(job: _Job, on_update: Callable[[int], None] | None = None) -> _Res
     for attempt in range(1, ATTEMPTS + 1):
         sample = np.array([name_key(f"{job.name} {attempt}")], dtype=np.uint64)
         try:
-            pixels = read_picture(job.path).pixels
+            pixels = read_visible(job.path).pixels
             draws = Draws(job.seed, sample).within("kernel gan")
             kernel = job.settings.estimate(pixels, draws, torch.device(job.device), on_update)
         except UserError as error:

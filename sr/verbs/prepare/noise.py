@@ -14,7 +14,7 @@ from sr.data.preparation.contact_sheet import contact_sheet, noise_tile
 from sr.data.preparation.noise_patches import AUTO, Extraction, Selection, from_file, noise_level, select, to_file
 from sr.errors import UserError
 from sr.image.depth import to_uint8
-from sr.image.io import read_picture, write_picture
+from sr.image.io import read_picture, read_visible, write_picture
 from sr.types import Picture
 from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
 
@@ -110,7 +110,7 @@ def _extract(
     path: Path, output: Path, stem: str, extraction: Extraction, selection: Selection | None
 ) -> dict[str, Any]:
     """Write the files of one picture; returns what is worth knowing of them."""
-    pixels = to_uint8(read_picture(path).pixels)
+    pixels = to_uint8(read_visible(path).pixels)
     content, noise = extraction.split(pixels)
     made: dict[str, np.ndarray] = {f"{stem}_noise.png": noise}
     dropped: dict[str, int] = {}

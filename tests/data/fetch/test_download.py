@@ -219,6 +219,24 @@ def test_an_interrupted_unpacking_leaves_nothing_in_place_and_goes_on(tmp_path):
     assert (tmp_path / "Set/below/0002.png").read_bytes() == b"two"
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_an_interrupted_unpacking_goes_on_where_the_rest_just_fits(site, tmp_path, monkeypatch, name):
+    """What an earlier start has written takes no more room."""
+    files = {"1.png": b"1" * 9000, "2.png": b"2" * 9000}
+    site.files[f"/{name}"] = zipped(files) if name == "a.zip" else tarred(files, "w")
+    kept = tmp_path / f"{name}.unpacking" / "1.png"
+    kept.parent.mkdir()
+    kept.write_bytes(files["1.png"])
+    (tmp_path / name).write_bytes(site.files[f"/{name}"])
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=12_000))
+    fetch_archive(Remote(f"{site.url}/{name}"), tmp_path, lambda: False, silent, silent)
+    assert (tmp_path / "2.png").read_bytes() == files["2.png"]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=8_000))
+    with pytest.raises(UserError, match="which is the room on the disk"):
+        unpack(tmp_path / name, tmp_path / "other", silent)
+
+
 @pytest.mark.parametrize("name", ["../out.png", "a/../../out.png", "/abs.png", "C:\\out.png", "..\\out.png"])
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_paths_that_lead_out_are_refused(tmp_path, pack, name):
