@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm as pytorchs
 
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.sources import Folder
+from sr.data.module import CropData
 from sr.data.store.building import open_store
 from sr.discriminators.norms import spectral_norm
 from sr.image.autocast import full_float32
@@ -58,7 +59,7 @@ def test_whole_pictures_are_upscaled_in_float32():
 def test_training_is_in_float32_and_the_line_says_so():
     seen = []
     trainer = SimpleNamespace(fit=lambda module, datamodule: seen.append(precision()))
-    fit(trainer, nn.Identity(), None)
+    fit(trainer, nn.Identity(), object.__new__(CropData))
     assert seen == ["ieee"]
     assert "float32 without TF32" in choose_compute(torch.device("cuda", 0), "32", "off").reason
     assert "TF32" not in choose_compute(torch.device("cpu"), "32", "off").reason
