@@ -76,8 +76,10 @@ def _check_scale(batches: Sequence[Batch], scale: int) -> None:
         ValueError: they do not.
     """
     for lr, hr, _, real in batches:
-        fits = lr is None or [scale * side for side in lr.shape[2:]] == [*hr.shape[2:]]
-        if not fits or (real is not None and real.shape != hr.shape):
+        height, width = hr.shape[2:]
+        square = height == width and height % scale == 0  # as every crop is; low resolution may be made later
+        fits = lr is None or [scale * side for side in lr.shape[2:]] == [height, width]
+        if not square or not fits or (real is not None and real.shape != hr.shape):
             raise ValueError(f"a batch is not of scale {scale}")
 
 

@@ -73,7 +73,7 @@ def upscale_files(
         console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
     if failures and len(jobs) == 1:
         raise UserError(failures[0])
-    for line in "\n".join(failures).split("\n"):
+    for line in (line for failure in failures for line in failure.split("\n")):
         print(f"error: {line}", file=sys.stderr)
     return PARTLY_FAILED if failures else 0
 
