@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import logging
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,6 +26,8 @@ from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
 from sr.config.stored import with_moved_names
 from sr.errors import UserError
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it prints what get_object raises, and we tell that
 
 _STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
 _PARTS = ("objective", "shows", "policy", "optimizer", "schedule")

@@ -74,7 +74,7 @@ def upscale_files(
     if failures and len(jobs) == 1:
         raise UserError(failures[0])
     for line in (line for failure in failures for line in failure.split("\n")):
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
     return PARTLY_FAILED if failures else 0
 
 

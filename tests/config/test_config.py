@@ -124,9 +124,10 @@ def test_model_files_show_every_argument_that_matters(choice):
         ("model._target_=sr.models.espcn.Escpn", "model._target_=sr.models.espcn.Escpn cannot be imported"),
     ],
 )
-def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, override, message):
+def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, caplog, override, message):
     code, _out, err = train(*override.split())
     assert code == 2
+    assert caplog.text == "", "Hydra prints what it logs in front of the sentence"
     assert message in err
     assert all(line.startswith("error: ") for line in err.splitlines()), err
     assert "Traceback" not in err

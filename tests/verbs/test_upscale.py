@@ -327,13 +327,15 @@ def test_a_broken_picture_does_not_stop_the_others(upscale, tmp_path):
         png(tmp_path / "in" / f"{name}.png")
     (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "b.png").read_bytes()[:60])
     (tmp_path / "in" / "d.jpg").write_text("no picture")
+    (tmp_path / "in" / "e\x1b[31m.jpg").write_text("no picture")
     code, out, err = upscale("in", "-o", "out")
     assert code == 1
-    assert "2 of 4 upscaled x2: out" in out
+    assert "2 of 5 upscaled x2: out" in out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
-    first, second = lines(err)
+    first, second, third = lines(err)
     assert "in/b.png" in first
     assert "in/d.jpg" in second
+    assert r"in/e\x1b[31m.jpg" in third, "a name cannot colour the terminal"
 
 
 def test_unknown_suffix(upscale, tmp_path):
