@@ -71,7 +71,9 @@ def _checked(batch: Batch) -> Batch:
         ValueError: it is not of crops.
     """
     pictures = [batch.hr, *(one for one in (batch.lr, batch.real) if one is not None)]
-    fits = all(one.dtype == torch.uint8 and one.ndim == 4 and one.shape[1] == 3 for one in pictures)
+    # uint8 as stores hold them, or floating-point numbers of a training module that makes its own.
+    numbers = all(one.dtype == torch.uint8 or one.is_floating_point() for one in pictures)
+    fits = numbers and all(one.ndim == 4 and one.shape[1] == 3 for one in pictures)
     if not fits or batch.samples.dtype != torch.int64 or any(len(one) != len(batch.samples) for one in pictures):
         raise ValueError("a batch is not of crops")
     return batch
