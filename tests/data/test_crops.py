@@ -152,8 +152,9 @@ class Refusing:
         raise UserError(self.said)
 
 
-@pytest.mark.parametrize("said", ["one sentence", "x.png is damaged\nUserError: so it says\nanother line", "", "a\n"])
-@pytest.mark.parametrize("mode", ["device", "workers"])
+@pytest.mark.parametrize(
+    ("mode", "said"), [("device", ""), ("device", "a\nb"), ("workers", "x.png is damaged\nUserError: so it says\nmore")]
+)
 def test_what_a_loader_process_says_arrives_whole(mode, said):
     stream = CropStream(Refusing(said), torch.device("cpu"), mode, 1)
     with pytest.raises(UserError) as told:
