@@ -10,6 +10,7 @@ from sr.data.doctor.inspect import Facts, inspect, sniff
 from sr.data.doctor.listing import list_files
 from sr.data.doctor.verdict import Judgement, Report, Role, judge, judge_alone, judge_duplicates, judge_pair
 from sr.data.kinds.matching import match_names
+from sr.printable import printable
 
 OnProgress = Callable[[str, int, int], None]
 """Told (what, done, total)."""
@@ -114,7 +115,7 @@ def _read(reports: Sequence[Report], question: Question, on_progress: OnProgress
 
 def _without_path(found: str | Failure, path: Path) -> str:
     text = found.reason if isinstance(found, Failure) else found
-    return text.removeprefix(f"cannot read '{path}': ")
+    return text.removeprefix(f"cannot read '{printable(path)}': ")
 
 
 def _pairs(reports: Sequence[Report], question: Question, on_progress: OnProgress) -> list[tuple[float, float]]:

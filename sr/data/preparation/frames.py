@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from sr.image.decode import oriented
+from sr.printable import printable
 from sr.types import UserError
 
 SEEK_ABOVE = 10.0
@@ -241,21 +242,23 @@ class _Decoder:
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if not path.is_file():
         what = "it is a folder; name a video in it" if path.is_dir() else "there is no such file; check the name"
-        raise UserError(f"cannot read the video '{path}': {what}")
+        raise UserError(f"cannot read the video '{printable(path)}': {what}")
     try:
         container = av.open(os.fspath(path))
     except (av.FFmpegError, ValueError) as error:
         reason = _reason(str(error))
         raise UserError(
-            f"cannot read the video '{path}': it is damaged, incomplete or no video ({reason}); copy it again"
+            f"cannot read the video '{printable(path)}': it is damaged, incomplete or no video ({reason}); copy it again"
         ) from error
     if container.format.name == "tty":  # FFmpeg draws the letters of a text file as frames
         container.close()
-        raise UserError(f"cannot read the video '{path}': it is a text file; name a video")
+        raise UserError(f"cannot read the video '{printable(path)}': it is a text file; name a video")
     with container:
         streams = [s for s in container.streams.video if s.codec_context is not None]
         if not streams:
-            raise UserError(f"cannot read '{path}': it holds no video stream that can be decoded; name a video")
+            raise UserError(
+                f"cannot read '{printable(path)}': it holds no video stream that can be decoded; name a video"
+            )
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
 
@@ -285,7 +288,7 @@ def _check_end(path: Path, facts: VideoFacts, decoder: _Decoder) -> None:
 
 def _stopped(path: Path, seconds: float, reason: str) -> str:
     return (
-        f"the video '{path}' is cut off or damaged after {max(seconds, 0):.1f} seconds ({_reason(reason)}); "
+        f"the video '{printable(path)}' is cut off or damaged after {max(seconds, 0):.1f} seconds ({_reason(reason)}); "
         "the frames before that are kept"
     )
 
