@@ -389,9 +389,7 @@ def main() -> int:
     finally:
         if given.work is None:
             shutil.rmtree(work, ignore_errors=True)
-    print(
-        "\n| setting | kills | after the first row | runs that ended the same, bit for bit | gone after SIGKILL, longest |"
-    )
+    print("\n| setting | kills | after the first row | runs that ended the same, bit for bit | longest after SIGKILL |")
     print("|---|---|---|---|---|", *rows, *failures, sep="\n")
     return 1 if failures else 0
 

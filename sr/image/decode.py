@@ -155,8 +155,8 @@ def _deep_tiff(path: Path, facts: Facts) -> Channels:
         except (KeyError, ValueError) as error:
             method = tifffile.COMPRESSION(page.compression).name
             raise UserError(
-                f"cannot read '{printable(path)}': its 16-bit colour is compressed with {method}, which needs the package "
-                "imagecodecs; install that, or save the picture as 16-bit PNG or with deflate compression"
+                f"cannot read '{printable(path)}': its 16-bit colour is compressed with {method}, which needs "
+                "the package imagecodecs; install that, or save the picture as 16-bit PNG or with deflate compression"
             ) from error
         channels = np.moveaxis(values, 0, -1) if page.planarconfig == 2 else values
     if facts.premultiplied and channels.shape[-1] > 3:
@@ -184,8 +184,8 @@ def _numbers(
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > DEEP:
         raise UserError(
-            f"cannot read '{printable(path)}': its values run from {low:g} to {high:g}, which is no picture of up to 16 bits; "
-            "scale them to 0..65535 and save it as 16-bit gray"
+            f"cannot read '{printable(path)}': its values run from {low:g} to {high:g}, which is no picture "
+            "of up to 16 bits; scale them to 0..65535 and save it as 16-bit gray"
         )
     if values.dtype.kind == "f":  # floating point has two habits: white is 1, or white is 255
         if high <= 1:

@@ -248,7 +248,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.FFmpegError, ValueError) as error:
         reason = _reason(str(error))
         raise UserError(
-            f"cannot read the video '{printable(path)}': it is damaged, incomplete or no video ({reason}); copy it again"
+            f"cannot read the video '{printable(path)}': it is damaged, incomplete or no video ({reason}); "
+            "copy it again"
         ) from error
     if container.format.name == "tty":  # FFmpeg draws the letters of a text file as frames
         container.close()
@@ -256,9 +257,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with container:
         streams = [s for s in container.streams.video if s.codec_context is not None]
         if not streams:
-            raise UserError(
-                f"cannot read '{printable(path)}': it holds no video stream that can be decoded; name a video"
-            )
+            raise UserError(f"cannot read '{printable(path)}': no video stream in it can be decoded; name a video")
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
 
