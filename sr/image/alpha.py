@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 
-def bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def hidden_filled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Pixels whose fully transparent ones have the colour of the nearest one that shows at all.
 
     Args:

@@ -19,7 +19,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
 
-from sr.image.alpha import bled
+from sr.image.alpha import hidden_filled
 from sr.printable import printable
 from sr.types import Picture, UserError
 
@@ -204,6 +204,6 @@ def _picture(channels: Channels, moving: bool) -> Picture:
     gray = channels.shape[-1] < 3
     alpha = channels[..., -1].copy() if channels.shape[-1] in (2, 4) else None
     if alpha is not None:
-        channels = bled(channels, alpha)
+        channels = hidden_filled(channels, alpha)
     pixels = np.repeat(channels[..., :1], 3, axis=-1) if gray else channels[..., :3].copy()
     return Picture(pixels=pixels, alpha=alpha, gray=gray, moving=moving)

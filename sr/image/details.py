@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image as pil
 
+from sr.image.opening import opened
 from sr.types import Picture
 
 LARGEST_PROFILE, LARGEST_BLOCK = 8 * 2**20, 65533 - 29
@@ -61,7 +62,7 @@ def read_details(path: Path) -> Details:
         path: of a picture that `sr.image.io.read_picture` reads.
     """
     try:
-        with path.open("rb") as stream, pil.open(stream) as file:
+        with opened(path) as file:
             if file.format == "PNG":
                 file.load()  # EXIF may follow the pixels
             icc, xmp = file.info.get("icc_profile"), file.info.get("xmp")
@@ -104,6 +105,10 @@ def fitting(details: Details, picture: Picture, suffix: str) -> Details:
         notes.append(f"its EXIF {why} and is left out")
         exif = None
     xmp = None if details.xmp is None else _resized_xmp(details.xmp, width, height)
+    if details.xmp is not None and xmp is None:
+        notes.append("its XMP speaks of more than the pixels, or is larger than a file can hold, and is left out")
+    if suffix == ".webp" and details.dpi is not None and exif is None:
+        notes.append("its resolution has no place in a WebP and is left out")
     return replace(
         details,
         icc=None if fault else details.icc,

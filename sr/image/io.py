@@ -2,12 +2,9 @@
 
 import difflib
 import os
-import threading
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import torch
@@ -20,6 +17,7 @@ from sr.image.decode import decode
 from sr.image.details import NO_DETAILS, Details
 from sr.image.encode import ENCODERS, encode
 from sr.image.names import order
+from sr.image.opening import opened
 from sr.printable import first_line, printable
 from sr.types import Image, Picture, UserError
 
@@ -31,41 +29,6 @@ SUFFIXES = (
 
 MAX_PIXELS = 178_956_970
 """Twice Pillow's own warning level, beyond which it refuses; changing its global limit is not ours to do."""
-
-NOT_DECODED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
-"""Pillow's formats without pixels of their own: EPS is a program that it would run in Ghostscript."""
-
-
-class _Quiet:
-    """Silences warnings while any thread decodes.
-
-    ``warnings.catch_warnings`` alone restores the filters out of order when threads overlap; here the first
-    reader saves them and the last one puts them back.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.readers = 0
-        self.saved = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.readers == 0:
-                self.saved = warnings.catch_warnings()
-                self.saved.__enter__()
-                warnings.simplefilter("ignore")
-            self.readers += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self.lock:
-            self.readers -= 1
-            if self.readers == 0:
-                self.saved.__exit__(kind, error, trace)
-
-
-_QUIET = _Quiet()
 
 
 def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -89,14 +52,9 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     path = Path(path)
     _check_there(path)
     try:
-        with _QUIET:
-            pil.init()
-            formats = [name for name in pil.ID if name not in NOT_DECODED]
-            # From an opened file: given a path, Pillow maps the pixels of an uncompressed TIFF into memory
-            # with the sides of the turned picture, which scrambles orientations 5 to 8 (Pillow 13.0).
-            with path.open("rb") as stream, pil.open(stream, formats=formats) as file:
-                _check_size(path, file.size, max_pixels)
-                return decode(file, path)
+        with opened(path) as file:
+            _check_size(path, file.size, max_pixels)
+            return decode(file, path)
     except UserError:
         raise
     except UnidentifiedImageError as error:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sr.metrics.functional import PSNR_LIMIT, Pictures, y_levels
 
-EDGES = (0, 2, 8)
+ZONE_STARTS = (0, 2, 8)
 """Distances to the border in pixels at which a zone begins."""
-ZONES = (*(f"{near} to {far - 1} px" for near, far in pairwise(EDGES)), f"{EDGES[-1]} px and more")
+ZONES = (*(f"{near} to {far - 1} px" for near, far in pairwise(ZONE_STARTS)), f"{ZONE_STARTS[-1]} px and more")
 
 
 def border_psnr(sr: Pictures, hr: Pictures, gray: bool = False) -> list[float]:
@@ -27,7 +27,7 @@ def border_psnr(sr: Pictures, hr: Pictures, gray: bool = False) -> list[float]:
     """
     squared = (y_levels(sr, gray) - y_levels(hr, gray)).square()[0, 0]
     distance = _distance(*squared.shape)
-    inside = [(distance >= near) & (distance < far) for near, far in pairwise((*EDGES, math.inf))]
+    inside = [(distance >= near) & (distance < far) for near, far in pairwise((*ZONE_STARTS, math.inf))]
     return [_decibels(squared[zone]) for zone in inside]
 
 

@@ -11,7 +11,7 @@ from sr.models.outputs import picture_of
 from sr.types import Picture, UserError
 
 
-class NotANumber(UserError):
+class NotFiniteError(UserError):
     """A network made something that is no picture."""
 
 
@@ -27,12 +27,12 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
         (scale*height, scale*width, 3) of the same dtype, rounded.
 
     Raises:
-        NotANumber: the network's output is not finite; rounded it would be a black picture.
+        NotFiniteError: the network's output is not finite; rounded it would be a black picture.
     """
     with torch.inference_mode(), full_float32():
         result = picture_of(network(to_image(pixels).to(device))).float()
         if not bool(result.isfinite().all()):
-            raise NotANumber("what the network makes of this picture is infinite or not a number")
+            raise NotFiniteError("what the network makes of this picture is infinite or not a number")
     return to_pixels(result, deep=pixels.dtype == np.uint16)
 
 

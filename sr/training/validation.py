@@ -15,7 +15,7 @@ from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
 from sr.metrics.functional import measure, sharpness
-from sr.models.upscale import NotANumber, gray_again, upscale_pixels
+from sr.models.upscale import NotFiniteError, gray_again, upscale_pixels
 from sr.training.copies import copied
 from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
@@ -251,7 +251,7 @@ def evaluate(
         before = perf_counter()
         try:
             sr = upscale(pair.lr)
-        except NotANumber:
+        except NotFiniteError:
             rows.append(_nothing(scale, lpips is not None))
             continue
         seconds += perf_counter() - before

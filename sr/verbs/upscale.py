@@ -16,7 +16,7 @@ from sr.errors import UserError
 from sr.image.details import fitting, read_details
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.image.names import as_one, png_names
-from sr.models.upscale import NotANumber, upscale_picture
+from sr.models.upscale import NotFiniteError, upscale_picture
 from sr.printable import printable
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
@@ -58,7 +58,7 @@ def upscale_files(
         try:
             for note in _upscale(network, compute.device, source, target):
                 notes[note].append(source)
-        except NotANumber as error:
+        except NotFiniteError as error:
             failures.append(f"{printable(source)}: {error}")
         except UserError as error:
             failures.append(str(error))

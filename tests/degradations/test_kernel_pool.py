@@ -9,7 +9,8 @@ import scipy.ndimage
 import torch
 
 from sr.degradations import kernel_pool
-from sr.degradations.kernel_pool import KernelPool, PooledBlur, flipped, on_one_canvas, shifted_to, write_kernels
+from sr.degradations.kernel_files import on_one_canvas, write_kernels
+from sr.degradations.kernel_pool import KernelPool, PooledBlur, flipped, shifted_to
 from sr.degradations.kernels import gaussian, motion
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws, Record

@@ -21,7 +21,8 @@ from sr.degradations.codecs import JpegFile
 from sr.degradations.colour import Contrast, Gamma, Hue, Saturation
 from sr.degradations.combine import Chain, Maybe, OneOf, Shuffled
 from sr.degradations.jpeg import Jpeg
-from sr.degradations.kernel_pool import PooledBlur, write_kernels
+from sr.degradations.kernel_files import write_kernels
+from sr.degradations.kernel_pool import PooledBlur
 from sr.degradations.kornia import Kornia
 from sr.degradations.noise import CameraNoise, GaussianNoise, Noise, PoissonNoise, SpeckleNoise
 from sr.degradations.noise_pool import PooledNoise

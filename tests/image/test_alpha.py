@@ -9,7 +9,7 @@ from sr.data.preparation.kernel_gan import KernelGan
 from sr.data.preparation.noise_patches import Extraction
 from sr.degradations.noise_pool import NoisePool
 from sr.errors import UserError
-from sr.image.alpha import bled
+from sr.image.alpha import hidden_filled
 from sr.verbs.prepare.crop import _crop
 from sr.verbs.prepare.kernels import _estimate, _Job
 from sr.verbs.prepare.noise import _extract
@@ -19,7 +19,7 @@ def test_hidden_pixels_take_the_colour_of_the_nearest_that_shows():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 65536, (17, 23, 3), dtype=np.uint16)
     alpha = (rng.random((17, 23)) < 0.1).astype(np.uint16) * rng.integers(1, 65536, (17, 23), dtype=np.uint16)
-    filled = bled(pixels, alpha)
+    filled = hidden_filled(pixels, alpha)
     shown = np.argwhere(alpha > 0)
     for y, x in np.argwhere(alpha == 0):
         distance = np.hypot(*(shown - (y, x)).T)
@@ -30,8 +30,8 @@ def test_hidden_pixels_take_the_colour_of_the_nearest_that_shows():
 
 def test_nothing_to_fill_and_nothing_to_fill_with():
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert bled(pixels, np.ones((2, 2), np.uint8)) is pixels
-    assert bled(pixels, np.zeros((2, 2), np.uint8)) is pixels
+    assert hidden_filled(pixels, np.ones((2, 2), np.uint8)) is pixels
+    assert hidden_filled(pixels, np.zeros((2, 2), np.uint8)) is pixels
 
 
 def test_a_picture_of_which_nothing_shows_enters_no_pool(tmp_path):

@@ -1,6 +1,7 @@
 """Configurations of strangers: in run folders, checkpoints and bundles. None of them runs code."""
 
 import copy
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sr.errors import UserError
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
 CONFIG = torch.load(OLD / "checkpoints" / "last.ckpt", weights_only=True)["config"]
-MARK = "/tmp/sr_a_stranger_was_here"
+MARK = f"/tmp/sr_a_stranger_was_here_{os.getpid()}"
 SYSTEM = {"_target_": "os.system", "command": f"touch {MARK}"}
 
 
@@ -33,6 +34,7 @@ def with_value(place: str, value):
 
 @pytest.fixture(autouse=True)
 def nothing_runs():
+    Path(MARK).unlink(missing_ok=True)
     yield
     assert not Path(MARK).exists()
 
@@ -65,11 +67,11 @@ NAMES = [
     "sr.files.os.system",
     "sr.models.files.importlib.import_module",
     "sr.models.files.importlib.os.system",
-    "sr.degradations.kernel_pool.write_kernels",
-    "sr.degradations.kernel_pool.Path",
-    "sr.degradations.kernel_pool.io.open",
-    "sr.degradations.kernel_pool.np.load",
-    "sr.degradations.kernel_pool._usable",
+    "sr.degradations.kernel_files.write_kernels",
+    "sr.degradations.kernel_files.Path",
+    "sr.degradations.kernel_files.io.open",
+    "sr.degradations.kernel_files.np.load",
+    "sr.degradations.kernel_files._usable",
     "sr.degradations..os.system",
     "sr.degradations.os.system",
     "sr.degradations",

@@ -1,5 +1,7 @@
 """What is promised in float32 is computed so: convolutions on a GPU, power iterations, sums of weights."""
 
+import io
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm as pytorchs
 
-from sr.data.edges import EdgeContent, open_edge_maps
+from sr.data.edges import EdgeContent, EdgeMaps, open_edge_maps
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.data.store.building import open_store
@@ -127,3 +129,15 @@ def test_edge_content_sums_in_float64(pictures, tmp_path):
     shapes = np.stack([store.heights // 2 - 7, store.widths // 2 - 7], axis=1)
     maps = open_edge_maps(store, shapes, 2, 8, EdgeContent(), lambda *_: None)
     assert maps._cumulative.dtype == np.float64
+
+
+def test_every_cell_of_a_picture_of_seventeen_million_can_be_drawn(tmp_path):
+    """In float32 adding 1 to 2^24 changes nothing, so that all later cells would share one probability of 0."""
+    cells = 2**24 + 2**20
+    path, shapes = tmp_path / "maps.npy", np.array([[4, 4 * cells]])
+    buffer = io.BytesIO()
+    np.save(buffer, np.cumsum(np.ones(cells)))
+    path.write_bytes(buffer.getvalue() + zlib.crc32(buffer.getvalue()).to_bytes(4, "little"))
+    maps = EdgeMaps(path, shapes)
+    for cell in (0, 2**24 - 1, 2**24 + 1, cells - 1):
+        assert maps.corner(0, np.array([(cell + 0.5) / cells, 0, 0])) == (0, 4 * cell)

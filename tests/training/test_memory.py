@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sr.config.building import build_module
 from sr.config.composing import composed
@@ -77,13 +78,31 @@ def test_a_guard_that_undoes_nothing_keeps_nothing_on_the_device(monkeypatch, tm
     assert copied({"x": [torch.zeros(2)]}, torch.device("meta"))["x"][0].device.type == "meta"
 
 
+class Copies(TorchDispatchMode):
+    """Counts operations that make another tensor of a large one."""
+
+    made = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        own = isinstance(result, torch.Tensor) and result.numel() >= 2**20
+        self.made += own and all(
+            result.untyped_storage().data_ptr() != arg.untyped_storage().data_ptr()
+            for arg in args
+            if isinstance(arg, torch.Tensor)
+        )
+        return result
+
+
 def test_saving_does_not_hold_the_state_twice(tmp_path):
     state = {"kept": [torch.rand(2**20) for _ in range(8)]}
     tracemalloc.start()
-    write_checkpoint(tmp_path / "a.ckpt", state)
+    with Copies() as copies:
+        write_checkpoint(tmp_path / "a.ckpt", state)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20, "of 32 MiB"
+    assert copies.made == 0, "of tensors, whose memory tracemalloc does not see"
     assert all(map(torch.equal, read_checkpoint(tmp_path / "a.ckpt")["kept"], state["kept"]))
 
 

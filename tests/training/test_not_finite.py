@@ -17,7 +17,7 @@ from sr.losses.lpips import Lpips
 from sr.losses.weights import RaiseWhileImproving
 from sr.metrics.functional import PSNR_LIMIT
 from sr.models.espcn import Espcn
-from sr.models.upscale import NotANumber, upscale_pixels
+from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.precision import choose_compute
 from sr.training.schedules import Plateau
 from sr.training.validation import Best, ColourAlarm, evaluate, lpips_of, network_upscaler
@@ -91,7 +91,7 @@ def test_doctor_tells_of_it(with_a_black_frame, role, more):
 
 def test_what_is_not_finite_is_no_picture():
     bright = np.full((4, 4, 3), 200, np.uint8)
-    with pytest.raises(NotANumber, match="infinite or not a number"):
+    with pytest.raises(NotFiniteError, match="infinite or not a number"):
         upscale_pixels(Broken(), bright, CPU)
     assert np.array_equal(upscale_pixels(Broken(), bright // 4, CPU), bright // 4)
 

@@ -20,7 +20,7 @@ from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
 from sr.data.processes import serve_parent
-from sr.degradations.kernel_pool import write_kernels
+from sr.degradations.kernel_files import write_kernels
 from sr.draws import Draws, name_key
 from sr.errors import UserError
 from sr.files import write_atomically
