@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from sr.config.schema import shown_of
 from sr.errors import UserError
 from sr.losses.gan import RelativisticAverage
 from sr.losses.weights import Constant
@@ -51,7 +52,7 @@ def _built(name: str, config: Any, build: Callable[[str, Any], Any]) -> Adversar
         wanted = next((side for e in refusals if (side := getattr(e, "side", None)) is not None), None)
         if wanted is None:
             raise UserError(text) from error
-        shift, scale, crop = node.shows.shift, config.scale, config.data.crop
+        shift, scale, crop = shown_of(node.shows, "shift"), config.scale, config.data.crop
         shown = f"data.crop={crop} at scale={scale} shows {scale * crop - shift} pixels"
         shifted = f" (less adversary.{name}.shows.shift={shift})" if shift else ""
         needed, rest = divmod(wanted + shift, scale)

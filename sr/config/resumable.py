@@ -8,7 +8,13 @@ from sr.config.nearest import did_you_mean
 from sr.pasted import setting
 from sr.training.keeping.run_folder import RunFolder
 
-_WITH_PADDING = ("sr.models.espcn.Espcn", "sr.models.rdn.Rdn", "sr.models.sr_resnet18.SrResnet18")
+_LATER: dict[str, dict[str, Any]] = {
+    "sr.models.espcn.Espcn": {"padding": "zeros"},
+    "sr.models.rdn.Rdn": {"padding": "zeros"},
+    "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
+    "sr.degradations.noise_pool.PooledNoise": {"count": None},
+}
+"""Arguments that conf/ names only since runs were written, by the class that takes them."""
 
 
 def folder_fault(place: str) -> str | None:
@@ -35,13 +41,20 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: plain values, resolved.
     """
-    model, start = dict(config["model"]), config.get("init_from")
-    if model.get("_target_") in _WITH_PADDING:
-        model.setdefault("padding", "zeros")
+    start = config.get("init_from")
     opponents = {name: _with_views(node) for name, node in dict(config.get("adversary") or {}).items()}
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    later = {"model": model, "init_from": {"g": None, "d": None, "partial": False, **places}}
+    later = {name: _with_later(config[name]) for name in ("model", "degradation") if name in config}
+    later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     return {**config, **later} | ({"adversary": opponents} if "adversary" in config else {})
+
+
+def _with_later(node: Any) -> Any:
+    """The node and all below it, with what `_LATER` names."""
+    if not isinstance(node, Mapping):
+        return node
+    children = {key: _with_later(child) for key, child in node.items()}
+    return {**_LATER.get(str(node.get("_target_")), {}), **children}
 
 
 def _with_views(adversary: Any) -> Any:

@@ -1,10 +1,14 @@
 """The shape of the configuration. Imports nothing heavy: `train.py --help` must be quick."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+SHOWN_BY_DEFAULT = {"condition": "none", "shift": 0}
+"""Defaults of `sr.training.adversary.shows.Shows`, which imports torch."""
 
 
 @dataclass
@@ -81,14 +85,23 @@ def register_schema() -> None:
 
 def _shown_channels(*, _root_: Any) -> int:
     """Channels of what the adversary shows its discriminator: 3, or 6 with a condition."""
-    shows = _all_shows(_root_)
-    return 6 if any(show.condition != "none" for show in shows) else 3
+    return 6 if any(shown_of(show, "condition") != "none" for show in _all_shows(_root_)) else 3
 
 
 def _shown_side(*, _root_: Any) -> int:
     """Side of what the adversary shows its discriminator: an HR crop, smaller where it is shifted."""
-    shows = _all_shows(_root_)
-    return int(_root_.scale * _root_.data.crop - max((show.shift for show in shows), default=0))
+    shifts = [shown_of(show, "shift") for show in _all_shows(_root_)]
+    return int(_root_.scale * _root_.data.crop - max(shifts, default=0))
+
+
+def shown_of(shows: Mapping[str, Any], name: str) -> Any:
+    """What an adversary shows, where a file that writes one out may leave it to the class.
+
+    Args:
+        shows: of the adversary.
+        name: ``condition`` or ``shift``.
+    """
+    return shows.get(name, SHOWN_BY_DEFAULT[name])
 
 
 def _all_shows(root: Any) -> list[Any]:

@@ -22,7 +22,7 @@ _OPTIMIZERS = tuple(
     f"torch.optim.{name}"
     for name in ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 )
-_SCHEDULES = ("sr.training.schedules",)
+_SCHEDULES = ("sr.training.schedules", "sr.training.plateau_windows")
 ROOMS: dict[str, tuple[str, ...]] = {
     "model": ("sr.models",),
     "loss": ("sr.losses",),

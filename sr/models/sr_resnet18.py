@@ -1,5 +1,6 @@
 """A classifier's residual trunk turned into an upscaler: first network of the experiment log (#00, #05)."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import nn
@@ -26,29 +27,35 @@ class SrResnet18(nn.Module):
             at x2).
         relu_between: a ReLU between the two transposed convolutions (absent in #00, present from #05 on).
         padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
+        widths: channels of the stages of two blocks each; between the transposed convolutions there are as many as in
+            the first.
 
     Raises:
-        ValueError: any other scale or padding.
+        ValueError: any other scale or padding, or no widths.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
-    def __init__(self, scale: int, relu_between: bool = True, padding: Padding = "zeros") -> None:
+    def __init__(
+        self, scale: int, relu_between: bool = True, padding: Padding = "zeros", widths: Sequence[int] = WIDTHS
+    ) -> None:
         super().__init__()
+        if not widths or min(widths) < 1:
+            raise ValueError(f"widths={list(widths)} must be channels of at least one stage, as {list(WIDTHS)}")
         self.scale = check_scale(self, scale, self.scales)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(WIDTHS[0]),
+            nn.Conv2d(3, widths[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=1, padding=1),
         )
-        self.stages = nn.Sequential(*_stages())
+        self.stages = nn.Sequential(*_stages(widths))
         # The first transposed convolution makes h + 2, the second (h + 1) * scale + kernel - 2 * cut.
         # That is scale * h when kernel = 2 * cut - scale. With this padding the windows overlap by half.
         cut = scale + (scale + 1) // 2
-        self.widen = ConvTranspose2d(WIDTHS[-1], 64, 3)
+        self.widen = ConvTranspose2d(widths[-1], widths[0], 3)
         self.relu = nn.ReLU(inplace=True) if relu_between else nn.Identity()
-        self.to_rgb = ExactConvTranspose2d(64, 3, 2 * cut - scale, stride=scale, padding=cut)
+        self.to_rgb = ExactConvTranspose2d(widths[0], 3, 2 * cut - scale, stride=scale, padding=cut)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -60,11 +67,11 @@ class SrResnet18(nn.Module):
         return (self.to_rgb(self.relu(self.widen(features))) + 1) / 2
 
 
-def _stages() -> list[nn.Module]:
+def _stages(widths: Sequence[int]) -> list[nn.Module]:
     """The four stages of basic blocks; a 1x1 projection on the shortcut where the width changes."""
     blocks: list[nn.Module] = []
-    channels = WIDTHS[0]
-    for width in WIDTHS:
+    channels = widths[0]
+    for width in widths:
         for _ in range(BLOCKS_PER_STAGE):
             shortcut = None
             if channels != width:

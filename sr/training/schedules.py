@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+State = dict[str, float | int | list[float]]
+"""Plain numbers for a checkpoint."""
+
 
 def warmup_factor(updates: int, warmup: int) -> float:
     """Linear rise: update u (from 0) gets (u + 1) / warmup until that reaches 1; no warmup gives 1."""
@@ -24,6 +27,21 @@ def step_factor(progress: float, milestones: Sequence[float], gamma: float) -> f
 def exponential_factor(progress: float, final: float) -> float:
     """final^progress: equal ratios in equal times, 1 at the start, ``final`` at the end."""
     return final**progress
+
+
+def after_warmup(updates: int, progress: float, warmup: int) -> float:
+    """Share that is done of what lies behind the warmup: 0 until that ends, 1 at the end of the run.
+
+    Args:
+        updates: generator updates done so far.
+        progress: fraction of the run done, in [0, 1]. Where it follows the time, the share of it that the warmup took
+            is that of ``warmup`` updates of mean length.
+        warmup: generator updates of linear rise.
+    """
+    if updates <= warmup:
+        return 0.0 if warmup > 0 else progress
+    start = progress * warmup / updates
+    return (progress - start) / (1 - start)
 
 
 def cosine_factor(progress: float, final: float) -> float:
@@ -44,6 +62,9 @@ class Schedule:
     Raises:
         ValueError: a negative warmup.
     """
+
+    ended = False
+    """It will not change any more, and the run may end; see `sr.training.plateau_windows`."""
 
     def __init__(self, warmup: int = 0) -> None:
         if warmup < 0:
@@ -66,11 +87,11 @@ class Schedule:
     def observe(self, metric: float) -> None:
         """Take note of a validation's result; most schedules do not care."""
 
-    def state_dict(self) -> dict[str, float | int]:
+    def state_dict(self) -> State:
         """Plain numbers for the checkpoint; most schedules have none."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, float | int]) -> None:
+    def load_state_dict(self, state: Mapping[str, float | int | list[float]]) -> None:
         """Continue from ``state_dict()``'s value."""
 
 
@@ -98,7 +119,7 @@ class Step(Schedule):
                 f"not {list(milestones)}."
             )
         self.milestones = tuple(milestones)
-        self.gamma = _ratio("gamma", gamma)
+        self.gamma = checked_ratio("gamma", gamma)
 
     def shape(self, progress: float) -> float:
         """See ``step_factor``."""
@@ -106,16 +127,22 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    """Fall by equal ratios in equal times, to ``final`` at the end of the run.
+    """Fall by equal ratios in equal times, from the end of the warmup to ``final`` at the end of the run.
+
+    Of a run of N updates with a warmup of W, update u > W gets final^((u - W) / (N - W)), as by the log's "exp".
 
     Args:
         final: last factor, in (0, 1].
-        warmup: updates of linear rise.
+        warmup: updates of linear rise; the fall begins where it ends.
     """
 
     def __init__(self, final: float = 0.01, warmup: int = 0) -> None:
         super().__init__(warmup)
-        self.final = _ratio("final", final)
+        self.final = checked_ratio("final", final)
+
+    def factor(self, updates: int, progress: float) -> float:
+        """Factor for the next update: the rise first, then the fall."""
+        return super().factor(updates, after_warmup(updates, min(max(progress, 0.0), 1.0), self.warmup))
 
     def shape(self, progress: float) -> float:
         """See ``exponential_factor``."""
@@ -132,7 +159,7 @@ class Cosine(Schedule):
 
     def __init__(self, final: float = 0.01, warmup: int = 0) -> None:
         super().__init__(warmup)
-        self.final = _ratio("final", final)
+        self.final = checked_ratio("final", final)
 
     def shape(self, progress: float) -> float:
         """See ``cosine_factor``."""
@@ -168,13 +195,11 @@ class Plateau(Schedule):
         super().__init__(warmup)
         if patience < 1 or threshold < 0:
             raise ValueError(f"a plateau needs patience >= 1 and threshold >= 0, not {patience} and {threshold}.")
-        if mode not in ("max", "min"):
-            raise ValueError(f"a plateau's mode is max or min, not {mode!r}.")
-        self.cut = _ratio("factor", factor)
+        self.cut = checked_ratio("factor", factor)
         self.patience = patience
         self.threshold = threshold
-        self.minimum = _ratio("minimum", minimum)
-        self.mode = mode
+        self.minimum = checked_ratio("minimum", minimum)
+        self.mode = checked_mode(mode)
         self.current = 1.0
         self.best = -math.inf  # of the metric, or of its negative where less is better
         self.stale = 0
@@ -195,18 +220,36 @@ class Plateau(Schedule):
             self.current = max(self.current * self.cut, self.minimum)
             self.stale = 0
 
-    def state_dict(self) -> dict[str, float | int]:
+    def state_dict(self) -> State:
         """Plain numbers for the checkpoint."""
         return {"current": self.current, "best": self.best, "stale": self.stale}
 
-    def load_state_dict(self, state: Mapping[str, float | int]) -> None:
+    def load_state_dict(self, state: Mapping[str, float | int | list[float]]) -> None:
         """Continue from ``state_dict()``'s value."""
-        self.current = float(state["current"])
-        self.best = best if math.isfinite(best := float(state["best"])) else -math.inf
-        self.stale = int(state["stale"])
+        self.current = number_of(state["current"])
+        self.best = best if math.isfinite(best := number_of(state["best"])) else -math.inf
+        self.stale = int(number_of(state["stale"]))
 
 
-def _ratio(name: str, value: float) -> float:
+def number_of(value: float | int | list[float]) -> float:
+    """A number of a state, which might hold anything.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(value, list):
+        raise TypeError("a list where the state of a schedule has a number")
+    return float(value)
+
+
+def checked_mode(mode: Literal["max", "min"]) -> Literal["max", "min"]:
+    """Return ``mode`` if it is one."""
+    if mode not in ("max", "min"):
+        raise ValueError(f"a plateau's mode is max or min, not {mode!r}.")
+    return mode
+
+
+def checked_ratio(name: str, value: float) -> float:
     """Return ``value`` if it lies in (0, 1]."""
     if not 0 < value <= 1:
         raise ValueError(f"{name} is a factor above 0 and at most 1, not {value}.")

@@ -8,11 +8,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from sr.config.building import build_module
+from sr.config.building import build, build_module
 from sr.config.combinations import parts
 from sr.config.composing import composed
 from sr.config.opponents import build_adversaries
 from sr.config.overrides import config_groups
+from sr.config.schema import SHOWN_BY_DEFAULT
 from sr.data.crops import Batch
 from sr.errors import UserError
 from sr.training.clock import Clock
@@ -466,6 +467,45 @@ def test_a_discriminator_that_cannot_be_made_names_the_crop_where_its_refusal_na
     with pytest.raises(UserError) as caught:
         build_adversaries(config, build)
     assert str(caught.value) == f"discriminator: {str(refusal).rstrip('.')}{hint}"
+
+
+WRITTEN_OUT = """
+# @package _global_
+defaults:
+  - override /discriminator: rev
+adversary:
+  d:
+    _target_: sr.training.adversary.adversary.Adversary
+    network: ${discriminator}
+    weight: 0.1
+    objective:
+      _target_: sr.losses.gan.LeastSquares
+    shows:
+      _target_: sr.training.adversary.shows.Shows
+      scale: ${scale}
+    policy:
+      _target_: sr.training.adversary.policy.UpdatePolicy
+    optimizer:
+      _target_: torch.optim.Adam
+      _partial_: true
+      lr: 1.0e-4
+    schedule:
+      _target_: sr.training.schedules.Constant
+"""
+
+
+@pytest.mark.parametrize(("line", "channels"), [("", 3), ("condition: bicubic", 6)])
+def test_an_adversary_written_out_may_leave_what_it_shows_to_the_class(tmp_path, line, channels):
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(
+        WRITTEN_OUT.replace("    policy:", f"      {line}\n    policy:")
+    )
+    config = composed(["experiment=mine", "data=folder", "data.train=a", "data.val=b"], tmp_path / "conf")
+    assert config.discriminator["in_channels"] == channels
+    shows = build_adversaries(config, build)["d"].shows
+    assert shows.channels == channels
+    if not line:
+        assert {"condition": shows.condition, "shift": shows.shift} == SHOWN_BY_DEFAULT
 
 
 def test_a_resumed_run_says_what_has_changed(train, tmp_path):

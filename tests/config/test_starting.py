@@ -8,6 +8,7 @@ from sr.config.overrides import joint_start
 from sr.config.resumable import with_later_settings
 from sr.config.starting import Start, start_of
 from sr.models.files import load_network, read_tensors
+from sr.models.sr_resnet18 import WIDTHS
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.types import UserError
 
@@ -186,6 +187,10 @@ def test_runs_of_earlier_versions_are_the_same_runs():
     now = {"model": model | {"padding": "zeros"}, "init_from": {"g": None, "d": None, "partial": False}, "seed": 0}
     assert with_later_settings({"model": model, "seed": 0}) == with_later_settings(now) == now
     assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}
+    resnet, noise = "sr.models.sr_resnet18.SrResnet18", {"_target_": "sr.degradations.noise_pool.PooledNoise"}
+    later = with_later_settings({"model": {"_target_": resnet}, "degradation": {"stages": {"noise": noise}}})
+    assert later["model"] == {"_target_": resnet, "padding": "zeros", "widths": list(WIDTHS)}
+    assert later["degradation"] == {"stages": {"noise": noise | {"count": None}}}
     own = {"model": {"_target_": "my.Net"}, "init_from": None}
     assert with_later_settings(own)["model"] == own["model"]
 

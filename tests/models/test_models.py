@@ -259,3 +259,16 @@ def test_sr_resnet18_trunk_is_torchvisions():
 def test_sr_resnet18_relu_between_is_optional():
     assert isinstance(SrResnet18(2, relu_between=False).relu, nn.Identity)
     assert isinstance(SrResnet18(2).relu, nn.ReLU)
+
+
+def test_sr_resnet18_has_the_widths_that_are_asked_for():
+    """A quarter of each: by hand, convolutions and their batch norms stage by stage, then the transposed ones."""
+    narrow = SrResnet18(2, widths=(16, 32))
+    stem = 3 * 16 * 9 + 2 * 16
+    first = 2 * (2 * 16 * 16 * 9 + 2 * 2 * 16)
+    second = 16 * 32 * 9 + 3 * 32 * 32 * 9 + 4 * 2 * 32 + 16 * 32 + 2 * 32
+    last = 32 * 16 * 9 + 16 + 16 * 3 * 16 + 3
+    assert sum(p.numel() for p in narrow.parameters()) == stem + first + second + last
+    assert narrow(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
+    with pytest.raises(ValueError, match=r"widths=\[\] must be channels of at least one stage, as \[64, 128"):
+        SrResnet18(2, widths=[])

@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from sr.training.plateau_windows import PlateauWindows, windows_gain
 from sr.training.schedules import Constant, Cosine, Exponential, Plateau, Step, warmup_factor
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -53,7 +54,19 @@ def test_progress_outside_the_run_counts_as_its_ends():
 
 
 def test_warmup_multiplies_the_shape():
-    assert Exponential(final=0.01, warmup=10).factor(4, 0.5) == pytest.approx(0.5 * 0.1)
+    assert Cosine(final=0.01, warmup=10).factor(4, 0.5) == pytest.approx(0.5 * 0.505)
+
+
+def test_exponential_falls_from_where_its_warmup_ends():
+    """The log's d = (min / init)^(1 / (E - W)) per epoch after the warmup, here per update: N 100, W 20."""
+    schedule = Exponential(final=0.01, warmup=20)
+    at = {u: schedule.factor(u, u / 100) for u in (0, 9, 19, 20, 21, 40, 60, 100)}
+    falls = {0: 1 / 20, 9: 10 / 20, 19: 1, 20: 1, 21: 0.01 ** (1 / 80), 40: 0.01**0.25, 60: 0.1, 100: 0.01}
+    assert at == pytest.approx(falls)
+    # By time: 20 updates of mean length were a tenth of what 200 have taken, so that the fall began at 0.05.
+    assert schedule.factor(200, 0.5) == pytest.approx(0.01 ** (0.45 / 0.95))
+    # A run that ends within its warmup only rises.
+    assert Exponential(final=0.01, warmup=20).factor(9, 1.0) == pytest.approx(0.5)
 
 
 METRICS = [20.0, 21.0, 20.9, 21.0, 20.8, 21.2, 21.1, math.nan, 21.25, 21.0, 21.0, 21.0, 21.0]
@@ -97,6 +110,63 @@ def test_plateau_continues_from_its_state():
     assert {type(v) for v in whole.state_dict().values()} <= {int, float}
 
 
+def test_windows_by_hand():
+    """Gains of 0.12 in ten validations are enough, of less not: the rule of the log in February 2021."""
+    steady = [20 + 0.013 * k for k in range(10)]  # means 20.091 and 20.026: doubled 0.13
+    assert windows_gain(steady) == pytest.approx(0.13)
+    schedule = PlateauWindows()
+    for metric in steady:
+        schedule.observe(metric)
+    assert schedule.factor(0, 0.5) == 1.0
+    factors = []
+    for metric in [20.13] * 40:
+        schedule.observe(metric)
+        factors.append(schedule.factor(0, 0.5))
+    # The first of them makes the halves 20.026 + 0.013 and (4 * 20.0975 + 20.13) / 5: a gain of 0.130, the next ones
+    # 0.13 - 0.013 * (0, 0 + 1, 1 + 2, ...) * 2 / 5; 0.1196 at the third. Then ten each: 0.01 and, below stop, the end.
+    assert factors[:2] == [1.0, 1.0]
+    assert factors[2:12] == pytest.approx([0.1] * 10)
+    assert factors[12:22] == pytest.approx([0.01] * 10)
+    assert factors[22] == pytest.approx(0.001)
+
+
+def test_windows_end_below_stop():
+    schedule, endless = PlateauWindows(), PlateauWindows(stop=None)
+    ended = []
+    for _ in range(35):
+        schedule.observe(30.0)
+        endless.observe(30.0)
+        ended.append(schedule.ended)
+    assert ended == [False] * 29 + [True] * 6
+    assert not endless.ended
+    assert not Plateau().ended
+
+
+def test_windows_of_a_falling_metric_and_the_later_settings():
+    schedule = PlateauWindows(factor=0.5, window=30, threshold=1e-5, mode="min")
+    for k in range(30):
+        schedule.observe(0.5 - 0.01 * k)
+    assert schedule.factor(0, 0.0) == 1.0
+    for _ in range(30):
+        schedule.observe(0.6)
+    assert schedule.factor(0, 0.0) == 0.5
+
+
+def test_windows_leave_out_what_is_not_finite_and_continue_from_their_state():
+    whole, first, second = (PlateauWindows(window=4, threshold=0.1) for _ in range(3))
+    for metric in METRICS[:8]:
+        first.observe(metric)
+    second.load_state_dict(first.state_dict())
+    for metric in METRICS:
+        whole.observe(metric)
+    for metric in METRICS[8:]:
+        second.observe(metric)
+    # 20, 21, 20.9, 21 gain 0.9; without the first and with 20.8 they lose 0.1; 21.2, 21.1, 21.25, 21 lose 0.05.
+    assert second.state_dict() == whole.state_dict() == {"current": pytest.approx(0.01), "recent": [21.0, 21.0, 21.0]}
+    with pytest.raises(TypeError, match="are a list"):
+        second.load_state_dict({"current": 0.1, "recent": 3.0})
+
+
 def test_the_others_have_no_state_and_ignore_metrics():
     for schedule in (Constant(), Step(), Exponential(), Cosine()):
         before = schedule.factor(5, 0.3)
@@ -117,6 +187,10 @@ def test_the_others_have_no_state_and_ignore_metrics():
         (lambda: Cosine(final=2.0), "final is a factor above 0 and at most 1, not 2.0"),
         (lambda: Plateau(patience=0), "patience >= 1 and threshold >= 0, not 0 and 0.0"),
         (lambda: Plateau(mode="best"), "mode is max or min, not 'best'"),
+        (lambda: PlateauWindows(mode="best"), "mode is max or min, not 'best'"),
+        (lambda: PlateauWindows(window=9), "window=9 validations cannot be halved; .* such as 10"),
+        (lambda: PlateauWindows(stop=0.0), "stop is a factor above 0"),
+        (lambda: PlateauWindows(threshold=math.nan), "threshold=nan must be a number"),
     ],
 )
 def test_mistakes_are_quoted(build, message):

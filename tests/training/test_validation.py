@@ -357,3 +357,14 @@ def test_a_validation_gives_the_digits_of_sr_evaluate(train, sr, tmp_path, pictu
     last = table(tmp_path / "run")[-1]
     for name in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "sharpness"):
         assert f"{float(last[f'val/{name}']):.6f}" == measured[name], name
+
+
+def test_a_plateau_of_windows_goes_on_where_it_was_and_ends_the_run(train, tmp_path):
+    settings = ["schedule=plateau_windows", "schedule.window=2", "schedule.threshold=9", "trainer.val_every=1"]
+    assert train(*settings, "trainer.max_updates=9", "run_dir=whole")[0] == 0
+    assert train(*settings, "trainer.max_updates=3", "run_dir=resumed")[0] == 0
+    assert train("resume=resumed", "trainer.max_updates=9", defaults=False)[0] == 0
+    for name in ("whole", "resumed"):  # cuts at 2, 4 and 6, of which the third is below 0.01
+        assert [summary(tmp_path / name)[key] for key in ("exit_reason", "updates")] == ["no_improvement", 6]
+        rates = [float(row["train/lr"]) for row in table(tmp_path / name)]
+        assert [rate / rates[0] for rate in rates] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])

@@ -10,7 +10,7 @@ from sr.types import UserError
 
 
 class Stopping(UpdateCallback):
-    """Stops at the clock's limits and, saving first, on a signal.
+    """Stops at the clock's limits, where the generator's schedule has ended, and, saving first, on a signal.
 
     Args:
         signals: that ask for it.
@@ -35,6 +35,8 @@ class Stopping(UpdateCallback):
 
     def _stop_if_due(self, trainer: lightning.Trainer, module: Trainable) -> None:
         reason: str | None = "interrupted" if self._signals.received is not None else module.clock.reached()
+        if reason is None and module.schedule.ended:
+            reason = "no_improvement"
         # A signal may reach one process before the others; whoever went on alone would wait for them for ever.
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(reason is not None, all=False):
             reason = reason or "interrupted"
