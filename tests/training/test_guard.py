@@ -1,6 +1,7 @@
 """Explosions: undone, counted, kept for a second look; or the end of the run."""
 
 import csv
+import json
 import math
 import re
 from pathlib import Path
@@ -89,6 +90,12 @@ def test_with_recovery_off_it_stops_with_a_clear_message(train, tmp_path, bad_ba
     ), err
     assert "Traceback" not in err
     assert assert_finite(tmp_path / "run")["trained"]["clock"]["updates"] == 35
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["exit_reason"], summary["updates"]) == ("exploded", 50)
+    code, _, err = train(*few, "run_dir=run", "resume=auto")
+    assert (code, "run has exploded (update 50), and the same run would again" in err) == (2, True), err
+    code, _, err = train("resume=run", "trainer.guard.recover=true", defaults=False)
+    assert code == 0, err
 
 
 def test_a_loss_above_the_threshold_is_an_explosion(train, tmp_path):

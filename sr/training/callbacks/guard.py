@@ -23,6 +23,10 @@ KEPT_BUNDLES = 3
 """Later explosions of a run leave none: they would fill the disk."""
 
 
+class ExplodedError(UserError):
+    """A run has ended of an explosion."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """An explosion.
@@ -120,7 +124,7 @@ class Guard(UpdateCallback):
             return
         bundle = self._write(trainer, module, trouble)
         if not self.recover or self.in_a_row >= self.limit:
-            raise UserError(self._end(trouble, bundle))
+            raise ExplodedError(self._end(trouble, bundle))
         self._go_back(module)
         rate = f", learning rates x{module.rate:g}" if self.rate_factor < 1 else ""
         self.say(

@@ -18,7 +18,7 @@ from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
 
-FINISHED = ("max_updates", "max_time", "no_improvement")
+FINISHED, EXPLODED = ("max_updates", "max_time", "no_improvement"), "exploded"
 """Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
 _NOT_COMPARED = ("run_dir", "resume", "trust")
 _SHOWN = 8
@@ -168,8 +168,18 @@ def going_on(folder: RunFolder) -> str:
 
 
 def finished(folder: RunFolder, config: Any) -> dict[str, Any] | None:
-    """Summary of a run that has come to its end, also by the limits of this configuration; None where it has not."""
+    """Summary of a run that has come to its end, also by the limits of this configuration; None where it has not.
+
+    Raises:
+        UserError: it has exploded, and would again.
+    """
     summary = folder.read_summary()
+    if summary is not None and summary["exit_reason"] == EXPLODED:
+        kept = f", as {setting('resume', folder.path)} may have" if folder.checkpoint.exists() else ""
+        raise UserError(
+            f"{folder.path} has exploded (update {summary['updates']}), and the same run would again; it takes another "
+            f"setting, such as a lower optimizer.lr{kept}"
+        )
     if summary is None or summary["exit_reason"] not in FINISHED:
         return None
     if summary["exit_reason"] == "no_improvement":

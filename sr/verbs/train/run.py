@@ -17,7 +17,7 @@ from sr.config.starting import GENERATOR, start_from, start_of
 from sr.config.stored import needs_trust
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
-from sr.training.callbacks.guard import Guard
+from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
@@ -38,7 +38,7 @@ from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
-from sr.verbs.train.resume import Resumed, read_resumed
+from sr.verbs.train.resume import EXPLODED, Resumed, read_resumed
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
@@ -179,7 +179,12 @@ class Run:
                 self._open_folder()
                 trainer = self._trainer()
                 others.begin()
-                fit(trainer, self.module, self.data)
+                try:
+                    fit(trainer, self.module, self.data)
+                except ExplodedError:
+                    if trainer.is_global_zero:  # an explosion is a result too
+                        self.folder.write_summary(self._summary(trainer) | {"exit_reason": EXPLODED})
+                    raise
                 summary = self._summary(trainer)
                 if trainer.is_global_zero:
                     self.folder.write_summary(summary)

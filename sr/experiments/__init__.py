@@ -1,0 +1,1 @@
+"""Experiments: runs on disk, claims and verdicts, the miniature world."""

@@ -1,0 +1,131 @@
+"""Runs on disk: what their folders say, whether they ended or were cut off."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sr.errors import UserError
+from sr.training.keeping.run_folder import RUN_FOLDERS, RunFolder
+
+_LARGEST_CONFIG = 1 << 20  # bytes; ours have 4 to 20 thousand
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder.
+
+    Attributes:
+        folder: where it is.
+        config: its configuration, plain values.
+        summary: how it ended; None where it has not, or was cut off.
+    """
+
+    folder: RunFolder
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any] | None
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment's name, such as ``log/31_alias``."""
+        name = self.config.get("experiment")
+        return name if isinstance(name, str) else None
+
+    @property
+    def size(self) -> str | None:
+        """Name of its size: full, mini or smoke."""
+        size = self.config.get("size")
+        name = size.get("name") if isinstance(size, Mapping) else None
+        return name if isinstance(name, str) else None
+
+    @property
+    def seed(self) -> int:
+        """Of its data and its networks; -1 where the configuration has none."""
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else -1
+
+    @property
+    def finished(self) -> bool:
+        """It came to its own end; one that was interrupted, or is running, did not."""
+        return self.summary is not None and self.summary["exit_reason"] != "interrupted"
+
+    @property
+    def exploded(self) -> bool:
+        """Its values were undone at least once, or it ended of that."""
+        summary = self.summary or {}
+        return bool(summary.get("recoveries")) or summary.get("exit_reason") not in ("max_updates", "max_time")
+
+    @property
+    def ended(self) -> float:
+        """When, in seconds since the epoch; the larger, the newer."""
+        file = self.folder.summary if self.summary is not None else self.folder.config
+        return file.stat().st_mtime
+
+
+def find_runs(roots: Iterable[Path]) -> list[Run]:
+    """All run folders below some folders, in the order of their paths; what cannot be read is no run.
+
+    Args:
+        roots: searched through all levels; missing ones have no runs.
+    """
+    found = {}
+    for root in roots:
+        for config in _configs(root):
+            folder = RunFolder(config.parent)
+            plain = _plain(config)
+            if plain is not None:
+                found[folder.path.resolve()] = Run(folder, plain, folder.read_summary())
+    return [found[path] for path in sorted(found)]
+
+
+def _configs(folder: Path) -> Iterator[Path]:
+    """Every config.yaml below; folders inside a run are not searched."""
+    config = folder / "config.yaml"
+    if config.is_file():
+        yield config
+        return
+    if folder.is_dir():
+        for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()):
+            if below.name not in RUN_FOLDERS:
+                yield from _configs(below)
+
+
+def _plain(path: Path) -> Mapping[str, Any] | None:
+    try:
+        if path.stat().st_size > _LARGEST_CONFIG:
+            return None
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        return None
+    return content if isinstance(content, Mapping) else None
+
+
+def columns(run: Run) -> dict[str, list[float]]:
+    """The run's metrics.csv by column; what is empty is NaN.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        with run.folder.metrics.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise UserError(f"{run.folder.metrics} cannot be read ({error}); train the run anew") from error
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text else math.nan
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
