@@ -12,6 +12,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.models.espcn.Espcn": {"padding": "zeros"},
     "sr.models.rdn.Rdn": {"padding": "zeros"},
     "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
+    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area"},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
 }
 """Arguments that conf/ names only since runs were written, by the class that takes them."""
@@ -44,7 +45,7 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     start = config.get("init_from")
     opponents = {name: _with_views(node) for name, node in dict(config.get("adversary") or {}).items()}
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    later = {name: _with_later(config[name]) for name in ("model", "degradation") if name in config}
+    later = {name: _with_later(config[name]) for name in ("model", "data", "degradation") if name in config}
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     return {**config, **later} | ({"adversary": opponents} if "adversary" in config else {})
 

@@ -152,13 +152,25 @@ def _filled(stored: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_moved_names(node: Any) -> Any:
-    """The same plain values, each ``_target_`` by the name that it has today (`sr.targets.MOVED`)."""
+    """The same plain values by today's names: of targets (`sr.targets.MOVED`), and of the ``hr_scale`` of frames."""
     if isinstance(node, Mapping):
-        return {
+        moved_node = {
             key: moved(child) if key == "_target_" and isinstance(child, str) else with_moved_names(child)
             for key, child in node.items()
         }
+        if moved_node.get("_target_") == "sr.data.module.CropData" and "hr_scale" in moved_node:
+            return {key: _without_hr_scale(child, moved_node["hr_scale"]) for key, child in moved_node.items()}
+        return moved_node
     return [with_moved_names(child) for child in node] if isinstance(node, list) else node
+
+
+def _without_hr_scale(node: Any, of_data: Any) -> Any:
+    """A source of pictures whose frames do not repeat the data's own ``hr_scale``."""
+    if not isinstance(node, Mapping):
+        return node
+    frames = node.get("_target_") == "sr.data.kinds.anime.Frames"
+    drop = "hr_scale" if frames and node.get("hr_scale") in ("${data.hr_scale}", of_data) else None
+    return {key: _without_hr_scale(child, of_data) for key, child in node.items() if key != drop}
 
 
 def _yaml_fault(text: str) -> str | None:

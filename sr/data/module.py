@@ -15,6 +15,7 @@ from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
+from sr.data.kinds.scaled import Filter, check_hr_scale, scaled
 from sr.data.kinds.sources import Folder, Reduced
 from sr.data.store.building import open_store
 from sr.data.store.store import Store, cache_root
@@ -69,6 +70,9 @@ class CropData(lightning.LightningDataModule):
         refused: the largest share of unreadable pictures, 0..1, with which training still starts.
         val_pictures: validate on the first so many pictures only; None takes all.
         cache: folder of the stores; None takes ``SR_CACHE`` or the user's cache folder.
+        hr_scale: shrink whole pictures by this factor, above 0 and at most 1, before anything else is done to them.
+            Validation pictures whose twins are given stay as they are.
+        hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
     """
 
     def __init__(
@@ -90,8 +94,16 @@ class CropData(lightning.LightningDataModule):
         refused: float = 0.1,
         val_pictures: int | None = None,
         cache: str | None = None,
+        hr_scale: float = 1.0,
+        hr_filter: Filter = "area",
     ) -> None:
         super().__init__()
+        check_hr_scale(hr_scale, hr_filter)
+        if train_lr is not None and hr_scale != 1:
+            raise ValueError(
+                f"hr_scale={hr_scale:g} makes pictures smaller than the low-resolution twins that are given beside "
+                "them; set hr_scale=1, or train_lr=null to make the twins with the degradation"
+            )
         for name, value in {"scale": scale, "crop": crop, "batch_size": batch_size}.items():
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
@@ -109,6 +121,7 @@ class CropData(lightning.LightningDataModule):
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
         self.val_pictures, self.cache = val_pictures, cache
+        self.hr_scale, self.hr_filter = hr_scale, hr_filter
         self.stream: CropStream
 
     def prepare(
@@ -139,7 +152,7 @@ class CropData(lightning.LightningDataModule):
             if source is not None:
                 source.fetch(on_progress, on_message)
         _warn_of_test_sets(self.train_source, on_message)
-        hr = self._store("training", self.train_source, on_progress, on_message)
+        hr = self._originals("training", self.train_source, self.train_lr, on_progress, on_message)
         lr = None
         if self.train_lr is not None:
             lr = self._given("training", self.train_lr, on_progress, on_message)
@@ -168,6 +181,24 @@ class CropData(lightning.LightningDataModule):
     def train_dataloader(self) -> CropStream:
         """Endless batches."""
         return self.stream
+
+    def _originals(
+        self,
+        what: str,
+        source: PictureSource,
+        given: PictureSource | None,
+        on_progress: OnProgress,
+        on_message: OnMessage,
+    ) -> Store:
+        """High-resolution pictures, shrunk by ``hr_scale`` where no twins are given beside them."""
+        if given is None:
+            source = scaled(source, self.hr_scale, self.hr_filter)
+        elif self.hr_scale != 1:
+            on_message(
+                f"{what} pictures stay as large as they are: data.hr_scale={self.hr_scale:g} is for pictures whose low "
+                "resolution is made here"
+            )
+        return self._store(what, source, on_progress, on_message)
 
     def _store(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
         store = open_store(
@@ -211,7 +242,7 @@ class CropData(lightning.LightningDataModule):
             if one is not None:
                 one.fetch(on_progress, on_message)
         what = "training" if part == "train" else "validation"
-        hr = self._store(what, source, on_progress, on_message)
+        hr = self._originals(what, source, given, on_progress, on_message)
         if given is None:
             lr = self._store(f"{what}, low resolution", Reduced(hr, degradation), on_progress, on_message)
         else:

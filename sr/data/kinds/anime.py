@@ -1,9 +1,8 @@
-"""Frames of films as training pictures: black bars cut off, lines made as thick as the target's."""
+"""Frames of films as training pictures, black bars cut off."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource
@@ -23,19 +22,14 @@ class Frames(PictureSource):
     Args:
         root: folder of frames, or several; each folder that holds frames directly is an episode.
         letterbox: cut off the black bars that the frames of an episode share.
-        hr_scale: shrink whole frames by this factor (area average) before anything is cropped, so that lines get as
-            thick as the target's ("ScaleHR" of the experiment log: 2/3); 1 leaves them.
 
     Raises:
         UserError: a folder is missing or holds no picture.
-        ValueError: a scale that enlarges.
     """
 
-    def __init__(self, root: str | Sequence[str], letterbox: bool = True, hr_scale: float = 1.0) -> None:
-        if not 0 < hr_scale <= 1:
-            raise ValueError(f"hr_scale={hr_scale:g} must be above 0 and at most 1")
+    def __init__(self, root: str | Sequence[str], letterbox: bool = True) -> None:
         self.folder = Folder(root)
-        self.letterbox, self.hr_scale = letterbox, hr_scale
+        self.letterbox = letterbox
         self.bars: dict[Path, Bars] = {}
         """Of each episode, measured by `fetch`."""
 
@@ -57,8 +51,9 @@ class Frames(PictureSource):
                 )
 
     def stamp(self) -> str:
-        """The files and the settings; bars follow from the files."""
-        return f"{self.folder.stamp()} letterbox={self.letterbox} hr_scale={self.hr_scale!r}"
+        """The files and the setting; bars follow from the files."""
+        # Shrinking was a setting of this source once: stores of full-sized frames keep their key.
+        return f"{self.folder.stamp()} letterbox={self.letterbox} hr_scale=1.0"
 
     def __len__(self) -> int:
         return len(self.folder)
@@ -68,26 +63,10 @@ class Frames(PictureSource):
         return self.folder.name(index)
 
     def read(self, index: int) -> Picture:
-        """Decode one frame, cut it and shrink it."""
+        """Decode one frame and cut it."""
         picture = self.folder.read(index)
         bars = self.bars.get(self.folder.paths[index].parent, NO_BARS)
-        return Picture(shrunk(without(to_uint8(picture.pixels), bars), self.hr_scale), gray=picture.gray)
-
-
-def shrunk(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """A frame made smaller by area average (each source pixel counts by the area it covers).
-
-    Args:
-        pixels: (height, width, 3) uint8.
-        factor: 0..1; sides are rounded to whole pixels, at least one.
-
-    Returns:
-        uint8; a contiguous copy.
-    """
-    if factor == 1:
-        return np.ascontiguousarray(pixels)
-    height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])
-    return cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=cv2.INTER_AREA)
+        return Picture(np.ascontiguousarray(without(to_uint8(picture.pixels), bars)), gray=picture.gray)
 
 
 def _measured(paths: list[Path]) -> Bars:

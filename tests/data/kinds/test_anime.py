@@ -1,10 +1,9 @@
-"""Frames as training pictures: bars cut off per episode, lines as thick as the target's, whole episodes held out."""
+"""Frames as training pictures: bars cut off per episode, whole episodes held out."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from sr.data.kinds.anime import Frames, shrunk
+from sr.data.kinds.anime import Frames
 from sr.data.kinds.split import Split
 from sr.data.store.building import open_store
 from tests.conftest import smooth_picture
@@ -42,22 +41,12 @@ def test_bars_stay_where_asked(tmp_path):
     assert source.read(0).pixels.shape == (80, 96, 3)
 
 
-def test_hr_scale_is_an_area_average(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    # 2/3: each new pixel covers 1.5 old ones per axis: 1 and a half, or a half and 1.
-    weights = np.zeros((2, 3))
-    weights[0, :2], weights[1, 1:] = (1, 0.5), (0.5, 1)
-    blocks = pixels.reshape(20, 3, 30, 3, 3).astype(float)
-    expected = np.einsum("ia,jb,yaxbc->yixjc", weights, weights, blocks).reshape(40, 60, 3) / 2.25
-    assert np.abs(shrunk(pixels, 2 / 3) - expected).max() <= 1
-
-
 def test_settings_decide_the_store(tmp_path):
     write_episode(tmp_path / "film/ep01", 8)
-    stamps = {
-        Frames(str(tmp_path / "film"), *settings).stamp() for settings in ((True, 1.0), (False, 1.0), (True, 0.5))
-    }
-    assert len(stamps) == 3
+    kept, cut = (Frames(str(tmp_path / "film"), letterbox) for letterbox in (False, True))
+    assert kept.stamp() != cut.stamp()
+    # As when shrinking was a setting of this source: stores of then are opened, not built again.
+    assert cut.stamp() == f"{cut.folder.stamp()} letterbox=True hr_scale=1.0"
 
 
 def test_whole_episodes_are_held_out(tmp_path):
@@ -68,12 +57,6 @@ def test_whole_episodes_are_held_out(tmp_path):
     assert len(folders[0]) == 3
     assert len(folders[1]) == 1
     assert not folders[0] & folders[1]
-
-
-@pytest.mark.parametrize("scale", [0, 1.5])
-def test_a_scale_that_enlarges_is_refused(tmp_path, scale):
-    with pytest.raises(ValueError, match=rf"hr_scale={scale:g} must be above 0 and at most 1"):
-        Frames(str(tmp_path), hr_scale=scale)
 
 
 def test_a_folder_of_pages_of_many_sizes_is_left_alone(tmp_path):
