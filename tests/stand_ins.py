@@ -97,6 +97,7 @@ STAND_INS = {
     ("experiment", "gan_phases"): lambda _: ["loss.terms.vgg.loss.weights=random"],
     ("loss", "ms_ssim"): lambda _: ["loss.terms.ms_ssim.loss.levels=2"],
     ("augmentation", "down_hr"): lambda _: ["degradation.in_advance=false"],
+    ("augmentation", "february"): lambda _: ["degradation.in_advance=false"],
     **{
         ("augmentation", f"kornia_{name}"): lambda _: ["degradation.in_advance=false"]
         for name in ("affine", "clahe", "elastic", "illumination", "plasma_shadow")

@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "sr.data.kinds.several.several_or_none",
     ),
     "degradation": ("sr.degradations",),
-    "augmentation": ("sr.augmentations",),
+    "augmentation": ("sr.augmentations", "sr.degradations"),
     "optimizer": _OPTIMIZERS,
     "schedule": _SCHEDULES,
     "callbacks": ("sr.training.callbacks.stopping.EarlyStop",),
