@@ -197,6 +197,7 @@ def drawing(
     lines: int = 30,
     palette: Array | None = None,
     background: Array | None = None,
+    thickness: float = 1.0,
 ) -> Array:
     """Synthetic line art: anti-aliased Bezier strokes of three widths over a fill of three colours, or a picture.
 
@@ -211,17 +212,20 @@ def drawing(
             frames; None draws three at random.
         background: (rows, columns, 3) uint8 RGB, of which a random part lies under the strokes instead of a
             fill; one that is too small is enlarged.
+        thickness: multiplies the width of every stroke.
 
     Returns:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: a size is below 1, ``lines`` is negative, or the palette is not (n, 3) with n >= 1.
+        ValueError: a size is below 1, ``lines`` is negative, ``thickness`` is not positive, or the palette is not (n, 3) with n >= 1.
     """
     if height < 1 or width < 1:
         raise ValueError(f"a picture needs at least 1x1 pixels, got height={height} and width={width}; give 16 or more")
     if lines < 0:
         raise ValueError(f"lines is the number of strokes, 0 or more, got {lines}; give 0 for the fill alone")
+    if not thickness > 0:
+        raise ValueError(f"thickness multiplies the width of the strokes and must be above 0, got {thickness:g}; give 1")
     if palette is None:
         colours = rng.uniform(0, 255, (3, 3))
     else:
@@ -231,6 +235,7 @@ def drawing(
     picture = fill(height, width, colours, rng) if background is None else part_of(background, height, width, rng)
     for k in range(lines):
         path = stroke_path(height, width, rng)
-        draw_stroke(picture, path, *stroke_ink(k, lines, rng))
+        pen, alpha, colour = stroke_ink(k, lines, rng)
+        draw_stroke(picture, path, thickness * pen, alpha, colour)
     soft = defocus(picture.transpose(2, 0, 1), np.ones((height, width), np.float32), rng.uniform(0, 0.7))
     return np.ascontiguousarray(np.clip(np.rint(soft), 0, 255).astype(np.uint8).transpose(1, 2, 0))
