@@ -1,6 +1,7 @@
 """From configuration to objects; a constructor's refusal becomes a message that names the setting."""
 
 import functools
+import inspect
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -43,12 +44,17 @@ def build(name: str, node: Any) -> Any:
     made = _made(name, OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node)
     if name == "model":
         _check_is_class(made, str(node["_target_"]))
-    lacking = [attribute for attribute in _NEEDED.get(name, ()) if not hasattr(made, attribute)]
+    lacking = [attribute for attribute in _NEEDED.get(name, ()) if not _has(made, attribute)]
     if lacking:
         raise UserError(
             f"{name}: {type(made).__name__} has no {', '.join(lacking)}; CONTRIBUTING.md says what such a class needs"
         )
     return made
+
+
+def _has(made: object, attribute: str) -> bool:
+    """Without asking a property for its value: a degradation's key reads pools, which may have to be made first."""
+    return inspect.getattr_static(made, attribute, None) is not None or hasattr(made, attribute)
 
 
 def _check_is_class(network: Any, target: str) -> None:

@@ -81,6 +81,7 @@ def register_schema() -> None:
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     OmegaConf.register_new_resolver("shown_channels", _shown_channels, replace=True)
     OmegaConf.register_new_resolver("shown_side", _shown_side, replace=True)
+    OmegaConf.register_new_resolver("world_target", _world_target, replace=True)
 
 
 def _shown_channels(*, _root_: Any) -> int:
@@ -102,6 +103,15 @@ def shown_of(shows: Mapping[str, Any], name: str) -> Any:
         name: ``condition`` or ``shift``.
     """
     return shows.get(name, SHOWN_BY_DEFAULT[name])
+
+
+def _world_target(*, _root_: Any) -> str:
+    """Folder of what the miniature world found in its target, for ``data.target``; it need not be there yet."""
+    from sr.experiments.world.folder import target_folder
+
+    data = _root_.data
+    world = {str(key): value for key, value in data.world.items() if key != "_target_"}
+    return str(target_folder(world, data.release, data.noise, data.cache))
 
 
 def _all_shows(root: Any) -> list[Any]:

@@ -35,6 +35,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "sr.data.kinds.div2k.div2k_lr",
         "sr.data.kinds.flickr2k.flickr2k_lr",
         "sr.data.kinds.several.several_or_none",
+        "sr.experiments.world.settings.WorldSettings",
+        "sr.experiments.world.source",
     ),
     "degradation": ("sr.degradations",),
     "augmentation": ("sr.augmentations", "sr.degradations"),
@@ -51,7 +53,7 @@ _LARGEST_FILE = 1 << 20  # bytes; ours have 4 to 20 thousand
 _LARGEST = 100_000  # values in a configuration, and characters that its interpolations make of one
 _DEEPEST = 40
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
-_PLAIN = re.compile(rf"{_REFERENCE.pattern}|\$\{{shown_(?:channels|side):\}}")
+_PLAIN = re.compile(rf"{_REFERENCE.pattern}|\$\{{(?:shown_channels|shown_side|world_target):\}}")
 """What may stand in a text, found in one pass: what is left of another may not become a part of it."""
 _NESTED = re.compile(r"\$\{[^}]*\$\{")
 

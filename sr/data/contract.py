@@ -1,7 +1,7 @@
 """What the data room asks of a source of pictures, and how long work tells how far it is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -62,3 +62,19 @@ class PictureSource(ABC):
     def sieve(self) -> Sieve | None:
         """What drops pictures that others already show, or None where every picture is kept."""
         return None
+
+
+class Pools(Protocol):
+    """What makes the kernels and noise that a degradation reads, where nobody has."""
+
+    def make(self, wanted: Sequence[str], on_progress: OnProgress, on_message: OnMessage) -> None:
+        """Make those that are asked for and not there.
+
+        Args:
+            wanted: files and folders that the degradation reads.
+            on_progress: told how far it is.
+            on_message: given one line for each thing that the user should know.
+
+        Raises:
+            UserError: they cannot be made.
+        """

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import torch
 
-from sr.data.contract import OnMessage, OnProgress, PictureSource
+from sr.data.contract import OnMessage, OnProgress, PictureSource, Pools
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
@@ -73,6 +73,7 @@ class CropData(lightning.LightningDataModule):
         hr_scale: shrink whole pictures by this factor, above 0 and at most 1, before anything else is done to them.
             Validation pictures whose twins are given stay as they are.
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
+        pools: makes what the degradation reads before it is used; None where that is there.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class CropData(lightning.LightningDataModule):
         cache: str | None = None,
         hr_scale: float = 1.0,
         hr_filter: Filter = "area",
+        pools: Pools | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -122,7 +124,22 @@ class CropData(lightning.LightningDataModule):
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
         self.val_pictures, self.cache = val_pictures, cache
         self.hr_scale, self.hr_filter = hr_scale, hr_filter
+        self.pools = pools
         self.stream: CropStream
+
+    def make_pools(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> None:
+        """Make the kernels and noise that the degradation reads, before it is used for the first time.
+
+        Args:
+            degradation: tells what it reads by an attribute ``pools``, where it has one.
+            on_progress: told how far it is.
+            on_message: given one line for each thing that the user should know.
+
+        Raises:
+            UserError: they cannot be made.
+        """
+        if self.pools is not None:
+            self.pools.make(getattr(degradation, "pools", ()), on_progress, on_message)
 
     def prepare(
         self,
@@ -148,6 +165,7 @@ class CropData(lightning.LightningDataModule):
             UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size, no
                 picture large enough, or no room for the store.
         """
+        self.make_pools(degradation, on_progress, on_message)
         for source in (self.train_source, self.train_lr):
             if source is not None:
                 source.fetch(on_progress, on_message)

@@ -1,6 +1,6 @@
 """A degradation as named stages in a row, each with its own draws per sample."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -67,6 +67,11 @@ class Pipeline:
         """Settings that the result depends on."""
         return f"scale={self.scale} eight_bits={self.eight_bits} stages={self.stages}"
 
+    @property
+    def pools(self) -> list[str]:
+        """Files and folders that stages read; they need not be there yet."""
+        return [*_pools(self.stages.values())]
+
     def __call__(self, hr: Image, draws: Draws, together: bool | None = None) -> LowResolution:
         """Degrade a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1].
 
@@ -114,6 +119,13 @@ class Pipeline:
         draws = Draws(VALIDATION_SEED, np.array([index])).within("picture")
         with torch.no_grad():
             return to_pixels(self(to_image(np.ascontiguousarray(hr[:height, :width])), draws))
+
+
+def _pools(stages: Iterable[object]) -> Iterator[str]:
+    for stage in stages:
+        if isinstance(pool := getattr(stage, "pool", None), str):
+            yield pool
+        yield from _pools([*getattr(stage, "stages", {}).values(), *filter(None, [getattr(stage, "stage", None)])])
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, co
     device = build_device(config)
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)
+    with StoreProgress(console) as progress:
+        data.make_pools(degradation, progress.update, lambda text: _say(console, text))
     try_degradation(degradation, config.data.crop, device)
     with StoreProgress(console) as progress:
         data.prepare(degradation, device, progress.update, lambda text: _say(console, text))

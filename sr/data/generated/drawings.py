@@ -218,14 +218,17 @@ def drawing(
         (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: a size is below 1, ``lines`` is negative, ``thickness`` is not positive, or the palette is not (n, 3) with n >= 1.
+        ValueError: a size is below 1, ``lines`` is negative, ``thickness`` is not positive, or the palette is not
+            (n, 3) with n >= 1.
     """
     if height < 1 or width < 1:
         raise ValueError(f"a picture needs at least 1x1 pixels, got height={height} and width={width}; give 16 or more")
     if lines < 0:
         raise ValueError(f"lines is the number of strokes, 0 or more, got {lines}; give 0 for the fill alone")
     if not thickness > 0:
-        raise ValueError(f"thickness multiplies the width of the strokes and must be above 0, got {thickness:g}; give 1")
+        raise ValueError(
+            f"thickness multiplies the width of the strokes and must be above 0, got {thickness:g}; give 1"
+        )
     if palette is None:
         colours = rng.uniform(0, 255, (3, 3))
     else:

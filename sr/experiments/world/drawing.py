@@ -6,7 +6,7 @@ from sr.data.generated.dead_leaves import dead_leaves
 from sr.data.generated.drawings import drawing, fill
 from sr.data.generated.palettes import base_colours
 from sr.data.generated.textures import TILE, noise_tile, pattern
-from sr.data.kinds.anime import shrunk
+from sr.data.kinds.scaled import shrunk
 from sr.experiments.world.settings import WorldSettings
 
 Array = np.ndarray
@@ -22,6 +22,7 @@ CONTRASTY = (-0.15, 0.2)
 
 _SPOTS = 0.5  # share of the frames whose second texture is a printed pattern, the others' is a noise
 _COLOURS = 9  # of an episode
+_LEAVES = (1.0, 100.0, 0.3)  # smallest and largest radius and softness of a painted background
 
 
 def reference_frame(settings: WorldSettings, number: int) -> Array:
@@ -29,8 +30,7 @@ def reference_frame(settings: WorldSettings, number: int) -> Array:
 
     Frames of an episode share their colours. Numbers from ``reference_frames`` on are held out for validation.
     """
-    episode = number // settings.episode_frames
-    pixels = _drawn(settings, settings.height, settings.width, [settings.seed, 1, number], episode)
+    pixels = _frame(settings, settings.height, settings.width, 1, number)
     return _levels(pixels, 0.0, 0.0)
 
 
@@ -41,10 +41,14 @@ def target_original(settings: WorldSettings, number: int) -> Array:
     screen; (height, width, 3) uint8. Numbers from ``target_frames`` on are for validation alone.
     """
     height, width = (round(side / THINNER) for side in (settings.height, settings.width))
-    episode = number // settings.episode_frames
-    pixels = _drawn(settings, height, width, [settings.seed, 2, number], 1000 + episode)
-    small = shrunk(pixels, THINNER)[: settings.height, : settings.width]
+    pixels = _frame(settings, height, width, 2, number)
+    small = shrunk(pixels, THINNER, "area")[: settings.height, : settings.width]
     return _levels(small, *CONTRASTY)
+
+
+def is_background(settings: WorldSettings, number: int) -> bool:
+    """Whether frame ``number`` shows a painted background without lines: the last one of each episode does."""
+    return number % settings.episode_frames == settings.episode_frames - 1
 
 
 def foreign_frame(settings: WorldSettings, number: int) -> Array:
@@ -52,9 +56,12 @@ def foreign_frame(settings: WorldSettings, number: int) -> Array:
     return dead_leaves(settings.height, settings.width, np.random.default_rng([settings.seed, 3, number]))
 
 
-def _drawn(settings: WorldSettings, height: int, width: int, seed: list[int], episode: int) -> Array:
-    rng = np.random.default_rng(seed)
-    colours = 255 * base_colours(_COLOURS, np.random.default_rng([settings.seed, 4, episode]))
+def _frame(settings: WorldSettings, height: int, width: int, film: int, number: int) -> Array:
+    rng = np.random.default_rng([settings.seed, film, number])
+    if is_background(settings, number):
+        return dead_leaves(height, width, rng, *_LEAVES)
+    of_episode = np.random.default_rng([settings.seed, film, number // settings.episode_frames, 4])
+    colours = 255 * base_colours(_COLOURS, of_episode)
     ground = fill(height, width, colours[rng.choice(_COLOURS, 3, replace=False)], rng)
     ground += settings.texture * texture(height, width, rng)[..., None]
     background = np.clip(np.rint(ground), 0, 255).astype(np.uint8)

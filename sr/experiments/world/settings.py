@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from sr.choices import check_choice
 from sr.data.kinds.sources import Folder
@@ -12,7 +11,7 @@ from sr.data.kinds.sources import Folder
 VERSION = 1
 """Raise when the same settings give other pictures, so that older worlds are not taken for current."""
 
-Kernels = Literal["estimated", "true"]
+Kernels = Literal["estimated", "hidden"]
 
 FRAME = (480 / 540, 712 / 960)
 """Rows and columns of a frame of the target, as shares of the low resolution that networks see.
@@ -66,7 +65,7 @@ class WorldSettings:
         lines: strokes of a reference frame.
         thickness: of the reference's lines; 1 is 1 to 3 pixels for most. The target's are two thirds of it.
         texture: standard deviation of the textures, in levels.
-        kernels: ``estimated`` by KernelGAN from frames, or ``true``: the hidden ones, for tests.
+        kernels: ``estimated`` by KernelGAN from frames, or ``hidden``: the true ones, for tests.
         kernel_frames: of each release whose kernel is estimated.
         kernel_updates: of KernelGAN for each.
         seed: another seed, another world.
@@ -99,3 +98,63 @@ class WorldSettings:
 
     def __post_init__(self) -> None:
         check_choice("kernels", self.kernels, Kernels)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name}={value} must be at least {least}")
+        if self.few_frames > self.reference_frames:
+            raise ValueError(
+                f"few_frames={self.few_frames} is how many of the reference_frames={self.reference_frames} the smaller "
+                f"reference has; give {self.reference_frames} at most"
+            )
+        if self.kernel_frames > self.target_frames:
+            raise ValueError(
+                f"kernel_frames={self.kernel_frames} of target_frames={self.target_frames} cannot be taken; "
+                f"give {self.target_frames} at most"
+            )
+        if self.height % 2 or self.width % 2:
+            raise ValueError(f"a frame of {self.width}x{self.height} cannot be halved; give even height and width")
+
+    @property
+    def drawn_target(self) -> bool:
+        """The target is drawn, so that its clean originals are known."""
+        return self.target_video is None
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """Names of the target's releases; a real target has the one that is given."""
+        return tuple(RELEASES) if self.drawn_target else ("video",)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that the world's files depend on, as plain values: also what lies in the folders given."""
+        plain = asdict(self)
+        for name in ("reference", "target_video", "foreign"):
+            if plain[name] is not None:
+                plain[name] = f"{plain[name]} {Folder(plain[name]).stamp()}"
+        return {"version": VERSION, **plain, "releases": {name: asdict(release) for name, release in RELEASES.items()}}
+
+    @property
+    def key(self) -> str:
+        """Sixteen letters that stand for `facts`.
+
+        Raises:
+            UserError: a folder of real pictures is missing or empty.
+        """
+        return hashlib.blake2b(json.dumps(self.facts(), sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+_LEAST = {
+    "height": 96,
+    "width": 96,
+    "reference_frames": 1,
+    "few_frames": 1,
+    "episode_frames": 1,
+    "target_frames": 1,
+    "foreign_frames": 1,
+    "val_pictures": 1,
+    "lines": 1,
+    "texture": 0,
+    "kernel_frames": 1,
+    "kernel_updates": 1,
+    "seed": 0,
+}

@@ -19,18 +19,15 @@ from sr.console import plain_console
 from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
+from sr.data.preparation.kernel_starts import estimated
 from sr.data.processes import serve_parent
 from sr.degradations.kernel_files import write_kernels
-from sr.draws import Draws, name_key
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.io import read_visible, write_picture
 from sr.types import Picture
 from sr.verbs.networks import inference
 from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
-
-ATTEMPTS = 3
-"""Starts that are tried before a picture is given up."""
 
 SHEET = 144
 """At most so many kernels are shown on the contact sheet."""
@@ -166,23 +163,14 @@ def _quiet_worker() -> None:
 def _estimate(job: _Job, on_update: Callable[[int], None] | None = None) -> _Result:
     start = monotonic()
     notes: list[str] = []
-    for attempt in range(1, ATTEMPTS + 1):
-        sample = np.array([name_key(f"{job.name} {attempt}")], dtype=np.uint64)
-        try:
-            pixels = read_visible(job.path).pixels
-            draws = Draws(job.seed, sample).within("kernel gan")
-            kernel = job.settings.estimate(pixels, draws, torch.device(job.device), on_update)
-        except UserError as error:
-            fault = str(error) if str(job.path) in str(error) else f"{job.path}: {error}"
-            return _Result(job.name, None, tuple(notes), fault, monotonic() - start)
-        except ArithmeticError as error:
-            more = f"trying start {attempt + 1} of {ATTEMPTS}" if attempt < ATTEMPTS else "giving up"
-            notes.append(f"{job.name}: {error}; {more}")
-            continue
-        made = squared(kernel) if job.scale == 4 else kernel
-        return _Result(job.name, made, tuple(notes), "", monotonic() - start)
-    fault = f"{job.path}: no kernel after {ATTEMPTS} starts; leave the picture out, or allow more --updates"
-    return _Result(job.name, None, tuple(notes), fault, monotonic() - start)
+    try:
+        pixels = read_visible(job.path).pixels
+        kernel = estimated(pixels, job.name, job.settings, job.seed, torch.device(job.device), on_update, notes.append)
+    except UserError as error:
+        fault = str(error) if str(job.path) in str(error) else f"{job.path}: {error}"
+        return _Result(job.name, None, tuple(notes), fault, monotonic() - start)
+    made = squared(kernel) if job.scale == 4 else kernel
+    return _Result(job.name, made, tuple(notes), "", monotonic() - start)
 
 
 def _write_matrix(path: Path, kernel: np.ndarray) -> None:

@@ -46,6 +46,8 @@ def prepare_pairs(overrides: Sequence[str], output: Path, part: str, config_dir:
     config = composed(overrides, config_dir)
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
+    with StoreProgress(console) as progress:
+        data.make_pools(degradation, progress.update, lambda text: say(console, text))
     try_degradation(degradation, config.data.crop, torch.device("cpu"))
     with StoreProgress(console) as progress:
         pairs = data.whole_pairs(chosen, degradation, progress.update, lambda text: say(console, text))

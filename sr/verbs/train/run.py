@@ -228,6 +228,8 @@ class Run:
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
         kept = kept_on_device(self.module, lr_shape, devices, recover)
         check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept=kept)
+        with StoreProgress(self.console) as progress:
+            self.data.make_pools(self.module.degradation, progress.update, self.say)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
