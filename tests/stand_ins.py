@@ -74,6 +74,20 @@ def pool(folder: Path) -> Path:
     return folder
 
 
+TINY_WORLD = {
+    "height": 108,
+    "width": 192,
+    "reference_frames": 4,
+    "few_frames": 2,
+    "target_frames": 3,
+    "foreign_frames": 2,
+    "val_pictures": 1,
+    "kernels": "hidden",
+    "kernel_frames": 1,
+}
+"""A miniature world that is drawn in two seconds."""
+
+
 def _untrained(*losses: str):
     """The feature networks of these losses have no weights on this machine, and random ones only by name."""
     return {("loss", loss): lambda _, loss=loss: [f"loss.terms.{loss}.loss.weights=random"] for loss in losses}
@@ -90,6 +104,7 @@ STAND_INS = {
     ("data", "photos"): _photos,
     ("data", "paired"): _paired,
     ("data", "benchmark"): _benchmark,
+    ("data", "miniature"): lambda _: [f"data.world.{name}={value}" for name, value in TINY_WORLD.items()],
     ("data", "drawings"): lambda _: ["data.train.pictures=2", "data.train.width=64", "data.train.height=48"],
     ("data", "generated"): lambda _: ["data.train.pictures=2", "data.train.size=48"],
     ("degradation", "realsr"): lambda folder: [f"degradation.pool={pool(folder)}"],

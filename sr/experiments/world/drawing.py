@@ -1,5 +1,7 @@
 """The frames of the miniature world before any camera: pure functions of the settings and a number."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from sr.data.generated.dead_leaves import dead_leaves
@@ -25,6 +27,7 @@ _COLOURS = 9  # of an episode
 _LEAVES = (1.0, 100.0, 0.3)  # smallest and largest radius and softness of a painted background
 
 
+@lru_cache(maxsize=2)
 def reference_frame(settings: WorldSettings, number: int) -> Array:
     """Frame ``number`` of the reference: a drawing, (height, width, 3) uint8.
 
@@ -34,6 +37,7 @@ def reference_frame(settings: WorldSettings, number: int) -> Array:
     return _levels(pixels, 0.0, 0.0)
 
 
+@lru_cache(maxsize=2)  # its frames and its twins follow one another
 def target_original(settings: WorldSettings, number: int) -> Array:
     """Frame ``number`` of the target before anything happened to it: other drawings, finer, with more contrast.
 
@@ -51,6 +55,7 @@ def is_background(settings: WorldSettings, number: int) -> bool:
     return number % settings.episode_frames == settings.episode_frames - 1
 
 
+@lru_cache(maxsize=2)
 def foreign_frame(settings: WorldSettings, number: int) -> Array:
     """Picture ``number`` of the foreign reference: dead leaves, which have the statistics of photographs."""
     return dead_leaves(settings.height, settings.width, np.random.default_rng([settings.seed, 3, number]))

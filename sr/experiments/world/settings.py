@@ -89,8 +89,8 @@ class WorldSettings:
     thickness: float = 1.5
     texture: float = 12.0
     kernels: Kernels = "estimated"
-    kernel_frames: int = 4
-    kernel_updates: int = 2000
+    kernel_frames: int = 6
+    kernel_updates: int = 1000
     seed: int = 0
     reference: str | None = None
     target_video: str | None = None
