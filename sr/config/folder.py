@@ -45,6 +45,37 @@ def choice_file(folders: Sequence[Path], group: str, choice: Any) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
 
+def with_included(folders: Sequence[Path], path: Path) -> list[Path]:
+    """A file and those that its list of defaults includes (``/experiment/log/_gan@_global_``), and theirs.
+
+    Args:
+        folders: see `config_groups`.
+        path: of a choice; one that does not exist, or is no YAML, includes nothing.
+    """
+    found, waiting = list[Path](), [path]
+    while waiting:
+        file = waiting.pop(0)
+        if file in found or not file.is_file():
+            continue
+        found.append(file)
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, UnicodeDecodeError):
+            continue  # told when it is used
+        entries = content.get("defaults", []) if isinstance(content, Mapping) else []
+        names = [entry.partition("@")[0] for entry in entries if isinstance(entry, str)]
+        absolute = [name[1:] for name in names if name.startswith("/")]
+        relative = [f"{_group(folders, file)}/{name}" for name in names if not name.startswith("/")]
+        waiting += [choice_file(folders, *name.split("/", 1)) for name in [*absolute, *relative] if "/" in name]
+    return found
+
+
+def _group(folders: Sequence[Path], file: Path) -> str:
+    """The group that a file belongs to; empty for one beside the groups."""
+    root = next((folder for folder in folders if file.is_relative_to(folder)), file.parent)
+    return "/".join(file.relative_to(root).parts[:-1][:1])
+
+
 def names_in(path: Path) -> list[str]:
     """Dotted names of all values and branches of a file, its list of defaults left out; none where it is no YAML."""
     try:

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.composer import composed_from
-from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner
+from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
 from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, quoted_paths, values_of
@@ -204,7 +204,7 @@ def _used_files(folders: Sequence[Path], chosen: Sequence[Override]) -> list[Pat
     """Configuration files whose lists of defaults count for this command line."""
     named = [choice_file(folders, group_of(o), choice) for o in chosen for choice in choices_of(o)]
     paths = [folders[0] / "train.yaml", choice_file(folders, "local", "default"), *named]
-    return [path for path in paths if path.exists()]
+    return list(dict.fromkeys(file for path in paths for file in with_included(folders, path)))
 
 
 def _with_joint_names(
@@ -238,8 +238,9 @@ def _sentence(folders: Sequence[Path], error: BaseException) -> str:
     text = " ".join(str(error).split())
     groups = config_groups(*folders)
     key = re.search(r"Key '([^']+)' not in '(\w+Config)'", text)
-    if key and key[1] in groups and key[1] == "experiment":
-        return f"{text.split(' full_key')[0]}: an experiment file begins with the line `# @package _global_`"
+    if "Cannot convert" in text and "full_key: experiment " in text:
+        file = text.split(":")[0]
+        return f"{file}: an experiment file begins with the line `# @package _global_`"
     if key:
         prefix = {"TrainerConfig": "trainer.", "GuardConfig": "trainer.guard."}.get(key[2], "")
         return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"

@@ -61,9 +61,12 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     callbacks: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)  # numbers that experiments read by interpolation
+    experiment: str | None = None  # the choice's name: for the run's records, set by the program
     seed: int = MISSING
     scale: int = MISSING
     init_from: Any = MISSING  # null, a place, or places by network: sr/config/starting.py
+    started_from: dict[str, Any] = field(default_factory=dict)  # the runs that this was, set by the program
     run_dir: str | None = MISSING
     resume: str | None = MISSING
     trust: bool = MISSING

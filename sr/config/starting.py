@@ -1,4 +1,4 @@
-"""``init_from=``: the weights that a new run starts from, of another run or of a file."""
+"""``init_from=``: the weights that a new run starts from, of another run or a file (by name: `sr.config.parents`)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,7 +47,9 @@ def start_of(value: Any) -> Start:
         raise UserError(f"init_from.{PARTIAL}={partial} must be true or false")
     for name, place in named.items():
         if place is not None and (not isinstance(place, str | int | float) or str(place).strip() == ""):
-            raise UserError(f"{_setting(name)}={place} names no place; give a run's folder, a .safetensors or a .ckpt")
+            raise UserError(
+                f"{setting_of(name)}={place} names no place; give a run's folder, a .safetensors or a .ckpt"
+            )
     return Start({name: str(place) for name, place in named.items() if place is not None}, partial)
 
 
@@ -68,12 +70,13 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
         network = module.network if name == GENERATOR else _opponent(module, name, place)
         path, tensors = _weights(name, Path(place).expanduser())
         anew = _fill(network, tensors, name, path, start.partial)
-        say(f"{_setting(name)}: {type(network).__name__} starts from {path}{anew}")
+        say(f"{setting_of(name)}: {type(network).__name__} starts from {path}{anew}")
     if module.ema is not None and GENERATOR in start.places:
         module.ema.start(module.network)
 
 
-def _setting(name: str) -> str:
+def setting_of(name: str) -> str:
+    """The setting that names a network's place: ``init_from`` for the generator's."""
     return "init_from" if name == GENERATOR else f"init_from.{name}"
 
 
@@ -89,12 +92,12 @@ def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
-        raise UserError(f"{_setting(name)}={path}: there is no such file or folder{neighbours(_near(path))}")
+        raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{neighbours(_near(path))}")
     if path.suffix == ".safetensors":
         return path, read_tensors(path)
     if path.suffix == ".ckpt":
         return path, _in_checkpoint(name, path)
-    raise UserError(f"{_setting(name)}={path} is neither a run's folder nor a .safetensors nor a .ckpt")
+    raise UserError(f"{setting_of(name)}={path} is neither a run's folder nor a .safetensors nor a .ckpt")
 
 
 def _in_run(name: str, path: Path) -> Path:
@@ -106,7 +109,7 @@ def _in_run(name: str, path: Path) -> Path:
         runs = sorted({str(file.parent.parent) for file in path.glob("*/checkpoints/last.ckpt")})
         hint = f"; did you mean {' or '.join(runs[:3])}?" if runs else ""
         lacking = " or ".join(str(file.relative_to(path)) for file in kept)
-        raise UserError(f"{_setting(name)}={path} is no run's folder, as it has no {lacking}{hint}")
+        raise UserError(f"{setting_of(name)}={path} is no run's folder, as it has no {lacking}{hint}")
     return found
 
 
@@ -142,7 +145,7 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Pa
             way = f"no tensor fits, so that init_from.{PARTIAL}=true would not help; take another network"
         else:
             way = f"init_from.{PARTIAL}=true keeps the {len(fitting)} of {len(expected)} tensors that fit"
-        raise UserError(f"{_setting(name)}={path} does not fit {type(network).__name__}: {told}; {way}")
+        raise UserError(f"{setting_of(name)}={path} does not fit {type(network).__name__}: {told}; {way}")
     network.load_state_dict(fitting, strict=False)
     return f", {len(fitting)} of {len(expected)} tensors; not taken: {told}" if told else ""
 

@@ -8,9 +8,8 @@ from torch import nn
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
 from sr.models.files import load_network
-from sr.training.keeping.run_folder import RunFolder
+from sr.training.keeping.run_folder import FINISHED, RunFolder
 from sr.training.precision import Compute, choose_compute, choose_device
-from sr.verbs.train.resume import FINISHED
 
 
 def newest_network(root: Path = Path("outputs")) -> Path:

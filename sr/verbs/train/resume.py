@@ -1,6 +1,7 @@
 """Find the run to go on from, and join its configuration with what the command line changes."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from sr.locks import in_use
 from sr.pasted import setting
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.claim import LOCK
-from sr.training.keeping.run_folder import RunFolder
+from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
 from sr.types import UserError
 
-FINISHED, EXPLODED = ("max_updates", "max_time", "no_improvement"), "exploded"
-"""Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
-_NOT_COMPARED = ("run_dir", "resume", "trust")
+_NOT_COMPARED = ("run_dir", "resume", "trust", "started_from")
+_LATER = ("experiment", "size")
+"""What runs of earlier versions do not have."""
 _SHOWN = 8
 """How many changes are named."""
 _LIMITS = ("max_updates", "max_time", "default_time")
@@ -146,7 +147,7 @@ def newest(
     found = [folder for folder in below if folder.config.is_file() and (places is not None or _is_unfinished(folder))]
     found.sort(key=lambda folder: (folder.checkpoint if folder.checkpoint.exists() else folder.config).stat().st_mtime)
     wanted = _comparable(OmegaConf.to_container(config, resolve=True), exact)
-    same = [folder for folder in found if _configuration(folder, exact) == wanted]
+    same = [folder for folder in found if _is_same(folder, wanted, exact)]
     free = same if places is not None else [folder for folder in same if not in_use(folder.path / LOCK)]
     if free:
         return free[-1]
@@ -206,12 +207,21 @@ def _is_unfinished(folder: RunFolder) -> bool:
     return summary is None or summary["exit_reason"] not in FINISHED
 
 
-def _configuration(folder: RunFolder, exact: bool) -> dict[str, Any] | None:
-    """What makes a run the same, for comparison only; None for a file that no run of ours has written."""
+def _is_same(folder: RunFolder, wanted: Mapping[str, Any], exact: bool) -> bool:
+    """Whether a run has this configuration; not for a file that no run of ours has written."""
     try:
-        return _comparable(read_config(folder.config), exact)
-    except (UserError, KeyError, TypeError, ValueError):  # what a stranger wrote is the same as no run
-        return None
+        if not _may_be(folder.config, wanted["experiment"]):
+            return False
+        own = _comparable(read_config(folder.config), exact)
+    except (UserError, OSError, KeyError, TypeError, ValueError):  # what a stranger wrote is the same as no run
+        return False
+    return own == {key: value for key, value in wanted.items() if key in own or key not in _LATER}
+
+
+def _may_be(config: Path, experiment: str | None) -> bool:
+    """Whether a file's line of the experiment fits, before the rest is read: a sweep has hundreds of runs."""
+    line = re.search(rb"^experiment: *['\"]?([^'\"\r\n]*)", config.read_bytes(), re.MULTILINE)
+    return line is None or line[1].decode(errors="replace").strip() in (experiment, "null", "")
 
 
 def _comparable(config: Any, exact: bool) -> dict[str, Any]:
@@ -219,4 +229,5 @@ def _comparable(config: Any, exact: bool) -> dict[str, Any]:
     config = with_later_settings(config)
     trainer = config["trainer"] if isinstance(config.get("trainer"), dict) else {}
     trainer = {key: value for key, value in trainer.items() if exact or key not in _LIMITS}
-    return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer}
+    size = {"size": config["size"]["name"]} if "size" in config else {}  # its numbers stand where they are used
+    return {key: value for key, value in config.items() if key not in _NOT_COMPARED} | {"trainer": trainer} | size

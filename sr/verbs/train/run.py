@@ -13,7 +13,7 @@ from rich.console import Console
 from sr.config.building import build, build_clock, build_lpips, build_module, seed_everything
 from sr.config.checks import checked
 from sr.config.opponents import doubts
-from sr.config.starting import GENERATOR, start_from, start_of
+from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
@@ -27,7 +27,7 @@ from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.loggers import CsvLog, Wandb
-from sr.training.keeping.run_folder import RunFolder
+from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -36,9 +36,10 @@ from sr.training.validation import Best, ColourAlarm
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
+from sr.verbs.train.beginning import beginning
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
-from sr.verbs.train.resume import EXPLODED, Resumed, read_resumed
+from sr.verbs.train.resume import Resumed, read_resumed
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
@@ -80,7 +81,8 @@ def train(
             return place.finished
         config = config if place.resumed is None else checked(place.resumed.config, own=own)
         check_devices(config.trainer, swept is not None)
-        return _fitted(Run(config, place.folder, console, place.resumed, signals))
+        start = None if place.resumed else beginning(config, place.folder, overrides, own, partial(say, console))
+        return _fitted(Run(config, place.folder, console, place.resumed, start, signals))
 
 
 def _beside_the_first(
@@ -100,7 +102,8 @@ def _beside_the_first(
     config.resume = os.environ[_RESUMED] or None
     resumed = None if config.resume is None else read_resumed(folder, config, overrides)
     config = config if resumed is None else checked(resumed.config, own=own)
-    return _fitted(Run(config, folder, console, resumed, signals))
+    start = None if resumed else beginning(config, folder, overrides, own, partial(say, console))
+    return _fitted(Run(config, folder, console, resumed, start, signals))
 
 
 def _fitted(run: "Run") -> dict[str, Any]:
@@ -120,6 +123,7 @@ class Run:
         folder: where results go.
         console: where messages go.
         resumed: the run to go on from, or None.
+        start: what a new run starts from; None for one that goes on.
         signals: that end it.
 
     Raises:
@@ -127,18 +131,24 @@ class Run:
     """
 
     def __init__(
-        self, config: Any, folder: RunFolder, console: Console, resumed: Resumed | None, signals: Signals
+        self,
+        config: Any,
+        folder: RunFolder,
+        console: Console,
+        resumed: Resumed | None,
+        start: Start | None,
+        signals: Signals,
     ) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
         self.signals = signals
+        self.from_scratch = start is not None and GENERATOR not in start.places
         config.run_dir = str(folder.path)
         config.resume, config.trust = None, False
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
         self.module = build_module(config, self.clock)
-        self.start = start_of(config.init_from)
-        if resumed is None:
-            start_from(self.module, self.start, self.say)
+        if start is not None:
+            start_from(self.module, start, self.say)
         self.compute = self.module.compute
         self.data = build("data", config.data)
         trainer = config.trainer
@@ -220,8 +230,7 @@ class Run:
             self.say(
                 f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
             )
-        from_scratch = self.resumed is None and GENERATOR not in self.start.places
-        for doubt in doubts(self.module.adversaries, self.config.trainer, from_scratch):
+        for doubt in doubts(self.module.adversaries, self.config.trainer, self.from_scratch):
             self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
@@ -266,6 +275,7 @@ class Run:
             "updates_per_second": round(speed.updates_per_second, 3),
             "pictures_per_second": round(speed.pictures_per_second, 2),
             "waiting_share": round(speed.waiting, 5),
+            "experiment": self.config.experiment,
             "scale": self.config.scale,
             "parameters": self._parameters,
             "recoveries": self.guard.recoveries,

@@ -14,10 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from sr.config.experiments import experiment_of
 from sr.config.folder import CONF
 from sr.config.overrides import as_hydra_takes, first_run
 from sr.config.parsed import given, sweep_faults, swept_keys
 from sr.config.schema import register_schema
+from sr.config.sweeps import deferred, listed, parents_first
 from sr.errors import USER_ERROR, UserError
 from sr.pasted import pasted, setting
 from sr.printable import printable
@@ -75,6 +77,7 @@ class Session:
         choices = HydraConfig.get()
         sweep = choices.mode == RunMode.MULTIRUN
         overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
+        config.experiment = experiment_of(overrides, choices.runtime.choices)
         varied = [o for o in overrides if o.split("=")[0].lstrip("+") in self.swept]
         outcome = Outcome(",".join(varied) if sweep else model)
         self.outcomes.append(outcome)
@@ -118,9 +121,10 @@ def main(signals: Signals) -> int:
         _check_raised(signals)
         _print_error(error)
         return USER_ERROR
-    sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
-    register_schema()
     several = typed.several and not typed.only_shows
+    taken = deferred([CONF] if typed.own is None else [CONF, typed.own], overrides) if several else overrides
+    sys.argv[1:] = [*typed.flags, *taken]  # Hydra's parser wants its flags before the overrides
+    register_schema()
     session = Session(swept_keys(overrides), signals, several, typed.own)
     try:
         return _sweep(session, typed, overrides) if several else _run(session)
@@ -158,7 +162,9 @@ def _completed(typed: Arguments) -> list[str]:
     """
     folders = [CONF] if typed.own is None else [CONF, typed.own]
     told = [wait_passively_if_busy()]  # before a class of the user's imports torch
-    overrides, left_out = as_hydra_takes(folders, typed.overrides)
+    written = listed(folders, typed.overrides) if typed.several else typed.overrides
+    overrides, left_out = as_hydra_takes(folders, written)
+    overrides = parents_first(folders, overrides) if typed.several else overrides
     faults = [] if typed.several else [*sweep_faults(overrides)]
     if faults:
         raise UserError("\n".join(faults))
@@ -184,7 +190,7 @@ def _sweep(session: Session, typed: Arguments, overrides: list[str]) -> int:
         sys.argv[1:] += [] if folder is None else [setting("hydra.sweep.dir", folder)]
         code = _run(session)
     if session.signals.received is not None and folder is not None:
-        known = [override for override in overrides if override.split("=")[0] not in ("resume", "run_dir")]
+        known = [override for override in typed.overrides if override.split("=")[0] not in ("resume", "run_dir")]
         again = [*typed.flags, *known, "resume=auto", setting("run_dir", folder)]
         print(f"go on with the sweep: {pasted('uv', 'run', 'python', 'train.py', *again)}")
     return code

@@ -1,0 +1,41 @@
+"""What a new run starts from: nothing, files, or runs that are found by their experiment's name."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sr.config.folder import CONF, config_groups
+from sr.config.parents import Child, from_experiments
+from sr.config.starting import Start, start_of
+from sr.training.keeping.run_folder import RunFolder
+
+_CARRIED = ("data.", "--config-dir")
+"""Beginnings of what a parent needs as its child does: where the user's own pictures and choices are."""
+
+
+def beginning(
+    config: Any,
+    folder: RunFolder,
+    overrides: Sequence[str],
+    own: Path | None,
+    say: Callable[[str], None],
+) -> Start:
+    """Read ``init_from`` of a new run; the runs that it starts from are remembered in its configuration.
+
+    Args:
+        config: checked.
+        folder: the run's.
+        overrides: ``key=value`` of this command line.
+        own: the user's folder of choices beside conf/, or None.
+        say: told which runs were taken.
+
+    Raises:
+        UserError: there is no such experiment, or it has no finished run of this size.
+    """
+    experiments = config_groups(*(place for place in (CONF, own) if place is not None))["experiment"]
+    typed = [*([] if own is None else ["--config-dir", str(own)]), *overrides]
+    carried = [word for i, word in enumerate(typed) if word.startswith(_CARRIED) or typed[i - 1] == "--config-dir"]
+    child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)
+    start, runs = from_experiments(start_of(config.init_from), child, say)
+    config.started_from = runs
+    return start

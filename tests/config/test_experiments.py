@@ -1,0 +1,70 @@
+"""Experiments of the logs: every file of conf/experiment/FOLDER/ at every size, found by itself."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from sr.config.checks import checked
+from sr.config.composer import composed_from
+from sr.config.experiments import names_of
+from sr.config.folder import config_groups
+from tests.conftest import REPOSITORY
+
+CONF = REPOSITORY / "conf"
+ALL = config_groups(CONF)["experiment"]
+EXPERIMENTS = [name for name in ALL if "/" in name]
+SIZES = config_groups(CONF)["size"]
+FILES = sorted((CONF / "experiment").glob("*/**/*.yaml"))
+
+
+@cache
+def composed(experiment: str):
+    return composed_from([CONF], [f"experiment={experiment}", "size=mini"])
+
+
+def at_size(experiment: str, size: str):
+    """As composed with that size, whose numbers are all that it brings (a test shows it): composing takes long."""
+    config = composed(experiment).copy()
+    OmegaConf.set_readonly(config, False)
+    OmegaConf.update(config, "size", OmegaConf.load(CONF / f"size/{size}.yaml"), merge=False)
+    return config
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_fits_at_every_size(experiment):
+    for size in SIZES:
+        config = OmegaConf.to_container(checked(at_size(experiment, size)), resolve=True)
+        assert config["size"]["name"] == size
+        places = [place for place in config["init_from"].values() if isinstance(place, str)]
+        assert len(names_of(config["init_from"], ALL)) == len(places), "every parent exists"
+
+
+def test_a_size_brings_its_numbers_and_nothing_else():
+    for size in SIZES:
+        directly = composed_from([CONF], ["experiment=log/08_gan_warmup", f"size={size}"])
+        assert directly == at_size("log/08_gan_warmup", size)
+
+
+def test_sizes_name_the_same_numbers():
+    def names(node, prefix=""):
+        for key, child in node.items():
+            yield f"{prefix}{key}"
+            if isinstance(child, dict):
+                yield from names(child, f"{prefix}{key}.")
+
+    found = {size: set(names(yaml.safe_load((CONF / f"size/{size}.yaml").read_text()))) for size in SIZES}
+    assert all(one == found["full"] for one in found.values()), found
+    text = "".join(path.read_text() for path in FILES)
+    used = set(re.findall(r"\$\{size\.([a-z0-9_.]+)\}", text))
+    assert used <= found["full"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_every_file_begins_as_an_experiment_does(path: Path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# ")
