@@ -3,6 +3,9 @@
 USER_ERROR = 2
 """Exit code of a mistake that the user can mend."""
 
+PARTLY_FAILED = 1
+"""Exit code where some of several pictures failed, and the others are done."""
+
 
 class UserError(Exception):
     """A mistake that the person at the keyboard can mend.

@@ -73,8 +73,9 @@ def _made(name: str, node: Any) -> Any:
         return [_made(f"{name}[{index}]", child) for index, child in enumerate(node)]
     if not isinstance(node, Mapping):
         return node
-    children = {key: _made(f"{name}.{key}", child) for key, child in node.items() if not key.startswith("_")}
-    if "_target_" not in node:
+    called_for = "_target_" in node  # without, its keys are names of somebody's
+    children = {k: _made(f"{name}.{k}", v) for k, v in node.items() if not (called_for and k.startswith("_"))}
+    if not called_for:
         return children
     function: Callable[..., Any] = get_object(node["_target_"])
     parameters, hints = _arguments_of(name, function, node)

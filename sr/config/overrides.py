@@ -15,7 +15,16 @@ from sr.config.composer import composed_from
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
-from sr.config.parsed import choices_of, first_of, group_of, is_hydra, parsed_overrides, quoted_paths, values_of
+from sr.config.parsed import (
+    choices_of,
+    first_of,
+    group_of,
+    is_hydra,
+    parsed_overrides,
+    quoted_paths,
+    values_of,
+    with_sets_alone,
+)
 from sr.config.resumable import folder_fault
 from sr.config.schema import setting_names
 from sr.config.stored import read_config
@@ -46,7 +55,7 @@ def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[
     Raises:
         UserError: a line per fault.
     """
-    arguments = with_run_settings(folders, joint_start(quoted_paths(typed)))
+    arguments = with_run_settings(folders, joint_start(with_sets_alone(quoted_paths(typed))))
     overrides, left_out = with_targets(folders, arguments)
     faults = override_faults(folders, overrides)
     if faults:

@@ -12,8 +12,14 @@ from sr.pasted import pasted, setting
 
 _ONE_PATH = ("run_dir", "resume")
 """Settings that are a path and nothing else."""
-_PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", "data.train", "data.val", "data.root", "data.cache")
+_PATHS = (
+    *_ONE_PATH,
+    *("init_from", "init_from.g", "init_from.d"),
+    *("data.train", "data.val", "data.shown", "data.root", "data.cache"),
+)
 """Settings that are paths as a rule, one or a list; others are where there is such a path."""
+_SETS = ("data.val", "data.val_lr")
+"""Settings that are one source, or several by name."""
 
 
 def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
@@ -54,11 +60,34 @@ def _quoted_path(argument: str) -> str:
     try:
         value = OverridesParser.create().parse_override(argument).value()
     except HydraException:
-        exists = os.path.lexists(typed)
-        plain = exists or (name in _PATHS and "," not in typed)
+        exists, sets = os.path.lexists(typed), name in _SETS and typed[0] == "{"
+        plain = exists or (name in _PATHS and "," not in typed and not sets)
         return setting(key, typed) if plain else argument
     is_other = isinstance(value, bool | int | float | list | dict)  # than the text that it is
     return setting(key, typed) if name in _ONE_PATH and is_other else argument
+
+
+def with_sets_alone(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with ``data.val=null`` before validation sets by name, as in ``data.val={clean:DIR}``.
+
+    Hydra would put them beside the arguments of the source that the chosen data has there.
+
+    Args:
+        arguments: as for `quoted_paths`.
+    """
+    return [part for argument in arguments for part in (*_emptied(argument), argument)]
+
+
+def _emptied(argument: str) -> tuple[str, ...]:
+    key = argument.partition("=")[0]
+    if key.lstrip("+") not in _SETS:
+        return ()
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return ()
+    value = None if override.is_sweep_override() else override.value()
+    return (f"{key}=null",) if isinstance(value, dict) and "_target_" not in map(str, value) else ()
 
 
 def given(arguments: Sequence[str], key: str) -> str | None:

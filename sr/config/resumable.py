@@ -12,7 +12,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.models.espcn.Espcn": {"padding": "zeros"},
     "sr.models.rdn.Rdn": {"padding": "zeros"},
     "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
-    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area"},
+    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
 }
 """Arguments that conf/ names only since runs were written, by the class that takes them."""

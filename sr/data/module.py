@@ -1,9 +1,8 @@
 """The data module: stores for training and validation, crops for the one, whole pictures for the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import lightning
@@ -16,14 +15,13 @@ from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale, scaled
-from sr.data.kinds.sources import Folder, Reduced
+from sr.data.kinds.sources import Reduced
+from sr.data.sets import Pictures, SetSources, ShownPicture, first_pictures, pictures_of, validation_sets
 from sr.data.store.building import open_store
 from sr.data.store.store import Store, cache_root
 from sr.data.store.twins import twin_numbers
+from sr.data.telling import about_small, judge_refused, tell_of_animations, warn_of_test_sets
 from sr.types import UserError
-
-TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")
-"""Never trained on: a network that has seen them has no number to compare."""
 
 Part = Literal["train", "val"]
 
@@ -52,14 +50,14 @@ class CropData(lightning.LightningDataModule):
 
     Args:
         train: a source, or folders of pictures (one path or several).
-        val: likewise; None leaves validation out.
+        val: likewise, or several sets by name, of which the first is the main one; None leaves validation out.
         scale: integer factor between low and high resolution.
         crop: side of a training crop in low-resolution pixels.
         batch_size: crops per batch and process.
         seed: another seed, other crops.
         train_lr: low-resolution pictures that are given, twin after twin of ``train``; None makes them with the
             degradation.
-        val_lr: likewise, of ``val``.
+        val_lr: likewise, of ``val``: by name where that has names, and then two folders are matched by name too.
         positions: ``uniform`` over all places of all pictures, or by edge content (``edges``).
         edge_background: with ``edges``, what flat regions get, where the strongest edge of a picture gets 1.
         edge_sigma: with ``edges``, how far an edge counts, in high-resolution pixels.
@@ -68,24 +66,29 @@ class CropData(lightning.LightningDataModule):
         workers: number of loader processes, and of processes that build a store.
         small: what to do with pictures smaller than the crop: ``pad`` them by reflection, or ``skip`` them.
         refused: the largest share of unreadable pictures, 0..1, with which training still starts.
-        val_pictures: validate on the first so many pictures only; None takes all.
+        val_pictures: validate on the first so many pictures of each set only; None takes all.
         cache: folder of the stores; None takes ``SR_CACHE`` or the user's cache folder.
         hr_scale: shrink whole pictures by this factor, above 0 and at most 1, before anything else is done to them.
             Validation pictures whose twins are given stay as they are.
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
         pools: makes what the degradation reads before it is used; None where that is there.
+        shown: pictures without a truth, which validations upscale and show, and never measure; None for none.
+
+    Raises:
+        ValueError: a setting is out of range.
+        UserError: a folder is missing or empty, or a validation set cannot have its name.
     """
 
     def __init__(
         self,
-        train: PictureSource | str | Sequence[str],
-        val: PictureSource | str | Sequence[str] | None,
+        train: Pictures,
+        val: Pictures | Mapping[str, Pictures | None] | None,
         scale: int,
         crop: int,
         batch_size: int,
         seed: int,
-        train_lr: PictureSource | str | Sequence[str] | None = None,
-        val_lr: PictureSource | str | Sequence[str] | None = None,
+        train_lr: Pictures | None = None,
+        val_lr: Pictures | Mapping[str, Pictures | None] | None = None,
         positions: Literal["uniform", "edges"] = "uniform",
         edge_background: float = 0.01,
         edge_sigma: float = 9.5,
@@ -98,6 +101,7 @@ class CropData(lightning.LightningDataModule):
         hr_scale: float = 1.0,
         hr_filter: Filter = "area",
         pools: Pools | None = None,
+        shown: Pictures | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -115,10 +119,10 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        self.train_source = _source("train", train)
-        self.val_source = None if val is None else _source("val", val)
-        self.train_lr = None if train_lr is None else _source("train_lr", train_lr)
-        self.val_lr = None if val is None or val_lr is None else _source("val_lr", val_lr)
+        self.train_source = pictures_of("train", train)
+        self.train_lr = None if train_lr is None else pictures_of("train_lr", train_lr)
+        self.val_sources = validation_sets(val, val_lr, scale)
+        self.shown_source = None if shown is None else pictures_of("shown", shown)
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
@@ -126,6 +130,14 @@ class CropData(lightning.LightningDataModule):
         self.hr_scale, self.hr_filter = hr_scale, hr_filter
         self.pools = pools
         self.stream: CropStream
+        self.sets: dict[str, list[ValidationPair]] = {}
+        """Validation pictures by the name of their set, the main one first."""
+        self.shown_pictures: list[ShownPicture] = []
+
+    @property
+    def pairs(self) -> list[ValidationPair]:
+        """Validation pictures of the main set."""
+        return next(iter(self.sets.values()), [])
 
     def make_pools(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> None:
         """Make the kernels and noise that the degradation reads, before it is used for the first time.
@@ -149,6 +161,7 @@ class CropData(lightning.LightningDataModule):
         on_message: OnMessage = lambda _: None,
         rank: int = 0,
         ranks: int = 1,
+        shown: int = 0,
     ) -> None:
         """Download what is missing, open or build the stores and choose how crops are cut.
 
@@ -160,16 +173,21 @@ class CropData(lightning.LightningDataModule):
             on_message: given one line for each thing that the user should know.
             rank: number of this process among those that train together.
             ranks: how many processes train together.
+            shown: how many pictures without a truth are wanted.
 
         Raises:
-            UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size, no
-                picture large enough, or no room for the store.
+            UserError: a download failed, pictures to show without a validation, too many unreadable pictures,
+                low-resolution pictures of a wrong size, no picture large enough, or no room for the store.
         """
         self.make_pools(degradation, on_progress, on_message)
-        for source in (self.train_source, self.train_lr):
+        for source in (self.train_source, self.train_lr, self.shown_source):
             if source is not None:
                 source.fetch(on_progress, on_message)
-        _warn_of_test_sets(self.train_source, on_message)
+        if self.shown_source is not None:
+            if shown and not self.val_sources:
+                raise UserError("data.shown is upscaled at each validation, and there is none: set data.val too")
+            self.shown_pictures = first_pictures(self.shown_source, shown, on_message)
+        warn_of_test_sets(self.train_source, on_message)
         hr = self._originals("training", self.train_source, self.train_lr, on_progress, on_message)
         lr = None
         if self.train_lr is not None:
@@ -180,7 +198,7 @@ class CropData(lightning.LightningDataModule):
         usable = None if twins is None else twins >= 0
         plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
         if plan.small_names:
-            on_message(_about_small(plan.small_names, self.small, len(hr)))
+            on_message(about_small(plan.small_names, self.small, len(hr)))
         if self.edges is not None:
             plan.edges = open_edge_maps(
                 hr,
@@ -194,7 +212,9 @@ class CropData(lightning.LightningDataModule):
         mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
         batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
         self.stream = CropStream(batches, device, mode, self.workers)
-        self.pairs = self._pairs(degradation, on_progress, on_message)
+        for name in self.val_sources:
+            pairs = self._val_pairs(name, degradation, on_progress, on_message)
+            self.sets[name] = [pairs[number] for number in range(len(pairs))][: self.val_pictures]
 
     def train_dataloader(self) -> CropStream:
         """Endless batches."""
@@ -227,8 +247,9 @@ class CropData(lightning.LightningDataModule):
             workers=self.workers,
         )
         if not isinstance(source, Reduced):  # `twin_numbers` tells what has become of their originals
-            _judge_refused(store, what, self.refused, on_message)
-            _tell_of_animations(store, what, on_message)
+            setting = "data.val" if what.startswith("validation") else "data.train"
+            judge_refused(store, what, setting, self.refused, on_message)
+            tell_of_animations(store, what, on_message)
         return store
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
@@ -250,33 +271,47 @@ class CropData(lightning.LightningDataModule):
     ) -> "WholePairs":
         """Whole pictures with their low-resolution twins, each degraded once with draws of its own.
 
+        Args:
+            part: ``train``, or ``val``: its main set.
+            degradation: makes twins where none are given.
+            on_progress: told how far a download or a store is.
+            on_message: given one line for each thing that the user should know.
+
         Raises:
             UserError: the part has no pictures, or its twins do not fit.
         """
-        source, given = (self.train_source, self.train_lr) if part == "train" else (self.val_source, self.val_lr)
-        if source is None:
+        if part == "train":
+            sides = SetSources(self.train_source, self.train_lr)
+            return self._whole_pairs("training", sides, degradation, on_progress, on_message)
+        if not self.val_sources:
             raise UserError("there are no validation pictures: data.val is null")
-        for one in (source, given):
+        if len(self.val_sources) > 1:
+            on_message(f"of the validation sets {', '.join(self.val_sources)} the first is taken")
+        return self._val_pairs(next(iter(self.val_sources)), degradation, on_progress, on_message)
+
+    def _val_pairs(
+        self, name: str, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
+    ) -> "WholePairs":
+        what = f"validation ({name})" if name else "validation"
+        return self._whole_pairs(what, self.val_sources[name], degradation, on_progress, on_message)
+
+    def _whole_pairs(
+        self, what: str, sides: SetSources, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
+    ) -> "WholePairs":
+        for one in (sides.hr, sides.lr):
             if one is not None:
                 one.fetch(on_progress, on_message)
-        what = "training" if part == "train" else "validation"
-        hr = self._originals(what, source, given, on_progress, on_message)
-        if given is None:
+        hr = self._originals(what, sides.hr, sides.lr, on_progress, on_message)
+        if sides.lr is None:
             lr = self._store(f"{what}, low resolution", Reduced(hr, degradation), on_progress, on_message)
         else:
-            lr = self._given(what, given, on_progress, on_message)
+            lr = self._given(what, sides.lr, on_progress, on_message)
         twins = twin_numbers(hr, lr, self.scale, what, self.refused, on_message)
         return WholePairs(hr, lr, twins, self.scale)
 
     def _given(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
         on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
         return self._store(f"{what}, low resolution", source, on_progress, on_message)
-
-    def _pairs(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> list[ValidationPair]:
-        if self.val_source is None:
-            return []
-        pairs = self.whole_pairs("val", degradation, on_progress, on_message)
-        return [pairs[number] for number in range(len(pairs))][: self.val_pictures]
 
 
 class WholePairs:
@@ -316,59 +351,3 @@ def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool, scale
         scale: between them.
     """
     return ValidationPair(name, lr, hr[: scale * lr.shape[0], : scale * lr.shape[1]], gray)
-
-
-def _warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
-    """Name the test set that pictures for training lie in."""
-    for index in range(len(source)):
-        parts = [part.lower() for part in Path(source.name(index)).parts]
-        found = next((part for part in parts if part in TEST_SETS), None)
-        if found is not None:
-            on_message(
-                f"training pictures lie in a folder called {found}, a test set of the literature "
-                f"({source.name(index)}): numbers measured on it will mean nothing"
-            )
-            return
-
-
-def _source(name: str, given: object) -> PictureSource:
-    if isinstance(given, PictureSource):
-        return given
-    if isinstance(given, (str, Sequence)):
-        return Folder(given)
-    shown = "null" if given is None else given
-    raise ValueError(f"{name}={shown} is no folder of pictures; give its path, or several as [DIR1,DIR2]")
-
-
-def _about_small(names: list[str], small: Small, total: int) -> str:
-    what = "padded by reflection" if small == "pad" else "skipped"
-    return (
-        f"{len(names)} of {total} pictures are smaller than the crop and are {what} "
-        f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''}); data.small=pad|skip chooses"
-    )
-
-
-def _tell_of_animations(store: Store, what: str, on_message: OnMessage) -> None:
-    names = [entry.name for entry in store.entries if entry.moving]
-    if names:
-        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        on_message(
-            f"{len(names)} of {len(store)} {what} pictures are animations or have several pages; only the first "
-            f"frame is used ({shown})"
-        )
-
-
-def _judge_refused(store: Store, what: str, limit: float, on_message: OnMessage) -> None:
-    refused, total = store.refused, len(store.refused) + len(store)
-    if not refused:
-        return
-    examples = "; ".join(entry.reason for entry in refused[:3]) + ("; …" if len(refused) > 3 else "")
-    count = f"{len(refused)} of {total} {what} pictures cannot be used: {examples}"
-    if len(refused) > 3:
-        count += f" (all are in {store.folder / 'index.jsonl'})"
-    if len(store) == 0:
-        setting = "data.val" if what == "validation" else "data.train"
-        raise UserError(f"{count}. None is left; name other pictures with {setting}=DIR")
-    if len(refused) > limit * total:
-        raise UserError(f"{count}. Take them out, or allow a larger share than data.refused={limit:g}")
-    on_message(count)

@@ -1,5 +1,7 @@
 """Validation pictures as one strip: LR upscaled, SR, HR, error map."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
@@ -21,13 +23,25 @@ def strip(bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = _SIDE
     Returns:
         (height, width, 3) uint8.
     """
-    height, width = (min(side, n) for n in hr.shape[:2])
-    top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
-    views = [view[top : top + height, left : left + width] for view in (bicubic, sr, hr)]
+    views = _middles(side, bicubic, sr, hr)
     error = np.abs(views[1].astype(np.int16) - views[2]).max(axis=2)
     shown = np.minimum(error * _ERROR_GAIN, 255).astype(np.uint8)
     views.append(np.repeat(shown[:, :, None], 3, axis=2))
-    names = ("LR, bicubic", "SR", "HR", f"|SR - HR| x {_ERROR_GAIN}")
+    return _in_a_row(views, ("LR, bicubic", "SR", "HR", f"|SR - HR| x {_ERROR_GAIN}"))
+
+
+def strip_without_truth(bicubic: np.ndarray, sr: np.ndarray, side: int = _SIDE) -> np.ndarray:
+    """The first two views of `strip`."""
+    return _in_a_row(_middles(side, bicubic, sr), ("LR, bicubic", "SR"))
+
+
+def _middles(side: int, *pictures: np.ndarray) -> list[np.ndarray]:
+    height, width = (min(side, n) for n in pictures[0].shape[:2])
+    top, left = (pictures[0].shape[0] - height) // 2, (pictures[0].shape[1] - width) // 2
+    return [picture[top : top + height, left : left + width] for picture in pictures]
+
+
+def _in_a_row(views: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([_captioned(view, name) for view, name in zip(views, names, strict=True)], axis=1)
 
 

@@ -28,6 +28,8 @@ PERCEPTUAL = ("lpips",)
 """Measured where the weights are there; less is better."""
 WATCHED = ("colour_error", "checkerboard")
 """Measured always (checkerboard: above x1), for the log: less is better; see `sr.training.watch`."""
+SHOWN = "shown"
+"""Instead of a set's name: pictures without a truth."""
 Upscale = Callable[[np.ndarray], np.ndarray]
 """(height, width, 3) uint8 to (scale*height, scale*width, 3) uint8."""
 
@@ -35,23 +37,42 @@ Perceptual = Callable[[np.ndarray, np.ndarray], float]
 """LPIPS of two pictures, (height, width, 3) uint8."""
 
 
-def gain(metric: str, value: float) -> float:
+def metric_of(column: str) -> str:
+    """The metric of a column: ``psnr_y`` of the main set, or ``NAME/psnr_y`` of a set with a name."""
+    return column.rpartition("/")[2]
+
+
+def gain(column: str, value: float) -> float:
     """The value so that more is better: LPIPS changes its sign."""
-    return -value if metric in PERCEPTUAL else value
+    return -value if metric_of(column) in PERCEPTUAL else value
 
 
-def monitored(monitor: Any, with_lpips: bool) -> tuple[str, ...]:
-    """The metrics of ``trainer.monitor``, a name or several.
+def check_set_names(names: Iterable[str]) -> None:
+    """Names of validation sets stand beside metrics in the columns of the log.
+
+    Raises:
+        UserError: one is a metric, or another word of these columns.
+    """
+    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, "bicubic", "pictures", SHOWN)
+    for name in names:
+        if name.lower() in taken:
+            raise UserError(f"data.val names a set {name}, which val/{name} means already; call it {name}_set, say")
+
+
+def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of ``trainer.monitor``, a name or several.
 
     Args:
         monitor: as configured.
         with_lpips: LPIPS can be measured.
+        sets: names of the validation sets, whose metrics may be meant as ``NAME/psnr_y``.
 
     Raises:
         UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
     """
     names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
-    known = METRICS + PERCEPTUAL
+    known: tuple[str, ...] = METRICS + PERCEPTUAL
+    known += tuple(f"{name}/{metric}" for name in sets if name for metric in known)
     if not names:
         raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
     for name in names:
@@ -61,7 +82,7 @@ def monitored(monitor: Any, with_lpips: bool) -> tuple[str, ...]:
             raise UserError(f"trainer.monitor={'null' if name is None else name} is not a metric; {hint}")
         if names.count(name) > 1:
             raise UserError(f"trainer.monitor=[{','.join(names)}] names {name} twice; once is enough")
-        if name in PERCEPTUAL and not with_lpips:
+        if metric_of(name) in PERCEPTUAL and not with_lpips:
             raise UserError(
                 f"trainer.monitor={name} cannot be measured: trainer.lpips is null, or the weights of AlexNet are not "
                 "on this machine; trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
@@ -74,7 +95,7 @@ class Best:
     """The best validation so far by one metric.
 
     Attributes:
-        metric: by which.
+        metric: by which column.
         values: all that was measured then; empty before the first validation.
         updates: when that was; -1 before.
     """
@@ -227,24 +248,35 @@ def _nothing(scale: int, with_lpips: bool) -> dict[str, float]:
     return dict.fromkeys(METRICS + OTHERS + watched_here + (PERCEPTUAL if with_lpips else ()), math.nan)
 
 
-def evaluate(
+def named_means(rows: Mapping[str, Sequence[dict[str, float]]]) -> dict[str, float]:
+    """Means by column: ``psnr_y`` of the first set, and ``NAME/psnr_y`` of every set that has a name.
+
+    Args:
+        rows: per-picture values by the name of the set, at least one set.
+    """
+    by_set = {name: means(values) for name, values in rows.items()}
+    named = {f"{name}/{metric}": v for name, values in by_set.items() if name for metric, v in values.items()}
+    return next(iter(by_set.values())) | named
+
+
+def measured(
     upscale: Upscale,
     pairs: Sequence[ValidationPair],
     scale: int,
     on_picture: Callable[[int, np.ndarray], None] = lambda *_: None,
     lpips: Perceptual | None = None,
-) -> tuple[dict[str, float], float]:
-    """Mean metrics over pictures, and the seconds that upscaling took.
+) -> tuple[list[dict[str, float]], float]:
+    """Metrics of each picture, and the seconds that upscaling took.
 
     Args:
         upscale: what is judged.
-        pairs: pictures, at least one.
+        pairs: pictures.
         scale: pixels cropped at each border.
         on_picture: given (number, super-resolved picture) as they come.
         lpips: measures that too, or None.
 
-    A picture of which the network makes something that is not finite has no measures: all means are NaN then, which is
-    never the best, and ``on_picture`` is not told of it.
+    A picture of which the network makes something that is not finite has no measures: all are NaN then, so that the
+    mean is, which is never the best, and ``on_picture`` is not told of it.
     """
     rows, seconds = [], 0.0
     for number, pair in enumerate(pairs):
@@ -258,4 +290,16 @@ def evaluate(
         extra = {} if lpips is None else {"lpips": lpips(sr, pair.hr)}
         rows.append(measure_pair(sr, pair, scale) | extra)
         on_picture(number, sr)
+    return rows, seconds
+
+
+def evaluate(
+    upscale: Upscale,
+    pairs: Sequence[ValidationPair],
+    scale: int,
+    on_picture: Callable[[int, np.ndarray], None] = lambda *_: None,
+    lpips: Perceptual | None = None,
+) -> tuple[dict[str, float], float]:
+    """Mean metrics over at least one picture, and the seconds that upscaling took; arguments as of `measured`."""
+    rows, seconds = measured(upscale, pairs, scale, on_picture, lpips)
     return means(rows), seconds

@@ -62,12 +62,14 @@ def upscale(
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
     sets: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--set",
             help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
         ),
-    ],
+    ] = None,
+    hr: Annotated[Path | None, typer.Option(help="A folder whose low-resolution pictures are given too.")] = None,
+    lr: Annotated[Path | None, typer.Option(help="The folder of these, matched by name.")] = None,
     scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
     lpips: Annotated[
@@ -82,13 +84,15 @@ def evaluate(
     """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
 
     Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
+    The exit code is 1 where some pictures could not be measured; the others are.
 
     [dim]sr evaluate bicubic --set Set14 --scale 2
-    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv[/dim]
+    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv
+    sr evaluate outputs/RUN/best.safetensors --hr HR --lr LR      low resolution as it is given[/dim]
     """
     from sr.verbs.evaluate import evaluate_sets
 
-    evaluate_sets(model, sets, scale, csv, accelerator, lpips, border, trust)
+    raise typer.Exit(evaluate_sets(model, sets or [], scale, csv, accelerator, lpips, border, trust, hr, lr))
 
 
 @app.command()

@@ -3,9 +3,10 @@
 import csv
 import io
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -13,14 +14,15 @@ from rich.console import Console
 from sr.config.building import build_lpips
 from sr.console import tracked
 from sr.data.contract import PictureSource
+from sr.data.kinds.matching import check_sizes, matched
 from sr.data.kinds.sources import Folder, Photographs
 from sr.data.module import ValidationPair, validation_pair
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
-from sr.errors import UserError
+from sr.errors import PARTLY_FAILED, UserError
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
 from sr.models.bicubic import Bicubic
-from sr.printable import cell
+from sr.printable import cell, printable
 from sr.training.memory import out_of_memory
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
 from sr.types import Picture
@@ -38,8 +40,10 @@ def evaluate_sets(
     lpips: str,
     border: bool = False,
     trust: bool = False,
-) -> None:
-    """Print one row per set, and write it to a CSV file on request.
+    hr: Path | None = None,
+    lr: Path | None = None,
+) -> int:
+    """Print one row per set, and write it to a CSV file on request. A picture that fails does not stop the others.
 
     Args:
         model: a network's file, or ``bicubic``.
@@ -50,19 +54,32 @@ def evaluate_sets(
         lpips: auto, none, imagenet, or a file with AlexNet's weights.
         border: tell PSNR by distance to the border too.
         trust: a network from outside this toolkit may be imported.
+        hr: folder of another set, whose low-resolution pictures are given.
+        lr: folder of these, matched by name.
+
+    Returns:
+        0, or `PARTLY_FAILED` where some pictures could not be measured; what was wrong is printed at the end.
 
     Raises:
-        UserError: a set or the network cannot be read, or the scale does not fit.
+        UserError: a set or the network cannot be read, the scale or given twins do not fit, or nothing was measured.
     """
     console = console_for_tables()
+    _check_asked(sets, hr, lr)
     upscale, factor = _upscaler(model, scale, accelerator, trust)
     distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
     metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]
-    sources = {name: _source(name, factor) for name in sets}
+    asked: dict[str, Pairs] = {name: Degraded(_source(name, factor), BicubicDegradation(factor)) for name in sets}
+    if hr is not None and lr is not None:
+        asked[f"{hr} + {lr}"] = Given(hr, lr, factor)
     by_border = BorderTable(factor) if border else None
-    rows = [
-        _row(model, name, source, upscale, factor, console, distance, by_border) for name, source in sources.items()
+    failures: list[str] = []
+    every = [
+        _row(model, name, pairs, upscale, factor, console, distance, by_border, failures)
+        for name, pairs in asked.items()
     ]
+    rows = [row for row in every if row is not None]
+    if not rows:
+        raise UserError("\n".join(failures))
     console.print(
         f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
     )
@@ -77,6 +94,90 @@ def evaluate_sets(
         writer.writeheader()
         writer.writerows({column: _exact(row[column]) for column in columns} for row in rows)
         write_atomically(csv_path, text.getvalue().encode())
+    for line in (line for failure in failures for line in failure.split("\n")):
+        print(f"error: {printable(line)}", file=sys.stderr)
+    return PARTLY_FAILED if failures else 0
+
+
+def _check_asked(sets: Sequence[str], hr: Path | None, lr: Path | None) -> None:
+    if (hr is None) != (lr is None):
+        given, absent = ("--hr", "--lr") if lr is None else ("--lr", "--hr")
+        raise UserError(f"{given} {hr or lr} is one side of pairs; give the other with {absent} DIR")
+    if not sets and hr is None:
+        raise UserError("nothing to measure on; give --set DIR, or --hr DIR --lr DIR")
+
+
+class Pairs(Protocol):
+    """Pictures and their low-resolution twins, read one after another."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def read(self, number: int) -> ValidationPair:
+        """One of them.
+
+        Raises:
+            UserError: it cannot be read, or is too small.
+        """
+
+
+class Degraded:
+    """Pictures whose twins are made.
+
+    Args:
+        source: the pictures.
+        degradation: makes the twins.
+    """
+
+    def __init__(self, source: PictureSource, degradation: BicubicDegradation) -> None:
+        self.source, self.degradation = source, degradation
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, number: int) -> ValidationPair:
+        """One picture and what the degradation makes of it."""
+        name, scale = self.source.name(number), self.degradation.scale
+        hr, gray = _read(self.source, number)
+        if min(hr.shape[:2]) < scale:
+            raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
+        return validation_pair(name, hr, self.degradation.picture(hr), gray, scale)
+
+
+class Given:
+    """Two folders, matched by name.
+
+    Args:
+        hr: of the pictures.
+        lr: of their twins.
+        scale: between them.
+
+    Raises:
+        UserError: a picture has no twin, or one of another scale.
+    """
+
+    def __init__(self, hr: Path, lr: Path, scale: int) -> None:
+        pairs = matched(hr, lr, scale, "--hr and --lr")
+        cure = "cut both to what they share"
+        check_sizes(pairs, scale, crop=False, what="--hr and --lr", on_progress=lambda *_: None, cure=cure)
+        self.hr, self.lr = Folder([str(pair.hr) for pair in pairs]), Folder([str(pair.lr) for pair in pairs])
+        self.scale = scale
+
+    def __len__(self) -> int:
+        return len(self.hr)
+
+    def read(self, number: int) -> ValidationPair:
+        """One pair."""
+        (hr, gray), (lr, _) = _read(self.hr, number), _read(self.lr, number)
+        if lr.shape[:2] != (hr.shape[0] // self.scale, hr.shape[1] // self.scale):
+            raise UserError(f"{self.lr.name(number)} and {self.hr.name(number)} do not fit scale={self.scale}")
+        return validation_pair(self.hr.name(number), hr, lr, gray, self.scale)
+
+
+def _read(source: PictureSource, number: int) -> tuple[np.ndarray, bool]:
+    picture = source.read(number)
+    assert isinstance(picture, Picture)
+    return to_uint8(np.asarray(picture.pixels)), picture.gray
 
 
 def _upscaler(model: str, scale: int | None, accelerator: str, trust: bool) -> tuple[Any, int]:
@@ -103,44 +204,49 @@ def _source(name: str, scale: int) -> PictureSource:
 def _row(
     model: str,
     name: str,
-    source: PictureSource,
+    pairs: Pairs,
     upscale: Any,
     scale: int,
     console: Console,
     lpips: Perceptual | None,
     border: BorderTable | None,
-) -> dict[str, Any]:
-    degradation = BicubicDegradation(scale)
+    failures: list[str],
+) -> dict[str, Any] | None:
+    """Means over a set; None where none of its pictures could be measured. Reasons are added to ``failures``."""
     rows, seconds = [], 0.0
     made: list[np.ndarray] = []
-    for number in tracked(range(len(source)), name, console):
-        pair = _pair(source, number, degradation)
+    for number in tracked(range(len(pairs)), name, console):
+        made.clear()
         try:
-            metrics, spent = evaluate(upscale, [pair], scale, lambda _, sr: made.append(sr), lpips)
-            if border is not None and made:
-                border.take(name, made[-1], pair)
-            made.clear()
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            raise UserError(f"{pair.name} is too large for the memory that is free") from error
+            pair = pairs.read(number)
+            metrics, spent = _measured(upscale, pair, scale, made, lpips)
+        except UserError as error:
+            failures.append(str(error))
+            continue
+        if border is not None and made:
+            border.take(name, made[-1], pair)
         rows.append(metrics)
         seconds += spent
     lost = sum(math.isnan(metrics["psnr_y"]) for metrics in rows)
     if lost:
         text = f"{name}: what the network makes of {lost} of {len(rows)} pictures is infinite or not a number"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
+    if not rows:
+        return None
     row = {"model": model, "set": name, "scale": scale, "images": len(rows)}
     return row | means(rows) | ({} if border is None else border.row(name)) | {"seconds": seconds}
 
 
-def _pair(source: PictureSource, number: int, degradation: BicubicDegradation) -> ValidationPair:
-    picture = source.read(number)
-    assert isinstance(picture, Picture)
-    name, hr, scale = source.name(number), to_uint8(np.asarray(picture.pixels)), degradation.scale
-    if min(hr.shape[:2]) < scale:
-        raise UserError(f"{name} is {hr.shape[1]}x{hr.shape[0]} pixels: too small for scale={scale}")
-    return validation_pair(name, hr, degradation.picture(hr), picture.gray, scale)
+def _measured(
+    upscale: Any, pair: ValidationPair, scale: int, made: list[np.ndarray], lpips: Perceptual | None
+) -> tuple[dict[str, float], float]:
+    """One picture's metrics and seconds; what was made of it is added to ``made``."""
+    try:
+        return evaluate(upscale, [pair], scale, lambda _, sr: made.append(sr), lpips)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(f"{pair.name} is too large for the memory that is free") from error
 
 
 def _shown(column: str, value: Any) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sr.config.nearest import near_files, neighbours
 from sr.console import plain_console, tracked
-from sr.errors import UserError
+from sr.errors import PARTLY_FAILED, UserError
 from sr.image.details import fitting, read_details
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.image.names import as_one, png_names
@@ -20,9 +20,6 @@ from sr.models.upscale import NotFiniteError, upscale_picture
 from sr.printable import printable
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
-
-PARTLY_FAILED = 1
-"""Exit code where some of several pictures could not be enlarged."""
 
 ONLY_THE_FIRST = "it moves or has several pages, and only the first frame is enlarged"
 

@@ -489,7 +489,7 @@ class Run:
         self.validation = Validation(every, "psnr_y", RunFolder(tmp_path))
         self.stop = EarlyStop(patience, min_updates)
         self.trainer = SimpleNamespace(
-            callbacks=[self.stop, self.validation], should_stop=False, datamodule=SimpleNamespace(pairs=[object()])
+            callbacks=[self.stop, self.validation], should_stop=False, datamodule=SimpleNamespace(sets={"": [object()]})
         )
         self.module = SuperResolution.__new__(SuperResolution)
         nn.Module.__init__(self.module)
@@ -542,7 +542,7 @@ def test_early_stop_refuses_nonsense(tmp_path):
     with pytest.raises(UserError, match=r"patience=0 must be at least 1 \(validations\)"):
         EarlyStop(0)
     run = Run(tmp_path, 1)
-    run.trainer.datamodule.pairs = []
+    run.trainer.datamodule.sets = {}
     with pytest.raises(UserError, match="early_stop watches the validation, and there is none"):
         run.train([1.0])
 

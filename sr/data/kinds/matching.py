@@ -74,7 +74,14 @@ def match_names(hr: Sequence[str], lr: Sequence[str], scale: int) -> dict[str, s
     return _partners(hr, lr, _forms(scale))
 
 
-def check_sizes(pairs: Sequence[Pair], scale: int, crop: bool, what: str, on_progress: OnProgress) -> None:
+def check_sizes(
+    pairs: Sequence[Pair],
+    scale: int,
+    crop: bool,
+    what: str,
+    on_progress: OnProgress,
+    cure: str = "data.fix=crop cuts both to what they share",
+) -> None:
     """Compare the sizes in the files' headers. Files whose header cannot be read are left to the store.
 
     Args:
@@ -83,6 +90,7 @@ def check_sizes(pairs: Sequence[Pair], scale: int, crop: bool, what: str, on_pro
         crop: allow sides that differ by less than one low-resolution pixel in either direction.
         what: the pictures' part, for messages.
         on_progress: told (what, pairs done, pairs in all).
+        cure: what to do where less than a low-resolution pixel is wrong.
 
     Raises:
         UserError: pairs do not fit; the first few are listed with the scale that they have.
@@ -99,9 +107,7 @@ def check_sizes(pairs: Sequence[Pair], scale: int, crop: bool, what: str, on_pro
             close = close and near
     if not wrong:
         return
-    advice = (
-        "data.fix=crop cuts both to what they share" if close else "set the scale that they have, or mend the files"
-    )
+    advice = cure if close else "set the scale that they have, or mend the files"
     shown = "; ".join(wrong[:_SHOWN]) + ("; …" if len(wrong) > _SHOWN else "")
     raise UserError(f"{len(wrong)} of {len(pairs)} {what} pairs do not fit scale={scale}: {shown}; {advice}")
 

@@ -69,6 +69,8 @@ class Saving(UpdateCallback):
         for logger in trainer.loggers:
             if isinstance(logger, CsvLog):
                 logger.resume_from(module.updates)
+        if trainer.is_global_zero:
+            self.validation.by_picture.resume_from(module.updates)
         with understood(self.folder.checkpoint):
             set_random_states(self._resume["random"])
         self._saved_at = module.updates

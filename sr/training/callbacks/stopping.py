@@ -64,7 +64,7 @@ class EarlyStop(UpdateCallback):
         Raises:
             UserError: the run has no validation pictures.
         """
-        if not trainer.datamodule.pairs:  # type: ignore[attr-defined]
+        if not trainer.datamodule.sets:  # type: ignore[attr-defined]
             raise UserError(
                 "early_stop watches the validation, and there is none: set data.val, or leave early_stop out"
             )

@@ -2,30 +2,38 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 
+from sr.data.module import ValidationPair
+from sr.data.sets import ShownPicture, short_names
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
-from sr.models.files import save_network
 from sr.models.scales import scale_of
+from sr.models.upscale import NotANumberError, gray_again
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers import PictureLogger, publish
 from sr.training.keeping.run_folder import RunFolder
-from sr.training.panels import strip
+from sr.training.keeping.tables import PictureTable
+from sr.training.panels import strip, strip_without_truth
 from sr.training.steps import observe
 from sr.training.validation import (
+    SHOWN,
     Best,
     ColourAlarm,
     Perceptual,
     as_exported,
-    evaluate,
+    check_set_names,
     means,
+    measured,
     monitored,
+    named_means,
     network_upscaler,
     watched,
 )
@@ -37,15 +45,18 @@ class Validation(UpdateCallback):
 
     Args:
         every: updates between validations; the end of a run is validated too.
-        monitor: metric that decides which network is the best: psnr_y, ssim_y, psnr_rgb, ssim_rgb or lpips. Of several
-            the first is what schedules are told; `BestNetworks` keeps the best network by each of the others.
-        folder: where pictures are written.
-        pictures: how many validation pictures are written and shown each time.
+        monitor: metric that decides which network is the best: psnr_y, ssim_y, psnr_rgb, ssim_rgb or lpips of the main
+            set, or NAME/psnr_y of a set with a name. Of several the first is what schedules are told; `BestNetworks`
+            keeps the best network by each of the others.
+        folder: where pictures and what is measured of each are written.
+        pictures: how many pictures of each set are written and shown each time.
         lpips: measures that too, or None where its weights are not there.
         alarm: told the colour error, or None.
+        sets: names of the validation sets.
 
     Raises:
-        UserError: a number out of range, or a monitor that is no metric or cannot be measured.
+        UserError: a number out of range, a monitor that is no metric or cannot be measured, or a set that has the
+            name of one.
     """
 
     def __init__(
@@ -56,25 +67,30 @@ class Validation(UpdateCallback):
         pictures: int = 4,
         lpips: Perceptual | None = None,
         alarm: ColourAlarm | None = None,
+        sets: Sequence[str] = (),
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
-        first, *others = monitored(monitor, lpips is not None)
+        check_set_names(sets)
+        first, *others = monitored(monitor, lpips is not None, sets)
         self._lpips = lpips
         self.every, self.monitor, self.folder, self.pictures = every, first, folder, pictures
         self.alarm = alarm
         self.baseline: dict[str, float] = {}
-        """Bicubic's means."""
+        """Bicubic's means by column: ``psnr_y`` of the main set, ``NAME/psnr_y`` of each with a name."""
         self.latest: dict[str, float] = {}
+        """The network's likewise."""
+        self.by_picture = PictureTable(folder.by_picture)
+        self._main = next(iter(sets), "")
         self._best = Best(first)
         self.others = [Best(metric) for metric in others]
         """The best by each further metric."""
         self.validated_at = -1
         self.stale = 0
         """Validations since the best one, without those between which the generator did not learn."""
-        self._bicubic: list[np.ndarray] = []
+        self._bicubic: dict[str, list[np.ndarray]] = {}
 
     @property
     def best(self) -> dict[str, float]:
@@ -94,21 +110,24 @@ class Validation(UpdateCallback):
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Measure bicubic once."""
         module = training_module(pl_module)
-        pairs = _pairs(trainer)
-        if not pairs or not trainer.is_global_zero:
+        sets = _sets(trainer)
+        if not sets or not trainer.is_global_zero:
             return
         scale, compute = scale_of(module.deliverable), module.compute
-        kept: list[np.ndarray] = []
-        self.baseline, _ = evaluate(
-            network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact()),
-            pairs,
-            scale,
-            lambda number, sr: kept.append(sr) if number < self.pictures else None,
-            self._lpips,
-        )
-        self._bicubic = kept
+        upscale = network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact())
+        rows = {}
+        for name, pairs in sets.items():
+            kept = self._bicubic[name] = []
+            rows[name], _ = measured(upscale, pairs, scale, partial(self._keep, kept), self._lpips)
+        self.baseline = named_means(rows)
+        self._bicubic[SHOWN] = [upscale(picture.lr) for picture in _shown(trainer)]
         if self.alarm is not None:
-            self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in pairs)["colour_error"]
+            main = next(iter(sets.values()))
+            self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in main)["colour_error"]
+
+    def _keep(self, kept: list[np.ndarray], number: int, sr: np.ndarray) -> None:
+        if number < self.pictures:
+            kept.append(sr)
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Validate when it is due."""
@@ -127,7 +146,7 @@ class Validation(UpdateCallback):
         Raises:
             UserError: the disk is full.
         """
-        if not _pairs(trainer) or self.validated_at == module.updates:
+        if not _sets(trainer) or self.validated_at == module.updates:
             return
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
@@ -145,17 +164,30 @@ class Validation(UpdateCallback):
                 self._show(trainer, strips, module.updates)
 
     def _measure(self, trainer: lightning.Trainer, module: Trainable) -> dict[str, np.ndarray]:
-        pairs, compute = _pairs(trainer), module.compute
-        strips: dict[str, np.ndarray] = {}
-
-        def show(number: int, sr: np.ndarray) -> None:
-            if number < len(self._bicubic):
-                name = f"{number:02d}_{Path(pairs[number].name).stem}"
-                strips[name] = strip(self._bicubic[number], sr, pairs[number].hr)
-
+        """Measure all sets; the strips to show, by the name of their file."""
+        compute, scale = module.compute, scale_of(module.deliverable)
         upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
-        self.latest, _ = evaluate(upscale, pairs, scale_of(module.deliverable), show, self._lpips)
+        rows: dict[str, list[dict[str, float]]] = {}
+        strips: dict[str, np.ndarray] = {}
+        for name, pairs in _sets(trainer).items():
+            show = partial(self._add_strip, strips, name, pairs)
+            rows[name], _ = measured(upscale, pairs, scale, show, self._lpips)
+        self.latest = named_means(rows)
+        names = {name: short_names([pair.name for pair in pairs]) for name, pairs in _sets(trainer).items()}
+        self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
+        for number, picture in enumerate(_shown(trainer)):
+            with suppress(NotANumberError):  # the measures tell of it
+                views = self._bicubic[SHOWN][number], upscale(picture.lr)
+                bicubic, sr = map(gray_again, views) if picture.gray else views
+                strips[_file(SHOWN, number, picture.name)] = strip_without_truth(bicubic, sr)
         return strips
+
+    def _add_strip(
+        self, strips: dict[str, np.ndarray], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
+    ) -> None:
+        if number < len(self._bicubic[name]):
+            pair = pairs[number]
+            strips[_file(name, number, pair.name)] = strip(self._bicubic[name][number], sr, pair.hr)
 
     def _remember(self, before: float | None) -> bool:
         """Compare with the best; whether schedules and `EarlyStop` should hear of the result.
@@ -179,7 +211,9 @@ class Validation(UpdateCallback):
         self.folder.pictures.mkdir(parents=True, exist_ok=True)
         for name, pixels in strips.items():
             # The newest validation replaces the last: a long run must not fill the disk.
-            write_picture(self.folder.pictures / f"{name}.png", Picture(pixels))
+            path = self.folder.pictures / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            write_picture(path, Picture(pixels))
         for logger in trainer.loggers:
             if isinstance(logger, PictureLogger):
                 logger.log_pictures(strips, updates)
@@ -189,6 +223,7 @@ class Validation(UpdateCallback):
         return {
             "latest": self.latest,
             "monitor": self.monitor,
+            "main": self._main,
             "best": self.best,
             "best_updates": self.best_updates,
             "others": {best.metric: {"values": best.values, "updates": best.updates} for best in self.others},
@@ -201,8 +236,14 @@ class Validation(UpdateCallback):
         """Take back what ``state_dict`` gave; a further metric that the saved run did not have begins afresh.
 
         Raises:
-            UserError: the saved run's ``best.safetensors`` is the best by another metric.
+            UserError: the saved run's ``best.safetensors`` is the best by another metric, or on another set.
         """
+        main = state_dict.get("main") or self._main
+        if self._main and main != self._main:
+            raise UserError(
+                f"data.val begins with {self._main}, but the main set of this run is {main}; put that first: "
+                f"data.val={{{main}:DIR,…}}"
+            )
         before = state_dict.get("monitor", self.monitor)
         if before != self.monitor:
             raise UserError(
@@ -231,53 +272,15 @@ def _numbers(state: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in state.items()}
 
 
-class BestNetworks(UpdateCallback):
-    """Keeps ``best_METRIC.safetensors`` up to date for each further metric of ``trainer.monitor``.
-
-    Place it behind `Validation`, whose result it stores, and before `Saving`: whatever a checkpoint says is the best
-    must be on the disk.
-
-    Args:
-        validation: tells which network is the best.
-        model: the network's configuration, resolved.
-    """
-
-    def __init__(self, validation: Validation, model: Any) -> None:
-        self.validation, self.model = validation, model
-
-    def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
-        """Save after a validation that was the best."""
-        self._save(trainer, module)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save after the last validation."""
-        self._save(trainer, training_module(pl_module))
-
-    def _save(self, trainer: lightning.Trainer, module: Trainable) -> None:
-        """Write what the newest validation found to be the best.
-
-        Raises:
-            UserError: the disk is full or not writable; the files of the last save are kept.
-        """
-        validation = self.validation
-        new = [best for best in validation.others if best.updates == validation.validated_at == module.updates]
-        if not new or not trainer.is_global_zero:
-            return
-        with module.stopwatch.paused():
-            for best in new:
-                about = {
-                    "updates": module.updates,
-                    "run": validation.folder.path.resolve().name,
-                    "metrics": best.values,
-                    "bicubic": validation.baseline,
-                }
-                save_network(best_file(validation.folder, best.metric), module.deliverable, self.model, about)
+def _file(name: str, number: int, picture: str) -> str:
+    """Where a picture of a set is shown, below the folder of validation pictures and without its ending."""
+    own = f"{number:02d}_{Path(picture).stem}"
+    return f"{name}/{own}" if name else own
 
 
-def best_file(folder: RunFolder, metric: str) -> Path:
-    """Of the best network by a further metric."""
-    return folder.path / f"best_{metric}.safetensors"
+def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:
+    return trainer.datamodule.shown_pictures  # type: ignore[attr-defined]
 
 
-def _pairs(trainer: lightning.Trainer) -> list[Any]:
-    return list(trainer.datamodule.pairs)  # type: ignore[attr-defined]
+def _sets(trainer: lightning.Trainer) -> dict[str, list[ValidationPair]]:
+    return trainer.datamodule.sets  # type: ignore[attr-defined]

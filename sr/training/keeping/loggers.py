@@ -1,8 +1,6 @@
 """Loggers with `updates` on the x-axis: a CSV file always, Weights & Biases on request."""
 
 import argparse
-import csv
-import io
 import netrc
 import os
 import secrets
@@ -18,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sr.files import write_atomically
 from sr.pasted import pasted
-from sr.printable import cell
+from sr.training.keeping.tables import append_rows, read_table, write_table
 from sr.types import UserError
 
 
@@ -68,19 +66,7 @@ class CsvLog(Logger):
         """
         if not self.path.exists():
             return
-        try:
-            with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
-                reader = csv.DictReader(file, restkey="")
-                columns = list(reader.fieldnames or ["updates"])
-                rows = [{str(cell(name)): str(cell(row[name])) for name in columns} for row in reader if _whole(row)]
-        except csv.Error as error:
-            raise UserError(f"{self.path} is no table ({error}); move it away and resume again") from error
-        if columns[0] != "updates":
-            raise UserError(
-                f"{self.path} is no longer the table that this program wrote: it begins with "
-                f"{columns[0][:20]!r} instead of 'updates'. Move it away and resume again"
-            )
-        self._columns = [str(cell(name)) for name in columns]
+        self._columns, rows = read_table(self.path)
         self._rows = {int(row["updates"]): row for row in rows if int(row["updates"]) <= updates}
         self._rewrite()
 
@@ -100,28 +86,14 @@ class CsvLog(Logger):
         if new or changed_old or not self.path.exists():
             self._rewrite()
             return
-        try:
-            with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self._columns, restval="").writerow(row)
-        except OSError as error:
-            raise UserError(f"could not write {self.path}: {error.strerror or error}") from error
+        append_rows(self.path, self._columns, [row])
 
     def _rewrite(self) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self._columns, restval="")
-        writer.writeheader()
-        writer.writerows(self._rows[updates] for updates in sorted(self._rows))
-        write_atomically(self.path, text.getvalue().encode())
+        write_table(self.path, self._columns, [self._rows[updates] for updates in sorted(self._rows)])
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | argparse.Namespace, *args: Any, **kwargs: Any) -> None:
         """The configuration has its own file."""
-
-
-def _whole(row: dict[str, str]) -> bool:
-    """A power cut may leave part of a row, whose last values are None."""
-    number = row.get("updates") or ""
-    return None not in row.values() and number.isascii() and number.isdigit() and len(number) < 16
 
 
 def has_wandb_key() -> bool:

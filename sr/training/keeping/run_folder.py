@@ -62,6 +62,11 @@ class RunFolder:
         return self.path / "val"
 
     @property
+    def by_picture(self) -> Path:
+        """What each validation measured of each picture."""
+        return self.pictures / "metrics.csv"
+
+    @property
     def bugs(self) -> Path:
         """Folder of bundles with which explosions can be seen again."""
         return self.path / "bugs"
@@ -86,7 +91,7 @@ class RunFolder:
             for network in (self.best, self.last):
                 if network.exists():
                     network.replace(network.with_name(f"before_{network.name}"))
-            for file in (self.metrics, self.summary):
+            for file in (self.metrics, self.by_picture, self.summary):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"could not write {self.path}: {error.strerror or error}") from error

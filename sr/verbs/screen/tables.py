@@ -15,7 +15,7 @@ from sr.console import plain_console
 from sr.pasted import pasted, setting
 from sr.printable import printable
 from sr.training.keeping.run_folder import RunFolder
-from sr.training.validation import METRICS, OTHERS, PERCEPTUAL
+from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, metric_of
 
 WIDTH = 120
 """Of tables where the output is no terminal."""
@@ -52,6 +52,27 @@ def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
     return f"{gain:+.2f}" if math.isfinite(gain) else ""
 
 
+_OF_SETS = ("ssim_y", "sharpness", "lpips")
+
+
+def _print_sets(console: Console, summary: dict[str, Any]) -> None:
+    """A row per validation set that has a name; nothing where none has."""
+    bicubic, final, best = summary["bicubic"], summary["final"], summary["best"]
+    rows = []
+    for name in dict.fromkeys(column.rpartition("/")[0] for column in final if "/" in column):
+        b, f, at_best = (_of_set(name, values) for values in (bicubic, final, best))
+        psnr = [_number("psnr_y", of["psnr_y"]) if "psnr_y" in of else "" for of in (b, f, at_best)]
+        others = [_number(metric, f[metric]) if metric in f else "" for metric in _OF_SETS]
+        rows.append((name, [*psnr, _gain(f, b), *others]))
+    if rows:
+        title = "each set: psnr_y of bicubic, the final and the best network; gain and the rest of the final"
+        print_numbers(console, "set", ("bicubic", "final", "best", "gain", *_OF_SETS), rows, title)
+
+
+def _of_set(name: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {key.removeprefix(f"{name}/"): value for key, value in values.items() if key.startswith(f"{name}/")}
+
+
 def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, config: Mapping[str, Any]) -> None:
     """Bicubic, the final and the best network of one run; then what to do with it.
 
@@ -63,6 +84,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
     """
     if summary["final"]:
         console.print(_result_table(summary))
+        _print_sets(console, summary)
     console.print(
         f"ended ({summary['exit_reason']}) after {summary['updates']} updates, {summary['seconds']:.0f} s; "
         f"{summary['updates_per_second']:.1f} updates/s, {summary['pictures_per_second']:.0f} pictures/s, "
@@ -70,7 +92,8 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
         highlight=False,
     )
     for metric, best in summary.get("best_by", {}).items():
-        say(console, f"best by {metric}: {_number(metric, best[metric])} at {best['updates']} updates, {best['file']}")
+        value = _number(metric_of(metric), best[metric])
+        say(console, f"best by {metric}: {value} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
         trust = ["trust=true"] if needs_trust(config) else []
         say(console, f"go on: {pasted('uv', 'run', 'python', 'train.py', setting('resume', folder.path), *trust)}")

@@ -11,7 +11,7 @@ from sr.draws import Draws
 from sr.training.contract import Trainable
 from sr.training.plateau_windows import PlateauWindows
 from sr.training.schedules import Plateau
-from sr.training.validation import PERCEPTUAL
+from sr.training.validation import gain
 from sr.types import UserError
 
 
@@ -59,7 +59,7 @@ def check_plateau(monitor: str, module: Trainable) -> None:
     Raises:
         UserError: it looks for the opposite.
     """
-    better = "min" if monitor in PERCEPTUAL else "max"
+    better = "min" if gain(monitor, 1.0) < 0 else "max"
     named: Mapping[str, Any] = {"schedule": module.schedule} | {
         f"adversary.{n}.schedule": a.schedule for n, a in module.adversaries.items()
     }

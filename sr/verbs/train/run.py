@@ -17,12 +17,13 @@ from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
 from sr.files import write_atomically
 from sr.training.adversary.adversary import Adversary
+from sr.training.callbacks.best_networks import BestNetworks, best_file
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
-from sr.training.callbacks.validation import BestNetworks, Validation, best_file
+from sr.training.callbacks.validation import Validation
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
@@ -156,7 +157,8 @@ class Run:
         model = OmegaConf.to_container(config.model, resolve=True)
         lpips = build_lpips(trainer.lpips, self.compute.device)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
-        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm)
+        sets = tuple(self.data.val_sources)
+        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm, sets)
         self.best_networks = BestNetworks(self.validation, model)
         check_plateau(self.validation.monitor, self.module)
         self.log = TrainingLog(trainer.log_every)
@@ -248,6 +250,7 @@ class Run:
                 self.say,
                 rank(),
                 self.config.trainer.devices,
+                self.config.trainer.val_images,
             )
         check_input(self.module.augmentation, self.data)
 

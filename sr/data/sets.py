@@ -1,0 +1,179 @@
+"""Validation sets: one, or several by name, each with low-resolution twins that are given or made; pictures to show."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from sr.data.contract import OnMessage, PictureSource
+from sr.data.kinds.matching import matched
+from sr.data.kinds.sources import Folder
+from sr.image.depth import to_uint8
+from sr.types import Picture, UserError
+
+Pictures = PictureSource | str | Sequence[str]
+"""A source, or folders of pictures: one path or several."""
+
+_NOT_IN_NAMES = re.compile(r"[^\w-]", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SetSources:
+    """Where the pictures of a validation set come from.
+
+    Attributes:
+        hr: high-resolution pictures.
+        lr: their given low-resolution twins; None makes them with the degradation.
+    """
+
+    hr: PictureSource
+    lr: PictureSource | None
+
+
+@dataclass(frozen=True)
+class ShownPicture:
+    """A picture without a truth.
+
+    Attributes:
+        name: for files.
+        lr: (height, width, 3) uint8.
+        gray: the file has one channel.
+    """
+
+    name: str
+    lr: np.ndarray
+    gray: bool
+
+
+def validation_sets(
+    val: Pictures | Mapping[str, Pictures | None] | None,
+    val_lr: Pictures | Mapping[str, Pictures | None] | None,
+    scale: int,
+) -> dict[str, SetSources]:
+    """The sets by name, the main one first; one that is given without a name has the name ``""``.
+
+    Args:
+        val: pictures, or pictures by name.
+        val_lr: low-resolution twins likewise; a name that is left out, or null, has none given.
+        scale: between them.
+
+    Raises:
+        UserError: a name that cannot be one, a set without pictures, or twins of no set.
+        ValueError: something that is no pictures.
+    """
+    if val is None:
+        return {}
+    if not isinstance(val, Mapping):
+        if isinstance(val_lr, Mapping):
+            raise UserError(
+                f"data.val_lr names {', '.join(val_lr) or 'no set'}, and data.val is one set without a name; name it "
+                "too, as in data.val={NAME:DIR}"
+            )
+        return {"": SetSources(pictures_of("val", val), None if val_lr is None else pictures_of("val_lr", val_lr))}
+    if val_lr is not None and not isinstance(val_lr, Mapping):
+        raise UserError(
+            f"data.val_lr={_shown(val_lr)} is of one set, and data.val names {', '.join(map(str, val))}; write "
+            "data.val_lr={NAME:DIR}, or data.val_lr=null to make them with the degradation"
+        )
+    twins = {} if val_lr is None else val_lr
+    _check_names(val, twins)
+    return {name: _named(name, source, twins.get(name), scale) for name, source in val.items()}
+
+
+def _named(name: str, hr: Pictures | None, lr: Pictures | None, scale: int) -> SetSources:
+    if hr is None:
+        raise UserError(f"data.val.{name}=null is no set; give its folder, or leave it out with ~data.val.{name}")
+    if isinstance(hr, str) and isinstance(lr, str):
+        return twin_folders(hr, lr, scale, f"validation ({name})")
+    return SetSources(pictures_of(f"val.{name}", hr), None if lr is None else pictures_of(f"val_lr.{name}", lr))
+
+
+def twin_folders(hr: str, lr: str, scale: int, what: str) -> SetSources:
+    """Two folders whose files are matched by name, see `sr.data.kinds.matching`.
+
+    Raises:
+        UserError: a folder is missing or empty, or a file on either side has no partner.
+    """
+    pairs = matched(hr, lr, scale, what)
+    return SetSources(Folder([str(pair.hr) for pair in pairs]), Folder([str(pair.lr) for pair in pairs]))
+
+
+def _check_names(names: Mapping[str, object], twins: Iterable[str]) -> None:
+    if not names:
+        raise UserError("data.val={} names no set; write data.val={NAME:DIR}, or data.val=null for no validation")
+    for name in map(str, names):
+        if not name:
+            raise UserError("a set of data.val has an empty name; give it one, as in data.val={NAME:DIR}")
+        if _NOT_IN_NAMES.search(name):
+            raise UserError(
+                f"data.val names a set '{name}', and columns and folders are named after it; letters, digits, _ and - "
+                f"are free: {_NOT_IN_NAMES.sub('_', name)}"
+            )
+    for name in map(str, twins):
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
+            raise UserError(f"data.val_lr names {name}, which is no set of data.val; {hint}")
+
+
+def pictures_of(name: str, given: object) -> PictureSource:
+    """A source as it is, folders as one.
+
+    Raises:
+        UserError: a folder is missing or holds no picture.
+        ValueError: neither source nor folders.
+    """
+    if isinstance(given, PictureSource):
+        return given
+    if isinstance(given, (str, Sequence)):
+        return Folder(given)
+    raise ValueError(f"{name}={_shown(given)} is no folder of pictures; give its path, or several as [DIR1,DIR2]")
+
+
+def _shown(given: object) -> str:
+    if isinstance(given, PictureSource):
+        return type(given).__name__
+    return "null" if given is None else f"{given}"
+
+
+def first_pictures(source: PictureSource, count: int, on_message: OnMessage) -> list[ShownPicture]:
+    """The first so many pictures that can be read.
+
+    Args:
+        source: fetched.
+        count: at most so many.
+        on_message: told of those that cannot be read.
+
+    Raises:
+        UserError: none can be read.
+    """
+    shown: list[ShownPicture] = []
+    reasons: list[str] = []
+    for number in range(len(source) if count else 0):
+        try:
+            read = source.read(number)
+        except UserError as error:
+            reasons.append(str(error))
+            continue
+        for picture in [read] if isinstance(read, Picture) else read:
+            shown.append(ShownPicture(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray))
+        if len(shown) >= count:
+            break
+    if reasons:
+        text = f"{len(reasons)} of the pictures of data.shown cannot be used: {'; '.join(reasons[:3])}"
+        if not shown:
+            raise UserError(f"{text}. None is left; name others with data.shown=DIR")
+        on_message(text)
+    return shown[:count]
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The names without the folder that all have in common: the same wherever the folder lies."""
+    folders = [Path(name).parent.parts for name in names]
+    shared = 0
+    while folders and all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
+        shared += 1
+    return [Path(*Path(name).parts[shared:]).as_posix() for name in names]

@@ -1,0 +1,71 @@
+"""What the user should know of the pictures before a run trains on them."""
+
+from pathlib import Path
+
+from sr.data.contract import OnMessage, PictureSource
+from sr.data.crops import Small
+from sr.data.store.store import Store
+from sr.types import UserError
+
+TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")
+"""Never trained on: a network that has seen them has no number to compare."""
+
+
+def warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
+    """Name the test set that pictures for training lie in."""
+    for index in range(len(source)):
+        parts = [part.lower() for part in Path(source.name(index)).parts]
+        found = next((part for part in parts if part in TEST_SETS), None)
+        if found is not None:
+            on_message(
+                f"training pictures lie in a folder called {found}, a test set of the literature "
+                f"({source.name(index)}): numbers measured on it will mean nothing"
+            )
+            return
+
+
+def about_small(names: list[str], small: Small, total: int) -> str:
+    """Which of ``total`` pictures are smaller than the crop, and what is done with them."""
+    what = "padded by reflection" if small == "pad" else "skipped"
+    return (
+        f"{len(names)} of {total} pictures are smaller than the crop and are {what} "
+        f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''}); data.small=pad|skip chooses"
+    )
+
+
+def tell_of_animations(store: Store, what: str, on_message: OnMessage) -> None:
+    """Name files of which only the first frame is used."""
+    names = [entry.name for entry in store.entries if entry.moving]
+    if names:
+        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        on_message(
+            f"{len(names)} of {len(store)} {what} pictures are animations or have several pages; only the first "
+            f"frame is used ({shown})"
+        )
+
+
+def judge_refused(store: Store, what: str, setting: str, limit: float, on_message: OnMessage) -> None:
+    """Tell which pictures of a store cannot be used.
+
+    Args:
+        store: opened.
+        what: the pictures' part, for messages.
+        setting: that names other pictures, such as ``data.val``.
+        limit: the largest share, 0..1, with which training still starts.
+        on_message: told.
+
+    Raises:
+        UserError: none is left, or more than the limit are refused.
+    """
+    refused, total = store.refused, len(store.refused) + len(store)
+    if not refused:
+        return
+    examples = "; ".join(entry.reason for entry in refused[:3]) + ("; …" if len(refused) > 3 else "")
+    count = f"{len(refused)} of {total} {what} pictures cannot be used: {examples}"
+    if len(refused) > 3:
+        count += f" (all are in {store.folder / 'index.jsonl'})"
+    if len(store) == 0:
+        raise UserError(f"{count}. None is left; name other pictures with {setting}=DIR")
+    if len(refused) > limit * total:
+        raise UserError(f"{count}. Take them out, or allow a larger share than data.refused={limit:g}")
+    on_message(count)
