@@ -15,7 +15,7 @@ from sr.data.sets import ShownPicture, short_names
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
-from sr.models.upscale import NotANumberError, gray_again
+from sr.models.upscale import NotFiniteError, gray_again
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers import PictureLogger, publish
@@ -176,7 +176,7 @@ class Validation(UpdateCallback):
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in _sets(trainer).items()}
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
         for number, picture in enumerate(_shown(trainer)):
-            with suppress(NotANumberError):  # the measures tell of it
+            with suppress(NotFiniteError):  # the measures tell of it
                 views = self._bicubic[SHOWN][number], upscale(picture.lr)
                 bicubic, sr = map(gray_again, views) if picture.gray else views
                 strips[_file(SHOWN, number, picture.name)] = strip_without_truth(bicubic, sr)
