@@ -1,7 +1,7 @@
 """Claims: what a log says, as comparisons of measures between runs. conf/claims.yaml holds them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -69,13 +69,16 @@ class Claim:
         return tuple(dict.fromkeys([*named, *([self.explodes] if self.explodes else [])]))
 
 
-def read_claims(path: Path, entries: Iterable[str], measures: Iterable[str]) -> list[Claim]:
+def read_claims(
+    path: Path, entries: Iterable[str], measures: Iterable[str], named: Callable[[str], str | None]
+) -> list[Claim]:
     """All claims of a file.
 
     Args:
         path: a mapping entry -> list of claims.
         entries: the experiments that there are.
         measures: names that a comparison may have.
+        named: the experiment that a short name means, as ``log/31`` does; None where it means none, or several.
 
     Raises:
         UserError: one line per fault, each with the place.
@@ -86,10 +89,9 @@ def read_claims(path: Path, entries: Iterable[str], measures: Iterable[str]) -> 
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, Mapping):
         raise UserError(f"{path} must map each experiment to a list of claims")
-    known, named = frozenset(entries), frozenset(measures)
+    known, taken = frozenset(entries), frozenset(measures)
     claims, faults = [], []
     for entry, items in content.items():
-        faults += _unknown(str(entry), known, f"{path}: {entry}")
         for number, item in enumerate(items if isinstance(items, list) else [items]):
             place = f"{path}: {entry}, claim {number + 1}"
             try:
@@ -97,8 +99,8 @@ def read_claims(path: Path, entries: Iterable[str], measures: Iterable[str]) -> 
             except ValueError as error:
                 faults.append(f"{place}: {error}")
                 continue
-            faults += _faults(claim, known, named, place)
-            claims.append(claim)
+            faults += _faults(claim, known, taken, named, place)
+            claims.append(_in_full(claim, named))
     faults += [f"{path}: {name} is there twice" for name in _twice(claims)]
     if faults:
         raise UserError("\n".join(faults))
@@ -154,17 +156,27 @@ def _terms(side: str) -> Iterator[Term]:
         raise ValueError("a side of the comparison is empty")
 
 
-def _faults(claim: Claim, entries: frozenset[str], measures: frozenset[str], place: str) -> list[str]:
-    faults = [fault for entry in claim.entries for fault in _unknown(entry, entries, place)]
+def _in_full(claim: Claim, named: Callable[[str], str | None]) -> Claim:
+    """The claim with whole names."""
+    left = tuple(replace(term, entry=named(term.entry) or term.entry) if term.entry else term for term in claim.left)
+    explodes = (named(claim.explodes) or claim.explodes) if claim.explodes else ""
+    return replace(claim, entry=named(claim.entry) or claim.entry, left=left, explodes=explodes)
+
+
+def _faults(
+    claim: Claim,
+    entries: frozenset[str],
+    measures: frozenset[str],
+    named: Callable[[str], str | None],
+    place: str,
+) -> list[str]:
+    strange = [entry for entry in dict.fromkeys((claim.entry, *claim.entries)) if named(entry) is None]
+    faults = [f"{place}: there is no experiment {entry}{_near(entry, entries)}" for entry in strange]
     for term in claim.left:
         metric = term.measure.rpartition(".")[2]
         if term.entry and metric not in measures:
             faults.append(f"{place}: {term.measure} is no measure{_near(metric, measures)}")
     return faults
-
-
-def _unknown(entry: str, entries: frozenset[str], place: str) -> list[str]:
-    return [] if entry in entries else [f"{place}: there is no experiment {entry}{_near(entry, entries)}"]
 
 
 def _near(value: str, known: frozenset[str]) -> str:

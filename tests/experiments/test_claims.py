@@ -7,6 +7,7 @@ from sr.experiments.claims import Term, read_claims
 
 ENTRIES = ("log/29_edge", "log/30_alias_transpose", "log/31_alias")
 MEASURES = ("psnr_rgb", "checkerboard")
+SHORT = {name: name for name in ENTRIES} | {"log/29": "log/29_edge"}
 GOOD = """
 log/31_alias:
   - claim: psnr
@@ -27,7 +28,7 @@ log/30_alias_transpose:
 
 def read(tmp_path, text):
     (tmp_path / "claims.yaml").write_text(text)
-    return read_claims(tmp_path / "claims.yaml", ENTRIES, MEASURES)
+    return read_claims(tmp_path / "claims.yaml", ENTRIES, MEASURES, SHORT.get)
 
 
 def test_claims_are_read(tmp_path):
@@ -73,6 +74,12 @@ def test_faults_name_their_place(tmp_path, old, new, message):
 def test_a_file_that_is_no_such_thing(tmp_path, text):
     with pytest.raises(UserError, match=r"claims.yaml (cannot be read|must map)"):
         read(tmp_path, text)
+
+
+def test_short_names_are_written_out(tmp_path):
+    psnr, *_ = read(tmp_path, GOOD.replace("log/29_edge.", "log/29."))
+    assert psnr.entries == ("log/31_alias", "log/29_edge")
+    assert "log/29." in psnr.text
 
 
 def test_every_fault_at_once(tmp_path):

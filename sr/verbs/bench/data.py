@@ -14,7 +14,8 @@ from sr.config.composing import composed
 from sr.console import plain_console
 from sr.data.crops import CropBatches
 from sr.errors import UserError
-from sr.verbs.bench.shared import machine, prepared
+from sr.training.machine import machine
+from sr.verbs.bench.shared import prepared
 
 _PNG_PICTURES = 32
 

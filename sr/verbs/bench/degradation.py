@@ -16,8 +16,9 @@ from sr.config.composing import composed
 from sr.console import plain_console
 from sr.data.crops import CropBatches
 from sr.draws import Draws
+from sr.training.machine import machine
 from sr.verbs.bench.plain_degradation import PlainLoop
-from sr.verbs.bench.shared import machine, prepared, wait
+from sr.verbs.bench.shared import prepared, wait
 
 _WARM = 2  # batches before the clock starts
 

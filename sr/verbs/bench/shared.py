@@ -1,9 +1,7 @@
 """What the benchmarks share: data that is ready, a clock that waits for the device, the machine's name."""
 
-import platform
 from typing import Any
 
-import psutil
 import torch
 from rich.console import Console
 
@@ -30,12 +28,3 @@ def prepared(config: Any, console: Console) -> CropData:
             lambda text: console.print(text, highlight=False, markup=False),
         )
     return data
-
-
-def machine() -> str:
-    """Chip and version of PyTorch, which every figure needs beside it."""
-    if torch.cuda.is_available():
-        chip = torch.cuda.get_device_name()
-    else:
-        chip = f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores"
-    return f"{chip}, torch {torch.__version__}"

@@ -26,9 +26,10 @@ from sr.training.callbacks.clocked import UpdateCallback
 from sr.training.clock import Clock
 from sr.training.contract import Trainable
 from sr.training.fitting import fit, make_trainer
+from sr.training.machine import machine
 from sr.training.optimisers import make_optimizer
 from sr.training.precision import Compute
-from sr.verbs.bench.shared import machine, prepared, wait
+from sr.verbs.bench.shared import prepared, wait
 
 
 def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: Path | None = None) -> None:

@@ -1,6 +1,7 @@
 """One training run: check, build, fit, sum up."""
 
 import os
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
+from sr.training.machine import machine
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -289,6 +291,8 @@ class Run:
             "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
             "best_by": {best.metric: _kept(best, self.folder) for best in validation.others if best.values},
             "run_dir": str(self.folder.path),
+            "ended": date.today().isoformat(),
+            "machine": machine(),
         }
 
 

@@ -1,0 +1,166 @@
+"""What is measured of a finished run: its last network on its validation sets, and what its training said.
+
+Kept in the run's folder, so that a page of verdicts is made again from the folders alone. The last network counts, not
+the best one: choosing by a metric would favour whatever that metric sees.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sr.data.module import ValidationPair
+from sr.errors import UserError
+from sr.experiments.runs import Run, columns, read_json
+from sr.files import write_atomically
+from sr.image.io import to_image, write_picture
+from sr.models.bicubic import Bicubic
+from sr.models.files import load_network
+from sr.models.upscale import NotFiniteError, upscale_pixels
+from sr.training.panels import strip
+from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, WATCHED, Perceptual, measure_pair
+from sr.types import Image, Picture, Scalar
+
+VERSION = 1
+"""Of what is measured: a file of another version is measured anew."""
+FILE, PICTURE = "measures.json", "measures.png"
+UNNAMED = "val"
+"""Name of a validation set that has none."""
+_SHOWN = 120  # side of the pictures shown beside an entry
+
+Measure = Callable[[Image, Image], Scalar]
+"""Of (super-resolved, true) pictures, (1, 3, height, width) in [0, 1]."""
+
+OWN: dict[str, Measure] = {}
+"""Measured for claims only, beside what validation measures."""
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share")
+"""Of a run itself: ``ENTRY.run.NAME``."""
+DERIVED = ("robustness", "gain")
+"""``robustness``: PSNR (RGB) lost from the main set to its twin with three times the noise; ``gain``: over bicubic."""
+
+
+def measures() -> tuple[str, ...]:
+    """Names of all measures that a claim may compare."""
+    return (*METRICS, *OTHERS, *WATCHED, *PERCEPTUAL, *OWN, *OF_RUN, *DERIVED)
+
+
+def key(run: Run) -> str:
+    """What the measures of a run depend on: its network, its validation pictures and this code's version."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(run.folder.last.read_bytes() if run.folder.last.exists() else b"")
+    data = run.config.get("data", {})
+    named = {name: data.get(name) for name in ("val", "val_lr", "val_pictures", "reference", "target_video")}
+    digest.update(json.dumps([VERSION, named], sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def kept(run: Run) -> dict[str, Any] | None:
+    """Measures of a run as they were kept; None where there are none, or they are of something else."""
+    found = read_json(run.folder.path / FILE)
+    same = isinstance(found, dict) and found.get("key") == key(run)
+    return found if same and isinstance(found.get("sets"), dict) and isinstance(found.get("run"), dict) else None
+
+
+def take(
+    run: Run, sets: Mapping[str, Sequence[ValidationPair]], device: torch.device, lpips: Perceptual | None
+) -> dict[str, Any]:
+    """Measure a run, and keep it in its folder.
+
+    Args:
+        run: that has ended.
+        sets: its validation pictures by name, the main set first.
+        device: where to compute.
+        lpips: measures that too, or None.
+
+    Raises:
+        UserError: its network cannot be read, or its folder cannot be written.
+    """
+    measured: dict[str, Any] = {"key": key(run), "sets": {}, "bicubic": {}, "run": of_training(run)}
+    if run.folder.last.exists():
+        network, _ = load_network(run.folder.last)
+        network = network.to(device).eval()
+        bicubic = Bicubic(int(run.config["scale"])).to(device)
+        for name, pairs in sets.items():
+            measured["sets"][name or UNNAMED] = _means(network, pairs, device, lpips)
+            measured["bicubic"][name or UNNAMED] = _means(bicubic, pairs, device, lpips)
+        pair = next(iter(sets.values()))[0]
+        _show(run.folder.path / PICTURE, bicubic, network, pair, device)
+    write_atomically(run.folder.path / FILE, (json.dumps(measured, indent=1) + "\n").encode())
+    return measured
+
+
+def quantity(measured: Mapping[str, Any], name: str) -> float | None:
+    """A measure by its name in a claim; None where it was not taken or is not finite.
+
+    Args:
+        measured: what `take` gave.
+        name: ``SET.METRIC``, ``run.NAME``, or a derived one.
+    """
+    group, _, metric = name.rpartition(".")
+    sets = measured["sets"]
+    if metric == "robustness":
+        value = _minus(sets.get(f"{group}_noise3", {}).get("psnr_rgb"), sets.get(group, {}).get("psnr_rgb"))
+    elif metric == "gain":
+        value = _minus(sets.get(group, {}).get("psnr_y"), measured["bicubic"].get(group, {}).get("psnr_y"))
+    else:
+        value = (measured["run"] if group == "run" else sets.get(group, {})).get(metric)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _minus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def of_training(run: Run) -> dict[str, float | None]:
+    """What a run's metrics.csv says: see `OF_RUN`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        table = columns(run)
+    except UserError:
+        if run.folder.metrics.exists():
+            raise
+        table = {}
+    totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
+    rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
+    summary = run.summary or {}
+    return {
+        "updates": summary.get("updates"),
+        "explosions": float(run.exploded),
+        "largest_total": max(totals, default=None),
+        "rest_share": float(np.mean(rests)) if rests else None,
+    }
+
+
+def _means(
+    network: nn.Module, pairs: Sequence[ValidationPair], device: torch.device, lpips: Perceptual | None
+) -> dict[str, float | None]:
+    rows = []
+    for pair in pairs:
+        try:
+            sr = upscale_pixels(network, pair.lr, device)
+        except NotFiniteError:
+            return {}
+        scale = pair.hr.shape[0] // pair.lr.shape[0]
+        row = measure_pair(sr, pair, scale) | ({} if lpips is None else {"lpips": lpips(sr, pair.hr)})
+        views = to_image(sr), to_image(np.array(pair.hr))
+        with torch.no_grad():
+            rows.append(row | {name: float(function(*views)) for name, function in OWN.items()})
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return {name: value if math.isfinite(value) else None for name, value in means.items()}
+
+
+def _show(path: Path, bicubic: nn.Module, network: nn.Module, pair: ValidationPair, device: torch.device) -> None:
+    try:
+        enlarged, sr = (upscale_pixels(one, pair.lr, device) for one in (bicubic, network))
+    except NotFiniteError:
+        return
+    write_picture(path, Picture(strip(enlarged, sr, np.asarray(pair.hr), _SHOWN)))

@@ -1,0 +1,1 @@
+"""`sr log`: the experiment log, its runs and the verdicts on its claims."""
