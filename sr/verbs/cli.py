@@ -157,6 +157,37 @@ def replay(
     run(bundle, last, overrides or [], trust)
 
 
+@app.command()
+def log(
+    only: Annotated[str, typer.Option(help="Entries by number or name, as in 29,31; all where it is empty.")] = "",
+    size: Annotated[str, typer.Option(help="Of the runs: full, mini or smoke.")] = "mini",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds are looked at, from 1 on.")] = 3,
+    runs: Annotated[list[Path] | None, typer.Option(help="Folders that hold runs. Repeatable. [outputs]")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Train first what claims need and is not there.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="With --run: how many side by side; they share the cores.")] = 1,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="With --run: an override for all runs. Repeatable.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write LOG.md and log.json, with pictures.")] = False,
+    to: Annotated[Path, typer.Option(help="With --write: the folder.")] = Path("docs"),
+    json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON, one object per claim.")] = False,
+    accelerator: Accelerator = "auto",
+) -> None:
+    """The experiment log: its entries, their commands, and a verdict with numbers on every claim.
+
+    Verdicts come from run folders; what is not there is not run. The exit code is 1 where a run of --run failed.
+
+    [dim]sr log --only 29,31                          verdicts of two entries
+    sr log --only 31 --run --seeds 2             train what they need, then judge
+    sr log --run --jobs 2 --write                the whole log, and docs/LOG.md[/dim]
+    """
+    from sr.verbs.log.log import Question, show_log
+
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    question = Question(names, size, range(1, seeds + 1), runs or [Path("outputs")])
+    raise typer.Exit(show_log(question, to if write else None, json, run, jobs, accelerator, setting or []))
+
+
 @bench.command("data")
 def bench_data(
     overrides: ConfOverrides = None,
