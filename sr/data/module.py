@@ -212,9 +212,7 @@ class CropData(lightning.LightningDataModule):
         mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
         batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
         self.stream = CropStream(batches, device, mode, self.workers)
-        for name in self.val_sources:
-            pairs = self._val_pairs(name, degradation, on_progress, on_message)
-            self.sets[name] = [pairs[number] for number in range(len(pairs))][: self.val_pictures]
+        self.sets = self.validation_sets(degradation, on_progress, on_message)
 
     def train_dataloader(self) -> CropStream:
         """Endless batches."""
@@ -288,6 +286,22 @@ class CropData(lightning.LightningDataModule):
         if len(self.val_sources) > 1:
             on_message(f"of the validation sets {', '.join(self.val_sources)} the first is taken")
         return self._val_pairs(next(iter(self.val_sources)), degradation, on_progress, on_message)
+
+    def validation_sets(
+        self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
+    ) -> dict[str, list[ValidationPair]]:
+        """Validation pictures by the name of their set, the main one first; its name may be empty.
+
+        Args:
+            degradation: makes twins where none are given.
+            on_progress: told how far a download or a store is.
+            on_message: given one line for each thing that the user should know.
+
+        Raises:
+            UserError: a set has no pictures, or its twins do not fit.
+        """
+        whole = {name: self._val_pairs(name, degradation, on_progress, on_message) for name in self.val_sources}
+        return {name: [pairs[i] for i in range(len(pairs))][: self.val_pictures] for name, pairs in whole.items()}
 
     def _val_pairs(
         self, name: str, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,16 @@ from sr.verbs.train.resume import changes
 
 CLAIMS = CONF / "claims.yaml"
 PAGE, DATA, PICTURES = "LOG.md", "log.json", "log"
-_FREE = {"init_from", "started_from", "data.cache", "data.workers", "trainer.lpips", "trainer.devices", "logger"}
+_FREE = {
+    "experiment",
+    "init_from",
+    "started_from",
+    "data.cache",
+    "data.workers",
+    "trainer.lpips",
+    "trainer.devices",
+    "logger",
+}
 """Settings in which a run of an entry may differ from its file: where it lies, how fast it is, where its parent lay."""
 
 
@@ -118,8 +127,10 @@ def _chosen(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
     return [claim for claim in claims if not only or claim.entry in chosen]
 
 
-def _config(entry: str, size: str, seed: int) -> Any:
-    return composed([f"experiment={entry}", f"size={size}", f"seed={seed}"])
+@cache
+def _config(entry: str, size: str) -> Any:
+    """What the entry's file says today, with interpolations."""
+    return composed([f"experiment={entry}", f"size={size}"])
 
 
 def _train(claims: Sequence[Claim], question: Question, jobs: int, typed: Sequence[str], console: Console) -> list[Job]:
@@ -130,7 +141,7 @@ def _train(claims: Sequence[Claim], question: Question, jobs: int, typed: Sequen
     while todo:
         entry = todo.pop()
         if entry not in parents:
-            start = _config(entry, question.size, question.seeds[0]).init_from
+            start = _config(entry, question.size).init_from
             plain = OmegaConf.to_container(start, resolve=True) if OmegaConf.is_config(start) else start
             parents[entry] = [name for name in names_of(plain, experiments) if name != entry]
             todo += parents[entry]
@@ -184,9 +195,10 @@ def _fault(run: Run, entry: str, size: str) -> str:
     if not run.finished:
         return f"it was ended before its time ({run.summary['exit_reason']}); resume=auto goes on with it"
     try:
-        wants = _config(entry, size, run.seed)
+        wants = _config(entry, size).copy()
     except UserError:
         return f"there is no experiment {entry} any more"
+    wants.seed = run.seed
     differs = changes(_without(dict(run.config)), OmegaConf.create(_without(_plain(wants))))
     return f"its settings are others than those of {entry}: {differs}" if differs else ""
 
