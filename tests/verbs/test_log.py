@@ -1,0 +1,126 @@
+"""`sr log`: verdicts from run folders; which runs count; the page is the same each time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import sr.verbs.log.log as module
+from sr.errors import UserError
+from sr.experiments import measuring
+from sr.verbs.log.log import Question, show_log
+from sr.verbs.log.training import Job, wanted, with_parents
+
+CLAIMS = """
+log/01:
+  - claim: better
+    says: is better
+    holds_if: log/01.val.psnr_y > log/04.val.psnr_y
+    margin: 0.2
+    why: twice the spread
+  - claim: itself
+    says: is itself
+    holds_if: log/01.val.psnr_y = log/01.val.psnr_y
+    margin: 0.2
+    why: twice the spread
+log/04:
+  - claim: explodes
+    says: explodes
+    holds_if: explodes log/04
+"""
+FIRST, OTHER = "log/01_rdn_l1_x0_5", "log/04_pure_vgg"
+
+
+@pytest.fixture
+def claims(tmp_path, monkeypatch):
+    (tmp_path / "claims.yaml").write_text(CLAIMS)
+    monkeypatch.setattr(module, "CLAIMS", tmp_path / "claims.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(name, seed, psnr, size="smoke", reason="max_updates", **changes):
+    """A run's folder as training leaves it, with its measures."""
+    config = module._config(name, size).copy()
+    config.seed = seed
+    plain = OmegaConf.to_container(config, resolve=True) | {"experiment": name}
+    for key, value in changes.items():
+        plain["trainer"][key] = value
+    folder = Path("outputs") / f"{name.replace('/', '_')}_{seed}_{size}"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(plain)))
+    if reason is None:
+        return folder
+    numbers = {"updates": 3, "parameters": 5, "seconds": 3600.0, "updates_per_second": 1.0}
+    tables = {"bicubic": {}, "final": {}, "best": {}}
+    more = {"exit_reason": reason, "ended": "2026-11-29", "machine": "a chip"}
+    (folder / "summary.json").write_text(json.dumps(numbers | tables | more))
+    found = next(one for one in module.find_runs([Path("outputs")]) if one.folder.path == folder)
+    measured = {"key": measuring.key(found), "sets": {"val": {"psnr_y": psnr}}, "bicubic": {}, "run": {}}
+    (folder / measuring.FILE).write_text(json.dumps(measured))
+    return folder
+
+
+def shown(capsys, only=(), json=False, seeds=2, write=None):
+    code = show_log(Question(only, "smoke", range(1, seeds + 1), [Path("outputs")]), write, json, False, 1, "cpu", [])
+    assert code == 0
+    return capsys.readouterr().out
+
+
+def test_runs_that_count_are_judged(claims, capsys):
+    for seed in (1, 2):
+        run(FIRST, seed, 30.0 + seed)
+        run(OTHER, seed, 28.0 + seed, reason="exploded" if seed == 2 else "max_updates")
+    run(FIRST, 3, 99.0)  # a seed that nobody asked for
+    run(FIRST, 1, 99.0, size="mini")
+    better, itself, explodes = json.loads(shown(capsys, json=True))
+    assert (better["verdict"], better["value"], better["seeds"]) == ("holds", 2.0, [1, 2])
+    assert itself["verdict"] == "holds"
+    assert explodes["verdict"] == "seen in 1 of 2 seeds within 3 updates"
+
+
+def test_what_does_not_count_is_told(claims, capsys):
+    run(FIRST, 1, 30.0, max_updates=2)
+    run(FIRST, 2, 30.0, reason=None)
+    run(OTHER, 1, 30.0, reason="interrupted")
+    out = shown(capsys)
+    assert "does not count: its settings are others than those of log/01_rdn_l1_x0_5: trainer.max_updates" in out
+    assert "does not count: it is running or was cut off; resume=auto goes on with it" in out
+    assert "does not count: it was ended before its time (interrupted)" in out
+    assert "there is no run of log/01_rdn_l1_x0_5 and of log/04_pure_vgg" in out
+    assert "uv run python train.py experiment=log/04_pure_vgg size=smoke" in out
+
+
+def test_one_entry_by_its_number(claims, capsys):
+    assert {one["entry"] for one in json.loads(shown(capsys, ["4"], json=True))} == {OTHER}
+    assert {one["entry"] for one in json.loads(shown(capsys, ["01", "log/04"], json=True))} == {FIRST, OTHER}
+    with pytest.raises(UserError, match=r"--only 99: the log has no such entry.*entries are 01 to 04"):
+        shown(capsys, ["99"])
+
+
+def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
+    folder = run(FIRST, 1, 30.0)
+    run(OTHER, 1, 28.0)
+    (folder / measuring.PICTURE).write_bytes(b"a picture")
+    shown(capsys, write=Path("docs"))
+    kept = {path: path.read_bytes() for path in (tmp_path / "docs").rglob("*") if path.is_file()}
+    assert {path.name for path in kept} == {"LOG.md", "log.json", "01_rdn_l1_x0_5.png"}
+    shown(capsys, write=Path("docs"))
+    assert {path: path.read_bytes() for path in kept} == kept
+    page = (tmp_path / "docs" / "LOG.md").read_text()
+    assert "from 2 runs at `size=smoke` (2.0 hours of training, 2026-11-29; a chip)" in page
+    assert "> Claim [L]: validated on DIV2K at x1 it almost reaches the paper's result (32.35 dB)" in page
+
+
+def test_parents_come_first_and_once():
+    needed = [("c", 1), ("c", 2), ("b", 2)]
+    parents = {"c": ["b"], "b": ["a"]}
+    assert with_parents(needed, parents, 1) == [("a", 1), ("b", 2), ("c", 1), ("c", 2)]
+    assert with_parents([("c", 2)], parents, 1) == [("a", 1), ("b", 1), ("c", 2)]
+
+
+def test_seeds_only_where_something_is_compared(claims):
+    read = module.read_claims(module.CLAIMS, [FIRST, OTHER], ["psnr_y"], {"log/01": FIRST, "log/04": OTHER}.get)
+    assert wanted(read[:2], [1, 2]) == [(FIRST, 1), (FIRST, 2), (OTHER, 1), (OTHER, 2)]
+    assert Job("log/31", 2, "mini", Path("outputs/a b")).arguments[-2:] == ["run_dir='outputs/a b'", "resume=auto"]
