@@ -1,6 +1,6 @@
 """Configurations for other verbs than `train.py`: composed from the same overrides, or a run's own with changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,18 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
     for line in left_out:
         print(line, flush=True)
     return checked(composed_from(folders, arguments), own=own)
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration as plain values, its interpolations resolved."""
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    return dict(values)
+
+
+def configured(values: Mapping[str, Any]) -> Any:
+    """The configuration of plain values, for what builds objects of it."""
+    register_schema()
+    return OmegaConf.create(dict(values))
 
 
 def changed(stored: Any, overrides: Sequence[str]) -> Any:

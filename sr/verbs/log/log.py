@@ -7,12 +7,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from sr.config.building import build, build_lpips
-from sr.config.composing import composed
+from sr.config.composing import composed, configured, plain
 from sr.config.experiments import matching, names_of
 from sr.config.folder import CONF, config_groups
 from sr.config.nearest import did_you_mean
@@ -141,9 +140,8 @@ def _train(claims: Sequence[Claim], question: Question, jobs: int, typed: Sequen
     while todo:
         entry = todo.pop()
         if entry not in parents:
-            start = _config(entry, question.size).init_from
-            plain = OmegaConf.to_container(start, resolve=True) if OmegaConf.is_config(start) else start
-            parents[entry] = [name for name in names_of(plain, experiments) if name != entry]
+            start = plain(_config(entry, question.size))["init_from"]
+            parents[entry] = [name for name in names_of(start, experiments) if name != entry]
             todo += parents[entry]
     there = _counting(claims, question, console, every=True)
     ordered = with_parents(needed, parents, question.seeds[0])
@@ -199,13 +197,8 @@ def _fault(run: Run, entry: str, size: str) -> str:
     except UserError:
         return f"there is no experiment {entry} any more"
     wants.seed = run.seed
-    differs = changes(_without(dict(run.config)), OmegaConf.create(_without(_plain(wants))))
+    differs = changes(_without(dict(run.config)), _without(plain(wants)))
     return f"its settings are others than those of {entry}: {differs}" if differs else ""
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    return dict(plain)
 
 
 def _without(config: dict[str, Any]) -> dict[str, Any]:
@@ -241,7 +234,7 @@ def _measured(
 
 
 def _take(run: Run, device: Any, tell: Callable[[str], None]) -> dict[str, Any]:
-    config: Any = OmegaConf.create(opened(dict(run.config), run.folder.config))
+    config = configured(opened(dict(run.config), run.folder.config))
     data, degradation = build("data", config.data), build("degradation", config.degradation)
     sets = data.validation_sets(degradation, lambda *_: None, lambda _: None)
     lpips = build_lpips(config.trainer.lpips, device)

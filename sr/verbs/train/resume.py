@@ -76,7 +76,7 @@ def changes(before: Any, after: Any) -> str:
     return f"{', '.join(changed[:_SHOWN])}{more}" if changed else ""
 
 
-def _changes(saved: Any, joined: DictConfig) -> list[str]:
+def _changes(saved: Any, joined: Any) -> list[str]:
     """``name=new (was old)`` for each setting that differs, the run's place apart."""
     before, after = (dict(_flat(OmegaConf.to_container(OmegaConf.create(c), resolve=True))) for c in (saved, joined))
     names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED]
