@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sr.data.module import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
+from sr.metrics.checkerboard import checkerboard_local
 from sr.metrics.functional import measure, sharpness
 from sr.models.upscale import NotFiniteError, gray_again, upscale_pixels
 from sr.training.copies import copied
@@ -26,8 +27,9 @@ OTHERS = ("sharpness",)
 """Measured always; told, but neither more nor less is better."""
 PERCEPTUAL = ("lpips",)
 """Measured where the weights are there; less is better."""
-WATCHED = ("colour_error", "checkerboard")
-"""Measured always (checkerboard: above x1), for the log: less is better; see `sr.training.watch`."""
+WATCHED = ("colour_error", "checkerboard", "checkerboard_local")
+"""Measured always (checkerboards: above x1), for the log: less is better; see `sr.training.watch` and, for the pattern
+place by place, `sr.metrics.checkerboard`."""
 SHOWN = "shown"
 """Instead of a set's name: pictures without a truth."""
 Upscale = Callable[[np.ndarray], np.ndarray]
@@ -220,16 +222,19 @@ def measure_border(sr: np.ndarray, pair: ValidationPair) -> list[float]:
 
 
 def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
-    """Colour error and checkerboard of one picture, see `sr.training.watch`.
+    """Colour error and checkerboards of one picture, see `WATCHED`.
 
     Args:
         sr: (scale*height, scale*width, 3) uint8.
         lr: (height, width, 3) uint8, what it was made from.
-        scale: between them; x1 has no checkerboard.
+        scale: between them; x1 has no checkerboards.
     """
     large, small = (_batch(pixels).float() / 255 for pixels in (sr, lr))
     values = {"colour_error": float(colour_error(large, small))}
-    return values | ({"checkerboard": float(checkerboard(large, scale))} if scale > 1 else {})
+    if scale > 1:
+        values |= {"checkerboard": float(checkerboard(large, scale))}
+        values |= {"checkerboard_local": float(checkerboard_local(large, scale))}
+    return values
 
 
 def _batch(pixels: np.ndarray) -> Tensor:

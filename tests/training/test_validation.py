@@ -220,6 +220,7 @@ def test_colour_error_and_checkerboard_by_hand():
     assert values["colour_error"] == pytest.approx((0.2 + 0.05) / 3, abs=1e-6)
     # Of three channels one has the pattern: the mean square is a third.
     assert values["checkerboard"] == pytest.approx(0.05 * np.sqrt(3) / np.sqrt(3), abs=1e-6)
+    assert values["checkerboard_local"] == pytest.approx(0.05, abs=1e-6)  # the same all over
     same = measure_pair(hr, ValidationPair("a", lr, hr, False), 2)
     assert (same["colour_error"], same["checkerboard"]) == pytest.approx((0, 0), abs=1e-6)
     assert "checkerboard" not in measure_pair(hr, ValidationPair("a", hr, hr, False), 1)
@@ -247,7 +248,7 @@ def test_every_validation_writes_both(train, tmp_path, pictures):
     assert [row["updates"] for row in rows] == ["2", "4"]
     network, _ = load_network(tmp_path / "run" / "last.safetensors")
     again = [measured_again(network, path) for path in validation_pictures(pictures)]
-    for name in ("colour_error", "checkerboard"):
+    for name in ("colour_error", "checkerboard", "checkerboard_local"):
         assert float(rows[-1][f"val/{name}"]) == pytest.approx(np.mean([values[name] for values in again]), abs=1e-6)
         assert float(rows[-1][f"val/bicubic/{name}"]) > 0
 
