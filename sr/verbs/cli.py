@@ -188,6 +188,25 @@ def log(
     raise typer.Exit(show_log(question, to if write else None, json, run, jobs, accelerator, setting or []))
 
 
+@app.command()
+def world(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Overrides of data=miniature, for instance data.world.seed=1.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="PNG file of the sheet; without it, in the world's folder.")
+    ] = None,
+) -> None:
+    """Make the miniature world of the experiment log's anime runs (data=miniature), once, and show it on a sheet.
+
+    [dim]sr world -o sheet.png
+    sr world data.reference=FRAMES data.target_video=OTHER_FRAMES[/dim]
+    """
+    from sr.verbs.world import show_world
+
+    show_world(overrides or [], output)
+
+
 @bench.command("data")
 def bench_data(
     overrides: ConfOverrides = None,

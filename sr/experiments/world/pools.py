@@ -37,8 +37,8 @@ from sr.types import Picture
 
 RECORD = "pool.json"
 
-CODES = ("S2K0", "S2K3", "S2K5", "S4K3", "S3K3", "S3W5K5")
-"""The extractions of the experiment log: #16 to #18, #19, #20 and #23, #21, #22 and from #25 on, #32."""
+LOG_POOLS = {"soultaker": ("S2K0", "S2K3", "S2K5", "S4K3", "S3K3"), "aniboters": ("S3K3", "S3W5K5")}
+"""Releases and extractions of the experiment log: #16 to #18, #19, #20 and #23, #21, #22; from #25 on, #32."""
 
 _CODE = re.compile(r"S(?P<strength>\d+(?:\.\d+)?)(?:W(?P<window>\d+))?K(?P<kernel>\d+)")
 _FAINT = 0.3
@@ -54,7 +54,7 @@ def extraction_of(code: str) -> Extraction:
     found = _CODE.fullmatch(code)
     if found is None:
         raise ValueError(
-            f"noise={code} is no code of an extraction; write S, the strength, K and the box, as in {', '.join(CODES)}"
+            f"noise={code} is no code of an extraction; write S, the strength, K and the box, as in S2K0 or S3W5K5"
         )
     return Extraction(float(found["strength"]), int(found["window"] or 7), int(found["kernel"]))
 

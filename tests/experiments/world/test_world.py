@@ -17,7 +17,7 @@ from sr.errors import UserError
 from sr.experiments.world.drawing import reference_frame, target_original
 from sr.experiments.world.filming import clean_frame, filmed, hidden_kernel
 from sr.experiments.world.folder import World
-from sr.experiments.world.pools import CODES, Pool, extraction_of
+from sr.experiments.world.pools import LOG_POOLS, Pool, extraction_of
 from sr.experiments.world.settings import RELEASES, WorldSettings
 from sr.experiments.world.source import Training, Validation, WorldPools
 from sr.image.io import read_picture, to_image, write_picture
@@ -122,7 +122,9 @@ def test_other_settings_are_another_world_and_the_difference_is_said(world):
 
 
 def test_codes_of_the_log():
-    assert [extraction_of(code) for code in CODES] == [
+    codes = ("S2K0", "S2K3", "S2K5", "S4K3", "S3K3", "S3W5K5")
+    assert {code for codes in LOG_POOLS.values() for code in codes} == {*codes}
+    assert [extraction_of(code) for code in codes] == [
         Extraction(2, 7, 0),
         Extraction(2, 7, 3),
         Extraction(2, 7, 5),

@@ -1,0 +1,62 @@
+"""`sr world`: make the miniature world of the experiment log and show it on a sheet."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from sr.config.building import build
+from sr.config.composing import composed
+from sr.console import plain_console
+from sr.errors import UserError
+from sr.experiments.world.folder import World
+from sr.experiments.world.pools import LOG_POOLS, Pool
+from sr.experiments.world.sheet import kernel_errors, sheet
+from sr.image.io import write_picture
+from sr.types import Picture
+from sr.verbs.screen.progress import StoreProgress
+
+
+def show_world(overrides: Sequence[str], output: Path | None) -> None:
+    """Draw the world, extract its pools and write the sheet; what is there already is not made again.
+
+    Args:
+        overrides: of ``data=miniature``, such as ``data.world.seed=1``.
+        output: PNG file of the sheet; None writes ``sheet.png`` into the world's folder.
+
+    Raises:
+        UserError: a mistake in the overrides, a target without noise or kernels, or a file that cannot be written.
+    """
+    if output is not None and output.suffix.lower() != ".png":
+        raise UserError(f"-o {output}: the sheet is a PNG file; take -o {output.with_suffix('.png')}")
+    console = plain_console(soft_wrap=True)
+    data = composed(["data=miniature", *overrides]).data
+    world = World(build("data.world", data.world), data.cache)
+    pools = [Pool(world, release, code) for release, codes in LOG_POOLS.items() for code in codes]
+    say = partial(_say, console)
+    with StoreProgress(console) as progress:
+        world.draw(progress.update, say)
+        for pool in pools:
+            pool.make(progress.update, say)
+            say(f"{pool.release} {pool.code}: {pool.folder}")
+    if world.settings.drawn_target:
+        for release in LOG_POOLS:
+            say(_about_kernels(world, release))
+    path = output or world.folder / "sheet.png"
+    write_picture(path, Picture(sheet(world, pools)))
+    say(f"sheet: {path}")
+
+
+def _about_kernels(world: World, release: str) -> str:
+    errors = kernel_errors(world, release)
+    wide, narrow = np.mean([widths for *_, widths in errors], axis=0)
+    return (
+        f"{release}: {len(errors)} kernels, sigma {wide:.2f} by {narrow:.2f} on average; "
+        f"{np.mean([error for _, error, _ in errors]):.0%} of their weight lies elsewhere than the hidden kernel's"
+    )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False)
