@@ -75,8 +75,8 @@ def pool(folder: Path) -> Path:
 
 
 TINY_WORLD = {
-    "height": 108,
-    "width": 192,
+    "height": 96,
+    "width": 160,
     "reference_frames": 4,
     "few_frames": 2,
     "target_frames": 3,
@@ -85,7 +85,7 @@ TINY_WORLD = {
     "kernels": "hidden",
     "kernel_frames": 1,
 }
-"""A miniature world that is drawn in two seconds."""
+"""A miniature world that is drawn in a second."""
 
 
 def _untrained(*losses: str):

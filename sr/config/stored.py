@@ -37,6 +37,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "sr.data.kinds.several.several_or_none",
         "sr.experiments.world.settings.WorldSettings",
         "sr.experiments.world.source",
+        "sr.experiments.world.source.shown",
+        "sr.experiments.world.source.validation",
     ),
     "degradation": ("sr.degradations",),
     "augmentation": ("sr.augmentations", "sr.degradations"),

@@ -27,7 +27,7 @@ from sr.data.store.store import cache_root
 from sr.errors import UserError
 from sr.experiments.world.drawing import foreign_frame, reference_frame, target_original
 from sr.experiments.world.filming import clean_frame, filmed, hidden_kernel
-from sr.experiments.world.sets import SETS, drawn_sets
+from sr.experiments.world.sets import SETS, drawn_pair, is_drawn
 from sr.experiments.world.settings import RELEASES, WorldSettings
 from sr.files import sweep_up, write_atomically
 from sr.image.io import write_picture
@@ -68,14 +68,19 @@ class World:
         Raises:
             UserError: there is no such release.
         """
-        names = self.settings.releases
-        if name not in names:
-            raise UserError(f"data.release={name} is no release of the target; there is {' and '.join(names)}")
+        if name not in RELEASES:
+            raise UserError(f"data.release={name} is no release of the target; there is {' and '.join(RELEASES)}")
         return self.folder / "releases" / name
 
     def frames(self, release: str) -> Path:
-        """Folder of the frames of a release, in which kernels and noise are looked for."""
-        return Path(self.settings.target_video or self.release(release) / "frames")
+        """Folder of the frames of a release, in which kernels and noise are looked for.
+
+        A real target is one folder, or has one of each release's name.
+        """
+        if self.settings.target_video is None:
+            return self.release(release) / "frames"
+        own = Path(self.settings.target_video).expanduser() / release
+        return own if own.is_dir() else own.parent
 
     def kernels(self, release: str) -> Path:
         """Folder of the kernels of a release."""
@@ -129,7 +134,7 @@ def _files(settings: WorldSettings) -> Iterator[tuple[str, Callable[[], np.ndarr
         for name in RELEASES:
             yield f"releases/{name}/clean/{i:05d}.png", partial(_clean_frame, settings, name, i)
             yield f"releases/{name}/frames/{i:05d}.png", partial(target_frame, settings, name, i)
-    for name in drawn_sets(settings):
+    for name in (name for name in SETS if is_drawn(settings, name)):
         for i in range(settings.val_pictures):
             for side, folder in enumerate(("hr", "lr")):
                 yield f"val/{name}/{folder}/{i:05d}.png", partial(_side, settings, name, i, side)
@@ -155,7 +160,7 @@ def _clean_frame(settings: WorldSettings, release: str, number: int) -> np.ndarr
 
 
 def _side(settings: WorldSettings, name: str, number: int, side: int) -> np.ndarray:
-    return SETS[name](settings, number)[side]
+    return drawn_pair(settings, name, number)[side]
 
 
 def _why(folder: Path, settings: WorldSettings) -> str:

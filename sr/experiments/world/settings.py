@@ -70,7 +70,7 @@ class WorldSettings:
         kernel_updates: of KernelGAN for each.
         seed: another seed, another world.
         reference: folder of frames of a real reference, instead of drawing one.
-        target_video: folder of frames of a real target; then there are no clean originals, and one release.
+        target_video: folder of frames of a real target, of which no clean originals are known.
         foreign: folder of photographs, instead of drawn ones.
 
     Raises:
@@ -119,11 +119,6 @@ class WorldSettings:
     def drawn_target(self) -> bool:
         """The target is drawn, so that its clean originals are known."""
         return self.target_video is None
-
-    @property
-    def releases(self) -> tuple[str, ...]:
-        """Names of the target's releases; a real target has the one that is given."""
-        return tuple(RELEASES) if self.drawn_target else ("video",)
 
     def facts(self) -> dict[str, Any]:
         """Everything that the world's files depend on, as plain values: also what lies in the folders given."""

@@ -55,10 +55,10 @@ def test_a_frame_is_what_realsr_makes_of_the_original_with_the_hidden_kernel(tmp
     original, release = target_original(TINY, 0), RELEASES["soultaker"]
     write_kernels(tmp_path, [hidden_kernel(release)], ["k"])
     image, draws = to_image(original), Draws(0, np.zeros(1))
-    shaped = ResizeAxes(0.8889, 0.7417, rounding="even")(Pictures.of(image, (54, 96)), draws)  # as #25 says it
+    shaped = ResizeAxes(0.8889, 0.7417, rounding="even")(Pictures.of(image, (48, 80)), draws)  # as #25 says it
     expected = PooledBlur(str(tmp_path), stride=2)(shaped, draws).pixels[0].permute(1, 2, 0).clamp(0, 1)
     clean = clean_frame(original, release)
-    assert clean.shape == (48, 71, 3)
+    assert clean.shape == (43, 59, 3)
     np.testing.assert_allclose(clean / 255, expected, atol=1e-5)
 
 
@@ -160,7 +160,7 @@ def test_a_target_without_noise_is_refused(tmp_path):
     world = World(TINY, str(tmp_path))
     world.draw(quiet, quiet)
     for path in world.frames("aniboters").glob("*.png"):
-        write_picture(path, Picture(np.full((48, 71, 3), 90, np.uint8)))
+        write_picture(path, Picture(np.full((43, 59, 3), 90, np.uint8)))
     with pytest.raises(
         UserError, match=r"hold no noise: what strength 2 takes out deviates by 0.00 levels; they are too"
     ):
@@ -170,7 +170,7 @@ def test_a_target_without_noise_is_refused(tmp_path):
 
 def test_a_target_too_small_for_kernels_is_refused(tmp_path):
     world = World(replace(TINY, kernels="estimated"), str(tmp_path))
-    with pytest.raises(UserError, match=r"none of 1 frames of .* gave a kernel .*70x48 pixels are too few"):
+    with pytest.raises(UserError, match=r"none of 1 frames of .* gave a kernel .*58x42 pixels are too few"):
         Pool(world, "soultaker", "S2K3").make(quiet, quiet)
 
 
@@ -178,9 +178,9 @@ def test_validation_sets_have_twins_of_half_the_size(world):
     for name in ("target", "target_noise3", "clean", "blurred", "shrunk", "foreign"):
         hr, lr = (Validation(TINY, name, side, str(world.folder.parents[1])) for side in ("hr", "lr"))
         assert (len(hr), len(lr)) == (1, 1)
-        assert hr.read(0).pixels.shape == (108, 192, 3)
-        assert lr.read(0).pixels.shape == (54, 96, 3)
-    with pytest.raises(UserError, match=r"data.sets: noisy is no validation set of this world; it has target"):
+        assert hr.read(0).pixels.shape == (96, 160, 3)
+        assert lr.read(0).pixels.shape == (48, 80, 3)
+    with pytest.raises(ValueError, match="noisy is no validation set of the world; it has target, target_noise2"):
         Validation(TINY, "noisy", "hr")
 
 
