@@ -83,8 +83,7 @@ def show_log(
         UserError: an entry is unknown, claims are faulty, or the page cannot be written.
     """
     console = console_for_tables(quiet=json)
-    experiments = config_groups(CONF)["experiment"]
-    claims = _chosen(read_claims(CLAIMS, experiments, measuring.measures(), partial(_one, experiments)), question.only)
+    claims = _chosen(_claims(), question.only)
     failed = _train(claims, question, jobs, typed, console) if run else []
     runs = _counting(claims, question, console)
     measured = _measured(runs, claims, accelerator, console)
@@ -98,6 +97,25 @@ def show_log(
     if write is not None:
         _write(write, entries, runs, question, console)
     return 1 if failed else 0
+
+
+def show_verdicts(folder: Path, experiments: Sequence[str]) -> None:
+    """What ends a sweep of experiments: verdicts on their claims, where conf/claims.yaml has any.
+
+    Args:
+        folder: of the sweep.
+        experiments: that were in it.
+    """
+    runs = [run for run in find_runs([folder]) if run.experiment in experiments and run.size is not None]
+    entries = sorted({claim.entry for claim in _claims()} & {str(run.experiment) for run in runs})
+    for size in sorted({str(run.size) for run in runs}) if entries else ():
+        seeds = sorted({run.seed for run in runs if run.size == size})
+        show_log(Question(entries, size, seeds, [folder, Path("outputs")]), None, False, False, 1, "auto", [])
+
+
+def _claims() -> list[Claim]:
+    experiments = config_groups(CONF)["experiment"]
+    return read_claims(CLAIMS, experiments, measuring.measures(), partial(_one, experiments))
 
 
 def _one(experiments: Sequence[str], reference: str) -> str | None:

@@ -37,11 +37,13 @@ class Outcome:
         name: the overrides that tell it apart.
         summary: what the run wrote, or None where it failed.
         error: one sentence, where it failed.
+        experiment: that it was, or None.
     """
 
     name: str
     summary: dict[str, Any] | None = None
     error: str = ""
+    experiment: str | None = None
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Session:
         overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
         config.experiment = experiment_of(overrides, choices.runtime.choices)
         varied = [o for o in overrides if o.split("=")[0].lstrip("+") in self.swept]
-        outcome = Outcome(",".join(varied) if sweep else model)
+        outcome = Outcome(",".join(varied) if sweep else model, experiment=config.experiment)
         self.outcomes.append(outcome)
         swept = None
         if sweep:
@@ -201,6 +203,11 @@ def _finish(session: Session) -> int:
         from sr.verbs.screen.tables import print_sweep
 
         print_sweep([(o.name, o.summary, o.error) for o in session.outcomes])
+    experiments = [outcome.experiment for outcome in session.outcomes if outcome.experiment is not None]
+    if session.place is not None and session.signals.received is None and len(experiments) > 1:
+        from sr.verbs.log.log import show_verdicts
+
+        show_verdicts(session.place, experiments)
     if not session.several and any(outcome.error for outcome in session.outcomes):
         return USER_ERROR  # also after a signal: the run did not end as that asked for
     interrupted = any(o.summary and o.summary["exit_reason"] == "interrupted" for o in session.outcomes)
