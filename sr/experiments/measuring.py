@@ -13,19 +13,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sr.data.module import ValidationPair
 from sr.errors import UserError
 from sr.experiments.runs import Run, columns, read_json
 from sr.files import write_atomically
 from sr.image.io import to_image, write_picture
+from sr.metrics.block_error import block_error
+from sr.metrics.edges import edge_slope, ringing
+from sr.metrics.line_width import line_width
+from sr.metrics.noise import flat_noise
+from sr.metrics.robustness import robustness
 from sr.models.bicubic import Bicubic
 from sr.models.files import load_network
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.panels import strip
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, WATCHED, Perceptual, measure_pair
-from sr.types import Image, Picture, Scalar
+from sr.types import Image, Picture
 
 VERSION = 1
 """Of what is measured: a file of another version is measured anew."""
@@ -34,15 +39,22 @@ UNNAMED = "val"
 """Name of a validation set that has none."""
 _SHOWN = 120  # side of the pictures shown beside an entry
 
-Measure = Callable[[Image, Image], Scalar]
-"""Of (super-resolved, true) pictures, (1, 3, height, width) in [0, 1]."""
+Measure = Callable[[Image, Image], Tensor]
+"""Of (super-resolved, true) pictures, (1, 3, height, width) in [0, 1]: one value."""
 
-OWN: dict[str, Measure] = {}
+OWN: dict[str, Measure] = {
+    "edge_slope": edge_slope,
+    "ringing": ringing,
+    "line_width": line_width,
+    "flat_noise": flat_noise,
+    "block_error": block_error,
+}
 """Measured for claims only, beside what validation measures."""
 OF_RUN = ("updates", "explosions", "largest_total", "rest_share")
 """Of a run itself: ``ENTRY.run.NAME``."""
 DERIVED = ("robustness", "gain")
-"""``robustness``: PSNR (RGB) lost from the main set to its twin with three times the noise; ``gain``: over bicubic."""
+"""``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
+_NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
 
 
 def measures() -> tuple[str, ...]:
@@ -105,7 +117,8 @@ def quantity(measured: Mapping[str, Any], name: str) -> float | None:
     group, _, metric = name.rpartition(".")
     sets = measured["sets"]
     if metric == "robustness":
-        value = _minus(sets.get(f"{group}_noise3", {}).get("psnr_rgb"), sets.get(group, {}).get("psnr_rgb"))
+        found = {times: sets.get(f"{group}{name}", {}).get("psnr_rgb") for times, name in _NOISIER.items()}
+        value = None if None in found.values() else robustness(found)
     elif metric == "gain":
         value = _minus(sets.get(group, {}).get("psnr_y"), measured["bicubic"].get(group, {}).get("psnr_y"))
     else:
@@ -154,8 +167,14 @@ def _means(
         views = to_image(sr), to_image(np.array(pair.hr))
         with torch.no_grad():
             rows.append(row | {name: float(function(*views)) for name, function in OWN.items()})
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    return {name: value if math.isfinite(value) else None for name, value in means.items()}
+    return {name: _mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Over pictures that have the measure: one without a flat area has no noise there."""
+    found = [value for value in values if not math.isnan(value)]
+    mean = float(np.mean(found)) if found else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def _show(path: Path, bicubic: nn.Module, network: nn.Module, pair: ValidationPair, device: torch.device) -> None:

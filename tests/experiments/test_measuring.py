@@ -1,0 +1,80 @@
+"""What is measured of a run: on pictures whose answer is known, and kept as long as it is of the same network."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from sr.data.module import ValidationPair
+from sr.experiments.measuring import FILE, PICTURE, kept, measures, quantity, take
+from sr.experiments.runs import find_runs
+from sr.models.bicubic import Bicubic
+from sr.models.files import save_network
+
+CPU = torch.device("cpu")
+
+
+def pair(number):
+    rng = np.random.default_rng(number)
+    hr = np.full((64, 64, 3), 120, np.uint8)
+    hr[:, 30:34] = 20
+    lr = np.full((32, 32, 3), 120, np.uint8)
+    lr[:, 15:17] = 20
+    return ValidationPair(
+        f"{number}.png", lr, np.clip(hr + rng.integers(0, 2, hr.shape), 0, 255).astype(np.uint8), False
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "outputs" / "run"
+    folder.mkdir(parents=True)
+    config = {"scale": 2, "seed": 1, "experiment": "log/31_alias", "size": {"name": "mini"}, "data": {"val": "x"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    numbers = {"updates": 9, "parameters": 0, "seconds": 1.0, "updates_per_second": 9.0, "recoveries": 1}
+    (folder / "summary.json").write_text(
+        json.dumps(numbers | {"exit_reason": "max_updates", "bicubic": {}, "final": {}, "best": {}})
+    )
+    (folder / "metrics.csv").write_text("updates,train/g/total,train/d/throttled\n5,2.5,0.5\n9,0.5,\n")
+    save_network(folder / "last.safetensors", Bicubic(2), {"_target_": "sr.models.bicubic.Bicubic", "scale": 2}, {})
+    return find_runs([tmp_path])[0]
+
+
+def test_a_run_is_measured_and_kept(run):
+    assert kept(run) is None
+    sets = {"target": [pair(0), pair(1)], "target_noise2": [pair(0)], "target_noise3": [pair(2)]}
+    measured = take(run, sets, CPU, None)
+    assert kept(run) == json.loads(json.dumps(measured))
+    assert measured["sets"] == measured["bicubic"]  # bicubic is the network here
+    assert quantity(measured, "target.gain") == 0
+    assert quantity(measured, "target.flat_noise") < 2
+    first, third = (measured["sets"][name]["psnr_rgb"] for name in ("target", "target_noise3"))
+    assert quantity(measured, "target.robustness") == pytest.approx((third - first) / np.log2(3), abs=0.1)
+    assert quantity(measured, "target.lpips") is None
+    assert quantity(measured, "elsewhere.psnr_y") is None
+    assert measured["run"] == {"updates": 9, "explosions": 1.0, "largest_total": 2.5, "rest_share": 0.5}
+    assert quantity(measured, "run.rest_share") == 0.5
+    assert (run.folder.path / PICTURE).exists()
+    assert set(measured["sets"]["target"]) <= set(measures())
+
+
+def test_another_network_is_measured_anew(run):
+    take(run, {"": [pair(0)]}, CPU, None)
+    assert quantity(kept(run), "val.psnr_y") > 20
+    run.folder.last.write_bytes(run.folder.last.read_bytes() + b" ")
+    assert kept(run) is None
+    (run.folder.path / FILE).write_text("{")
+    assert kept(run) is None
+
+
+def test_runs_are_found_at_any_depth_and_others_left_out(run, tmp_path):
+    (tmp_path / "outputs" / "strange").mkdir()
+    (tmp_path / "outputs" / "strange" / "config.yaml").write_bytes(b"\xff\xfe: [")
+    (tmp_path / "outputs" / "cut").mkdir()
+    (tmp_path / "outputs" / "cut" / "config.yaml").write_text("experiment: log/09_plain_bad\nseed: 2\n")
+    found = {one.folder.path.name: one for one in find_runs([tmp_path, tmp_path / "none"])}
+    assert set(found) == {"run", "cut"}
+    assert (found["cut"].finished, found["cut"].seed, found["cut"].size) == (False, 2, None)
+    assert (run.finished, run.exploded, run.experiment, run.size) == (True, True, "log/31_alias", "mini")
