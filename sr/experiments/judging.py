@@ -25,6 +25,7 @@ class Judged:
         found: their mean and spread; None where nothing was compared.
         seeds: that were used.
         reason: why there is no verdict, or which seeds are left out; empty where there is nothing to say.
+        features: feature network that runs of this size learn from in the place of the log's; empty without.
     """
 
     claim: Claim
@@ -33,6 +34,7 @@ class Judged:
     found: Spread | None
     seeds: tuple[int, ...]
     reason: str = ""
+    features: str = ""
 
 
 def judge(claim: Claim, runs: Runs, quantity: Quantity) -> Judged:

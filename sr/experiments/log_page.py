@@ -84,6 +84,7 @@ def _object(judged: Judged, size: str) -> dict[str, Any]:
         "seeds": list(judged.seeds),
         "differences": {str(seed): _short(value) for seed, value in judged.differences.items()},
         "reason": judged.reason,
+        "features": judged.features,
         "size": size,
     }
 
@@ -152,7 +153,7 @@ def _how(one: Judged) -> str:
         parts.append(f"Test: `{claim.text}`{margin}.")
     if one.found is not None:
         parts.append(f"Left minus right: {_value(one)}, {_seeds(one)}.")
-    parts += [f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (one.reason, claim.note) if text]
+    parts += [f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (one.reason, claim.note, one.features) if text]
     return " ".join(parts)
 
 

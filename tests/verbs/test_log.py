@@ -124,3 +124,16 @@ def test_seeds_only_where_something_is_compared(claims):
     read = module.read_claims(module.CLAIMS, [FIRST, OTHER], ["psnr_y"], {"log/01": FIRST, "log/04": OTHER}.get)
     assert wanted(read[:2], [1, 2]) == [(FIRST, 1), (FIRST, 2), (OTHER, 1), (OTHER, 2)]
     assert Job("log/31", 2, "mini", Path("outputs/a b")).arguments[-2:] == ["run_dir='outputs/a b'", "resume=auto"]
+
+
+def test_what_stands_for_vgg_is_said(claims, capsys, monkeypatch):
+    run(FIRST, 1, 30.0)
+    run(OTHER, 1, 28.0)
+    better, itself, _ = json.loads(shown(capsys, json=True))
+    assert better["features"] == "VGG16 up to conv2_2 stands for more of it"
+    assert itself["features"] == ""
+    monkeypatch.setattr("sr.losses.pretrained.found", lambda _: None)
+    (Path("outputs") / f"{OTHER.replace('/', '_')}_1_smoke" / "summary.json").unlink()
+    better, itself, _ = json.loads(shown(capsys, json=True))
+    assert (better["verdict"], itself["verdict"]) == ("not run", "undecided")
+    assert "needs VGG16, whose weights are neither in the folder that SR_WEIGHTS names" in better["reason"]

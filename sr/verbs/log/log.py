@@ -1,8 +1,8 @@
 """`sr log`: entries, commands, verdicts; the page docs/LOG.md."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from sr.experiments.claims import Claim, read_claims
 from sr.experiments.judging import Judged, judge
 from sr.experiments.log_page import Entry, as_json, as_markdown, grouped, header_of, made_of
 from sr.experiments.runs import Run, find_runs
+from sr.experiments.verdicts import NOT_RUN
 from sr.files import write_atomically
+from sr.losses import pretrained
 from sr.pasted import pasted
 from sr.verbs.log.training import Job, train_all, wanted, with_parents
 from sr.verbs.networks import inference
@@ -87,7 +89,7 @@ def show_log(
     failed = _train(claims, question, jobs, typed, console) if run else []
     runs = _counting(claims, question, console)
     measured = _measured(runs, claims, accelerator, console)
-    judged = [judge(claim, runs, lambda one, name: _quantity(measured, one, name)) for claim in claims]
+    judged = [_told(judge(claim, runs, lambda one, name: _quantity(measured, one, name)), question) for claim in claims]
     make = partial(_entry, question.size, runs)
     entries = grouped(judged, make)
     if json:
@@ -257,6 +259,28 @@ def _take(run: Run, device: Any, tell: Callable[[str], None]) -> dict[str, Any]:
     sets = data.validation_sets(degradation, lambda *_: None, lambda _: None)
     lpips = build_lpips(config.trainer.lpips, device)
     return measuring.take(run, sets, device, lpips)
+
+
+def _told(judged: Judged, question: Question) -> Judged:
+    """The verdict with what must be said of VGG16: which part of it was there, or that none is."""
+    entries = judged.claim.entries or (judged.claim.entry,)
+    used = sorted({feature for entry in entries for feature in _features(_config(entry, question.size).loss)})
+    if not used:
+        return judged
+    whole = sorted({feature for entry in entries for feature in _features(_config(entry, "full").loss)})
+    if judged.verdict == NOT_RUN and any(pretrained.found(net) is None for net, _ in used):
+        why = f"needs VGG16, whose weights are neither in the folder that {pretrained.FOLDER} names nor downloaded"
+        return replace(judged, reason=f"{judged.reason}; it {why}" if judged.reason else why)
+    known = " and ".join(layer for _, layer in used)
+    return replace(judged, features=f"VGG16 up to {known} stands for more of it" if used != whole else "")
+
+
+def _features(loss: Any) -> Iterator[tuple[str, str]]:
+    """Feature network and deepest layer of each term that has one."""
+    for term in loss.terms.values():
+        inner = term.get("loss", {}) if term else {}
+        if str(inner.get("_target_", "")).endswith(".Vgg"):
+            yield str(inner["net"]), str(inner["layers"][-1])
 
 
 def _quantity(measured: Mapping[Path, Mapping[str, Any]], run: Run, name: str) -> float | None:
