@@ -12,6 +12,8 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.models.espcn.Espcn": {"padding": "zeros"},
     "sr.models.rdn.Rdn": {"padding": "zeros"},
     "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
+    "sr.training.adversary.shows.Shows": {"views": "sr,real"},
+    "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
     "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
 }
@@ -43,11 +45,12 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         config: plain values, resolved.
     """
     start = config.get("init_from")
-    opponents = {name: _with_views(node) for name, node in dict(config.get("adversary") or {}).items()}
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    later = {name: _with_later(config[name]) for name in ("model", "data", "degradation") if name in config}
+    later = {
+        name: _with_later(config[name]) for name in ("model", "data", "degradation", "adversary") if name in config
+    }
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
-    return {**config, **later} | ({"adversary": opponents} if "adversary" in config else {})
+    return {**config, **later}
 
 
 def _with_later(node: Any) -> Any:
@@ -56,8 +59,3 @@ def _with_later(node: Any) -> Any:
         return node
     children = {key: _with_later(child) for key, child in node.items()}
     return {**_LATER.get(str(node.get("_target_")), {}), **children}
-
-
-def _with_views(adversary: Any) -> Any:
-    shows = adversary.get("shows") if isinstance(adversary, Mapping) else None
-    return {**adversary, "shows": {"views": "sr,real", **shows}} if isinstance(shows, Mapping) else adversary

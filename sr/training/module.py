@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import lightning
 import torch
@@ -33,11 +34,22 @@ from sr.training.watch import Alarm, checkerboard, colour_error
 from sr.types import LowResolution, UserError
 
 
+class _Attempt(NamedTuple):
+    """What the generator has made of a batch, before the adversaries say what they think of it."""
+
+    views: Views
+    total: Tensor
+    terms: dict[str, Tensor]
+    weights: dict[str, float]
+    colour: Tensor
+
+
 class SuperResolution(lightning.LightningModule):
     """Trains a generator, supervised or against adversaries.
 
     A step follows the order: pair, generator forward and backward, generator update, then each adversary on the
-    same (detached) pictures. With ``accumulate`` above 1 an update takes that many batches; with ``g_every`` of an
+    same (detached) pictures; an adversary of the order ``d_first`` has its turn between the generator's forward pass
+    and its own opinion. With ``accumulate`` above 1 an update takes that many batches; with ``g_every`` of an
     adversary above 1, so many times more, of which the generator learns from the last. An update in which nothing
     that the generator minimises has a weight is the discriminators' alone, and counts. Nothing in a step waits for
     the device; logged values are summed there until `RunningMeans.take`.
@@ -172,17 +184,21 @@ class SuperResolution(lightning.LightningModule):
         self.batches += 1
         self.samples += len(batch.hr) * self.trainer.world_size
         generator, *others = optimizers_of(self)
+        opponents = dict(zip(self.adversaries, others, strict=True))
+        early = {name: o for name, o in opponents.items() if self.adversaries[name].policy.order == "d_first"}
+        attempt = None
         with only(self, generator, self.at_update):
             if self._generator_learns():
-                views = self._generator_backward(given, draws)
-                if self.at_update:
-                    self._update_generator(generator)
-            else:
-                views = self.views(given, self._fakes(given.lr))
-        views, complete = views.detached(), self.position % self.accumulate == 0
-        for name, optimizer in zip(self.adversaries, others, strict=True):
-            with only(self, optimizer, complete):
-                self._turns.learn(name, optimizer, views, draws, complete, partial(self._again, views))
+                attempt = self._attempt(given, draws)
+                if not early:
+                    self._generator_backward(attempt, draws, generator)
+            views = self.views(given, self._fakes(given.lr)) if attempt is None else attempt.views
+        views = views.detached()
+        self._discriminators_learn(early, views, draws)
+        if attempt is not None and early:
+            with only(self, generator, self.at_update):
+                self._generator_backward(attempt, draws, generator)
+        self._discriminators_learn({name: o for name, o in opponents.items() if name not in early}, views, draws)
         if self.at_update:
             self.clock.updates += 1
 
@@ -200,24 +216,33 @@ class SuperResolution(lightning.LightningModule):
     def _again(self, views: Views) -> Views:
         return views.replaced(self._fakes(views["lr"]))
 
-    def _generator_backward(self, given: Given, draws: Draws) -> Views:
+    def _discriminators_learn(self, optimizers: Mapping[str, LightningOptimizer], views: Views, draws: Draws) -> None:
+        complete = self.position % self.accumulate == 0
+        for name, optimizer in optimizers.items():
+            with only(self, optimizer, complete):
+                self._turns.learn(name, optimizer, views, draws, complete, partial(self._again, views))
+
+    def _attempt(self, given: Given, draws: Draws) -> "_Attempt":
         updates = self.clock.updates
         with self.compute.autocast():
             views = self.views(given, outputs_of(self.network(given.lr)))
             total, terms, weights = self.objective(views, updates, draws.within("loss"))
-        sr = views[PICTURE]
-        colour = colour_error(sr, given.lr)
+        colour = colour_error(views[PICTURE], given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])
-        opinions, *told = self._turns.opinions(views, draws)
-        total = sum(opinions, start=total)
-        terms, weights = terms | told[0], weights | told[1]
+        return _Attempt(views, total, terms, weights, colour)
+
+    def _generator_backward(self, attempt: "_Attempt", draws: Draws, optimizer: LightningOptimizer) -> None:
+        opinions, told, told_weights = self._turns.opinions(attempt.views, draws)
+        total = sum(opinions, start=attempt.total)
+        terms, weights = attempt.terms | told, attempt.weights | told_weights
         self.manual_backward(total / self.accumulate if self.accumulate > 1 else total)
         log_losses(self, total, terms, weights)
-        self.means.add({"train/sr/colour_error": colour})
+        self.means.add({"train/sr/colour_error": attempt.colour})
         if self.scale > 1:
-            self.means.add({"train/sr/checkerboard": checkerboard(sr, self.scale)})
+            self.means.add({"train/sr/checkerboard": checkerboard(attempt.views[PICTURE], self.scale)})
         self._seen = [*self._seen, total.detach()]
-        return views
+        if self.at_update:
+            self._update_generator(optimizer)
 
     def _update_generator(self, optimizer: LightningOptimizer) -> None:
         losses = torch.stack(self._seen)

@@ -38,8 +38,10 @@ def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
     def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:
         def step(lr: LowResolution) -> Tensor:
             hr, draws = _blank(module, lr)
-            views = module.views(Given(lr, hr, hr), {})
-            return adversary.trial(views, draws, module.compute.autocast()) if _fits(adversary, hr) else hr.sum()
+            given, waiting = Given(lr, hr, hr), adversary.policy.order == "d_first"
+            views = module.views(given, outputs_of(module.network(lr)) if waiting else {})
+            held = module.objective.unweighted(views, draws) if waiting else 0  # the generator waits for its turn
+            return adversary.trial(views, draws, module.compute.autocast()) + held if _fits(adversary, hr) else hr.sum()
 
         return step
 

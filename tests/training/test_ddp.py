@@ -41,6 +41,8 @@ STORE = [
     "trainer.accumulate=2",
 ]
 
+FIRST = ["adversary=lsgan", "discriminator=conv", "adversary.d.policy.order=d_first"]
+
 
 def run(folder, pictures, *overrides):
     settings = [
@@ -69,7 +71,9 @@ def rows(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opponents", [[], GAN, POOL, STORE], ids=["supervised", "gan", "pool", "store"])
+@pytest.mark.parametrize(
+    "opponents", [[], GAN, POOL, STORE, FIRST], ids=["supervised", "gan", "pool", "store", "first"]
+)
 def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, opponents):
     common = [*opponents, "trainer.max_updates=8", "trainer.precision=32"]
     joint = run(tmp_path, pictures, *common, "data.batch_size=4", "run_dir=one")

@@ -224,6 +224,76 @@ def test_several_discriminator_steps_and_batches_equal_a_plain_loop():
     assert_same(rival.network, plain)
 
 
+def test_a_discriminator_that_learns_first_equals_a_plain_loop():
+    """Internship B6: one forward pass of G; D learns from it; then G is judged by what D has become."""
+    data = batches(6)
+    first = opponent(judge(norm=True), policy=UpdatePolicy(order="d_first", d_steps=2), objective=CrossEntropy(0.1))
+    # Beside it one that learns afterwards, as all did before: each has its own turn.
+    rivals = {"d": first, "d_after": opponent(weight=0.2)}
+    module = build(network(), updates=6, adversaries=rivals, clip=0.5, ema=Ema(0.9))
+    passes = []
+    module.network.register_forward_hook(lambda *_: passes.append(module.batches))
+    fit(module, data)
+    assert passes == [1, 2, 3, 4, 5, 6]
+
+    net, plain, after = network(), judge(norm=True).train(), judge()
+    optimizer_g = adam(net.parameters())
+    optimizers = [opponents.sgd(one.parameters()) for one in (plain, after)]
+    schedule = Cosine(final=0.1, warmup=3)
+    for update, batch in enumerate(data):
+        lr, hr = batch.lr.float() / 255, batch.hr.float() / 255
+        sr = net(lr)
+        for _ in range(2):
+            optimizers[0].zero_grad()
+            (bce(plain(hr), 0.9) + bce(plain(sr.detach()), 0.0)).backward()
+            optimizers[0].step()
+        loss = (sr - hr).abs().mean()
+        loss = loss + 0.1 * bce(plain(sr), 1.0) + 0.2 * (after(sr) - 1).square().mean()
+        optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(update, update / 6)
+        optimizer_g.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+        optimizer_g.step()
+        optimizers[1].zero_grad()
+        ((after(hr) - 1).square().mean() + after(sr.detach()).square().mean()).backward()
+        optimizers[1].step()
+    assert_same(module.network, net)
+    assert_same(first.network, plain)
+    assert_same(rivals["d_after"].network, after)
+
+
+def test_learning_first_goes_with_several_batches_per_update_of_the_generator_and_with_a_stepper():
+    data = batches(9)
+    policy = UpdatePolicy(order="d_first", g_every=3, stepper=Stepper(rest_below=0.5, learn_above=0.5))
+    rival = opponent(policy=policy)
+    module = build(network(), updates=3, adversaries={"d": rival})
+    fit(module, data)
+
+    net, plain = network(), judge()
+    optimizer_g, optimizer_d = adam(net.parameters()), opponents.sgd(plain.parameters())
+    schedule, resting, before, rests = Cosine(final=0.1, warmup=3), False, None, []
+    for number, batch in enumerate(data):
+        lr, hr = batch.lr.float() / 255, batch.hr.float() / 255
+        sr = net(lr)
+        if before is not None:
+            resting = before < 0.5 or (resting and before <= 0.5)
+        rests.append(resting)
+        optimizer_d.zero_grad()
+        loss = (plain(hr) - 1).square().mean() + plain(sr.detach()).square().mean()
+        before = float(loss.detach())
+        if not resting:
+            loss.backward()
+            optimizer_d.step()
+        if number % 3 == 2:
+            optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(number // 3, number // 3 / 3)
+            optimizer_g.zero_grad()
+            ((sr - hr).abs().mean() + 0.1 * (plain(sr) - 1).square().mean()).backward()
+            optimizer_g.step()
+    assert_same(module.network, net)
+    assert_same(rival.network, plain)
+    assert 0 < sum(rests) < 9, f"both states must occur to test anything, not {rests}"
+
+
 class Two(NamedTuple):
     sr: torch.Tensor
     branch: torch.Tensor
@@ -503,6 +573,8 @@ def test_a_stepper_decides_anew_for_every_step_of_its_discriminator(monkeypatch)
 def test_impossible_combinations_are_refused():
     with pytest.raises(UserError, match=r"d_steps=2 repeats steps on one batch, and trainer\.accumulate=3"):
         build(network(), 1, accumulate=3, adversaries={"d": opponent(policy=UpdatePolicy(d_steps=2))})
+    with pytest.raises(UserError, match=r"order=d_first judges .* trainer\.accumulate=2 batches .* or order=g_first"):
+        build(network(), 1, accumulate=2, adversaries={"d": opponent(policy=UpdatePolicy(order="d_first"))})
     two = {"d": opponent(policy=UpdatePolicy(g_every=2)), "d_gradient": opponent()}
     with pytest.raises(
         UserError, match=r"adversary\.d\.policy\.g_every=2 and adversary\.d_gradient\.policy\.g_every=1"

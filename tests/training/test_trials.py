@@ -7,6 +7,7 @@ from sr.errors import UserError
 from sr.losses.gan import Wasserstein
 from sr.losses.weights import Steps
 from sr.training import memory
+from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.memory import bytes_kept_for_backward
 from sr.training.trials import trials
@@ -38,6 +39,16 @@ def test_the_discriminator_s_own_step_counts_with_all_old_fakes():
     assert own(replay=BatchStore(8, share=0.5)) == pytest.approx(3 * plain, rel=0.05)
     assert own(objective=Wasserstein()) > 1.4 * plain
     assert own(r1_gamma=1.0) > 1.2 * plain
+
+
+def test_of_one_that_learns_first_the_generator_waits_with_all_that_it_keeps():
+    alone = kept(build(network(), 1))[0]
+    after, first = (
+        kept(build(network(), 1, adversaries={"d": opponent(policy=UpdatePolicy(order=order))}))
+        for order in ("g_first", "d_first")
+    )
+    assert first[0] == after[0]
+    assert first[1] == pytest.approx(alone + after[1], rel=0.02)
 
 
 def test_a_trial_moves_nothing():

@@ -22,7 +22,7 @@ def one_g_every(adversaries: Mapping[str, Adversary], accumulate: int) -> int:
         accumulate: batches per update.
 
     Raises:
-        UserError: they name several, or repeat steps on what is accumulated.
+        UserError: they name several, or repeat steps, or learn first, on what is accumulated.
     """
     values = {name: a.policy.g_every for name, a in adversaries.items()}
     if len(set(values.values())) > 1:
@@ -34,6 +34,12 @@ def one_g_every(adversaries: Mapping[str, Adversary], accumulate: int) -> int:
                 f"adversary.{name}.policy.d_steps={adversary.policy.d_steps} repeats steps on one batch, and "
                 f"trainer.accumulate={accumulate} makes one step of several; set one of them to 1 (policy.g_every=N "
                 "gives the discriminator more steps on new batches)"
+            )
+        if accumulate > 1 and adversary.policy.order == "d_first":
+            raise UserError(
+                f"adversary.{name}.policy.order=d_first judges the generator by a discriminator that has just learnt, "
+                f"and of an update of trainer.accumulate={accumulate} batches all but the last would be judged before; "
+                "set trainer.accumulate=1 with a larger data.batch_size, or order=g_first"
             )
     return next(iter(values.values()), 1)
 

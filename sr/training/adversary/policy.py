@@ -1,11 +1,14 @@
 """When a discriminator learns."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from sr.choices import check_choice
 from sr.training.processes import average_over_processes
+
+Order = Literal["g_first", "d_first"]
 
 
 def hysteresis(throttled: bool, loss: float, off: float, on: float) -> bool:
@@ -91,9 +94,13 @@ class UpdatePolicy:
         every_epochs: learn in one of so many epochs, the first; 1 for all.
         epoch: length of an epoch in updates; the first begins at ``start``.
         stepper: lets the discriminator rest while it is too good, or None.
+        order: ``g_first``: the generator is judged by the discriminator as the step finds it, which learns afterwards;
+            ``d_first``: the discriminator learns from the batch's fakes, and the same fakes are then judged by what it
+            has become.
 
     Raises:
-        ValueError: a number below its least, or ``stop`` not after ``start``.
+        ValueError: a number below its least, ``stop`` not after ``start``, no such order, or one that leaves nothing to
+            regenerate.
     """
 
     def __init__(
@@ -106,7 +113,14 @@ class UpdatePolicy:
         every_epochs: int = 1,
         epoch: int = 1000,
         stepper: Stepper | None = None,
+        order: Order = "g_first",
     ) -> None:
+        check_choice("order", order, Order)
+        if regenerate and order == "d_first":
+            raise ValueError(
+                "regenerate=true takes fakes of the generator after its update, and order=d_first learns before that; "
+                "set regenerate=false, or order=g_first."
+            )
         for name, value in {
             "d_steps": d_steps,
             "g_every": g_every,
@@ -121,7 +135,7 @@ class UpdatePolicy:
             raise ValueError(f"the discriminator learns from start={start} to stop={stop}; stop must be the larger.")
         self.d_steps, self.regenerate, self.g_every = d_steps, regenerate, g_every
         self.start, self.stop, self.every_epochs, self.epoch = start, stop, every_epochs, epoch
-        self.stepper = stepper
+        self.stepper, self.order = stepper, order
 
     def counts(self, updates: int) -> bool:
         """Whether the discriminator's opinion counts for the generator: not before it has begun to learn."""

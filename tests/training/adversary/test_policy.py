@@ -142,3 +142,10 @@ def test_negative_start_is_refused_with_a_way_out():
     with pytest.raises(ValueError, match="start=-1") as caught:
         UpdatePolicy(start=-1)
     assert "stop must be the larger" not in str(caught.value)
+
+
+def test_orders_that_make_no_sense():
+    with pytest.raises(ValueError, match=r"order=d_frist is not one of g_first or d_first; did you mean d_first\?"):
+        UpdatePolicy(order="d_frist")
+    with pytest.raises(ValueError, match=r"order=d_first learns before that; set regenerate=false, or order=g_first"):
+        UpdatePolicy(order="d_first", regenerate=True)

@@ -95,6 +95,16 @@ def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tm
     assert len(state["replay"]["kept"]) == {"image_pool": 6, "batch_store": 20}[replay]
 
 
+def test_a_discriminator_that_learns_first_goes_on_where_it_was(train, tmp_path):
+    # The alarm judges from the middle of a run on, and the first part is a run of its own.
+    same = ["schedule=constant", "trainer.colour_alarm=null"]
+    few = ["adversary=[lsgan,stepper]", *GAN, "adversary.d.policy.order=d_first", *same]
+    assert train(*few, "trainer.max_updates=6", "run_dir=whole")[0] == 0
+    assert train(*few, "trainer.max_updates=2", "run_dir=parts")[0] == 0
+    assert train("resume=parts", "trainer.max_updates=6", defaults=False)[0] == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
+
+
 @pytest.mark.parametrize("again", ["trainer.accumulate=2", "adversary.d.policy.g_every=3"])
 def test_updates_of_more_batches_begin_with_the_resume(train, tmp_path, again):
     """Three batches were seen: an update that counted from the start of the run would be cut short."""
