@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sr.choices import check_choice
 from sr.data.kinds.sources import Folder
 
-VERSION = 1
+VERSION = 2
 """Raise when the same settings give other pictures, so that older worlds are not taken for current."""
 
 Kernels = Literal["estimated", "hidden"]
