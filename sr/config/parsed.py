@@ -68,9 +68,10 @@ def _quoted_path(argument: str) -> str:
 
 
 def with_sets_alone(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with ``data.val=null`` before validation sets by name, as in ``data.val={clean:DIR}``.
+    """The arguments, with ``data.val`` emptied before validation sets by name, as in ``data.val={clean:DIR}``.
 
-    Hydra would put them beside the arguments of the source that the chosen data has there.
+    Hydra would put them beside the arguments of the source that the chosen data has there. Of two arguments that begin
+    alike a sweep would take the second only; so the first is written ``++data.val=null``.
 
     Args:
         arguments: as for `quoted_paths`.
@@ -87,7 +88,8 @@ def _emptied(argument: str) -> tuple[str, ...]:
     except HydraException:
         return ()
     value = None if override.is_sweep_override() else override.value()
-    return (f"{key}=null",) if isinstance(value, dict) and "_target_" not in map(str, value) else ()
+    emptied = f"{'' if key.startswith('++') else '++'}{key.lstrip('+')}=null"
+    return (emptied,) if isinstance(value, dict) and "_target_" not in map(str, value) else ()
 
 
 def given(arguments: Sequence[str], key: str) -> str | None:

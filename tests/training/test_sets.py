@@ -288,8 +288,9 @@ def test_monitored_metrics_of_sets():
 @pytest.mark.parametrize(
     ("typed", "taken"),
     [
-        ("data.val={a:b}", ["data.val=null", "data.val={a:b}"]),
-        ("data.val_lr={a:b}", ["data.val_lr=null", "data.val_lr={a:b}"]),
+        ("data.val={a:b}", ["++data.val=null", "data.val={a:b}"]),
+        ("data.val_lr={a:b}", ["++data.val_lr=null", "data.val_lr={a:b}"]),
+        ("++data.val={a:b}", ["data.val=null", "++data.val={a:b}"]),
         ("data.val={_target_:x}", ["data.val={_target_:x}"]),
         ("data.val=a", ["data.val=a"]),
         ("data.val={a:b},{c:d}", ["data.val={a:b},{c:d}"]),
