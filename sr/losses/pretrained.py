@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,9 +48,33 @@ def found(net: str) -> Path | None:
     classifier (that of VGG is nine tenths of the file).
     """
     names = (Path(urlsplit(URLS[net]).path).name, f"{net}_features.pth", f"{net}_features.safetensors")
+    return next((folder / name for folder in _folders() for name in names if (folder / name).is_file()), None)
+
+
+def found_part(net: str, needed: Collection[str]) -> Path | None:
+    """A file with the first layers of a network, ``NET_features_to_LAYER.pth``, that has all that is needed.
+
+    Args:
+        net: torchvision's name of the network.
+        needed: names of tensors in its feature stack, such as ``7.weight``.
+    """
+    return next((path for path in _parts(net) if set(needed) <= set(_features(read_tensors(path)))), None)
+
+
+def has_some(net: str) -> bool:
+    """Whether this machine has any of a network's ImageNet weights, all or the first layers'."""
+    return found(net) is not None or any(True for _ in _parts(net))
+
+
+def _parts(net: str) -> Iterator[Path]:
+    for folder in _folders():
+        found_here = sorted(folder.glob(f"{net}_features_to_*"))
+        yield from (path for path in found_here if path.suffix in (".pth", ".safetensors"))
+
+
+def _folders() -> list[Path]:
     own = os.environ.get(FOLDER)
-    folders = [*([Path(own).expanduser()] if own else []), _downloads()]
-    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
+    return [*([Path(own).expanduser()] if own else []), _downloads()]
 
 
 def fill(stack: nn.Sequential, names: Sequence[str], net: str, weights: str, fixed: bool = False) -> None:
@@ -72,10 +96,11 @@ def fill(stack: nn.Sequential, names: Sequence[str], net: str, weights: str, fix
         _randomise(stack)
         return
     named = named_or_file("weights", weights, (IMAGENET, RANDOM))
-    path = named or found(net) or _download(net)
+    statistics = [key for key in needed if key.endswith("num_batches_tracked")]
+    path = named or found(net) or found_part(net, needed.keys() - statistics) or _download(net)
     way_out = OTHER_FILE if named else FETCH_AGAIN
     tensors = _features(read_tensors(path, way_out))
-    counters = {key: torch.zeros_like(value) for key, value in needed.items() if key.endswith("num_batches_tracked")}
+    counters = {key: torch.zeros_like(needed[key]) for key in statistics}
     tensors = {**tensors, **counters}  # of the training of batch norm: old files lack them, and nothing here reads them
     _check_shapes(path, net, needed, tensors)
     _check_complete(path, net, needed, tensors, names, fixed)

@@ -11,7 +11,7 @@ import torch
 
 from sr.errors import UserError
 from sr.losses.backbones import Features
-from sr.losses.pretrained import URLS, Net, bundled, found, named_or_file, read_tensors
+from sr.losses.pretrained import URLS, Net, bundled, found, has_some, named_or_file, read_tensors
 from tests.served import Site, served
 
 FIRST_TWO = ["conv1_1", "conv1_2"]
@@ -198,6 +198,23 @@ def test_damaged_files_are_refused(tmp_path, name):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(UserError, match=rf"{name} is damaged or no file of weights \(.*\); name another file$"):
         Features("vgg16", FIRST_TWO, str(path))
+
+
+def test_a_file_of_the_first_layers_is_taken_where_it_has_all_that_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("SR_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("sr.losses.pretrained._download", lambda net: pytest.fail(f"{net} was to be downloaded"))
+    assert not has_some("vgg16")
+    first = tensors()
+    torch.save(
+        {key: value for key, value in first.items() if key.startswith("features.0.")},
+        tmp_path / "vgg16_features_to_conv1_1.pth",
+    )
+    assert has_some("vgg16")
+    with pytest.raises(pytest.fail.Exception, match="vgg16 was to be downloaded"):
+        Features("vgg16", FIRST_TWO, "imagenet")
+    torch.save(first, tmp_path / "vgg16_features_to_conv1_2.pth")
+    assert holds(Features("vgg16", FIRST_TWO, "imagenet"), first)
 
 
 def test_a_damaged_file_that_was_found_may_go(tmp_path, monkeypatch):

@@ -132,7 +132,7 @@ def test_what_stands_for_vgg_is_said(claims, capsys, monkeypatch):
     better, itself, _ = json.loads(shown(capsys, json=True))
     assert better["features"] == "VGG16 up to conv2_2 stands for more of it"
     assert itself["features"] == ""
-    monkeypatch.setattr("sr.losses.pretrained.found", lambda _: None)
+    monkeypatch.setattr("sr.losses.pretrained.has_some", lambda _: False)
     (Path("outputs") / f"{OTHER.replace('/', '_')}_1_smoke" / "summary.json").unlink()
     better, itself, _ = json.loads(shown(capsys, json=True))
     assert (better["verdict"], itself["verdict"]) == ("not run", "undecided")

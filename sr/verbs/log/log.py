@@ -268,7 +268,7 @@ def _told(judged: Judged, question: Question) -> Judged:
     if not used:
         return judged
     whole = sorted({feature for entry in entries for feature in _features(_config(entry, "full").loss)})
-    if judged.verdict == NOT_RUN and any(pretrained.found(net) is None for net, _ in used):
+    if judged.verdict == NOT_RUN and not all(pretrained.has_some(net) for net, _ in used):
         why = f"needs VGG16, whose weights are neither in the folder that {pretrained.FOLDER} names nor downloaded"
         return replace(judged, reason=f"{judged.reason}; it {why}" if judged.reason else why)
     known = " and ".join(layer for _, layer in used)
