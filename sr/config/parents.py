@@ -1,7 +1,7 @@
 """``init_from=log/20``: a run that starts from the newest finished run of an experiment, found by its name."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from sr.config.experiments import matching
 from sr.config.nearest import did_you_mean, nearest
 from sr.config.starting import GENERATOR, Start, setting_of
-from sr.config.stored import read_config
 from sr.errors import UserError
+from sr.experiments.runs import Run, find_runs, runs_in
 from sr.locks import in_use
 from sr.pasted import pasted, setting
 from sr.training.keeping.claim import LOCK
@@ -36,23 +36,6 @@ class Child:
     folder: Path
     experiments: Sequence[str]
     carried: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run of an experiment on disk: ``ended`` is its exit reason, None while it has none."""
-
-    folder: RunFolder
-    experiment: str
-    size: str
-    seed: int
-    updates: int
-    ended: str | None
-    time: float
-
-    @property
-    def finished(self) -> bool:
-        return self.ended in FINISHED and self.folder.last.exists() and self.folder.checkpoint.exists()
 
 
 def from_experiments(start: Start, child: Child, say: Callable[[str], None]) -> tuple[Start, dict[str, dict[str, Any]]]:
@@ -93,16 +76,16 @@ def _named(place: str, child: Child) -> bool:
     return not Path(place).expanduser().exists() and (group in groups or place in child.experiments)
 
 
-def _parent(name: str, place: str, child: Child) -> _Run:
+def _parent(name: str, place: str, child: Child) -> Run:
     candidates = matching(place, child.experiments)
     if len(candidates) != 1:
         raise UserError(_no_experiment(f"{setting_of(name)}={place}", place, candidates, child.experiments))
-    runs = list(_runs(candidates[0], child.folder.parent))
-    fitting = [run for run in runs if run.finished and run.size == child.size]
+    runs = _runs(candidates[0], child.folder.parent)
+    fitting = [run for run in runs if _usable(run) and run.size == child.size]
     if not fitting:
         raise UserError(_no_run(f"{setting_of(name)}={place}", candidates[0], child, runs))
     beside = child.folder.parent.resolve()
-    return max(fitting, key=lambda run: (run.seed == child.seed, run.folder.path.parent.resolve() == beside, run.time))
+    return max(fitting, key=lambda run: (run.seed == child.seed, run.folder.path.parent.resolve() == beside, run.ended))
 
 
 def _file(name: str, folder: RunFolder) -> Path:
@@ -125,53 +108,35 @@ def _by_distance(group: str, number: int, experiments: Sequence[str]) -> list[st
     return [name for _, name in sorted((abs(int(match[1]) - number), name) for match, name in found if match)]
 
 
-def _no_run(what: str, experiment: str, child: Child, runs: Sequence[_Run]) -> str:
+def _no_run(what: str, experiment: str, child: Child, runs: Sequence[Run]) -> str:
     words = [f"experiment={experiment}", f"size={child.size}", f"seed={child.seed}", *child.carried]
     command = pasted("uv", "run", "python", "train.py", *words)
     why = _why_not(child, runs)
     return f"{what}: there is no finished run of {experiment} at size={child.size}{why}; make one: {command}"
 
 
-def _why_not(child: Child, runs: Sequence[_Run]) -> str:
+def _why_not(child: Child, runs: Sequence[Run]) -> str:
     """What there is instead: the newest of this size that has not finished, else one of another size."""
-    newest = sorted(runs, key=lambda run: (run.size == child.size, run.seed == child.seed, run.time))[-1:]
+    newest = sorted(runs, key=lambda run: (run.size == child.size, run.seed == child.seed, run.ended))[-1:]
     for run in newest:
         path = run.folder.path
         if run.size != child.size:
-            return f" ({path} is of size={run.size})" if run.finished else ""
-        if run.ended in FINISHED:
+            return f" ({path} is of size={run.size})" if _usable(run) else ""
+        if run.reason in FINISHED:
             return f" ({path} has lost its networks)"
         if in_use(path / LOCK):
             return f" ({path} is being trained)"
-        if run.ended is not None:
-            return f" ({path} ended by {run.ended})"
+        if run.reason is not None:
+            return f" ({path} ended by {run.reason})"
         again = f"; {setting('resume', path)} goes on with it" if run.folder.checkpoint.exists() else ""
         return f" ({path} was cut off{again})"
     return ""
 
 
-def _runs(experiment: str, beside: Path) -> Iterator[_Run]:
+def _runs(experiment: str, beside: Path) -> list[Run]:
     """Runs of an experiment below ``outputs/`` and in the folder that the child lies in."""
-    files = {file.resolve(): file for file in Path("outputs").glob("**/config.yaml")}
-    files |= {file.resolve(): file for file in beside.glob("*/config.yaml")}
-    for file in files.values():
-        run = _read(RunFolder(file.parent), experiment)
-        if run is not None:
-            yield run
+    return [run for run in (*find_runs([Path("outputs")]), *runs_in(beside)) if run.experiment == experiment]
 
 
-def _read(folder: RunFolder, experiment: str) -> _Run | None:
-    """A run of the experiment, or None: files of others are only skimmed, as there may be hundreds."""
-    try:
-        text = folder.config.read_text(encoding="utf-8", errors="replace")
-        if not re.search(rf"^experiment: ['\"]?{re.escape(experiment)}\b", text, re.MULTILINE):
-            return None
-        config = read_config(folder.config)
-        name, size, seed = str(config["experiment"]), config["size"]["name"], config["seed"]
-        time = (folder.summary if folder.summary.exists() else folder.config).stat().st_mtime
-    except (UserError, OSError, KeyError, TypeError):  # what a stranger wrote is no run of ours
-        return None
-    if name.split(",")[0] != experiment or type(seed) is not int:
-        return None
-    summary = folder.read_summary() or {}
-    return _Run(folder, experiment, str(size), seed, summary.get("updates", 0), summary.get("exit_reason"), time)
+def _usable(run: Run) -> bool:
+    return run.reason in FINISHED and run.folder.last.exists() and run.folder.checkpoint.exists()

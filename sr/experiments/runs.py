@@ -50,6 +50,16 @@ class Run:
         return seed if isinstance(seed, int) else -1
 
     @property
+    def reason(self) -> str | None:
+        """Why it ended; None where it has not, or was cut off."""
+        return None if self.summary is None else str(self.summary["exit_reason"])
+
+    @property
+    def updates(self) -> int:
+        """So many it made; 0 where that is not known."""
+        return int((self.summary or {}).get("updates", 0))
+
+    @property
     def finished(self) -> bool:
         """It came to its own end; one that was interrupted, or is running, did not."""
         return self.summary is not None and self.summary["exit_reason"] != "interrupted"
@@ -73,14 +83,20 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     Args:
         roots: searched through all levels; missing ones have no runs.
     """
-    found = {}
-    for root in roots:
-        for config in _configs(root):
-            folder = RunFolder(config.parent)
-            plain = _plain(config)
-            if plain is not None:
-                found[folder.path.resolve()] = Run(folder, plain, folder.read_summary())
+    found = {run.folder.path.resolve(): run for root in roots for config in _configs(root) for run in _read(config)}
     return [found[path] for path in sorted(found)]
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Run folders that lie directly in a folder, which may be any: nothing below them is searched."""
+    return [run for config in sorted(folder.glob("*/config.yaml")) for run in _read(config)]
+
+
+def _read(config: Path) -> Iterator[Run]:
+    plain = _plain(config)
+    if plain is not None:
+        folder = RunFolder(config.parent)
+        yield Run(folder, plain, folder.read_summary())
 
 
 def _configs(folder: Path) -> Iterator[Path]:
