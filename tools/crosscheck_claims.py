@@ -194,7 +194,7 @@ class Network(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Twice the size of ``lr``, RGB."""
-        shallow = self.first(lr)
+        shallow = self.first(2 * lr - 1)  # the log's pictures are in [-1, 1], so that the network begins at gray
         x, outputs = self.second(shallow), []
         for block in self.blocks:
             x = block(x)
@@ -204,7 +204,7 @@ class Network(nn.Module):
             taps = torch.tensor([1.0, 2.0, 1.0]) / 4
             weight = (taps[:, None] * taps).expand(FEATURES, 1, 3, 3)
             x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, groups=FEATURES)
-        return self.last(x)
+        return (self.last(x) + 1) / 2
 
 
 def discriminator() -> nn.Sequential:
@@ -217,11 +217,14 @@ def discriminator() -> nn.Sequential:
 
 
 def vgg_features(path: Path) -> Callable[[Tensor], Tensor]:
-    """VGG16 up to conv2_2 before its ReLU, averaged to 7x7, of pictures in [0, 1] moved to [-1, 1]."""
+    """VGG16 up to conv2_2 before its ReLU, of pictures in [0, 1] moved to [-1, 1].
+
+    Not averaged to 7x7 as the log's conv4_3 was, which had 8x8 values for its crops of 64: conv2_2 has 16x16 here.
+    """
     stack = torchvision.models.vgg16(weights=None).features[:8].requires_grad_(False).eval()
     stored = torch.load(path, map_location="cpu", weights_only=True)
     stack.load_state_dict({name: stored[f"features.{name}"] for name in stack.state_dict()})
-    return lambda x: F.adaptive_avg_pool2d(stack(2 * x - 1), 7)
+    return lambda x: stack(2 * x - 1)
 
 
 def edges(x: Tensor) -> Tensor:
