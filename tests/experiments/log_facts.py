@@ -103,8 +103,8 @@ LOSSES = """
 # fall once, by `factor`, at the part `at` of the run; `plateau` is over a window of 10 validations, and `at` its
 # threshold; `exp` falls to `factor` of the rate at the end, from the end of the warmup on. Epochs are ceil(images /
 # batch) updates and unknown from #07.5 on: 1000 for 1000 images and 300 for 4000 are proposals, for 800 images of
-# #07.5 and #24 there is none. #01's batch of 800 is impossible for an RDN. #09 and #10 had no detector of explosions;
-# 20 in a row were allowed on 03.03.
+# #07.5 and #24 there is none. #00's batch is the whole set, one update per epoch; #01's of 800 is impossible for an
+# RDN. #09 and #10 had no detector of explosions; 20 in a row were allowed on 03.03.
 TRAINING = """
 #     rate  beta schedule factor at     warmup epochs images batch best  detector
 00    1e-3  0.9  step     0.1    0.75   0      40     800    800   psnr  ?
