@@ -61,6 +61,37 @@ def test_sizes_name_the_same_numbers():
     text = "".join(path.read_text() for path in FILES)
     used = set(re.findall(r"\$\{size\.([a-z0-9_.]+)\}", text))
     assert used <= found["full"]
+    leaves = {name for name in found["full"] if not any(other.startswith(f"{name}.") for other in found["full"])}
+    assert leaves - used == {"name"}, "numbers that nothing reads"
+
+
+def flat(node, prefix=""):
+    """Dotted names with their values; a list counts as a whole."""
+    if not isinstance(node, dict) or not node:
+        return {prefix.rstrip("."): node}
+    return {name: value for key, child in node.items() for name, value in flat(child, f"{prefix}{key}.").items()}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_mini_differs_from_full_in_what_the_size_feeds_alone(experiment):
+    written = flat(OmegaConf.to_container(composed(experiment), resolve=False))
+    # What reads the size, and what reads that: ${data.crop} reads ${size.crop}, ${discriminator} a whole branch.
+    fed, more = set(), {name for name, value in written.items() if "${size." in str(value)}
+    while more - fed:
+        fed |= more
+        branches = {".".join(name.split(".")[:n]) for name in fed for n in range(1, name.count(".") + 2)}
+        more = {
+            name
+            for name, value in written.items()
+            if branches & set(re.findall(r"\$\{([a-z0-9_.]+)\}", str(value)))
+            or ("world_target" in str(value) and any(one.startswith("data.world.") for one in fed))
+            or ("shown_side" in str(value) and "data.crop" in fed)
+        }
+    full, mini = (flat(OmegaConf.to_container(at_size(experiment, size), resolve=True)) for size in ("full", "mini"))
+    differing = {name for name in {*full, *mini} if full.get(name, "none") != mini.get(name, "none")}
+    explained = tuple(f"{name}." for name in fed)
+    assert {name for name in differing if name not in fed and not name.startswith(("size.", *explained))} == set()
+    assert {"data.crop", "size.name"} <= differing
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
