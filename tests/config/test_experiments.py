@@ -1,6 +1,10 @@
 """Experiments of the logs: every file of conf/experiment/FOLDER/ at every size, found by itself."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -99,3 +103,25 @@ def test_every_file_begins_as_an_experiment_does(path: Path):
     lines = path.read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
+
+
+@pytest.mark.slow
+def test_every_experiment_makes_three_updates(tmp_path, monkeypatch):
+    """Parents first, in one command, in a world of its own: a new file is trained without being named here."""
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SR_WEIGHTS", raising=False)
+    folders = ",".join(sorted({f"{name.partition('/')[0]}/*" for name in EXPERIMENTS}))
+    command = ["-m", f"experiment=glob([{folders}])", "size=smoke", "trainer.accelerator=cpu", "run_dir=all"]
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "train.py"), *command],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    updates = {}
+    for config in (tmp_path / "all").glob("*/config.yaml"):
+        summary = json.loads((config.parent / "summary.json").read_text())
+        updates[yaml.safe_load(config.read_text())["experiment"]] = summary["updates"]
+    assert updates == dict.fromkeys(EXPERIMENTS, 3)
