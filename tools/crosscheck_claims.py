@@ -358,6 +358,7 @@ def main() -> None:
     parser.add_argument("--claims", default="31,03,25", help="of 31, 03 (with 04), 25")
     parser.add_argument("--updates", type=int, default=300, help="of each run")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--start", type=int, default=300, help="updates by L1 alone that come first in #25")
     parser.add_argument("--log", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "log.json")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -368,7 +369,8 @@ def main() -> None:
         for run in dict.fromkeys(name for one in rows for name in one[1:3]):
             values[run] = []
             for seed in range(1, args.seeds + 1):
-                net, share = train(RECIPES[run], seed, args.updates, world, features)
+                recipe = replace(RECIPES[run], start=args.start if RECIPES[run].start else 0)
+                net, share = train(recipe, seed, args.updates, world, features)
                 values[run].append({**measured(net, RECIPES[run], world), "rest_share": share})
                 print(f"{perf_counter() - begun:.0f} s: #{run}, seed {seed}: {values[run][-1]}", file=sys.stderr)
         print("\n| runs | measure | claimed | without -> with | differences | mean | spread | sign | docs/log.json |")
