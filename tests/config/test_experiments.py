@@ -38,13 +38,13 @@ def at_size(experiment: str, size: str):
     return config
 
 
+@pytest.mark.parametrize("size", [pytest.param(s, marks=[] if s == "mini" else pytest.mark.slow) for s in SIZES])
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_fits_at_every_size(experiment):
-    for size in SIZES:
-        config = OmegaConf.to_container(checked(at_size(experiment, size)), resolve=True)
-        assert config["size"]["name"] == size
-        places = [place for place in config["init_from"].values() if isinstance(place, str)]
-        assert len(names_of(config["init_from"], ALL)) == len(places), "every parent exists"
+def test_every_experiment_fits_at_every_size(experiment, size):
+    config = OmegaConf.to_container(checked(at_size(experiment, size)), resolve=True)
+    assert config["size"]["name"] == size
+    places = [place for place in config["init_from"].values() if isinstance(place, str)]
+    assert len(names_of(config["init_from"], ALL)) == len(places), "every parent exists"
 
 
 def test_a_size_brings_its_numbers_and_nothing_else():

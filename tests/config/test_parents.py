@@ -74,6 +74,7 @@ def test_a_child_starts_where_its_parent_ended_and_remembers_it(train, tmp_path,
     assert "in runs/a; there is none of seed 3, so the newest of another" in out
 
 
+@pytest.mark.slow
 def test_what_is_no_finished_run_is_told(train, tmp_path, tale):
     line = (*tale, "experiment=tale/02_second", "seed=4", "run_dir=runs/child", *STILL)
     makes = "make one: uv run python train.py experiment=tale/01_first size=full seed=4 --config-dir "

@@ -65,6 +65,7 @@ def test_values_that_need_a_swept_choice_wait_for_it():
     assert composed_from([CONF], ["data=anime", "data.root=DIR"]).data.root == "DIR"
 
 
+@pytest.mark.slow
 def test_the_whole_tale_at_once(train, tmp_path, tale):
     line = ("-m", *tale, "experiment=glob(tale/*)", "seed=1,2", "run_dir=all", "trainer.max_updates=1", "resume=auto")
     code, out, err = train(*line)
@@ -84,6 +85,7 @@ def test_the_whole_tale_at_once(train, tmp_path, tale):
     assert (never / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_child_says_that_its_parent_failed(train, tmp_path, tale):
     fails = "optimizer.lr=1e30", "trainer.guard.recover=false"
     line = ("-m", *tale, "experiment=tale/01_first,tale/02_second", "run_dir=all", *fails, "resume=auto")
