@@ -16,7 +16,7 @@ from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale, scaled
 from sr.data.kinds.sources import Reduced
-from sr.data.sets import Pictures, SetSources, ShownPicture, first_pictures, pictures_of, validation_sets
+from sr.data.sets import Pictures, SetSources, ShownPicture, first_pictures, given_sides, pictures_of, validation_sets
 from sr.data.store.building import open_store
 from sr.data.store.store import Store, cache_root
 from sr.data.store.twins import twin_numbers
@@ -119,8 +119,8 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        self.train_source = pictures_of("train", train)
-        self.train_lr = None if train_lr is None else pictures_of("train_lr", train_lr)
+        sides = given_sides("train", train, train_lr, scale)
+        self.train_source, self.train_lr = sides.hr, sides.lr
         self.val_sources = validation_sets(val, val_lr, scale)
         self.shown_source = None if shown is None else pictures_of("shown", shown)
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None

@@ -72,7 +72,7 @@ def validation_sets(
                 f"data.val_lr names {', '.join(val_lr) or 'no set'}, and data.val is one set without a name; name it "
                 "too, as in data.val={NAME:DIR}"
             )
-        return {"": SetSources(pictures_of("val", val), None if val_lr is None else pictures_of("val_lr", val_lr))}
+        return {"": given_sides("val", val, val_lr, scale)}
     if val_lr is not None and not isinstance(val_lr, Mapping):
         raise UserError(
             f"data.val_lr={_shown(val_lr)} is of one set, and data.val names {', '.join(map(str, val))}; write "
@@ -81,6 +81,37 @@ def validation_sets(
     twins = {} if val_lr is None else val_lr
     _check_names(val, twins)
     return {name: _named(name, source, twins.get(name), scale) for name, source in val.items()}
+
+
+def given_sides(name: str, hr: Pictures, lr: Pictures | None, scale: int) -> SetSources:
+    """Pictures and their twins: two folders by their files' names, everything else in order.
+
+    Files whose names have nothing in common, as many on both sides, belong together in order too. By order alone, one
+    missing file would shift all that come after it.
+
+    Args:
+        name: of the setting, ``train`` or ``val``; its twins' is ``train_lr`` or ``val_lr``.
+        hr: high-resolution pictures.
+        lr: their twins, or None.
+        scale: between them.
+
+    Raises:
+        UserError: a folder is missing or empty, or a file has no partner.
+        ValueError: neither source nor folders.
+    """
+    if isinstance(hr, str) and isinstance(lr, str):
+        try:
+            return twin_folders(hr, lr, scale, {"train": "training", "val": "validation"}[name])
+        except UserError:
+            if not _strangers(Folder(hr), Folder(lr)):
+                raise
+    return SetSources(pictures_of(name, hr), None if lr is None else pictures_of(f"{name}_lr", lr))
+
+
+def _strangers(one: Folder, other: Folder) -> bool:
+    """As many files on both sides, and no name on both."""
+    names, others = ({path.stem.lower() for path in folder.paths} for folder in (one, other))
+    return len(one) == len(other) and not names & others
 
 
 def _named(name: str, hr: Pictures | None, lr: Pictures | None, scale: int) -> SetSources:
