@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from time import perf_counter
 from typing import Literal, NamedTuple
 
@@ -237,7 +240,7 @@ class CropStream:
         """Seconds spent waiting since the start."""
 
     def __iter__(self) -> Iterator[Batch]:
-        made = self._cut_here() if self.mode == "device" else iter(self._loader())
+        made = self._cut_here() if self.mode == "device" else self._from_workers()
         while True:
             before = perf_counter()
             try:
@@ -265,6 +268,15 @@ class CropStream:
                 torch.from_numpy(samples),
             )
 
+    def _from_workers(self) -> Iterator[Batch]:
+        before = set(active_children())
+        made = iter(self._loader())
+        workers = [child for child in active_children() if child not in before]
+        # Where something still holds the iterator at the end, Python would ask them to end, which they do not hear, and
+        # wait for them for ever.
+        Finalize(None, _kill, (workers,), exitpriority=0)
+        yield from made
+
     def _loader(self) -> DataLoader[Batch]:
         return DataLoader(
             self.batches,
@@ -285,6 +297,11 @@ def _without_traceback(told: str) -> str:
     # Lines of the traceback itself are indented, but for the headings of its parts.
     own = re.search(r"^sr\.errors\.UserError(?:: |\n)", told, flags=re.MULTILINE)
     return told if own is None else told[own.end() :].removesuffix("\n")
+
+
+def _kill(workers: list[BaseProcess]) -> None:
+    for worker in workers:
+        worker.kill()
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sr.errors import UserError
-from sr.training.keeping.run_folder import RUN_FOLDERS, RunFolder
+from sr.training.keeping.run_folder import EXPLODED, RUN_FOLDERS, RunFolder
 
 _LARGEST_CONFIG = 1 << 20  # bytes; ours have 4 to 20 thousand
 
@@ -67,8 +67,7 @@ class Run:
     @property
     def exploded(self) -> bool:
         """Its values were undone at least once, or it ended of that."""
-        summary = self.summary or {}
-        return bool(summary.get("recoveries")) or summary.get("exit_reason") not in ("max_updates", "max_time")
+        return bool((self.summary or {}).get("recoveries")) or self.reason == EXPLODED
 
     @property
     def ended(self) -> float:

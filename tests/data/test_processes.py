@@ -54,3 +54,27 @@ print("works on")
 def test_stops_are_the_parents(how, said, code):
     result = subprocess.run([sys.executable, "-c", GROUP, how], capture_output=True, text=True, cwd=REPOSITORY)
     assert (result.stdout, result.stderr, result.returncode) == (said, "", code)
+
+
+HELD = """
+import sys
+from pathlib import Path
+import torch
+from sr.data.crops import CropBatches, CropPlan, CropStream
+from sr.data.kinds.sources import Generated
+from sr.data.store.building import open_store
+
+store = open_store(Generated("drawings", 2, 48, 0), Path(sys.argv[1]), lambda *_: None)
+made = iter(CropStream(CropBatches(CropPlan(store, 2, 8, "pad", 0), store, None, 2), torch.device("cpu"), "workers", 1))
+next(made)
+sys.held = made  # as a traceback or a session's object may hold it
+print("ready", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are ignored on POSIX only")
+def test_loader_processes_do_not_keep_a_program_from_ending(tmp_path):
+    """They do not hear SIGTERM, with which Python would end them before it waits for them."""
+    script = [sys.executable, "-c", HELD, str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=REPOSITORY, check=True)
+    assert done.stdout == "ready\n"
