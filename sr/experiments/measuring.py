@@ -19,11 +19,12 @@ from sr.data.module import ValidationPair
 from sr.errors import UserError
 from sr.experiments.runs import Run, columns, read_json
 from sr.files import write_atomically
-from sr.image.io import to_image, write_picture
+from sr.image.depth import to_uint8
+from sr.image.io import read_picture, to_image, write_picture
 from sr.metrics.block_error import block_error
 from sr.metrics.edges import edge_slope, ringing
 from sr.metrics.line_width import line_width
-from sr.metrics.noise import flat_noise
+from sr.metrics.noise import content_in_noise, flat_noise
 from sr.metrics.robustness import robustness
 from sr.models.bicubic import Bicubic
 from sr.models.files import load_network
@@ -32,7 +33,7 @@ from sr.training.panels import strip
 from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, WATCHED, Perceptual, measure_pair
 from sr.types import Image, Picture
 
-VERSION = 1
+VERSION = 2
 """Of what is measured: a file of another version is measured anew."""
 FILE, PICTURE = "measures.json", "measures.png"
 UNNAMED = "val"
@@ -50,7 +51,7 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share")
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "noise_content")
 """Of a run itself: ``ENTRY.run.NAME``."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
@@ -80,7 +81,11 @@ def kept(run: Run) -> dict[str, Any] | None:
 
 
 def take(
-    run: Run, sets: Mapping[str, Sequence[ValidationPair]], device: torch.device, lpips: Perceptual | None
+    run: Run,
+    sets: Mapping[str, Sequence[ValidationPair]],
+    device: torch.device,
+    lpips: Perceptual | None,
+    noise: Sequence[tuple[Path, Path]] = (),
 ) -> dict[str, Any]:
     """Measure a run, and keep it in its folder.
 
@@ -89,11 +94,13 @@ def take(
         sets: its validation pictures by name, the main set first.
         device: where to compute.
         lpips: measures that too, or None.
+        noise: patches that it was trained with, each with the frame that it was taken from.
 
     Raises:
         UserError: its network cannot be read, or its folder cannot be written.
     """
     measured: dict[str, Any] = {"key": key(run), "sets": {}, "bicubic": {}, "run": of_training(run)}
+    measured["run"]["noise_content"] = _mean([_content(*pair) for pair in noise]) if noise else None
     if run.folder.last.exists():
         network, _ = load_network(run.folder.last)
         network = network.to(device).eval()
@@ -168,6 +175,12 @@ def _means(
         with torch.no_grad():
             rows.append(row | {name: float(function(*views)) for name, function in OWN.items()})
     return {name: _mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def _content(patch: Path, frame: Path) -> float:
+    """Correlation of a noise patch with the edges of its frame, see `sr.metrics.noise.content_in_noise`."""
+    views = (to_image(to_uint8(read_picture(path).pixels)) for path in (patch, frame))
+    return float(content_in_noise(*views))
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -54,7 +54,13 @@ def test_a_run_is_measured_and_kept(run):
     assert quantity(measured, "target.robustness") == pytest.approx((third - first) / np.log2(3), abs=0.1)
     assert quantity(measured, "target.lpips") is None
     assert quantity(measured, "elsewhere.psnr_y") is None
-    assert measured["run"] == {"updates": 9, "explosions": 1.0, "largest_total": 2.5, "rest_share": 0.5}
+    assert measured["run"] == {
+        "updates": 9,
+        "explosions": 1.0,
+        "largest_total": 2.5,
+        "rest_share": 0.5,
+        "noise_content": None,
+    }
     assert quantity(measured, "run.rest_share") == 0.5
     assert (run.folder.path / PICTURE).exists()
     assert set(measured["sets"]["target"]) <= set(measures())

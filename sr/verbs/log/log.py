@@ -258,7 +258,17 @@ def _take(run: Run, device: Any, tell: Callable[[str], None]) -> dict[str, Any]:
     data, degradation = build("data", config.data), build("degradation", config.degradation)
     sets = data.validation_sets(degradation, lambda *_: None, lambda _: None)
     lpips = build_lpips(config.trainer.lpips, device)
-    return measuring.take(run, sets, device, lpips)
+    return measuring.take(run, sets, device, lpips, _noise(data, degradation))
+
+
+def _noise(data: Any, degradation: Any) -> list[tuple[Path, Path]]:
+    """Patches of the world's noise that the run was trained with, each with the frame that it was taken from."""
+    pool = getattr(getattr(data, "pools", None), "pool", None)
+    if pool is None or not getattr(degradation, "pools", ()):
+        return []
+    frames = {path.stem: path for path in sorted(pool.world.frames(pool.release).iterdir())}
+    patches = sorted((pool.folder / "noise" / "patches").glob("*.png"))
+    return [(patch, frames[name]) for patch in patches if (name := patch.stem.removesuffix("_noise")) in frames]
 
 
 def _told(judged: Judged, question: Question) -> Judged:
