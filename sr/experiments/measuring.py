@@ -38,6 +38,7 @@ VERSION = 2
 FILE, PICTURE = "measures.json", "measures.png"
 UNNAMED = "val"
 """Name of a validation set that has none."""
+_LAST = 0.2  # share of the run whose losses of the discriminator are averaged
 _SHOWN = 120  # side of the pictures shown beside an entry
 
 Measure = Callable[[Image, Image], Tensor]
@@ -51,7 +52,11 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
+<<<<<<< HEAD
 OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "noise_content")
+=======
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss")
+>>>>>>> 13a6501 (Photo notes and internship as experiments with claims of their own; schedule=phases; what a size changes is proved)
 """Of a run itself: ``ENTRY.run.NAME``."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
@@ -74,10 +79,15 @@ def key(run: Run) -> str:
 
 
 def kept(run: Run) -> dict[str, Any] | None:
-    """Measures of a run as they were kept; None where there are none, or they are of something else."""
+    """Measures of a run as they were kept; None where there are none, or they are of something else.
+
+    What its training said costs nothing to read, so it is read anew, where it is still there.
+    """
     found = read_json(run.folder.path / FILE)
     same = isinstance(found, dict) and found.get("key") == key(run)
-    return found if same and isinstance(found.get("sets"), dict) and isinstance(found.get("run"), dict) else None
+    if not (same and isinstance(found.get("sets"), dict) and isinstance(found.get("run"), dict)):
+        return None
+    return found | {"run": of_training(run)} if run.folder.metrics.exists() else found
 
 
 def take(
@@ -151,12 +161,14 @@ def of_training(run: Run) -> dict[str, float | None]:
         table = {}
     totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
     rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
+    opposed = [value for value in table.get("train/d/total", ()) if math.isfinite(value)]
     summary = run.summary or {}
     return {
         "updates": summary.get("updates"),
         "explosions": float(run.exploded),
         "largest_total": max(totals, default=None),
         "rest_share": float(np.mean(rests)) if rests else None,
+        "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
     }
 
 

@@ -7,6 +7,7 @@ in full as well.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -124,6 +125,36 @@ class Step(Schedule):
     def shape(self, progress: float) -> float:
         """See ``step_factor``."""
         return step_factor(progress, self.milestones, self.gamma)
+
+
+class Phases(Schedule):
+    """A list of rates: each part of the run has its own, which may lie above that of the part before.
+
+    Args:
+        phases: (fraction of the run at which a part begins, factor in it), the first from 0 on, ascending. Factors lie
+            in (0, 1], so the base learning rate is the largest of all parts.
+        warmup: updates of linear rise.
+
+    Raises:
+        ValueError: no part that begins at 0, fractions that do not ascend below 1, or a factor out of range.
+    """
+
+    def __init__(
+        self, phases: Sequence[tuple[float, float]] = ((0.0, 1.0), (0.5, 0.3), (0.75, 0.1)), warmup: int = 0
+    ) -> None:
+        super().__init__(warmup)
+        starts = [start for start, _ in phases]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)) or starts[-1] >= 1:
+            raise ValueError(
+                f"phases={[list(phase) for phase in phases]} must begin with a pair for fraction 0 and ascend below 1, "
+                "such as [[0, 1.0], [0.5, 0.3]]."
+            )
+        self.starts = tuple(starts)
+        self.factors = tuple(checked_ratio(f"phases[{i}]'s factor", factor) for i, (_, factor) in enumerate(phases))
+
+    def shape(self, progress: float) -> float:
+        """The factor of the part that ``progress`` lies in."""
+        return self.factors[bisect_right(self.starts, progress) - 1]
 
 
 class Exponential(Schedule):

@@ -159,7 +159,10 @@ def replay(
 
 @app.command()
 def log(
-    only: Annotated[str, typer.Option(help="Entries by number or name, as in 29,31; all where it is empty.")] = "",
+    only: Annotated[
+        str,
+        typer.Option(help="Entries by number or name, or whole logs, as in 29,31,photo_notes; all where it is empty."),
+    ] = "",
     size: Annotated[str, typer.Option(help="Of the runs: full, mini or smoke.")] = "mini",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds are looked at, from 1 on.")] = 3,
     runs: Annotated[list[Path] | None, typer.Option(help="Folders that hold runs. Repeatable. [outputs]")] = None,

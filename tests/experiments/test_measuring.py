@@ -37,7 +37,9 @@ def run(tmp_path):
     (folder / "summary.json").write_text(
         json.dumps(numbers | {"exit_reason": "max_updates", "bicubic": {}, "final": {}, "best": {}})
     )
-    (folder / "metrics.csv").write_text("updates,train/g/total,train/d/throttled\n5,2.5,0.5\n9,0.5,\n")
+    (folder / "metrics.csv").write_text(
+        "updates,train/g/total,train/d/total,train/d/throttled\n5,2.5,0.9,0.5\n9,0.5,0.7,\n"
+    )
     save_network(folder / "last.safetensors", Bicubic(2), {"_target_": "sr.models.bicubic.Bicubic", "scale": 2}, {})
     return find_runs([tmp_path])[0]
 
@@ -54,6 +56,7 @@ def test_a_run_is_measured_and_kept(run):
     assert quantity(measured, "target.robustness") == pytest.approx((third - first) / np.log2(3), abs=0.1)
     assert quantity(measured, "target.lpips") is None
     assert quantity(measured, "elsewhere.psnr_y") is None
+<<<<<<< HEAD
     assert measured["run"] == {
         "updates": 9,
         "explosions": 1.0,
@@ -61,6 +64,10 @@ def test_a_run_is_measured_and_kept(run):
         "rest_share": 0.5,
         "noise_content": None,
     }
+=======
+    told = {"updates": 9, "explosions": 1.0, "largest_total": 2.5, "rest_share": 0.5, "d_loss": 0.7}
+    assert measured["run"] == told  # the discriminator's loss is that of the last fifth
+>>>>>>> 13a6501 (Photo notes and internship as experiments with claims of their own; schedule=phases; what a size changes is proved)
     assert quantity(measured, "run.rest_share") == 0.5
     assert (run.folder.path / PICTURE).exists()
     assert set(measured["sets"]["target"]) <= set(measures())
@@ -84,3 +91,10 @@ def test_runs_are_found_at_any_depth_and_others_left_out(run, tmp_path):
     assert set(found) == {"run", "cut"}
     assert (found["cut"].finished, found["cut"].seed, found["cut"].size) == (False, 2, None)
     assert (run.finished, run.exploded, run.experiment, run.size) == (True, True, "log/31_alias", "mini")
+
+
+def test_what_a_run_says_of_its_training_is_read_anew(run):
+    measured = take(run, {"target": [pair(0)]}, CPU, None)
+    del measured["run"]["d_loss"]  # as code of an earlier day kept it
+    (run.folder.path / FILE).write_text(json.dumps(measured))
+    assert quantity(kept(run), "run.d_loss") == 0.7

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from sr.training.plateau_windows import PlateauWindows, windows_gain
-from sr.training.schedules import Constant, Cosine, Exponential, Plateau, Step, warmup_factor
+from sr.training.schedules import Constant, Cosine, Exponential, Phases, Plateau, Step, warmup_factor
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -29,6 +29,29 @@ def test_step_changes_at_its_milestones():
     schedule = Step(milestones=[0.5, 0.75], gamma=0.1)
     factors = [schedule.factor(0, p) for p in (0.0, 0.4999, 0.5, 0.7499, 0.75, 1.0)]
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_phases_have_the_rates_of_the_photo_notes():
+    """espcn_vgg_gan: 1 epoch at 1e-4, 5 at 1e-3, 30 at 3e-4, 200 at 1e-4, of 236."""
+    schedule = Phases(phases=[(0, 0.1), (1 / 236, 1.0), (6 / 236, 0.3), (36 / 236, 0.1)])
+    rates = [1e-3 * schedule.factor(0, epoch / 236) for epoch in (0, 0.99, 1, 5.99, 6, 35.99, 36, 86, 236)]
+    assert rates == pytest.approx([1e-4, 1e-4, 1e-3, 1e-3, 3e-4, 3e-4, 1e-4, 1e-4, 1e-4])
+    assert Phases([(0, 1.0), (0.5, 0.5)], warmup=4).factor(0, 0.5) == 0.125
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [
+        ([], r"phases=\[\] must begin with a pair for fraction 0"),
+        ([(0.1, 1.0)], r"phases=\[\[0.1, 1.0\]\] must begin with a pair for fraction 0"),
+        ([(0, 1.0), (0.5, 0.3), (0.5, 0.1)], "must begin with a pair for fraction 0 and ascend below 1"),
+        ([(0, 1.0), (1, 0.3)], "ascend below 1"),
+        ([(0, 1.0), (0.5, 3.0)], r"phases\[1\]'s factor is a factor above 0 and at most 1, not 3.0"),
+    ],
+)
+def test_phases_that_are_none(phases, message):
+    with pytest.raises(ValueError, match=message):
+        Phases(phases)
 
 
 def test_exponential_by_hand():

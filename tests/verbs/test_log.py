@@ -99,6 +99,32 @@ def test_one_entry_by_its_number(claims, capsys):
         shown(capsys, ["99"])
 
 
+def test_entries_of_other_logs_by_name(claims, capsys, tmp_path):
+    notes = "".join(
+        f"photo_notes/{name}:\n  - {{claim: sharp, says: it is sharp, untestable: nobody looks}}\n"
+        for name in ("aaa", "v2")
+    )
+    (tmp_path / "claims.yaml").write_text(CLAIMS + notes)
+    assert [one["entry"] for one in json.loads(shown(capsys, ["photo_notes/aaa"], json=True))] == ["photo_notes/aaa"]
+    assert {one["entry"] for one in json.loads(shown(capsys, ["log"], json=True))} == {FIRST, OTHER}
+    out = shown(capsys, ["photo_notes"], write=Path("docs"))
+    assert "uv run python train.py experiment=photo_notes/v2 size=smoke" in out
+    assert "--only=photo_notes" in (tmp_path / "docs" / "LOG.md").read_text()
+    with pytest.raises(UserError, match="entries are 01 to 04, logs log, photo_notes"):
+        shown(capsys, ["99"])
+    with pytest.raises(UserError, match="photo_notes/aab: the log has no such entry; did you mean photo_notes/aaa"):
+        shown(capsys, ["photo_notes/aab"])
+
+
+def test_the_deepest_layer_of_each_feature_network():
+    def features(name, size):
+        return list(module._features(module._config(name, size).loss))
+
+    assert features("internship/joint", "full") == [("vgg19", "conv4_4")]  # of a mask
+    assert features("internship/joint", "mini") == [("vgg16", "conv2_2")]
+    assert features("photo_notes/aaa", "full") == [("vgg16", "conv3_3")]
+
+
 def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
     folder = run(FIRST, 1, 30.0)
     run(OTHER, 1, 28.0)

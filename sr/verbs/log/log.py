@@ -1,6 +1,5 @@
 """`sr log`: entries, commands, verdicts; the page docs/LOG.md."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -26,6 +25,7 @@ from sr.experiments.runs import Run, find_runs
 from sr.experiments.verdicts import NOT_RUN
 from sr.files import write_atomically
 from sr.losses import pretrained
+from sr.losses.vgg import masked_layers
 from sr.pasted import pasted
 from sr.verbs.log.training import Job, train_all, wanted, with_parents
 from sr.verbs.networks import inference
@@ -52,7 +52,7 @@ class Question:
     """What `sr log` is asked.
 
     Attributes:
-        only: numbers or names of entries; empty for all.
+        only: numbers or names of entries, or logs; empty for all.
         size: of the runs.
         seeds: that are looked at.
         roots: folders that hold runs.
@@ -126,21 +126,22 @@ def _one(experiments: Sequence[str], reference: str) -> str | None:
 
 
 def _chosen(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
-    """Claims of the entries asked for, by number (31), or name (log/31_alias).
+    """Claims of the entries asked for, by number (31), name (log/31_alias), or log (photo_notes).
 
     Raises:
         UserError: an entry that has none.
     """
     entries = list(dict.fromkeys(claim.entry for claim in claims))
+    logs = list(dict.fromkeys(entry.partition("/")[0] for entry in entries))
     chosen = set[str]()
     for name in only:
         full = name if "/" in name else f"log/{name.zfill(2) if name.isdigit() else name.replace('.', '_')}"
-        found = matching(full, entries)
+        found = [entry for entry in entries if entry.startswith(f"{name}/")] or matching(full, entries)
         if not found:
-            numbers = [re.sub(r"^log/", "", entry).split("_")[0] for entry in entries]
+            numbers = [entry.removeprefix("log/").split("_")[0] for entry in entries if entry.startswith("log/")]
             raise UserError(
-                f"--only {name}: the log has no such entry{did_you_mean(full, entries) or ''}"
-                + ("" if "/" in name else f"; entries are {numbers[0]} to {numbers[-1]}")
+                f"--only {name}: the log has no such entry{did_you_mean(full, [*entries, *logs]) or ''}"
+                + ("" if "/" in name else f"; entries are {numbers[0]} to {numbers[-1]}, logs {', '.join(logs)}")
             )
         chosen |= set(found)
     return [claim for claim in claims if not only or claim.entry in chosen]
@@ -290,7 +291,8 @@ def _features(loss: Any) -> Iterator[tuple[str, str]]:
     for term in loss.terms.values():
         inner = term.get("loss", {}) if term else {}
         if str(inner.get("_target_", "")).endswith(".Vgg"):
-            yield str(inner["net"]), str(inner["layers"][-1])
+            net, layers = str(inner["net"]), inner["layers"]
+            yield net, str((masked_layers(net, layers) if isinstance(layers, int) else layers)[-1])
 
 
 def _quantity(measured: Mapping[Path, Mapping[str, Any]], run: Run, name: str) -> float | None:
@@ -333,7 +335,9 @@ def _print(console: Console, entries: Sequence[Entry]) -> None:
 def _write(
     folder: Path, entries: Sequence[Entry], runs: Mapping[str, Mapping[int, Run]], question: Question, console: Console
 ) -> None:
-    command = pasted("uv", "run", "sr", "log", "--run", f"--seeds={len(question.seeds)}", f"--size={question.size}")
+    only = [f"--only={','.join(question.only)}"] if question.only else []
+    seeds, size = f"--seeds={len(question.seeds)}", f"--size={question.size}"
+    command = pasted("uv", "run", "sr", "log", *only, "--run", seeds, size)
     all_runs = [run for by_seed in runs.values() for run in by_seed.values()]
     made = made_of([dict(run.summary or {}) for run in all_runs], question.size, command)
     folder.mkdir(parents=True, exist_ok=True)
