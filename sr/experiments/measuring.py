@@ -52,11 +52,7 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-<<<<<<< HEAD
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "noise_content")
-=======
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss")
->>>>>>> 13a6501 (Photo notes and internship as experiments with claims of their own; schedule=phases; what a size changes is proved)
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "noise_content")
 """Of a run itself: ``ENTRY.run.NAME``."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
@@ -82,12 +78,15 @@ def kept(run: Run) -> dict[str, Any] | None:
     """Measures of a run as they were kept; None where there are none, or they are of something else.
 
     What its training said costs nothing to read, so it is read anew, where it is still there.
+
+    Raises:
+        UserError: that cannot be read.
     """
     found = read_json(run.folder.path / FILE)
     same = isinstance(found, dict) and found.get("key") == key(run)
     if not (same and isinstance(found.get("sets"), dict) and isinstance(found.get("run"), dict)):
         return None
-    return found | {"run": of_training(run)} if run.folder.metrics.exists() else found
+    return found | {"run": found["run"] | of_training(run)} if run.folder.metrics.exists() else found
 
 
 def take(

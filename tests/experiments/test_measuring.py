@@ -56,18 +56,14 @@ def test_a_run_is_measured_and_kept(run):
     assert quantity(measured, "target.robustness") == pytest.approx((third - first) / np.log2(3), abs=0.1)
     assert quantity(measured, "target.lpips") is None
     assert quantity(measured, "elsewhere.psnr_y") is None
-<<<<<<< HEAD
     assert measured["run"] == {
         "updates": 9,
         "explosions": 1.0,
         "largest_total": 2.5,
         "rest_share": 0.5,
+        "d_loss": 0.7,  # of the last fifth
         "noise_content": None,
     }
-=======
-    told = {"updates": 9, "explosions": 1.0, "largest_total": 2.5, "rest_share": 0.5, "d_loss": 0.7}
-    assert measured["run"] == told  # the discriminator's loss is that of the last fifth
->>>>>>> 13a6501 (Photo notes and internship as experiments with claims of their own; schedule=phases; what a size changes is proved)
     assert quantity(measured, "run.rest_share") == 0.5
     assert (run.folder.path / PICTURE).exists()
     assert set(measured["sets"]["target"]) <= set(measures())

@@ -240,7 +240,11 @@ def _measured(
     """Measures of all runs, taken where they are not there yet."""
     found, without = dict[Path, dict[str, Any]](), []
     for run in (run for by_seed in runs.values() for run in by_seed.values()):
-        kept = measuring.kept(run)
+        try:
+            kept = measuring.kept(run)
+        except UserError as error:
+            say(console, f"{run.folder.path} does not count: {error}")
+            continue
         if kept is None:
             without.append(run)
         else:
