@@ -53,64 +53,14 @@ def test_a_size_brings_its_numbers_and_nothing_else():
         assert directly == at_size("log/08_gan_warmup", size)
 
 
-def leaves(node, prefix=""):
-    """Every value of nested mappings under its whole name; a list is one value."""
-    for key, child in node.items():
-        if isinstance(child, dict):
-            yield from leaves(child, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", child
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_mini_differs_from_full_in_what_a_size_feeds_and_nothing_else(experiment):
-    """Composed for each by itself: whatever differs is a setting that the entry takes from the size."""
-    sides = [composed_from([CONF], [f"experiment={experiment}", f"size={size}"]) for size in ("full", "mini")]
-    full, mini = (dict(leaves(OmegaConf.to_container(side, resolve=False))) for side in sides)
-    assert {name for name in full if full[name] != mini.get(name)} <= {name for name in full if _is_size(name)}
-    full_values, mini_values = (dict(leaves(OmegaConf.to_container(side, resolve=True))) for side in sides)
-    assert full_values.keys() == mini_values.keys()
-    differ = [name for name in full_values if full_values[name] != mini_values[name] and not _is_size(name)]
-    assert differ, "a size changes something"
-    assert [name for name in differ if not _fed(full, name)] == []
-
-
-def _is_size(name: str) -> bool:
-    return name.startswith("size.")
-
-
-def _fed(unresolved: dict[str, object], name: str) -> bool:
-    """Whether a setting names a number of the size, by itself or through what it, or what it lies in, refers to."""
-    parts = name.split(".")
-    for end in range(len(parts), 0, -1):
-        text = unresolved.get(".".join(parts[:end]))
-        if text is not None:
-            below = "".join(f".{part}" for part in parts[end:])
-            referred = re.findall(r"\$\{([a-z0-9_.]+)\}", str(text).replace("${shown_side:}", "${data.crop}"))
-            return any(_is_size(found) or _fed(unresolved, found + below) for found in referred)
-    return False
-
-
-def test_nothing_looks_at_which_size_it_is():
-    """So that a size can feed numbers, and decide nothing else."""
-    for size in SIZES:
-        text = (CONF / f"size/{size}.yaml").read_text()
-        assert "@package" not in text
-        numbers = yaml.safe_load(text)
-        assert "defaults" not in numbers
-        assert "${" not in str(numbers)
-    for path in FILES:
-        text = path.read_text()
-        assert "size.name" not in text
-        assert "${size}" not in text
-        assert "size" not in yaml.safe_load(text)
-        assert not [one for one in yaml.safe_load(text).get("defaults", ()) if "size" in str(one)]
-
-
 def test_sizes_name_the_same_numbers():
-    read = {size: yaml.safe_load((CONF / f"size/{size}.yaml").read_text()) for size in SIZES}
-    found = {size: {name for name, _ in leaves(numbers)} for size, numbers in read.items()}
+    def names(node, prefix=""):
+        for key, child in node.items():
+            yield f"{prefix}{key}"
+            if isinstance(child, dict):
+                yield from names(child, f"{prefix}{key}.")
+
+    found = {size: set(names(yaml.safe_load((CONF / f"size/{size}.yaml").read_text()))) for size in SIZES}
     assert all(one == found["full"] for one in found.values()), found
     text = "".join(path.read_text() for path in FILES)
     used = set(re.findall(r"\$\{size\.([a-z0-9_.]+)\}", text))
