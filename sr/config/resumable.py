@@ -58,4 +58,4 @@ def _with_later(node: Any) -> Any:
     if not isinstance(node, Mapping):
         return node
     children = {key: _with_later(child) for key, child in node.items()}
-    return {**_LATER.get(str(node.get("_target_")), {}), **children}
+    return {**children, **{k: v for k, v in _LATER.get(str(node.get("_target_")), {}).items() if k not in children}}

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 from sr.config.composing import composed
@@ -113,7 +114,7 @@ def test_a_class_in_the_current_folder_trains_and_resumes(train, own, tmp_path):
     assert "of the choice; left out\n" in out
     config = config_of(tmp_path / "run")
     assert "width: 8" in config
-    assert "features" not in config
+    assert set(yaml.safe_load(config)["model"]) == {"_target_", "scale", "width"}
     assert "--model run/best.safetensors --trust\n" in out
     # The same line after an interruption needs no further word, nor does another that names the class again.
     (tmp_path / "run" / "summary.json").unlink()

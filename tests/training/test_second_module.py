@@ -3,6 +3,7 @@
 import csv
 import math
 import signal
+from typing import ClassVar
 
 import lightning
 import torch
@@ -151,7 +152,8 @@ class Stream:
 
 
 class Pictures(lightning.LightningDataModule):
-    pairs = ()
+    sets: ClassVar = {}
+    shown_pictures = ()
 
     def __init__(self, poisoned):
         super().__init__()

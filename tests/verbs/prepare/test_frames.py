@@ -202,7 +202,7 @@ def test_sound_alone_is_no_video(tmp_path):
         frame.rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UserError, match="holds no video stream"):
+    with pytest.raises(UserError, match="no video stream in it can be decoded; name a video"):
         video_facts(path)
 
 
