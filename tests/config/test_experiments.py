@@ -76,6 +76,7 @@ def flat(node, prefix=""):
     return {name: value for key, child in node.items() for name, value in flat(child, f"{prefix}{key}.").items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_mini_differs_from_full_in_what_the_size_feeds_alone(experiment):
     written = flat(OmegaConf.to_container(composed(experiment), resolve=False))

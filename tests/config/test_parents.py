@@ -110,6 +110,7 @@ def test_unknown_names(train, tale, place, message):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_folder_of_that_name_is_the_folder(train, tmp_path, tale):
     assert train(*tale, "experiment=tale/01_first", "run_dir=tale/01")[0] == 0
     code, out, err = train(*tale, "experiment=tale/02_second", "run_dir=child", *STILL)

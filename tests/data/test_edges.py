@@ -39,6 +39,7 @@ def test_edge_map_equals_scipy():
     assert np.abs(edge_map(picture, 5) - expected).max() < 0.01  # the kernels end at slightly different radii
 
 
+@pytest.mark.slow
 def test_crops_follow_the_weights(tmp_path):
     store = store_of(tmp_path, with_square())
     plan = planned(store, background=0.05)

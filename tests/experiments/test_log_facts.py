@@ -17,6 +17,8 @@ from sr.draws import Draws
 from tests.config.test_experiments import EXPERIMENTS, at_size
 from tests.experiments import log_facts as facts
 
+pytestmark = pytest.mark.slow
+
 NUMBERED = {
     m[1].replace("_", "."): m[0] for m in (re.match(r"log/(\d\d(?:_5)?)_\w+", name) for name in EXPERIMENTS) if m
 }

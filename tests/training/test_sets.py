@@ -116,6 +116,7 @@ def test_means_by_column():
 # ------------------------------------------------------------------------------------- going on
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_stopped_and_resumed_is_never_stopped(train, tmp_path, folders):
     more = [*LEARNING, *both(folders), "trainer.monitor=[psnr_y,clean/ssim_y]", "trainer.val_every=1"]

@@ -360,6 +360,7 @@ def test_a_validation_gives_the_digits_of_sr_evaluate(train, sr, tmp_path, pictu
         assert f"{float(last[f'val/{name}']):.6f}" == measured[name], name
 
 
+@pytest.mark.slow
 def test_a_plateau_of_windows_goes_on_where_it_was_and_ends_the_run(train, tmp_path):
     settings = ["schedule=plateau_windows", "schedule.window=2", "schedule.threshold=9", "trainer.val_every=1"]
     assert train(*settings, "trainer.max_updates=9", "run_dir=whole")[0] == 0

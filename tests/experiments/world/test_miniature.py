@@ -25,6 +25,7 @@ def quiet(*_):
     """Nobody listens."""
 
 
+@pytest.mark.slow
 def test_realsr_gets_its_pool_from_the_world_and_goes_on_from_its_own_files(train, tmp_path):
     entry = ("data.release=aniboters", "data.noise=S3W5K5", "data.shows=anime_1000", "degradation.stages.noise.count=2")
     run = f"run_dir={tmp_path / 'run'}"

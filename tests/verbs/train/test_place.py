@@ -180,6 +180,7 @@ def test_a_disk_that_is_full_at_the_first_save(train, tmp_path, monkeypatch):
     assert "starting it over" in out
 
 
+@pytest.mark.slow
 def test_a_sweep_is_protected_and_gone_on_with(train, tmp_path):
     sweep = ["-m", "seed=1,2", "run_dir=SW"]
     assert train(*sweep)[0] == 0

@@ -77,6 +77,7 @@ GAN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replay", ["image_pool", "batch_store"])
 def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tmp_path, replay):
     # Two optimisers, a stepper that switches, old fakes, noise, schedules with a state.
@@ -95,6 +96,7 @@ def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tm
     assert len(state["replay"]["kept"]) == {"image_pool": 6, "batch_store": 20}[replay]
 
 
+@pytest.mark.slow
 def test_a_discriminator_that_learns_first_goes_on_where_it_was(train, tmp_path):
     # The alarm judges from the middle of a run on, and the first part is a run of its own.
     same = ["schedule=constant", "trainer.colour_alarm=null"]
