@@ -225,6 +225,8 @@ def _fault(run: Run, entry: str, size: str) -> str:
 def _without(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what may differ."""
     kept = {key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    size = kept.get("size")
+    kept["size"] = size.get("name") if isinstance(size, Mapping) else size  # what it feeds is compared where it arrives
     for name in _FREE:
         group, _, key = name.partition(".")
         if not key:
