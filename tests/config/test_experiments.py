@@ -38,7 +38,8 @@ def at_size(experiment: str, size: str):
     return config
 
 
-@pytest.mark.parametrize("size", [pytest.param(s, marks=[] if s == "mini" else pytest.mark.slow) for s in SIZES])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_fits_at_every_size(experiment, size):
     config = OmegaConf.to_container(checked(at_size(experiment, size)), resolve=True)

@@ -12,6 +12,8 @@ from sr.experiments import measuring
 from sr.verbs.log.log import Question, show_log
 from sr.verbs.log.training import Job, wanted, with_parents
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = """
 log/01:
   - claim: better

@@ -10,6 +10,8 @@ from sr.image.io import read_picture
 from sr.models.files import load_network
 from tests.verbs.train.test_resume import assert_same_run
 
+pytestmark = pytest.mark.slow
+
 
 class Made(NamedTuple):
     sr: Tensor
