@@ -1,7 +1,6 @@
 """Configurations of strangers: in run folders, checkpoints and bundles. None of them runs code."""
 
 import copy
-import os
 import shutil
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from sr.config.composing import composed
 from sr.config.folder import CONF, config_groups
 from sr.config.stored import opened, read_config
 from sr.errors import UserError
+from tests.strangers.mark import MARK
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
 CONFIG = torch.load(OLD / "checkpoints" / "last.ckpt", weights_only=True)["config"]
-MARK = f"/tmp/sr_a_stranger_was_here_{os.getpid()}"
 SYSTEM = {"_target_": "os.system", "command": f"touch {MARK}"}
 
 
@@ -198,7 +197,7 @@ def test_no_values_or_too_many(case):
 
 
 YAML = {
-    "tag": "a: !!python/object/apply:os.system ['touch /tmp/sr_a_stranger_was_here']",
+    "tag": f"a: !!python/object/apply:os.system ['touch {MARK}']",
     "tag of a name": "a: !!python/name:os.system",
     "own tag": "a: !x 1",
     "alias bomb": "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nd: [*c,*c,*c]",

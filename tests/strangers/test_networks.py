@@ -19,6 +19,7 @@ from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.loggers import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.screen.tables import print_sweep
+from tests.strangers.mark import MARK
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
 ESPCN = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 4, "dilations": [1]}
@@ -113,7 +114,7 @@ class Evil:
     def __reduce__(self):
         import os
 
-        return os.system, ("touch /tmp/sr_a_stranger_was_here",)
+        return os.system, (f"touch {MARK}",)
 
 
 CHECKPOINTS = {
@@ -134,7 +135,7 @@ def test_checkpoints_that_call(case, way, tmp_path):
         path.write_bytes(pickle.dumps(CHECKPOINTS[case]))
     with pytest.raises(UserError, match=r"x\.ckpt"):
         read_checkpoint(path)
-    assert not Path("/tmp/sr_a_stranger_was_here").exists()
+    assert not Path(MARK).exists()
 
 
 BUNDLES = {

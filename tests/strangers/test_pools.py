@@ -11,6 +11,7 @@ import scipy.io
 
 from sr.degradations.kernel_pool import KernelPool
 from sr.errors import UserError
+from tests.strangers.mark import MARK
 from tests.strangers.test_networks import Evil
 
 
@@ -56,7 +57,7 @@ POOLS = {
     "claimed_more.npz": npz(kernels=npy((2**40, 2**40))),
     "negative.npz": npz(kernels=npy((-1, 3))),
     "bomb.npz": npz(kernels=npy((6000, 6000), bytes(6000 * 6000 * 8))),
-    "code_in_header.npz": npz(kernels=npy("__import__('os').system('touch /tmp/sr_a_stranger_was_here')")),
+    "code_in_header.npz": npz(kernels=npy(f"__import__('os').system('touch {MARK}')")),
     "no_array.npz": npz(kernels=b"text"),
     "python2_objects.npz": npz(kernels=npy((1,), b"cos\nsystem\n(S'x'\ntR.", "'|O'")),
     "text.npz": saved(kernels=np.array([["a", "b"]])),
@@ -81,7 +82,7 @@ POOLS = {
     "zlib.mat": b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\x01IM" + struct.pack("<II", 15, 64) + zlib.compress(bytes(9)),
     "large.txt": b"1 " * (1 << 23) + b" ",
     "long.txt": b"1 " * 1000 + b"\n",
-    "text.txt": b"__import__('os').system('touch /tmp/sr_a_stranger_was_here')",
+    "text.txt": f"__import__('os').system('touch {MARK}')".encode(),
     "binary.txt": bytes(range(256)),
     "huge.txt": b"1e400 1\n1 1\n",
     "empty.txt": b"",
@@ -102,4 +103,4 @@ def nothing_runs():
     from pathlib import Path
 
     yield
-    assert not Path("/tmp/sr_a_stranger_was_here").exists()
+    assert not Path(MARK).exists()
