@@ -1,5 +1,6 @@
 """What every room shares: the shapes of tensors between rooms, one decoded picture, and the error users see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,3 +58,8 @@ class Crops(NamedTuple):
     lr: Tensor | None
     hr: Tensor
     seen: Tensor | None = None
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> "Crops":
+        """All pictures of each sample changed alike."""
+        lr, seen = (None if pictures is None else change(pictures) for pictures in (self.lr, self.seen))
+        return Crops(lr, change(self.hr), seen)

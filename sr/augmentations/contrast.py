@@ -58,4 +58,4 @@ class Contrast:
         def changed(pictures: Tensor) -> Tensor:
             return contrast(pictures.float() / 255, brightness, slope).mul_(255).round_().to(pictures.dtype)
 
-        return Crops(*(None if pictures is None else changed(pictures) for pictures in crops))  # type: ignore[arg-type]
+        return crops.changed(changed)

@@ -30,12 +30,7 @@ class Flips:
         self.symmetries = symmetries
 
     def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
-        """Draw one symmetry per sample.
-
-        Args:
-            crops: the pictures.
-            draws: of these samples.
-            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
+        """Draw one symmetry per sample; arguments as of `sr.augmentations.sequence.Augmentation`.
 
         Raises:
             ValueError: the pictures are not square.
@@ -49,7 +44,7 @@ class Flips:
         elif self.symmetries == "rotations":  # a swap of the axes after an odd number of mirrors is a quarter turn
             coins = np.stack([coins[:, 0], coins[:, 0] ^ coins[:, 2], coins[:, 2]], axis=1)
         turn = _turn_all if at_once(together, crops.hr.device) else _turn_each
-        return Crops(*(None if pictures is None else turn(pictures, coins) for pictures in crops))  # type: ignore[arg-type]
+        return crops.changed(lambda pictures: turn(pictures, coins))
 
 
 def _turn_each(x: Tensor, coins: np.ndarray) -> Tensor:

@@ -60,12 +60,7 @@ class Kornia:
         return self.name not in EXACT
 
     def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
-        """Change the samples that chance picks, on all pictures of a sample alike; uint8, rounded to 8 bits again.
-
-        Args:
-            crops: the pictures.
-            draws: of these samples.
-            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
+        """Change the samples that chance picks; arguments as of `sr.augmentations.sequence.Augmentation`.
 
         Raises:
             UserError: there is low resolution already, and this augmentation cannot follow on it.
@@ -93,7 +88,7 @@ class Kornia:
             )
             return pictures.index_copy(0, index, pixels.mul_(255).round_().to(pictures.dtype))
 
-        return Crops(*(None if pictures is None else changed(pictures) for pictures in crops))  # type: ignore[arg-type]
+        return crops.changed(changed)
 
 
 def _fitted(parameters: list[Parameters], pictures: Tensor) -> list[Parameters]:

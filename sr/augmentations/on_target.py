@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from sr.augmentations.sequence import refuse_low_resolution
 from sr.degradations.pictures import Pictures
 from sr.degradations.pipeline import Stage, one_thread
 from sr.draws import Draws
@@ -30,21 +31,12 @@ class OnTarget:
         self.stage = stage
 
     def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
-        """Change ``hr``, and ``seen`` where there is one; rounded to 8 bits again.
-
-        Args:
-            crops: the pictures.
-            draws: of these samples.
-            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
+        """Change all samples; arguments as of `sr.augmentations.sequence.Augmentation`.
 
         Raises:
             UserError: there is low resolution already, or the stage changes the size.
         """
-        if crops.lr is not None:
-            raise UserError(
-                f"{type(self.stage).__name__} changes the target, and low resolution that is given or made in advance "
-                "would not; set degradation.in_advance=false"
-            )
+        refuse_low_resolution(crops, type(self.stage).__name__)
 
         def changed(pixels: Tensor) -> Tensor:
             size = (pixels.shape[-2], pixels.shape[-1])
@@ -56,4 +48,4 @@ class OnTarget:
                 )
             return made.pixels.mul(255).round_().clamp_(0, 255).to(pixels.dtype)
 
-        return crops._replace(hr=changed(crops.hr), seen=None if crops.seen is None else changed(crops.seen))
+        return crops.changed(changed)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from sr.augmentations.sequence import refuse_low_resolution
 from sr.degradations.pictures import at_once, portions, to_device
 from sr.degradations.ranges import Number, checked_range, checked_share
 from sr.draws import Draws
-from sr.errors import UserError
 from sr.types import Crops
 
 
@@ -78,21 +78,12 @@ class Perspective:
         return whole + (1 - 2 * whole) * inwards.reshape(-1, 4, 2)
 
     def __call__(self, crops: Crops, draws: Draws, together: bool | None = None) -> Crops:
-        """Change the samples that chance picks, ``hr`` and ``seen`` alike; uint8, rounded to 8 bits again.
-
-        Args:
-            crops: the pictures.
-            draws: of these samples.
-            together: see `sr.degradations.pictures.Pictures`; None: as the device likes it.
+        """Change the samples that chance picks; arguments as of `sr.augmentations.sequence.Augmentation`.
 
         Raises:
             UserError: there is low resolution already.
         """
-        if crops.lr is not None:
-            raise UserError(
-                "Perspective changes the target, and low resolution that is given or made in advance would not; set "
-                "degradation.in_advance=false"
-            )
+        refuse_low_resolution(crops, "Perspective")
         where = draws.chance("met", self.probability).nonzero()[0]
         if not len(where):
             return crops
@@ -106,7 +97,7 @@ class Perspective:
             made = [_sampled(some[part], grid[part]) for part in portions(len(where), at_once(together, some.device))]
             return pictures.index_copy(0, index, torch.cat(made).round_().to(pictures.dtype))
 
-        return crops._replace(hr=changed(crops.hr), seen=None if crops.seen is None else changed(crops.seen))
+        return crops.changed(changed)
 
 
 def _sampled(pictures: Tensor, grid: Tensor) -> Tensor:

@@ -4,17 +4,26 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sr.draws import Draws
+from sr.errors import UserError
 from sr.types import Crops
 
 
 class Augmentation(Protocol):
-    """Changes a batch of crops on its device, drawn per sample."""
+    """Changes a batch of crops on its device, drawn per sample; what was uint8 is rounded to 8 bits again."""
 
     changes_input: bool
     """What the degradation sees is no longer the target, so low-resolution pictures cannot be made in advance."""
 
     def __call__(self, crops: Crops, draws: Draws) -> Crops:
-        """Give back the changed crops."""
+        """Give back the changed crops.
+
+        One that computes in two ways has a third argument ``together``, see `sr.degradations.pictures.Pictures`; None:
+        as the device likes it.
+
+        Args:
+            crops: the pictures.
+            draws: of these samples.
+        """
 
 
 class Sequence:
@@ -43,3 +52,20 @@ class Sequence:
         for name, step in self.steps.items():
             crops = step(crops, draws.within(name))
         return crops
+
+
+def refuse_low_resolution(crops: Crops, name: str) -> None:
+    """What changes the target alone has to come before the degradation.
+
+    Args:
+        crops: the pictures.
+        name: of what would change them.
+
+    Raises:
+        UserError: there is low resolution already.
+    """
+    if crops.lr is not None:
+        raise UserError(
+            f"{name} changes the target, and low resolution that is given or made in advance would not; set "
+            "degradation.in_advance=false"
+        )
