@@ -1,10 +1,10 @@
 """The experiment log's plateau: the learning rate falls when validations stop gaining from one window to the next."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-from sr.training.schedules import Schedule, State, checked_mode, checked_ratio, number_of
+from sr.training.schedules import OnPlateau, State, checked_ratio, number_of
 
 
 def windows_gain(metrics: Sequence[float]) -> float:
@@ -20,7 +20,7 @@ def windows_gain(metrics: Sequence[float]) -> float:
     return 2 * (math.fsum(metrics[half:]) - math.fsum(metrics[:half])) / half
 
 
-class PlateauWindows(Schedule):
+class PlateauWindows(OnPlateau):
     """Multiply by ``factor`` when the means of two windows of validations are too close: the experiment log's plateau.
 
     After each validation the newest ``window`` of them are looked at: the mean of the newer half less that of the older
@@ -53,33 +53,27 @@ class PlateauWindows(Schedule):
         mode: Literal["max", "min"] = "max",
         warmup: int = 0,
     ) -> None:
-        super().__init__(warmup)
+        super().__init__(factor, mode, warmup)
         if window < 2 or window % 2:
             raise ValueError(
                 f"window={window} validations cannot be halved; take an even number, such as {max(2, window + 1)}."
             )
         if not math.isfinite(threshold):
             raise ValueError(f"threshold={threshold} must be a number, in the unit of the metric.")
-        self.cut, self.window, self.threshold = checked_ratio("factor", factor), window, threshold
+        self.window, self.threshold = window, threshold
         self.stop = None if stop is None else checked_ratio("stop", stop)
-        self.mode = checked_mode(mode)
-        self.current = 1.0
-        self.recent: list[float] = []  # since the last cut, at most a window; negative where less is better
+        self.recent: list[float] = []  # since the last cut, at most a window; see `rising`
 
     @property
     def ended(self) -> bool:  # type: ignore[override]
         """A cut has led below ``stop``."""
         return self.stop is not None and self.current < self.stop * (1 - 1e-9)
 
-    def shape(self, progress: float) -> float:
-        """The factor reached by the cuts so far."""
-        return self.current
-
     def observe(self, metric: float) -> None:
         """Take note of a validation's result, once per validation."""
         if not math.isfinite(metric):
             return
-        self.recent = [*self.recent, metric if self.mode == "max" else -metric][-self.window :]
+        self.recent = [*self.recent, self.rising(metric)][-self.window :]
         if len(self.recent) == self.window and windows_gain(self.recent) < self.threshold:
             self.current *= self.cut
             self.recent = []
@@ -88,7 +82,7 @@ class PlateauWindows(Schedule):
         """Plain numbers for the checkpoint."""
         return {"current": self.current, "recent": list(self.recent)}
 
-    def load_state_dict(self, state: Mapping[str, float | int | list[float]]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Continue from ``state_dict()``'s value."""
         recent = state["recent"]
         if not isinstance(recent, list):

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-State = dict[str, float | int | list[float]]
+State = Mapping[str, float | int | list[float]]
 """Plain numbers for a checkpoint."""
 
 
@@ -92,7 +92,7 @@ class Schedule:
         """Plain numbers for the checkpoint; most schedules have none."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, float | int | list[float]]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Continue from ``state_dict()``'s value."""
 
 
@@ -197,7 +197,35 @@ class Cosine(Schedule):
         return cosine_factor(progress, self.final)
 
 
-class Plateau(Schedule):
+class OnPlateau(Schedule):
+    """What plateaus have in common: a factor that is cut by what validations say.
+
+    Args:
+        factor: of a cut, in (0, 1).
+        mode: ``max`` for metrics where more is better (PSNR), ``min`` for the others (LPIPS, losses).
+        warmup: updates of linear rise.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    def __init__(self, factor: float, mode: Literal["max", "min"], warmup: int) -> None:
+        super().__init__(warmup)
+        if mode not in ("max", "min"):
+            raise ValueError(f"a plateau's mode is max or min, not {mode!r}.")
+        self.cut, self.mode = checked_ratio("factor", factor), mode
+        self.current = 1.0
+
+    def shape(self, progress: float) -> float:
+        """The factor reached by the cuts so far."""
+        return self.current
+
+    def rising(self, metric: float) -> float:
+        """The metric, or its negative where less is better."""
+        return metric if self.mode == "max" else -metric
+
+
+class Plateau(OnPlateau):
     """Multiply by ``factor`` whenever ``patience`` validations in a row bring no new best.
 
     A new best exceeds the best so far by more than ``threshold``. What is not finite is never a new best.
@@ -223,25 +251,17 @@ class Plateau(Schedule):
         mode: Literal["max", "min"] = "max",
         warmup: int = 0,
     ) -> None:
-        super().__init__(warmup)
+        super().__init__(factor, mode, warmup)
         if patience < 1 or threshold < 0:
             raise ValueError(f"a plateau needs patience >= 1 and threshold >= 0, not {patience} and {threshold}.")
-        self.cut = checked_ratio("factor", factor)
-        self.patience = patience
-        self.threshold = threshold
+        self.patience, self.threshold = patience, threshold
         self.minimum = checked_ratio("minimum", minimum)
-        self.mode = checked_mode(mode)
-        self.current = 1.0
-        self.best = -math.inf  # of the metric, or of its negative where less is better
+        self.best = -math.inf  # see `rising`
         self.stale = 0
-
-    def shape(self, progress: float) -> float:
-        """The factor reached by the cuts so far."""
-        return self.current
 
     def observe(self, metric: float) -> None:
         """Take note of a validation's result, once per validation."""
-        value = metric if self.mode == "max" else -metric
+        value = self.rising(metric)
         if math.isfinite(value) and value > self.best + self.threshold:
             self.best = value
             self.stale = 0
@@ -255,7 +275,7 @@ class Plateau(Schedule):
         """Plain numbers for the checkpoint."""
         return {"current": self.current, "best": self.best, "stale": self.stale}
 
-    def load_state_dict(self, state: Mapping[str, float | int | list[float]]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Continue from ``state_dict()``'s value."""
         self.current = number_of(state["current"])
         self.best = best if math.isfinite(best := number_of(state["best"])) else -math.inf
@@ -271,13 +291,6 @@ def number_of(value: float | int | list[float]) -> float:
     if isinstance(value, list):
         raise TypeError("a list where the state of a schedule has a number")
     return float(value)
-
-
-def checked_mode(mode: Literal["max", "min"]) -> Literal["max", "min"]:
-    """Return ``mode`` if it is one."""
-    if mode not in ("max", "min"):
-        raise ValueError(f"a plateau's mode is max or min, not {mode!r}.")
-    return mode
 
 
 def checked_ratio(name: str, value: float) -> float:

@@ -9,8 +9,7 @@ import torch
 from sr.data.module import CropData
 from sr.draws import Draws
 from sr.training.contract import Trainable
-from sr.training.plateau_windows import PlateauWindows
-from sr.training.schedules import Plateau
+from sr.training.schedules import OnPlateau
 from sr.training.validation import gain
 from sr.types import UserError
 
@@ -64,7 +63,7 @@ def check_plateau(monitor: str, module: Trainable) -> None:
         f"adversary.{n}.schedule": a.schedule for n, a in module.adversaries.items()
     }
     for name, schedule in named.items():
-        if isinstance(schedule, Plateau | PlateauWindows) and schedule.mode != better:
+        if isinstance(schedule, OnPlateau) and schedule.mode != better:
             raise UserError(
                 f"{name}.mode={schedule.mode}, but of trainer.monitor={monitor} the {better}imum is best; "
                 f"set {name}.mode={better}"
