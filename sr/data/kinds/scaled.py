@@ -7,14 +7,15 @@ import numpy as np
 from PIL import Image
 
 from sr.choices import check_choice
-from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
+from sr.data.contract import PictureSource
+from sr.data.kinds.derived import Derived
 from sr.image.depth import to_uint8
 from sr.types import Picture
 
 Filter = Literal["area", "lanczos"]
 
 
-class Scaled(PictureSource):
+class Scaled(Derived):
     """A source whose pictures are shrunk: what ``data.hr_scale`` makes of every kind of data.
 
     A source that a configuration writes as a `Scaled` keeps its own scale, whatever ``data.hr_scale`` is; with
@@ -31,27 +32,12 @@ class Scaled(PictureSource):
 
     def __init__(self, source: PictureSource, hr_scale: float, hr_filter: Filter = "area") -> None:
         check_hr_scale(hr_scale, hr_filter)
-        self.source, self.hr_scale, self.hr_filter = source, hr_scale, hr_filter
-
-    @property
-    def heavy(self) -> bool:  # type: ignore[override]
-        """As the whole source."""
-        return self.source.heavy
-
-    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
-        """As the whole source."""
-        self.source.fetch(on_progress, on_message)
+        super().__init__(source)
+        self.hr_scale, self.hr_filter = hr_scale, hr_filter
 
     def stamp(self) -> str:
         """The source's kind and stamp, and the settings."""
         return f"{type(self.source).__name__} {self.source.stamp()} {self.hr_scale!r} {self.hr_filter}"
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def name(self, index: int) -> str:
-        """As in the source."""
-        return self.source.name(index)
 
     def read(self, index: int) -> Picture | list[Picture]:
         """One picture of the source, or several, made smaller."""
@@ -61,10 +47,6 @@ class Scaled(PictureSource):
     def _shrunk(self, picture: Picture) -> Picture:
         pixels = shrunk(to_uint8(picture.pixels), self.hr_scale, self.hr_filter)
         return Picture(pixels, gray=picture.gray, moving=picture.moving)
-
-    def sieve(self) -> Sieve | None:
-        """As the whole source; it sees the pictures when they are small."""
-        return self.source.sieve()
 
 
 def scaled(source: PictureSource, hr_scale: float, hr_filter: Filter) -> PictureSource:

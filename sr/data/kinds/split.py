@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
+from sr.data.contract import PictureSource
+from sr.data.kinds.derived import Derived
 from sr.errors import UserError
 from sr.image.names import composed
 from sr.types import Picture
@@ -14,7 +15,7 @@ from sr.types import Picture
 By = Literal["picture", "folder"]
 
 
-class Split(PictureSource):
+class Split(Derived):
     """One part of a source.
 
     Args:
@@ -32,16 +33,8 @@ class Split(PictureSource):
     def __init__(self, source: PictureSource, part: Literal["train", "val"], share: float, by: By = "picture") -> None:
         if not 0 <= share < 1:
             raise ValueError(f"val_share={share} must be at least 0 and below 1")
-        self.source, self.part, self.share, self.by = source, part, share, by
-
-    @property
-    def heavy(self) -> bool:  # type: ignore[override]
-        """As the whole source."""
-        return self.source.heavy
-
-    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
-        """As the whole source."""
-        self.source.fetch(on_progress, on_message)
+        super().__init__(source)
+        self.part, self.share, self.by = part, share, by
 
     def stamp(self) -> str:
         """The source's, and how it is split."""
@@ -57,10 +50,6 @@ class Split(PictureSource):
     def read(self, index: int) -> Picture | list[Picture]:
         """As in the source."""
         return self.source.read(self._indices[index])
-
-    def sieve(self) -> Sieve | None:
-        """As the whole source."""
-        return self.source.sieve()
 
     @cached_property
     def _indices(self) -> list[int]:
