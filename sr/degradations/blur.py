@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sr.degradations import kernels as families
-from sr.degradations.filters import filtered
+from sr.degradations.filters import by_fourier
 from sr.degradations.pictures import Pictures, portions, to_device, write
 from sr.degradations.ranges import Number, checked_range, checked_share, checked_sizes, checked_whole, settle
 from sr.draws import Draws
@@ -186,8 +186,8 @@ def _blurred(pictures: Pictures, draws: Draws, where: np.ndarray, stage: Blur | 
         some, core = pictures.at(positions[part]).trimmed(), _cores(kernels[part])
         if core.shape[-1] > 1:
             extended = some.mirrored(core.shape[-1] // 2)
-            kernel = to_device(core, made.device)
-            write(made, positions[part], filtered(extended, kernel, together=pictures.together))
+            # Sizes differ from batch to batch: a direct convolution would be planned anew for each.
+            write(made, positions[part], by_fourier(extended, to_device(core, made.device)))
     return pictures.with_pixels(made)
 
 
