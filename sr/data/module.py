@@ -1,48 +1,29 @@
 """The data module: stores for training and validation, crops for the one, whole pictures for the other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import lightning
-import numpy as np
 import psutil
 import torch
 
-from sr.data.contract import OnMessage, OnProgress, PictureSource, Pools
+from sr.data.contract import OnMessage, OnProgress, Pools
 from sr.data.crops import CropBatches, CropPlan, CropStream, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
-from sr.data.kinds.scaled import Filter, check_hr_scale, scaled
-from sr.data.kinds.sources import Reduced
-from sr.data.sets import Pictures, SetSources, ShownPicture, first_pictures, given_sides, pictures_of, validation_sets
-from sr.data.store.building import open_store
-from sr.data.store.store import Store, cache_root
+from sr.data.kinds.scaled import Filter, check_hr_scale
+from sr.data.pairs import ValidationPair, WholePairs
+from sr.data.sets import Pictures, ShownPicture, first_pictures, given_sides, pictures_of, validation_sets
+from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
-from sr.data.telling import about_small, judge_refused, tell_of_animations, warn_of_test_sets
+from sr.data.stores import Stores
+from sr.data.telling import about_small, warn_of_test_sets
 from sr.types import UserError
 
 Part = Literal["train", "val"]
 
 _SHARE_OF_MEMORY = 0.4  # of what is free: the network and its activations need the rest
-
-
-@dataclass(frozen=True)
-class ValidationPair:
-    """One validation picture.
-
-    Attributes:
-        name: for files and tables.
-        lr: (height, width, 3) uint8.
-        hr: (scale*height, scale*width, 3) uint8.
-        gray: the file has one channel, so its Y is the picture itself.
-    """
-
-    name: str
-    lr: np.ndarray
-    hr: np.ndarray
-    gray: bool
 
 
 class CropData(lightning.LightningDataModule):
@@ -119,16 +100,14 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        sides = given_sides("train", train, train_lr, scale)
-        self.train_source, self.train_lr = sides.hr, sides.lr
-        self.val_sources = validation_sets(val, val_lr, scale)
+        self.train_sides = given_sides("train", train, train_lr, scale)
+        self.val_sides = validation_sets(val, val_lr, scale)
         self.shown_source = None if shown is None else pictures_of("shown", shown)
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
-        self.crops, self.workers, self.small, self.refused = crops, workers, small, refused
-        self.val_pictures, self.cache = val_pictures, cache
-        self.hr_scale, self.hr_filter = hr_scale, hr_filter
-        self.pools = pools
+        self.crops, self.workers, self.small = crops, workers, small
+        self.val_pictures, self.pools = val_pictures, pools
+        self.stores = Stores(scale, hr_scale, hr_filter, workers, refused, cache)
         self.stream: CropStream
         self.sets: dict[str, list[ValidationPair]] = {}
         """Validation pictures by the name of their set, the main one first."""
@@ -180,37 +159,19 @@ class CropData(lightning.LightningDataModule):
                 low-resolution pictures of a wrong size, no picture large enough, or no room for the store.
         """
         self.make_pools(degradation, on_progress, on_message)
-        for source in (self.train_source, self.train_lr, self.shown_source):
-            if source is not None:
-                source.fetch(on_progress, on_message)
+        self.train_sides.fetch(on_progress, on_message)
         if self.shown_source is not None:
-            if shown and not self.val_sources:
+            self.shown_source.fetch(on_progress, on_message)
+            if shown and not self.val_sides:
                 raise UserError("data.shown is upscaled at each validation, and there is none: set data.val too")
             self.shown_pictures = first_pictures(self.shown_source, shown, on_message)
-        warn_of_test_sets(self.train_source, on_message)
-        hr = self._originals("training", self.train_source, self.train_lr, on_progress, on_message)
-        lr = None
-        if self.train_lr is not None:
-            lr = self._given("training", self.train_lr, on_progress, on_message)
-        elif degradation.in_advance:
-            lr = self._store("training, low resolution", Reduced(hr, degradation), on_progress, on_message)
-        twins = None if lr is None else twin_numbers(hr, lr, self.scale, "training", self.refused, on_message)
-        usable = None if twins is None else twins >= 0
-        plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
-        if plan.small_names:
-            on_message(about_small(plan.small_names, self.small, len(hr)))
-        if self.edges is not None:
-            plan.edges = open_edge_maps(
-                hr,
-                plan.shapes,
-                self.scale,
-                self.crop,
-                self.edges,
-                partial(on_progress, "preparing edge maps"),
-                on_message,
-            )
+        warn_of_test_sets(self.train_sides.hr, on_message)
+        hr = self.stores.originals("training", self.train_sides, on_progress, on_message)
+        given, lr = self.train_sides.lr, None
+        if given is not None or degradation.in_advance:
+            lr = self.stores.twins("training", hr, given, degradation, on_progress, on_message)
+        batches = self._batches(hr, lr, rank, ranks, on_progress, on_message)
         mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
-        batches = CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
         self.stream = CropStream(batches, device, mode, self.workers)
         self.sets = self.validation_sets(degradation, on_progress, on_message)
 
@@ -218,37 +179,19 @@ class CropData(lightning.LightningDataModule):
         """Endless batches."""
         return self.stream
 
-    def _originals(
-        self,
-        what: str,
-        source: PictureSource,
-        given: PictureSource | None,
-        on_progress: OnProgress,
-        on_message: OnMessage,
-    ) -> Store:
-        """High-resolution pictures, shrunk by ``hr_scale`` where no twins are given beside them."""
-        if given is None:
-            source = scaled(source, self.hr_scale, self.hr_filter)
-        elif self.hr_scale != 1:
-            on_message(
-                f"{what} pictures stay as large as they are: data.hr_scale={self.hr_scale:g} is for pictures whose low "
-                "resolution is made here"
-            )
-        return self._store(what, source, on_progress, on_message)
-
-    def _store(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
-        store = open_store(
-            source,
-            cache_root(self.cache),
-            lambda done, total: on_progress(f"preparing {what} pictures", done, total),
-            on_message,
-            workers=self.workers,
-        )
-        if not isinstance(source, Reduced):  # `twin_numbers` tells what has become of their originals
-            setting = "data.val" if what.startswith("validation") else "data.train"
-            judge_refused(store, what, setting, self.refused, on_message)
-            tell_of_animations(store, what, on_message)
-        return store
+    def _batches(
+        self, hr: Store, lr: Store | None, rank: int, ranks: int, on_progress: OnProgress, on_message: OnMessage
+    ) -> CropBatches:
+        refused = self.stores.refused
+        twins = None if lr is None else twin_numbers(hr, lr, self.scale, "training", refused, on_message)
+        usable = None if twins is None else twins >= 0
+        plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
+        if plan.small_names:
+            on_message(about_small(plan.small_names, self.small, len(hr)))
+        if self.edges is not None:
+            progress = partial(on_progress, "preparing edge maps")
+            plan.edges = open_edge_maps(hr, plan.shapes, self.scale, self.crop, self.edges, progress, on_message)
+        return CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
         if device.type == "cuda":
@@ -266,7 +209,7 @@ class CropData(lightning.LightningDataModule):
 
     def whole_pairs(
         self, part: Part, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
-    ) -> "WholePairs":
+    ) -> WholePairs:
         """Whole pictures with their low-resolution twins, each degraded once with draws of its own.
 
         Args:
@@ -279,13 +222,12 @@ class CropData(lightning.LightningDataModule):
             UserError: the part has no pictures, or its twins do not fit.
         """
         if part == "train":
-            sides = SetSources(self.train_source, self.train_lr)
-            return self._whole_pairs("training", sides, degradation, on_progress, on_message)
-        if not self.val_sources:
+            return self.stores.pairs("training", self.train_sides, degradation, on_progress, on_message)
+        if not self.val_sides:
             raise UserError("there are no validation pictures: data.val is null")
-        if len(self.val_sources) > 1:
-            on_message(f"of the validation sets {', '.join(self.val_sources)} the first is taken")
-        return self._val_pairs(next(iter(self.val_sources)), degradation, on_progress, on_message)
+        if len(self.val_sides) > 1:
+            on_message(f"of the validation sets {', '.join(self.val_sides)} the first is taken")
+        return self._val_pairs(next(iter(self.val_sides)), degradation, on_progress, on_message)
 
     def validation_sets(
         self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
@@ -300,68 +242,11 @@ class CropData(lightning.LightningDataModule):
         Raises:
             UserError: a set has no pictures, or its twins do not fit.
         """
-        whole = {name: self._val_pairs(name, degradation, on_progress, on_message) for name in self.val_sources}
+        whole = {name: self._val_pairs(name, degradation, on_progress, on_message) for name in self.val_sides}
         return {name: [pairs[i] for i in range(len(pairs))][: self.val_pictures] for name, pairs in whole.items()}
 
     def _val_pairs(
         self, name: str, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
-    ) -> "WholePairs":
+    ) -> WholePairs:
         what = f"validation ({name})" if name else "validation"
-        return self._whole_pairs(what, self.val_sources[name], degradation, on_progress, on_message)
-
-    def _whole_pairs(
-        self, what: str, sides: SetSources, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
-    ) -> "WholePairs":
-        for one in (sides.hr, sides.lr):
-            if one is not None:
-                one.fetch(on_progress, on_message)
-        hr = self._originals(what, sides.hr, sides.lr, on_progress, on_message)
-        if sides.lr is None:
-            lr = self._store(f"{what}, low resolution", Reduced(hr, degradation), on_progress, on_message)
-        else:
-            lr = self._given(what, sides.lr, on_progress, on_message)
-        twins = twin_numbers(hr, lr, self.scale, what, self.refused, on_message)
-        return WholePairs(hr, lr, twins, self.scale)
-
-    def _given(self, what: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage) -> Store:
-        on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
-        return self._store(f"{what}, low resolution", source, on_progress, on_message)
-
-
-class WholePairs:
-    """Views into two stores: a hundred large pictures take no memory.
-
-    Args:
-        hr: high-resolution pictures.
-        lr: their low-resolution twins.
-        twins: (pictures of hr,) number of each one's twin, -1 where there is none.
-        scale: between them.
-    """
-
-    def __init__(self, hr: Store, lr: Store, twins: np.ndarray, scale: int) -> None:
-        self.hr, self.lr, self.twins, self.scale = hr, lr, twins, scale
-        self._numbers = np.flatnonzero(twins >= 0).tolist()
-        self.key = f"{hr.key} {lr.key}"
-        """Of both stores."""
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, number: int) -> ValidationPair:
-        i = self._numbers[number]
-        entry = self.hr.entries[i]
-        hr, lr = self.hr.picture(i), self.lr.picture(int(self.twins[i]))
-        return validation_pair(entry.name, hr, lr, entry.gray, self.scale)
-
-
-def validation_pair(name: str, hr: np.ndarray, lr: np.ndarray, gray: bool, scale: int) -> ValidationPair:
-    """A picture cut to the size of its low-resolution twin.
-
-    Args:
-        name: of the picture.
-        hr: (height, width, 3) uint8.
-        lr: (height // scale, width // scale, 3) uint8.
-        gray: it has one channel.
-        scale: between them.
-    """
-    return ValidationPair(name, lr, hr[: scale * lr.shape[0], : scale * lr.shape[1]], gray)
+        return self.stores.pairs(what, self.val_sides[name], degradation, on_progress, on_message)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr.data.contract import OnMessage, PictureSource
+from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.kinds.matching import matched
 from sr.data.kinds.sources import Folder
 from sr.image.depth import to_uint8
@@ -21,8 +21,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w-]", re.ASCII)
 
 
 @dataclass(frozen=True)
-class SetSources:
-    """Where the pictures of a validation set come from.
+class Sides:
+    """Where pictures to train or to validate on come from.
 
     Attributes:
         hr: high-resolution pictures.
@@ -31,6 +31,12 @@ class SetSources:
 
     hr: PictureSource
     lr: PictureSource | None
+
+    def fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
+        """Download what is missing of either; see `PictureSource.fetch`."""
+        for source in (self.hr, self.lr):
+            if source is not None:
+                source.fetch(on_progress, on_message)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def validation_sets(
     val: Pictures | Mapping[str, Pictures | None] | None,
     val_lr: Pictures | Mapping[str, Pictures | None] | None,
     scale: int,
-) -> dict[str, SetSources]:
+) -> dict[str, Sides]:
     """The sets by name, the main one first; one that is given without a name has the name ``""``.
 
     Args:
@@ -83,7 +89,7 @@ def validation_sets(
     return {name: _named(name, source, twins.get(name), scale) for name, source in val.items()}
 
 
-def given_sides(name: str, hr: Pictures, lr: Pictures | None, scale: int) -> SetSources:
+def given_sides(name: str, hr: Pictures, lr: Pictures | None, scale: int) -> Sides:
     """Pictures and their twins: two folders by their files' names, everything else in order.
 
     Files whose names have nothing in common, as many on both sides, belong together in order too. By order alone, one
@@ -105,7 +111,7 @@ def given_sides(name: str, hr: Pictures, lr: Pictures | None, scale: int) -> Set
         except UserError:
             if not _strangers(Folder(hr), Folder(lr)):
                 raise
-    return SetSources(pictures_of(name, hr), None if lr is None else pictures_of(f"{name}_lr", lr))
+    return Sides(pictures_of(name, hr), None if lr is None else pictures_of(f"{name}_lr", lr))
 
 
 def _strangers(one: Folder, other: Folder) -> bool:
@@ -114,22 +120,22 @@ def _strangers(one: Folder, other: Folder) -> bool:
     return len(one) == len(other) and not names & others
 
 
-def _named(name: str, hr: Pictures | None, lr: Pictures | None, scale: int) -> SetSources:
+def _named(name: str, hr: Pictures | None, lr: Pictures | None, scale: int) -> Sides:
     if hr is None:
         raise UserError(f"data.val.{name}=null is no set; give its folder, or leave it out with ~data.val.{name}")
     if isinstance(hr, str) and isinstance(lr, str):
         return twin_folders(hr, lr, scale, f"validation ({name})")
-    return SetSources(pictures_of(f"val.{name}", hr), None if lr is None else pictures_of(f"val_lr.{name}", lr))
+    return Sides(pictures_of(f"val.{name}", hr), None if lr is None else pictures_of(f"val_lr.{name}", lr))
 
 
-def twin_folders(hr: str, lr: str, scale: int, what: str) -> SetSources:
+def twin_folders(hr: str, lr: str, scale: int, what: str) -> Sides:
     """Two folders whose files are matched by name, see `sr.data.kinds.matching`.
 
     Raises:
         UserError: a folder is missing or empty, or a file on either side has no partner.
     """
     pairs = matched(hr, lr, scale, what)
-    return SetSources(Folder([str(pair.hr) for pair in pairs]), Folder([str(pair.lr) for pair in pairs]))
+    return Sides(Folder([str(pair.hr) for pair in pairs]), Folder([str(pair.lr) for pair in pairs]))
 
 
 def _check_names(names: Mapping[str, object], twins: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.errors import UserError
 from sr.experiments.runs import Run, columns, read_json
 from sr.files import write_atomically

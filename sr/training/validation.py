@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
 from sr.metrics.checkerboard import checkerboard_local

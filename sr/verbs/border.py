@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.metrics.border import ZONES
 from sr.models.bicubic import Bicubic
 from sr.training.precision import choose_compute

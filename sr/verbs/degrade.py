@@ -113,7 +113,7 @@ class _Watched:
         self.record = Record()
         self.crops = 0
         self.rate: float | None = None
-        self.given = data.train_lr is not None
+        self.given = data.train_sides.lr is not None
         self.stored = data.stream.batches.lr is not None
 
     def look(self, samples: int, count: int) -> list[Seen]:

@@ -16,7 +16,7 @@ from sr.console import tracked
 from sr.data.contract import PictureSource
 from sr.data.kinds.matching import check_sizes, matched
 from sr.data.kinds.sources import Folder, Photographs
-from sr.data.module import ValidationPair, validation_pair
+from sr.data.pairs import ValidationPair, validation_pair
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import write_atomically

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.experiments.measuring import FILE, PICTURE, kept, measures, quantity, take
 from sr.experiments.runs import find_runs
 from sr.models.bicubic import Bicubic

@@ -12,7 +12,7 @@ from torch import nn
 
 from sr.data.doctor.inspect import inspect
 from sr.data.doctor.verdict import Report, judge_alone
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.losses.weights import RaiseWhileImproving
 from sr.metrics.functional import PSNR_LIMIT

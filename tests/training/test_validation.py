@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.models.files import load_network
 from sr.models.upscale import upscale_pixels

@@ -10,7 +10,7 @@ from typing import Any
 import lightning
 import numpy as np
 
-from sr.data.module import ValidationPair
+from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture, short_names
 from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic

@@ -159,7 +159,7 @@ class Run:
         model = OmegaConf.to_container(config.model, resolve=True)
         lpips = build_lpips(trainer.lpips, self.compute.device)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
-        sets = tuple(self.data.val_sources)
+        sets = tuple(self.data.val_sides)
         self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm, sets)
         self.best_networks = BestNetworks(self.validation, model)
         check_plateau(self.validation.monitor, self.module)
