@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from sr.data.contract import OnMessage, OnProgress, Pools
-from sr.data.crops import CropBatches, CropPlan, CropStream, Small
+from sr.data.crops import CropBatches, CropPlan, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
@@ -18,6 +18,7 @@ from sr.data.sets import Pictures, ShownPicture, first_pictures, given_sides, pi
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
+from sr.data.stream import CropStream
 from sr.data.telling import about_small, warn_of_test_sets
 from sr.types import UserError
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 from sr.data.contract import OnMessage, PictureSource
 from sr.data.crops import Small
+from sr.data.doctor.verdict import TEST_SETS
 from sr.data.store.store import Store
 from sr.types import UserError
-
-TEST_SETS = ("set5", "set14", "bsd100", "b100", "bsds100", "urban100", "manga109", "mcmaster", "kodak")
-"""Never trained on: a network that has seen them has no number to compare."""
 
 
 def warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:

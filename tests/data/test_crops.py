@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from sr.data.contract import PictureSource
-from sr.data.crops import CropBatches, CropPlan, CropStream, ResidentStore, cut
+from sr.data.crops import CropBatches, CropPlan, ResidentStore, cut
 from sr.data.store.building import open_store
+from sr.data.stream import CropStream
 from sr.image.resize import imresize
 from sr.types import Picture, UserError
 from tests.conftest import smooth_picture

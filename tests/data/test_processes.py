@@ -60,7 +60,8 @@ HELD = """
 import sys
 from pathlib import Path
 import torch
-from sr.data.crops import CropBatches, CropPlan, CropStream
+from sr.data.crops import CropBatches, CropPlan
+from sr.data.stream import CropStream
 from sr.data.kinds.sources import Generated
 from sr.data.store.building import open_store
 

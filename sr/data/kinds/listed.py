@@ -59,7 +59,7 @@ class Listed(PictureSource):
 
 
 def stamp_of(paths: Sequence[Path]) -> str:
-    """Hash over path, size and modification time of each file; a missing one counts as empty."""
+    """Hash over path, size and modification time of each file, cheap for a million; a missing one counts as empty."""
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
         try:
@@ -67,7 +67,7 @@ def stamp_of(paths: Sequence[Path]) -> str:
             size, modified = stat.st_size, stat.st_mtime_ns
         except OSError:  # a link that leads nowhere; reading it will say so
             size, modified = 0, 0
-        digest.update(os.fsencode(f"{path.resolve()}\0{size}\0{modified}\n"))
+        digest.update(os.fsencode(f"{path.resolve()}\0{size}\0{modified}\n"))  # a name need not be UTF-8
     return digest.hexdigest()
 
 

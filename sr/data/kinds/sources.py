@@ -1,13 +1,12 @@
 """Where pictures come from: folders, a generator, the photographs inside scikit-image, another store made smaller."""
 
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from sr.data.contract import PictureSource
 from sr.data.degrade import Degradation
 from sr.data.generated.pictures import GeneratedPictures, Kind
+from sr.data.kinds.listed import stamp_of
 from sr.data.store.store import Store
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_visible
@@ -33,15 +32,7 @@ class Folder(PictureSource):
 
     def stamp(self) -> str:
         """Hash over path, size and modification time of each file: cheap for a million files."""
-        digest = hashlib.blake2b(digest_size=16)
-        for path in self.paths:
-            try:
-                stat = path.stat()
-                size, modified = stat.st_size, stat.st_mtime_ns
-            except OSError:  # a link that leads nowhere; reading it will say so
-                size, modified = 0, 0
-            digest.update(os.fsencode(f"{path.resolve()}\0{size}\0{modified}\n"))  # a name need not be UTF-8
-        return digest.hexdigest()
+        return stamp_of(self.paths)
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from sr.data.crops import CropBatches, CropPlan, CropStream, ResidentStore
+from sr.data.crops import CropBatches, CropPlan, ResidentStore
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.data.store.building import open_store
 from sr.data.store.store import Store
+from sr.data.stream import CropStream
 from sr.degradations.bicubic import Bicubic
 from sr.errors import UserError
 from tests.data.store.test_store import Drawn, silent
