@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from sr.errors import USER_ERROR, UserError
-from sr.printable import printable
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.prepare.cli import app as prepare
+from sr.verbs.screen.errors import print_error
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -268,6 +268,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        for line in str(error).split("\n"):
-            print(f"error: {printable(line)}", file=sys.stderr)
+        print_error(error)
         raise SystemExit(USER_ERROR) from None

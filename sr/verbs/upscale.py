@@ -1,7 +1,6 @@
 """`sr upscale`: pictures in, larger pictures out."""
 
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from sr.models.upscale import NotFiniteError, upscale_picture
 from sr.printable import printable
 from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
+from sr.verbs.screen.errors import print_error
 
 ONLY_THE_FIRST = "it moves or has several pages, and only the first frame is enlarged"
 
@@ -70,8 +70,8 @@ def upscale_files(
         console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
     if failures and len(jobs) == 1:
         raise UserError(failures[0])
-    for line in (line for failure in failures for line in failure.split("\n")):
-        print(f"error: {printable(line)}", file=sys.stderr)
+    for failure in failures:
+        print_error(failure)
     return PARTLY_FAILED if failures else 0
 
 

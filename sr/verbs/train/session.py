@@ -25,6 +25,7 @@ from sr.pasted import pasted, setting
 from sr.printable import printable
 from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
+from sr.verbs.screen.errors import print_error
 from sr.verbs.train.arguments import Arguments, split_arguments
 from sr.verbs.train.threads import wait_passively_if_busy
 
@@ -220,5 +221,4 @@ def _finish(session: Session) -> int:
 def _print_error(error: UserError) -> None:
     process = os.environ.get("LOCAL_RANK", "0")  # of several that train together
     where = "" if process == "0" else f"process {process}: "
-    for line in str(error).split("\n"):
-        print(f"error: {where}{printable(line)}", file=sys.stderr, flush=True)
+    print_error(error, where)

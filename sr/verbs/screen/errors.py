@@ -1,0 +1,16 @@
+"""What is wrong, on stderr."""
+
+import sys
+
+from sr.printable import printable
+
+
+def print_error(told: object, where: str = "") -> None:
+    """A line for each line that is told.
+
+    Args:
+        told: what is wrong, which may quote what strangers wrote.
+        where: put in front of each line.
+    """
+    for line in str(told).split("\n"):
+        print(f"error: {where}{printable(line)}", file=sys.stderr, flush=True)
