@@ -29,8 +29,9 @@ from sr.metrics.robustness import robustness
 from sr.models.bicubic import Bicubic
 from sr.models.files import load_network
 from sr.models.upscale import NotFiniteError, upscale_pixels
+from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.panels import strip
-from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, WATCHED, Perceptual, measure_pair
+from sr.training.validation import Perceptual, measure_pair
 from sr.types import Image, Picture
 
 VERSION = 2

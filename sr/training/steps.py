@@ -8,10 +8,10 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sr.training.columns import gain
 from sr.training.contract import Trainable
 from sr.training.optimisers import clipped_norm, set_rates
 from sr.training.schedules import Schedule
-from sr.training.validation import gain
 
 
 def optimizers_of(module: Trainable) -> list[LightningOptimizer]:

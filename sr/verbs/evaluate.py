@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,12 +21,14 @@ from sr.errors import PARTLY_FAILED, UserError
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
 from sr.models.bicubic import Bicubic
-from sr.printable import cell, printable
+from sr.printable import cell
+from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, means
 from sr.training.memory import out_of_memory
-from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, Perceptual, evaluate, means, network_upscaler
+from sr.training.validation import Perceptual, measured, network_upscaler
 from sr.types import Picture
 from sr.verbs.border import COLUMNS, BorderTable
 from sr.verbs.networks import benchmark_paths, inference, ready
+from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.tables import console_for_tables, print_numbers
 
 
@@ -88,14 +89,9 @@ def evaluate_sets(
     if by_border is not None:
         by_border.print(console)
     if csv_path is not None:
-        text = io.StringIO(newline="")
-        columns = ("model", "set", "scale", "images", *metrics, *(COLUMNS if border else ()), "seconds")
-        writer = csv.DictWriter(text, columns)
-        writer.writeheader()
-        writer.writerows({column: _exact(row[column]) for column in columns} for row in rows)
-        write_atomically(csv_path, text.getvalue().encode())
-    for line in (line for failure in failures for line in failure.split("\n")):
-        print(f"error: {printable(line)}", file=sys.stderr)
+        _write(csv_path, rows, ("model", "set", "scale", "images", *metrics, *(COLUMNS if border else ()), "seconds"))
+    for failure in failures:
+        print_error(failure)
     return PARTLY_FAILED if failures else 0
 
 
@@ -242,11 +238,20 @@ def _measured(
 ) -> tuple[dict[str, float], float]:
     """One picture's metrics and seconds; what was made of it is added to ``made``."""
     try:
-        return evaluate(upscale, [pair], scale, lambda _, sr: made.append(sr), lpips)
+        (metrics,), seconds = measured(upscale, [pair], scale, lambda _, sr: made.append(sr), lpips)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         raise UserError(f"{pair.name} is too large for the memory that is free") from error
+    return metrics, seconds
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows({column: _exact(row[column]) for column in columns} for row in rows)
+    write_atomically(path, text.getvalue().encode())
 
 
 def _shown(column: str, value: Any) -> str:

@@ -14,12 +14,12 @@ from sr.config.stored import opened
 from sr.errors import UserError
 from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
+from sr.training.colour_alarm import ColourAlarm
 from sr.training.keeping.bundle import read_bundle
 from sr.training.keeping.checkpoint import random_states, set_random_states, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import load_trained_state
 from sr.training.steps import plain_optimizers
-from sr.training.validation import ColourAlarm
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
 STATE = torch.load(OLD / "checkpoints" / "last.ckpt", weights_only=True)

@@ -18,9 +18,11 @@ from sr.losses.weights import RaiseWhileImproving
 from sr.metrics.functional import PSNR_LIMIT
 from sr.models.espcn import Espcn
 from sr.models.upscale import NotFiniteError, upscale_pixels
+from sr.training.colour_alarm import ColourAlarm
+from sr.training.columns import Best, means
 from sr.training.precision import choose_compute
 from sr.training.schedules import Plateau
-from sr.training.validation import Best, ColourAlarm, evaluate, lpips_of, network_upscaler
+from sr.training.validation import lpips_of, measured, network_upscaler
 from tests.conftest import smooth_picture
 
 CPU = torch.device("cpu")
@@ -102,8 +104,8 @@ def test_a_picture_without_measures_leaves_no_mean():
     shown = []
     upscale = network_upscaler(Broken(), CPU, choose_compute(CPU, "32", "auto").exact())
     lpips = lpips_of(Lpips("alex", "random"), CPU)
-    values, _ = evaluate(upscale, pairs, 1, lambda number, _: shown.append(number), lpips)
-    alone, _ = evaluate(upscale, pairs[:1], 1, lpips=lpips)
+    rows, _ = measured(upscale, pairs, 1, lambda number, _: shown.append(number), lpips)
+    values, alone = means(rows), means(rows[:1])
     assert shown == [0]
     assert all(map(math.isnan, values.values()))
     assert values.keys() == alone.keys()

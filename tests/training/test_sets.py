@@ -14,9 +14,9 @@ from sr.data.sets import first_pictures, short_names, validation_sets
 from sr.image.io import read_visible
 from sr.image.resize import imresize
 from sr.models.files import load_network
+from sr.training.columns import METRICS, monitored, named_means
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.tables import PictureTable
-from sr.training.validation import METRICS, monitored, named_means
 from sr.types import UserError
 from tests.conftest import smooth_picture
 from tests.training.test_ddp import run as run_alone

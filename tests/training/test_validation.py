@@ -13,8 +13,10 @@ from sr.data.pairs import ValidationPair
 from sr.losses.lpips import Lpips
 from sr.models.files import load_network
 from sr.models.upscale import upscale_pixels
+from sr.training.colour_alarm import ColourAlarm
+from sr.training.columns import Best, means, monitored
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.training.validation import Best, ColourAlarm, evaluate, lpips_of, measure_pair, monitored
+from sr.training.validation import lpips_of, measure_pair, measured
 from sr.types import UserError
 from tests.conftest import smooth_picture
 
@@ -235,7 +237,8 @@ def test_each_picture_is_upscaled_once():
         seen.append(lr)
         return lr.repeat(2, axis=0).repeat(2, axis=1) // len(seen)  # the second is half as bright
 
-    values, _ = evaluate(upscale, pairs, 2, lpips=lpips_of(Lpips("alex", "random"), CPU))
+    rows, _ = measured(upscale, pairs, 2, lpips=lpips_of(Lpips("alex", "random"), CPU))
+    values = means(rows)
     assert len(seen) == 2
     darker = pairs[1].lr / 255 - pairs[1].lr // 2 / 255
     # Repeated pixels keep the mean, so the first adds nothing to the mean over two pictures.

@@ -17,26 +17,15 @@ from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
 from sr.models.upscale import NotFiniteError, gray_again
 from sr.training.callbacks.clocked import UpdateCallback, training_module
+from sr.training.colour_alarm import ColourAlarm
+from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers import PictureLogger, publish
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.panels import strip, strip_without_truth
 from sr.training.steps import observe
-from sr.training.validation import (
-    SHOWN,
-    Best,
-    ColourAlarm,
-    Perceptual,
-    as_exported,
-    check_set_names,
-    means,
-    measured,
-    monitored,
-    named_means,
-    network_upscaler,
-    watched,
-)
+from sr.training.validation import Perceptual, as_exported, measured, network_upscaler, watched
 from sr.types import Picture, UserError
 
 

@@ -14,8 +14,8 @@ from sr.config.stored import needs_trust
 from sr.console import plain_console
 from sr.pasted import pasted, setting
 from sr.printable import printable
+from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
-from sr.training.validation import METRICS, OTHERS, PERCEPTUAL, metric_of
 
 WIDTH = 120
 """Of tables where the output is no terminal."""

@@ -8,9 +8,9 @@ import torch
 
 from sr.data.module import CropData
 from sr.draws import Draws
+from sr.training.columns import gain
 from sr.training.contract import Trainable
 from sr.training.schedules import OnPlateau
-from sr.training.validation import gain
 from sr.types import UserError
 
 

@@ -25,6 +25,8 @@ from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
+from sr.training.colour_alarm import ColourAlarm
+from sr.training.columns import Best
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
@@ -35,7 +37,6 @@ from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials
-from sr.training.validation import Best, ColourAlarm
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say

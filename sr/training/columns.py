@@ -1,0 +1,116 @@
+"""What validations measure, by the columns of the log: which columns there are, and which value is the best."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sr.errors import UserError
+
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+"""Measured always; more is better."""
+OTHERS = ("sharpness",)
+"""Measured always; told, but neither more nor less is better."""
+PERCEPTUAL = ("lpips",)
+"""Measured where the weights are there; less is better."""
+WATCHED = ("colour_error", "checkerboard", "checkerboard_local")
+"""Measured always (checkerboards: above x1), for the log: less is better; see `sr.training.watch` and, for the pattern
+place by place, `sr.metrics.checkerboard`."""
+SHOWN = "shown"
+"""Instead of a set's name: pictures without a truth."""
+
+
+def metric_of(column: str) -> str:
+    """The metric of a column: ``psnr_y`` of the main set, or ``NAME/psnr_y`` of a set with a name."""
+    return column.rpartition("/")[2]
+
+
+def gain(column: str, value: float) -> float:
+    """The value so that more is better: LPIPS changes its sign."""
+    return -value if metric_of(column) in PERCEPTUAL else value
+
+
+def check_set_names(names: Iterable[str]) -> None:
+    """Names of validation sets stand beside metrics in the columns of the log.
+
+    Raises:
+        UserError: one is a metric, or another word of these columns.
+    """
+    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, "bicubic", "pictures", SHOWN)
+    for name in names:
+        if name.lower() in taken:
+            raise UserError(f"data.val names a set {name}, which val/{name} means already; call it {name}_set, say")
+
+
+def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of ``trainer.monitor``, a name or several.
+
+    Args:
+        monitor: as configured.
+        with_lpips: LPIPS can be measured.
+        sets: names of the validation sets, whose metrics may be meant as ``NAME/psnr_y``.
+
+    Raises:
+        UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
+    """
+    names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
+    known: tuple[str, ...] = METRICS + PERCEPTUAL
+    known += tuple(f"{name}/{metric}" for name in sets if name for metric in known)
+    if not names:
+        raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
+            raise UserError(f"trainer.monitor={'null' if name is None else name} is not a metric; {hint}")
+        if names.count(name) > 1:
+            raise UserError(f"trainer.monitor=[{','.join(names)}] names {name} twice; once is enough")
+        if metric_of(name) in PERCEPTUAL and not with_lpips:
+            raise UserError(
+                f"trainer.monitor={name} cannot be measured: trainer.lpips is null, or the weights of AlexNet are not "
+                "on this machine; trainer.lpips=imagenet downloads them, trainer.lpips=FILE reads them"
+            )
+    return names
+
+
+@dataclass
+class Best:
+    """The best validation so far by one metric.
+
+    Attributes:
+        metric: by which column.
+        values: all that was measured then; empty before the first validation.
+        updates: when that was; -1 before.
+    """
+
+    metric: str
+    values: dict[str, float] = field(default_factory=dict)
+    updates: int = -1
+
+    def take(self, values: Mapping[str, float], updates: int) -> None:
+        """Compare with a new validation; one that is as good changes nothing, nor does one that is not finite."""
+        before = self.values.get(self.metric, math.nan)
+        if not math.isfinite(values[self.metric]):
+            return
+        if not math.isfinite(before) or gain(self.metric, values[self.metric]) > gain(self.metric, before):
+            self.values, self.updates = dict(values), updates
+
+
+def means(values: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Mean of per-picture values, metric by metric; at least one picture."""
+    rows = list(values)
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def named_means(rows: Mapping[str, Sequence[dict[str, float]]]) -> dict[str, float]:
+    """Means by column: ``psnr_y`` of the first set, and ``NAME/psnr_y`` of every set that has a name.
+
+    Args:
+        rows: per-picture values by the name of the set, at least one set.
+    """
+    by_set = {name: means(values) for name, values in rows.items()}
+    named = {f"{name}/{metric}": v for name, values in by_set.items() if name for metric, v in values.items()}
+    return next(iter(by_set.values())) | named
