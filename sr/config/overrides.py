@@ -1,17 +1,14 @@
 """Check command-line overrides before Hydra composes: all faults at once, each with the nearest valid name."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
-from sr.config.composer import composed_from
+from sr.config.compose_faults import composed_or_fault, folder_names
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
@@ -26,7 +23,6 @@ from sr.config.parsed import (
     with_sets_alone,
 )
 from sr.config.resumable import folder_fault
-from sr.config.schema import setting_names
 from sr.config.stored import read_config
 from sr.errors import UserError
 
@@ -75,7 +71,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     chosen = [o for o in parsed if group_of(o) in files]
     used = _used_files(folders, chosen)
     groups = _with_joint_names(files, chosen, used)
-    faults += [fault for override in chosen for fault in choice_faults(override, groups, _places(folders))]
+    faults += [fault for override in chosen for fault in choice_faults(override, groups, folder_names(folders))]
     faults += twice_faults([o for o in chosen if o.package is None])
     for override in chosen:
         group = group_of(override)
@@ -83,7 +79,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     faults += defaults_faults(used)
     if faults:
         return faults
-    config = _compose(folders, [first_of(o) for o in chosen])
+    config = composed_or_fault(folders, [first_of(o) for o in chosen])
     if isinstance(config, str):
         return [config]
     keys, own = set(_keys(config)), run_keys(parsed)
@@ -93,7 +89,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     faults += _start_faults(parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults
-    whole = _compose(folders, [first_of(o) for o in parsed if not is_hydra(o)])
+    whole = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
     return [whole] if isinstance(whole, str) else []
 
 
@@ -110,10 +106,7 @@ def with_run_settings(folders: Sequence[Path], arguments: Sequence[str]) -> list
     own = run_keys(parsed)
     if faults or not own:
         return list(arguments)
-    files = config_groups(*folders)
-    chosen = [o for o in parsed if group_of(o) in files]
-    _with_joint_names(files, chosen, _used_files(folders, chosen))
-    config = _compose(folders, [first_of(o) for o in chosen])
+    chosen, config = _of_choices(folders, parsed)
     if isinstance(config, str):
         return list(arguments)
     anew = tuple(f"{o.package or o.key_or_group}." for o in chosen)  # what is chosen here is no longer the run's
@@ -135,10 +128,7 @@ def with_targets(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[lis
     parsed, faults = parsed_overrides(arguments)
     if faults or not any("_target_" in argument for argument in arguments):
         return list(arguments), []
-    files = config_groups(*folders)
-    chosen = [o for o in parsed if group_of(o) in files]
-    _with_joint_names(files, chosen, _used_files(folders, chosen))
-    return with_own_targets(_compose(folders, [first_of(o) for o in chosen]), arguments)
+    return with_own_targets(_of_choices(folders, parsed)[1], arguments)
 
 
 def first_run(folders: Sequence[Path], arguments: Sequence[str]) -> DictConfig:
@@ -152,7 +142,7 @@ def first_run(folders: Sequence[Path], arguments: Sequence[str]) -> DictConfig:
         UserError: it cannot be composed.
     """
     parsed, _ = parsed_overrides(arguments)
-    config = _compose(folders, [first_of(o) for o in parsed if not is_hydra(o)])
+    config = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
     if isinstance(config, str):
         raise UserError(config)
     return config
@@ -209,6 +199,14 @@ def joint_start(arguments: Sequence[str]) -> list[str]:
     return [f"init_from.g={a.removeprefix(short)}" if a.startswith(short) else a for a in arguments]
 
 
+def _of_choices(folders: Sequence[Path], parsed: Sequence[Override]) -> tuple[list[Override], DictConfig | str]:
+    """What is chosen, and the configuration of that alone or what is wrong with it."""
+    files = config_groups(*folders)
+    chosen = [o for o in parsed if group_of(o) in files]
+    _with_joint_names(files, chosen, _used_files(folders, chosen))
+    return chosen, composed_or_fault(folders, [first_of(o) for o in chosen])
+
+
 def _used_files(folders: Sequence[Path], chosen: Sequence[Override]) -> list[Path]:
     """Configuration files whose lists of defaults count for this command line."""
     named = [choice_file(folders, group_of(o), choice) for o in chosen for choice in choices_of(o)]
@@ -225,52 +223,6 @@ def _with_joint_names(
     for group, choice in [*named, *asked_for(used)]:
         groups[group] = [*groups.get(group, []), *register(group, [choice], groups.get(group, []))]
     return groups
-
-
-def _places(folders: Sequence[Path]) -> list[str]:
-    """What the folders are called in messages."""
-    return ["conf", *(str(folder) for folder in folders[1:])]
-
-
-def _compose(folders: Sequence[Path], overrides: list[str]) -> DictConfig | str:
-    """The configuration, or what is wrong with it."""
-    try:
-        return composed_from(folders, overrides)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _sentence(folders, error)
-
-
-def _sentence(folders: Sequence[Path], error: BaseException) -> str:
-    """The innermost reason on one line, with the nearest valid name where one is missing."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = " ".join(str(error).split())
-    groups = config_groups(*folders)
-    key = re.search(r"Key '([^']+)' not in '(\w+Config)'", text)
-    if "Cannot convert" in text and "full_key: experiment " in text:
-        file = text.split(":")[0]
-        return f"{file}: an experiment file begins with the line `# @package _global_`"
-    if key:
-        prefix = {"TrainerConfig": "trainer.", "GuardConfig": "trainer.guard."}.get(key[2], "")
-        return f"{prefix}{key[1]} is not a setting{did_you_mean(prefix + key[1], setting_names())}"
-    choice = re.search(r"Could not find '([^'/]+)/([^']+)'", text)
-    if choice and choice[1] in groups:
-        near = did_you_mean(choice[2], groups[choice[1]])
-        return f"there is no {choice[1]}/{choice[2]}.yaml in {' or '.join(_places(folders))}{near}"
-    group = re.search(r"Could not override '([^']+)'", text)
-    if group and "@" in group[1]:
-        place = group[1].split("@")[1]
-        return (
-            f"{group[1]}=…: these choices have no {place} to be chosen by name; choose adversary=… too (its optimiser "
-            "is optimizer@adversary.d.optimizer, its schedule schedule@adversary.d.schedule)"
-        )
-    if group:
-        return f"an experiment cannot override {group[1]!r}: there is no such group{did_you_mean(group[1], groups)}"
-    if "Cannot assign str to Dict" in text:
-        return f"{text.split(' full_key')[0]}; a choice is made in the list `defaults`, as in `- override /model: rdn`"
-    if isinstance(error, OmegaConfBaseException) and error.full_key:
-        return f"{error.full_key}: {str(error).splitlines()[0]}"
-    return text
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
