@@ -1,13 +1,11 @@
 """One training run: check, build, fit, sum up."""
 
 import os
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -17,8 +15,7 @@ from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
 from sr.files import write_atomically
-from sr.training.adversary.adversary import Adversary
-from sr.training.callbacks.best_networks import BestNetworks, best_file
+from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
@@ -26,13 +23,11 @@ from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
 from sr.training.colour_alarm import ColourAlarm
-from sr.training.columns import Best
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
-from sr.training.machine import machine
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -44,6 +39,7 @@ from sr.verbs.train.beginning import beginning
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
 from sr.verbs.train.resume import Resumed, read_resumed
+from sr.verbs.train.summary import about_adversary, parameters_of, summary_of
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
@@ -85,8 +81,7 @@ def train(
             return place.finished
         config = config if place.resumed is None else checked(place.resumed.config, own=own)
         check_devices(config.trainer, swept is not None)
-        start = None if place.resumed else beginning(config, place.folder, overrides, own, partial(say, console))
-        return _fitted(Run(config, place.folder, console, place.resumed, start, signals))
+        return _fitted(config, place.folder, overrides, console, place.resumed, signals, own)
 
 
 def _beside_the_first(
@@ -106,11 +101,20 @@ def _beside_the_first(
     config.resume = os.environ[_RESUMED] or None
     resumed = None if config.resume is None else read_resumed(folder, config, overrides)
     config = config if resumed is None else checked(resumed.config, own=own)
+    return _fitted(config, folder, overrides, console, resumed, signals, own)
+
+
+def _fitted(
+    config: Any,
+    folder: RunFolder,
+    overrides: list[str],
+    console: Console,
+    resumed: Resumed | None,
+    signals: Signals,
+    own: Path | None,
+) -> dict[str, Any]:
     start = None if resumed else beginning(config, folder, overrides, own, partial(say, console))
-    return _fitted(Run(config, folder, console, resumed, start, signals))
-
-
-def _fitted(run: "Run") -> dict[str, Any]:
+    run = Run(config, folder, console, resumed, start, signals)
     try:
         return run.fit()
     except (MemoryError, RuntimeError) as error:
@@ -229,15 +233,7 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
-        self.say(f"network: {type(self.module.network).__name__} x{self.config.scale}, {self._parameters:,} parameters")
-        for name, adversary in self.module.adversaries.items():
-            about = _about(adversary)
-            self.say(
-                f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
-            )
-        for doubt in doubts(self.module.adversaries, self.config.trainer, self.from_scratch):
-            self.say(doubt)
-        self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
+        self._introduce()
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
         kept = kept_on_device(self.module, lr_shape, devices, recover)
@@ -257,6 +253,23 @@ class Run:
             )
         check_input(self.module.augmentation, self.data)
 
+    def _introduce(self) -> None:
+        """Say what is going to be trained, and where."""
+        network = self.module.network
+        self.say(f"network: {type(network).__name__} x{self.config.scale}, {parameters_of(network):,} parameters")
+        for name, adversary in self.module.adversaries.items():
+            about = about_adversary(adversary)
+            self.say(
+                f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
+            )
+        for doubt in doubts(self.module.adversaries, self.config.trainer, self.from_scratch):
+            self.say(doubt)
+        self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
+
+    def _summary(self, trainer: lightning.Trainer) -> dict[str, Any]:
+        speed = self.log.overall(trainer, self.module)
+        return summary_of(self.config, self.folder, self.module, self.validation, self.guard, speed)
+
     def _open_folder(self) -> None:
         if rank() > 0:
             return
@@ -267,50 +280,6 @@ class Run:
             self.folder.summary.unlink(missing_ok=True)
         self.say(f"run folder: {self.folder.path}")
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
-
-    @property
-    def _parameters(self) -> int:
-        return _count(self.module.network)
-
-    def _summary(self, trainer: lightning.Trainer) -> dict[str, Any]:
-        speed, validation = self.log.overall(trainer, self.module), self.validation
-        return {
-            "exit_reason": self.module.exit_reason,
-            "updates": self.module.updates,
-            "seconds": round(self.clock.elapsed, 2),
-            "updates_per_second": round(speed.updates_per_second, 3),
-            "pictures_per_second": round(speed.pictures_per_second, 2),
-            "waiting_share": round(speed.waiting, 5),
-            "experiment": self.config.experiment,
-            "scale": self.config.scale,
-            "parameters": self._parameters,
-            "recoveries": self.guard.recoveries,
-            "adversaries": {name: _about(adversary) for name, adversary in self.module.adversaries.items()},
-            "monitor": validation.monitor,
-            "bicubic": validation.baseline,
-            "final": validation.latest,
-            "best": validation.best | {"updates": validation.best_updates} if validation.best else {},
-            "best_by": {best.metric: _kept(best, self.folder) for best in validation.others if best.values},
-            "run_dir": str(self.folder.path),
-            "ended": date.today().isoformat(),
-            "machine": machine(),
-        }
-
-
-def _kept(best: Best, folder: RunFolder) -> dict[str, Any]:
-    return best.values | {"updates": best.updates, "file": best_file(folder, best.metric).name}
-
-
-def _about(adversary: Adversary) -> dict[str, Any]:
-    return {
-        "discriminator": type(adversary.network).__name__,
-        "parameters": _count(adversary.network),
-        "objective": type(adversary.objective).__name__,
-    }
-
-
-def _count(network: torch.nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
 
 
 def _no_memory(config: Any) -> str:
