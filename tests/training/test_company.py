@@ -160,65 +160,60 @@ SMALL = ["data=folder", "data.val_pictures=1", "data.crop=12", "data.batch_size=
 SMALL += ["trainer.accelerator=cpu", "trainer.max_updates=10000000", "trainer.val_every=100000", "trainer.log_every=1"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("victim", ["first", "second"])
-@pytest.mark.parametrize("moment", ["importing", "connecting", "training"])
-def test_real_trainings_end_together(tmp_path, pictures, victim, moment):
+@pytest.fixture
+def real(tmp_path, pictures):
+    """A training of two processes, as soon as the second is there: the program, and both as processes."""
     places = [f"data.train={pictures}", f"data.val={pictures}", "run_dir=run"]
     environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(REPOSITORY / "train.py"), *SMALL, *places]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
-    first, deadline = psutil.Process(process.pid), time.monotonic() + 120
+    signal.signal(signal.SIGINT, before)
     try:
+        first, deadline = psutil.Process(process.pid), time.monotonic() + 120
         while not (beside := beside_of(first)):
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
-        if moment == "training":
-            wait_for(tmp_path / "run" / "metrics.csv", 120)
-        time.sleep({"importing": 0.3, "connecting": 4.0, "training": 0.5}[moment])
-        begun = time.monotonic()
-        (first if victim == "first" else beside[0]).kill()
-        if victim == "first":
-            process.wait(10)  # or it would be a zombie that counts
-        _, err = process.communicate(timeout=10)
-        assert_gone([first.pid, beside[0].pid], 10 - (time.monotonic() - begun))
-        if victim == "second":
-            assert "process 1 of this run (0 to 1) was killed by signal 9, so the run ends" in err
+        yield process, first, beside[0]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["first", "second"])
+@pytest.mark.parametrize("moment", ["importing", "connecting", "training"])
+def test_real_trainings_end_together(tmp_path, real, victim, moment):
+    process, first, second = real
+    if moment == "training":
+        wait_for(tmp_path / "run" / "metrics.csv", 120)
+    time.sleep({"importing": 0.3, "connecting": 4.0, "training": 0.5}[moment])
+    begun = time.monotonic()
+    (first if victim == "first" else second).kill()
+    if victim == "first":
+        process.wait(10)  # or it would be a zombie that counts
+    _, err = process.communicate(timeout=10)
+    assert_gone([first.pid, second.pid], 10 - (time.monotonic() - begun))
+    if victim == "second":
+        assert "process 1 of this run (0 to 1) was killed by signal 9, so the run ends" in err
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("delay", [0.3, 2.0, 4.0])
-def test_a_signal_while_the_others_import_leaves_nothing(tmp_path, pictures, number, code, delay):
-    places = [f"data.train={pictures}", f"data.val={pictures}", "run_dir=run"]
-    environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(REPOSITORY / "train.py"), *SMALL, *places]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
-    signal.signal(signal.SIGINT, before)
-    first, deadline = psutil.Process(process.pid), time.monotonic() + 120
-    try:
-        while not (beside := beside_of(first)):
-            assert time.monotonic() < deadline
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.02)
-        time.sleep(delay)
-        os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == code, err
-        assert "Traceback" not in err
-        assert "error" not in err
-        begun = (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
-        assert begun or not (tmp_path / "run").exists(), err
-        assert begun or err == "interrupted before the training began; nothing is lost\n"
-        assert not (tmp_path / "run" / ".lock").exists()
-        assert_gone([first.pid, beside[0].pid])
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+def test_a_signal_while_the_others_import_leaves_nothing(tmp_path, real, number, code, delay):
+    process, first, second = real
+    time.sleep(delay)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert "error" not in err
+    begun = (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    assert begun or not (tmp_path / "run").exists(), err
+    assert begun or err == "interrupted before the training began; nothing is lost\n"
+    assert not (tmp_path / "run" / ".lock").exists()
+    assert_gone([first.pid, second.pid])

@@ -120,15 +120,21 @@ def test_plateau_equals_torchs(mode):
     assert schedule.factor(0, 0.0) < 0.1
 
 
-def test_plateau_continues_from_its_state():
-    whole, first, second = (Plateau(patience=2) for _ in range(3))
-    for metric in METRICS[:6]:
+def whole_and_continued(make, split):
+    """A schedule that saw all of METRICS, and one that went on, after so many of them, from another's state."""
+    whole, first, second = (make() for _ in range(3))
+    for metric in METRICS[:split]:
         first.observe(metric)
     second.load_state_dict(first.state_dict())
     for metric in METRICS:
         whole.observe(metric)
-    for metric in METRICS[6:]:
+    for metric in METRICS[split:]:
         second.observe(metric)
+    return whole, second
+
+
+def test_plateau_continues_from_its_state():
+    whole, second = whole_and_continued(lambda: Plateau(patience=2), 6)
     assert second.state_dict() == whole.state_dict()
     assert {type(v) for v in whole.state_dict().values()} <= {int, float}
 
@@ -176,14 +182,7 @@ def test_windows_of_a_falling_metric_and_the_later_settings():
 
 
 def test_windows_leave_out_what_is_not_finite_and_continue_from_their_state():
-    whole, first, second = (PlateauWindows(window=4, threshold=0.1) for _ in range(3))
-    for metric in METRICS[:8]:
-        first.observe(metric)
-    second.load_state_dict(first.state_dict())
-    for metric in METRICS:
-        whole.observe(metric)
-    for metric in METRICS[8:]:
-        second.observe(metric)
+    whole, second = whole_and_continued(lambda: PlateauWindows(window=4, threshold=0.1), 8)
     # 20, 21, 20.9, 21 gain 0.9; without the first and with 20.8 they lose 0.1; 21.2, 21.1, 21.25, 21 lose 0.05.
     assert second.state_dict() == whole.state_dict() == {"current": pytest.approx(0.01), "recent": [21.0, 21.0, 21.0]}
     with pytest.raises(TypeError, match="are a list"):

@@ -63,13 +63,14 @@ def updates(folder: Path) -> int:
     return read_checkpoint(folder / "checkpoints" / "last.ckpt")["trained"]["clock"]["updates"]
 
 
-def test_an_error_after_a_signal_is_told(train, monkeypatch):
-    def full(config, overrides, model, swept, signals, own):
-        with signals.heard():
-            os.kill(os.getpid(), signal.SIGTERM)
-            raise UserError("could not write last.ckpt: No space left on device")
+def full_after_a_signal(config, overrides, model, swept, signals, own):
+    with signals.heard():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise UserError("could not write last.ckpt: No space left on device")
 
-    monkeypatch.setattr("sr.verbs.train.run.train", full)
+
+def test_an_error_after_a_signal_is_told(train, monkeypatch):
+    monkeypatch.setattr("sr.verbs.train.run.train", full_after_a_signal)
     code, _, err = train()
     assert code == 2
     assert err.splitlines()[-1] == "error: could not write last.ckpt: No space left on device"
@@ -77,12 +78,7 @@ def test_an_error_after_a_signal_is_told(train, monkeypatch):
 
 
 def test_a_sweep_ends_after_an_error_after_a_signal(train, monkeypatch):
-    def full(config, overrides, model, swept, signals, own):
-        with signals.heard():
-            os.kill(os.getpid(), signal.SIGTERM)
-            raise UserError("could not write last.ckpt: No space left on device")
-
-    monkeypatch.setattr("sr.verbs.train.run.train", full)
+    monkeypatch.setattr("sr.verbs.train.run.train", full_after_a_signal)
     code, out, err = train("-m", "seed=1,2")
     assert code == 143
     assert out.count("=== run ") == 1
