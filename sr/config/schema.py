@@ -81,7 +81,10 @@ def setting_names() -> list[str]:
 
 def register_schema() -> None:
     """Make the schema known to Hydra under the name that conf/train.yaml lists first, and its resolvers."""
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    store = ConfigStore.instance()
+    store.store(name="schema", node=TrainConfig)
+    # Hydra copies the store, which gives away copies only, for every composition, and `--help` for every folder of conf/.
+    vars(store)["__deepcopy__"] = lambda memo: store
     OmegaConf.register_new_resolver("shown_channels", _shown_channels, replace=True)
     OmegaConf.register_new_resolver("shown_side", _shown_side, replace=True)
     OmegaConf.register_new_resolver("world_target", _world_target, replace=True)
