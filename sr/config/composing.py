@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.checks import checked
 from sr.config.composer import composed_from
-from sr.config.folder import CONF
+from sr.config.folder import CONF, conf_folders
 from sr.config.overrides import as_hydra_takes
 from sr.config.own import own_folder
 from sr.config.schema import register_schema
@@ -31,7 +31,7 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
         UserError: one line per fault in the overrides.
     """
     own = own_folder(config_dir)
-    folders = [CONF] if own is None else [CONF, own]
+    folders = conf_folders(own)
     arguments, left_out = as_hydra_takes(folders, overrides)
     for line in left_out:
         print(line, flush=True)

@@ -15,6 +15,11 @@ CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / 
 """The folder conf/: inside the package where it was installed from a wheel, beside it in a clone."""
 
 
+def conf_folders(own: Path | None) -> list[Path]:
+    """The conf folder, and the user's (`sr.config.own`) where there is one."""
+    return [CONF] if own is None else [CONF, own]
+
+
 def config_groups(*folders: Path) -> dict[str, list[str]]:
     """Choices of each group: ``{"model": ["espcn", …], "experiment": ["log/31_alias", …]}``.
 

@@ -83,7 +83,7 @@ def register_schema() -> None:
     """Make the schema known to Hydra under the name that conf/train.yaml lists first, and its resolvers."""
     store = ConfigStore.instance()
     store.store(name="schema", node=TrainConfig)
-    # Hydra copies the store, which gives away copies only, for every composition, and `--help` for every folder of conf/.
+    # Hydra copies the store, which gives away only copies, for each composition, and for `--help` once per folder
     vars(store)["__deepcopy__"] = lambda memo: store
     OmegaConf.register_new_resolver("shown_channels", _shown_channels, replace=True)
     OmegaConf.register_new_resolver("shown_side", _shown_side, replace=True)

@@ -222,7 +222,7 @@ class SuperResolution(lightning.LightningModule):
             with only(self, optimizer, complete):
                 self._turns.learn(name, optimizer, views, draws, complete, partial(self._again, views))
 
-    def _attempt(self, given: Given, draws: Draws) -> "_Attempt":
+    def _attempt(self, given: Given, draws: Draws) -> _Attempt:
         updates = self.clock.updates
         with self.compute.autocast():
             views = self.views(given, outputs_of(self.network(given.lr)))
@@ -231,7 +231,7 @@ class SuperResolution(lightning.LightningModule):
         self.alarm.note(updates + 1, "g", "output", [total, colour])
         return _Attempt(views, total, terms, weights, colour)
 
-    def _generator_backward(self, attempt: "_Attempt", draws: Draws, optimizer: LightningOptimizer) -> None:
+    def _generator_backward(self, attempt: _Attempt, draws: Draws, optimizer: LightningOptimizer) -> None:
         opinions, told, told_weights = self._turns.opinions(attempt.views, draws)
         total = sum(opinions, start=attempt.total)
         terms, weights = attempt.terms | told, attempt.weights | told_weights

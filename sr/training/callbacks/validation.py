@@ -158,12 +158,13 @@ class Validation(UpdateCallback):
         upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
         rows: dict[str, list[dict[str, float]]] = {}
         strips: dict[str, np.ndarray] = {}
-        for name, pairs in _sets(trainer).items():
+        sets = _sets(trainer)
+        for name, pairs in sets.items():
             show = partial(self._add_strip, strips, name, pairs)
             rows[name], _ = measured(upscale, pairs, scale, show, self._lpips)
         self.latest = named_means(rows)
-        names = {name: short_names([pair.name for pair in pairs]) for name, pairs in _sets(trainer).items()}
-        self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
+        names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
+        self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in sets})
         for number, picture in enumerate(_shown(trainer)):
             with suppress(NotFiniteError):  # the measures tell of it
                 views = self._bicubic[SHOWN][number], upscale(picture.lr)

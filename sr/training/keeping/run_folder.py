@@ -11,8 +11,10 @@ from sr.files import write_atomically
 
 _LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
 
-FINISHED, EXPLODED = ("max_updates", "max_time", "no_improvement"), "exploded"
-"""Exit reasons of a run that came to its end; others can be resumed by ``resume=auto``."""
+FINISHED = ("max_updates", "max_time", "no_improvement")
+"""Exit reasons of a run that came to its end."""
+EXPLODED = "exploded"
+"""Exit reason of a run that would end so again; what ended by none of these goes on by ``resume=auto``."""
 
 RUN_FOLDERS = ("checkpoints", "val", "bugs")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""

@@ -90,9 +90,9 @@ class PictureTable:
         Raises:
             UserError: another program has rewritten the file.
         """
-        columns, rows = read_table(self.path)
         if not self.path.exists():
             return
+        columns, rows = read_table(self.path)
         self._columns += [name for name in columns if name not in self._columns]
         kept = [row for row in rows if int(row["updates"]) <= updates]
         self._newest = max((int(row["updates"]) for row in kept), default=-1)

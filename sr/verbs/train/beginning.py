@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sr.config.folder import CONF, config_groups
+from sr.config.folder import conf_folders, config_groups
 from sr.config.parents import Child, from_experiments
 from sr.config.starting import Start, start_of
 from sr.training.keeping.run_folder import RunFolder
@@ -32,7 +32,7 @@ def beginning(
     Raises:
         UserError: there is no such experiment, or it has no finished run of this size.
     """
-    experiments = config_groups(*(place for place in (CONF, own) if place is not None))["experiment"]
+    experiments = config_groups(*conf_folders(own))["experiment"]
     typed = [*([] if own is None else ["--config-dir", str(own)]), *overrides]
     carried = [word for i, word in enumerate(typed) if word.startswith(_CARRIED) or typed[i - 1] == "--config-dir"]
     child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sr.config.experiments import experiment_of
-from sr.config.folder import CONF
+from sr.config.folder import CONF, conf_folders
 from sr.config.overrides import as_hydra_takes, first_run
 from sr.config.parsed import given, sweep_faults, swept_keys
 from sr.config.schema import register_schema
@@ -125,7 +125,7 @@ def main(signals: Signals) -> int:
         _print_error(error)
         return USER_ERROR
     several = typed.several and not typed.only_shows
-    taken = deferred([CONF] if typed.own is None else [CONF, typed.own], overrides) if several else overrides
+    taken = deferred(conf_folders(typed.own), overrides) if several else overrides
     sys.argv[1:] = [*typed.flags, *taken]  # Hydra's parser wants its flags before the overrides
     register_schema()
     session = Session(swept_keys(overrides), signals, several, typed.own)
@@ -163,7 +163,7 @@ def _completed(typed: Arguments) -> list[str]:
     Raises:
         UserError: a line per fault.
     """
-    folders = [CONF] if typed.own is None else [CONF, typed.own]
+    folders = conf_folders(typed.own)
     told = [wait_passively_if_busy()]  # before a class of the user's imports torch
     written = listed(folders, typed.overrides) if typed.several else typed.overrides
     overrides, left_out = as_hydra_takes(folders, written)
@@ -185,7 +185,7 @@ def _sweep(session: Session, typed: Arguments, overrides: list[str]) -> int:
     """
     from sr.verbs.train.place import sweep_place
 
-    config = first_run([CONF] if typed.own is None else [CONF, typed.own], overrides)
+    config = first_run(conf_folders(typed.own), overrides)
     own = "run_dir" in session.swept or config.resume not in (None, "auto")  # each run has a folder given
     place = given(overrides, "hydra.sweep.dir") if config.run_dir is None else str(config.run_dir)
     with nullcontext() if own else sweep_place(config, place) as folder:
