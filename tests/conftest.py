@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 
 # Before torch is imported: its threads must sleep while they wait, or two processes on two cores stall each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,6 +32,14 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(autouse=True)
 def fixed_seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def interruptible():
+    """A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -42,12 +42,10 @@ print("over", os.environ.get("LOCAL_RANK"), os.environ.get("WORLD_SIZE"))
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, interruptible):
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WORLD_SIZE")}
     started = []
-    # A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(what):
         command = [sys.executable, "program.py", what]
@@ -60,7 +58,6 @@ def run(tmp_path):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    signal.signal(signal.SIGINT, before)
 
 
 def wait_for(path: Path, seconds: float = 60) -> str:
@@ -161,16 +158,13 @@ SMALL += ["trainer.accelerator=cpu", "trainer.max_updates=10000000", "trainer.va
 
 
 @pytest.fixture
-def real(tmp_path, pictures):
+def real(tmp_path, pictures, interruptible):
     """A training of two processes, as soon as the second is there: the program, and both as processes."""
     places = [f"data.train={pictures}", f"data.val={pictures}", "run_dir=run"]
     environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(REPOSITORY / "train.py"), *SMALL, *places]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
-    signal.signal(signal.SIGINT, before)
     try:
         first, deadline = psutil.Process(process.pid), time.monotonic() + 120
         while not (beside := beside_of(first)):

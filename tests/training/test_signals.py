@@ -9,6 +9,8 @@ import pytest
 from sr.training import signals as module
 from sr.training.signals import Signals
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 
 class EndedError(Exception):
     """Stands for the end of the process."""
@@ -24,14 +26,6 @@ def ended(monkeypatch):
 
     monkeypatch.setattr(module.os, "_exit", end)
     return codes
-
-
-@pytest.fixture(autouse=True)
-def taken():
-    """A suite that runs in the background of a script ignores Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_nobody_listens():

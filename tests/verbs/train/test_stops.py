@@ -30,11 +30,9 @@ PROGRAM = [sys.executable, str(REPOSITORY / "train.py")]
 
 
 @pytest.fixture
-def started(tmp_path, pictures):
+def started(tmp_path, pictures, interruptible):
     """``started("run_dir=x")`` starts a long training in its own process group."""
     processes = []
-    # A suite that runs in the background of a script ignores Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*overrides: str, **options) -> subprocess.Popen:
         command = [*PROGRAM, *LONG, f"data.train={pictures}", f"data.val={pictures}", *overrides]
@@ -48,7 +46,6 @@ def started(tmp_path, pictures):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    signal.signal(signal.SIGINT, before)
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:
