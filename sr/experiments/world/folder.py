@@ -110,6 +110,8 @@ class World:
     def _draw(self, on_progress: OnProgress, on_message: OnMessage) -> None:
         on_message(_why(self.folder, self.settings))
         unfinished = self.folder.with_suffix(".part")
+        if self.folder.exists() and not unfinished.exists():  # somebody took its record: what is there is gone on with
+            self.folder.rename(unfinished)
         sweep_up(unfinished, below=True)
         files = list(_files(self.settings))
         for number, (name, make) in enumerate(files):

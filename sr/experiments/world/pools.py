@@ -102,7 +102,7 @@ def estimate_kernels(world: World, release: str, on_progress: OnProgress, on_mes
     settings = world.settings
     if settings.kernels == "hidden":
         facts: dict[str, Any] = {"kernels": "hidden"}
-        make = partial(_copy_hidden, release)
+        make = partial(_copy_hidden, world, release)
     else:
         gan = KernelGan(updates=settings.kernel_updates)
         facts = {"frames": _stamp(world, release), "count": settings.kernel_frames, "gan": asdict(gan)}
@@ -122,8 +122,9 @@ def _made(folder: Path, facts: dict[str, Any], make: Callable[[Path], None], on_
             found = _record(folder)
             if found == facts:
                 return
-            if found:
-                on_message(f"{folder} came from other frames or settings ({_differing(found, facts)}) and is made anew")
+            if folder.exists():
+                why = f"came from other frames or settings ({_differing(found, facts)})" if found else "has no record"
+                on_message(f"{folder} {why} and is made anew")
                 shutil.rmtree(folder)
             unfinished = folder.with_name(f"{folder.name}.part")
             if not (keep and _record(unfinished) == facts):
@@ -158,8 +159,8 @@ def _stamp(world: World, release: str) -> str:
     return digest.hexdigest()
 
 
-def _copy_hidden(release: str, folder: Path) -> None:
-    if release not in RELEASES:
+def _copy_hidden(world: World, release: str, folder: Path) -> None:
+    if not world.settings.drawn_target:
         raise UserError(
             "data.world.kernels=hidden: the kernels of a real target are hidden; set data.world.kernels=estimated"
         )

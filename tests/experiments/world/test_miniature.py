@@ -101,3 +101,53 @@ def test_real_frames_instead_of_drawn_ones(tmp_path):
     before = settings.key
     pil.fromarray(np.zeros((48, 71, 3), np.uint8)).save(tmp_path / "video/9.png")
     assert settings.key != before
+
+
+@pytest.mark.slow
+def test_training_on_real_frames_alone(train, sr, tmp_path):
+    film, video = write(tmp_path / "film", 4, 96, 160), tmp_path / "video"
+    video.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        noisy = smooth_picture(120, 160, 20 + i) + rng.normal(0, 6, (120, 160, 3))
+        pil.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(video / f"{i}.png")
+    real = [
+        "data.world.kernels=estimated",
+        "data.world.kernel_updates=2",
+        f"data.target_video={video}",
+        f"data.world.reference={film}",
+    ]
+    typed = [*(s for s in SMALL if "kernels=" not in s), *real]
+    run = f"run_dir={tmp_path / 'run'}"
+    code, out, err = train(*typed, *LOG, "data.sets=[clean]", run, "trainer.max_updates=2", defaults=False)
+    assert code == 0, err
+    assert "kernels of soultaker, KernelGAN updates: 2/2" in out.replace("\n", " ")
+    table = (tmp_path / "run/metrics.csv").read_text().split("\n")[0].split(",")
+    assert "val/psnr_y" in table or "val/clean/psnr_y" in table
+    assert [*(tmp_path / "run").rglob("*shown*")]
+    code, out, err = sr("world", *typed[1:], "-o", tmp_path / "sheet.png")
+    assert code == 0, err
+    with pil.open(tmp_path / "sheet.png") as made:
+        assert made.width > 400
+    code, _, err = train(*SMALL, f"data.target_video={video}", *LOG, "data.sets=[clean]", defaults=False)
+    assert code == 2
+    assert "the kernels of a real target are hidden; set data.world.kernels=estimated" in err
+
+
+def test_the_sheet_shows_the_world_once_drawn(sr, tmp_path):
+    code, out, err = sr("world", *SMALL[1:], f"data.cache={tmp_path / 'cache'}", "-o", tmp_path / "sheet.png")
+    assert code == 0, err
+    assert out.count("drawing the miniature world, once") == 1
+    assert "soultaker: 1 kernels, sigma 1.10 by 0.81 on average; 0% of their weight lies elsewhere" in out
+    with pil.open(tmp_path / "sheet.png") as made:
+        assert len(np.unique(np.asarray(made).reshape(-1, 3), axis=0)) > 1000
+    code, out, err = sr("world", *SMALL[1:], f"data.cache={tmp_path / 'cache'}", "-o", tmp_path / "again.png")
+    assert code == 0, err
+    assert "drawing" not in out
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
+
+
+def test_a_sheet_is_a_png(sr):
+    code, _, err = sr("world", *SMALL[1:], "-o", "sheet.jpg")
+    assert code == 2
+    assert "-o sheet.jpg: the sheet is a PNG file; take -o sheet.png" in err

@@ -1,5 +1,7 @@
 """The miniature world: drawn once, the same every time, its pools found by the project's own tools."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +24,7 @@ from sr.experiments.world.settings import RELEASES, WorldSettings
 from sr.experiments.world.source import Training, Validation, WorldPools
 from sr.image.io import read_picture, to_image, write_picture
 from sr.types import Picture
+from tests.conftest import REPOSITORY
 from tests.stand_ins import TINY_WORLD
 
 TINY = WorldSettings(**TINY_WORLD)
@@ -111,6 +114,54 @@ def test_a_killed_drawing_is_gone_on_with_and_never_used_half(tmp_path):
     world.draw(quiet, quiet)
     assert (world.folder / first.relative_to(world.folder.with_suffix(".part"))).stat().st_mtime_ns == before
     assert not world.folder.with_suffix(".part").exists()
+
+
+def test_a_world_whose_record_is_gone_is_completed(tmp_path):
+    world = World(TINY, str(tmp_path))
+    world.draw(quiet, quiet)
+    pool = Pool(world, "soultaker", "S2K0")
+    pool.make(quiet, quiet)
+    (world.folder / "world.json").unlink()
+    lost = world.frames("soultaker") / "00002.png"
+    before = lost.read_bytes()
+    lost.unlink()
+    (pool.folder / "pool.json").write_text("garbage")
+    said = []
+    pool.make(quiet, said.append)
+    assert lost.read_bytes() == before
+    assert said == [
+        f"drawing the miniature world, once: {world.folder}",
+        f"{pool.folder} has no record and is made anew",
+    ]
+    assert len([*(pool.folder / "noise/patches").iterdir()]) == 3
+
+
+DRAW = """
+import sys
+from sr.experiments.world.folder import World
+from sr.experiments.world.pools import Pool
+from sr.experiments.world.settings import WorldSettings
+from tests.conftest import REPOSITORY
+from tests.stand_ins import TINY_WORLD
+said = []
+Pool(World(WorldSettings(**TINY_WORLD), sys.argv[1]), "soultaker", "S2K3").make(lambda *_: None, said.append)
+print([text.split(":")[0].split(" /")[0] for text in said if not text.startswith("another")])
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_draws_and_both_have_the_same_world(world, tmp_path):
+    start = [sys.executable, "-c", DRAW, str(tmp_path)]
+    both = [subprocess.Popen(start, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(process.communicate(timeout=120)[0].strip() for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert said == ["['drawing the miniature world, once']", "[]"]
+    made = World(TINY, str(tmp_path))
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == sorted(
+        [made.folder.name, f"{made.folder.name}.lock"]
+    )
+    for path in world.folder.glob("val/*/lr/*.png"):
+        assert (made.folder / path.relative_to(world.folder)).read_bytes() == path.read_bytes()
 
 
 def test_other_settings_are_another_world_and_the_difference_is_said(world):
