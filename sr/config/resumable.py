@@ -1,23 +1,10 @@
 """What is wrong with the place that ``resume=`` names."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sr.config.nearest import did_you_mean
 from sr.pasted import setting
 from sr.training.keeping.run_folder import RunFolder
-
-_LATER: dict[str, dict[str, Any]] = {
-    "sr.models.espcn.Espcn": {"padding": "zeros"},
-    "sr.models.rdn.Rdn": {"padding": "zeros"},
-    "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
-    "sr.training.adversary.shows.Shows": {"views": "sr,real"},
-    "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
-    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
-    "sr.degradations.noise_pool.PooledNoise": {"count": None},
-}
-"""Arguments that conf/ names only since runs were written, by the class that takes them."""
 
 
 def folder_fault(place: str) -> str | None:
@@ -34,28 +21,3 @@ def _runs_near(path: Path) -> str:
     root = path.parent if path.parent.is_dir() else Path("outputs")
     runs = [str(p.parent.parent) for p in root.glob("*/checkpoints/last.ckpt")]
     return did_you_mean(str(path), runs)
-
-
-def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration with the settings that came after it was written, at the values that change nothing.
-
-    So that ``resume=auto`` finds runs of earlier versions.
-
-    Args:
-        config: plain values, resolved.
-    """
-    start = config.get("init_from")
-    places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    later = {
-        name: _with_later(config[name]) for name in ("model", "data", "degradation", "adversary") if name in config
-    }
-    later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
-    return {**config, **later}
-
-
-def _with_later(node: Any) -> Any:
-    """The node and all below it, with what `_LATER` names."""
-    if not isinstance(node, Mapping):
-        return node
-    children = {key: _with_later(child) for key, child in node.items()}
-    return {**children, **{k: v for k, v in _LATER.get(str(node.get("_target_")), {}).items() if k not in children}}

@@ -1,4 +1,4 @@
-"""The machine's name: every figure needs it beside it."""
+"""The machine: its name, which every figure needs beside it, and its cores."""
 
 import os
 import platform

@@ -4,8 +4,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
-from sr.config.resumable import with_later_settings
 from sr.config.starting import Start, start_of
 from sr.models.files import load_network, read_tensors
 from sr.models.sr_resnet18 import WIDTHS

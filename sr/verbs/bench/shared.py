@@ -1,4 +1,4 @@
-"""What the benchmarks share: data that is ready, a clock that waits for the device, the machine's name."""
+"""What the benchmarks share: data that is ready, a clock that waits for the device."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.building import build_clock
-from sr.config.resumable import with_later_settings
+from sr.config.later_settings import with_later_settings
 from sr.config.stored import completed, composed_here, needs_trust, opened, read_config
 from sr.locks import in_use
 from sr.pasted import setting
@@ -20,7 +20,7 @@ from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
 from sr.types import UserError
 
 _NOT_COMPARED = ("run_dir", "resume", "trust", "started_from")
-_LATER = ("experiment", "size")
+_NOT_IN_EARLIER = ("experiment", "size")
 """What runs of earlier versions do not have."""
 _SHOWN = 8
 """How many changes are named."""
@@ -215,7 +215,7 @@ def _is_same(folder: RunFolder, wanted: Mapping[str, Any], exact: bool) -> bool:
         own = _comparable(read_config(folder.config), exact)
     except (UserError, OSError, KeyError, TypeError, ValueError):  # what a stranger wrote is the same as no run
         return False
-    return own == {key: value for key, value in wanted.items() if key in own or key not in _LATER}
+    return own == {key: value for key, value in wanted.items() if key in own or key not in _NOT_IN_EARLIER}
 
 
 def _may_be(config: Path, experiment: str | None) -> bool:

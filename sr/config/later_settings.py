@@ -1,0 +1,40 @@
+"""Settings that came after runs were written: two configurations are the same where only these are missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_LATER: dict[str, dict[str, Any]] = {
+    "sr.models.espcn.Espcn": {"padding": "zeros"},
+    "sr.models.rdn.Rdn": {"padding": "zeros"},
+    "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
+    "sr.training.adversary.shows.Shows": {"views": "sr,real"},
+    "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
+    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
+    "sr.degradations.noise_pool.PooledNoise": {"count": None},
+}
+"""Arguments that conf/ names only since runs were written, by the class that takes them."""
+
+
+def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration with the settings that came after it was written, at the values that change nothing.
+
+    So that ``resume=auto`` finds runs of earlier versions.
+
+    Args:
+        config: plain values, resolved.
+    """
+    start = config.get("init_from")
+    places = dict(start) if isinstance(start, Mapping) else {"g": start}
+    later = {
+        name: _with_later(config[name]) for name in ("model", "data", "degradation", "adversary") if name in config
+    }
+    later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
+    return {**config, **later}
+
+
+def _with_later(node: Any) -> Any:
+    """The node and all below it, with what `_LATER` names."""
+    if not isinstance(node, Mapping):
+        return node
+    children = {key: _with_later(child) for key, child in node.items()}
+    return {**children, **{k: v for k, v in _LATER.get(str(node.get("_target_")), {}).items() if k not in children}}
