@@ -29,7 +29,7 @@ from sr.types import Picture
 from sr.verbs.border import COLUMNS, BorderTable
 from sr.verbs.networks import benchmark_paths, inference, ready
 from sr.verbs.screen.errors import print_error
-from sr.verbs.screen.tables import console_for_tables, print_numbers
+from sr.verbs.screen.tables import console_for_tables, print_numbers, say
 
 
 def evaluate_sets(
@@ -81,9 +81,7 @@ def evaluate_sets(
     rows = [row for row in every if row is not None]
     if not rows:
         raise UserError("\n".join(failures))
-    console.print(
-        f"{model} x{factor}; PSNR in dB, border of {factor} px cropped", highlight=False, markup=False, soft_wrap=True
-    )
+    say(console, f"{model} x{factor}; PSNR in dB, border of {factor} px cropped")
     shown = ("images", *metrics, "seconds")
     print_numbers(console, "set", shown, [(row["set"], [_shown(c, row[c]) for c in shown]) for row in rows])
     if by_border is not None:
@@ -226,7 +224,7 @@ def _row(
     lost = sum(math.isnan(metrics["psnr_y"]) for metrics in rows)
     if lost:
         text = f"{name}: what the network makes of {lost} of {len(rows)} pictures is infinite or not a number"
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(console, text)
     if not rows:
         return None
     row = {"model": model, "set": name, "scale": scale, "images": len(rows)}

@@ -47,13 +47,11 @@ def replay(path: Path, last: int, overrides: Sequence[str], trust: bool = False)
     updates = len(bundle.batches) // (module.accumulate * module.g_every)
     console.print(
         f"{path}: {bundle.trouble} at update {bundle.update}; {updates} updates from the last good state, "
-        f"seed {config.seed}, {compute.device.type}, {compute.reason}",
-        highlight=False,
-        markup=False,
+        f"seed {config.seed}, {compute.device.type}, {compute.reason}"
     )
     seen = _run(module, bundle, path, compute)
     _print(console, seen[-last:])
-    console.print(_verdict(seen, config.trainer.guard.threshold, is_finite(module)), highlight=False)
+    console.print(_verdict(seen, config.trainer.guard.threshold, is_finite(module)))
 
 
 def _verdict(seen: list[tuple[int, dict[str, float]]], threshold: float, weights_finite: bool) -> str:

@@ -48,7 +48,7 @@ def upscale_files(
     jobs = _jobs(inputs, output)
     path = newest_network() if model is None else model
     network, compute = ready(path, accelerator, trust)
-    console.print(f"network: {path}", highlight=False, markup=False)
+    console.print(f"network: {path}")
     failures: list[str] = []
     notes: dict[str, list[Path]] = defaultdict(list)
     for source, target in tracked(jobs, "upscaling", console):
@@ -67,7 +67,7 @@ def upscale_files(
     _tell(console, notes)
     if done:
         where = jobs[0][1] if len(jobs) == 1 else output
-        console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}", highlight=False, markup=False)
+        console.print(f"{done} of {len(jobs)} upscaled x{network.scale}: {where}")
     if failures and len(jobs) == 1:
         raise UserError(failures[0])
     for failure in failures:

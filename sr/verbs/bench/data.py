@@ -36,7 +36,7 @@ def bench_data(overrides: Sequence[str], seconds: float, config_dir: Path | None
         raise UserError("the degradation runs on the device, so the store has no pairs; try degradation=bicubic")
     torch.set_num_threads(1)
     side = batches.plan.crop * batches.plan.scale
-    console.print(f"pairs with {side}x{side} HR crops on one core; {machine()}", highlight=False, soft_wrap=True)
+    console.print(f"pairs with {side}x{side} HR crops on one core; {machine()}", soft_wrap=True)
     table = Table()
     table.add_column("from")
     table.add_column("pairs/s", justify="right")
@@ -47,7 +47,7 @@ def bench_data(overrides: Sequence[str], seconds: float, config_dir: Path | None
     for name, rate in (("store", store), ("PNG files", png)):
         table.add_row(name, f"{rate:,.0f}", f"{rate * bytes_per_pair / 1e6:,.0f}")
     console.print(table)
-    console.print(f"the store is {store / png:,.0f} times faster", highlight=False)
+    console.print(f"the store is {store / png:,.0f} times faster")
 
 
 def _store_rate(batches: CropBatches, seconds: float) -> float:

@@ -84,7 +84,7 @@ def _rates(
 def _print(console: Console, rates: dict[str, list[float]], config: Any) -> None:
     side = config.data.crop * config.scale
     sizes = f"{side}x{side} crops to {config.data.crop}x{config.data.crop}"
-    console.print(f"{sizes}; {machine()}, threads: {torch.get_num_threads()}", highlight=False)
+    console.print(f"{sizes}; {machine()}, threads: {torch.get_num_threads()}")
     table = Table()
     for column in ("how", "pictures/s (median)", "min", "max", "the batch is faster by"):
         table.add_column(column, justify="left" if column == "how" else "right")
@@ -93,4 +93,4 @@ def _print(console: Console, rates: dict[str, list[float]], config: Any) -> None
         ratio = median(b / o for b, o in zip(batched, own, strict=True))
         table.add_row(name, *[f"{f(own):,.1f}" for f in (median, min, max)], "" if own is batched else f"{ratio:.2f}")
     console.print(table)
-    console.print(f"medians over {len(batched)} rounds; ratios are taken within a round", highlight=False)
+    console.print(f"medians over {len(batched)} rounds; ratios are taken within a round")

@@ -21,10 +21,5 @@ def prepared(config: Any, console: Console) -> CropData:
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     with StoreProgress(console) as progress:
-        data.prepare(
-            degradation,
-            build_device(config),
-            progress.update,
-            lambda text: console.print(text, highlight=False, markup=False),
-        )
+        data.prepare(degradation, build_device(config), progress.update, console.print)
     return data

@@ -60,7 +60,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: 
     fit(make_trainer(compute, [turns], []), module, data)
     against = "".join(f" against {type(a.network).__name__}, {type(a.objective).__name__}" for a in rivals.values())
     what = f"{type(module.network).__name__} x{config.scale}{against}, {_batch(config)}, {compute.reason}"
-    console.print(f"{what}; {machine()}", highlight=False, soft_wrap=True)
+    console.print(f"{what}; {machine()}", soft_wrap=True)
     table = Table()
     for column in ("loop", "median ms/step", "min", "max", "pictures/s"):
         table.add_column(column, justify="left" if column == "loop" else "right")
@@ -72,7 +72,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: 
         )
     console.print(table)
     ratio = median(own / plain for own, plain in zip(turns.own_times, turns.bare_times, strict=True))
-    console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)", highlight=False)
+    console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)")
 
 
 def check_plain(adversaries: Mapping[str, Adversary]) -> None:

@@ -16,7 +16,8 @@ from sr.image.depth import to_uint8
 from sr.image.io import read_visible, write_picture
 from sr.image.names import png_names
 from sr.types import Picture
-from sr.verbs.prepare.output import Steps, counted, journal, say, tell_failures
+from sr.verbs.prepare.output import Steps, counted, journal, tell_failures
+from sr.verbs.screen.tables import say
 
 MEASURED = 60
 """Frames of a folder on which `auto` measures the bars."""

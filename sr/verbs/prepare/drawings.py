@@ -9,7 +9,8 @@ from sr.data.kinds.drawings import Drawings
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import write_picture
-from sr.verbs.prepare.output import Steps, journal, say
+from sr.verbs.prepare.output import Steps, journal
+from sr.verbs.screen.tables import say
 
 
 def prepare_drawings(output: Path, count: int, size: str, settings: dict[str, Any]) -> None:

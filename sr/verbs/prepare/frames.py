@@ -14,7 +14,8 @@ from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.types import Picture
-from sr.verbs.prepare.output import Journal, Steps, counted, journal, say, tell_failures
+from sr.verbs.prepare.output import Journal, Steps, counted, journal, tell_failures
+from sr.verbs.screen.tables import say
 
 
 @dataclass(frozen=True)

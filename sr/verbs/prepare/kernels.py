@@ -27,7 +27,8 @@ from sr.files import write_atomically
 from sr.image.io import read_visible, write_picture
 from sr.types import Picture
 from sr.verbs.networks import inference
-from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
+from sr.verbs.prepare.output import Steps, flat_names, journal, tell_failures
+from sr.verbs.screen.tables import say
 
 SHEET = 144
 """At most so many kernels are shown on the contact sheet."""

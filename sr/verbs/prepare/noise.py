@@ -16,7 +16,8 @@ from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_picture, read_visible, write_picture
 from sr.types import Picture
-from sr.verbs.prepare.output import Steps, flat_names, journal, say, tell_failures
+from sr.verbs.prepare.output import Steps, flat_names, journal, tell_failures
+from sr.verbs.screen.tables import say
 
 SHEET = 100
 """At most so many patches are shown on the contact sheet."""

@@ -138,17 +138,12 @@ class Steps:
         if not self.console.is_terminal and monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = monotonic()
             of = f"/{self.total}" if self.total else ""
-            self.console.print(f"{self.what}: {count}{of}", highlight=False, markup=False)
+            self.console.print(f"{self.what}: {count}{of}")
 
 
 def counted(count: int, what: str) -> str:
     """``1 frame``, ``2 frames``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def say(console: Console, text: str) -> None:
-    """One line as it is: no colours, no markup, not wrapped."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def tell_failures(failures: Sequence[str]) -> None:

@@ -15,8 +15,9 @@ from sr.console import plain_console
 from sr.data.module import CropData, Part
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.verbs.prepare.output import Steps, counted, journal, say
+from sr.verbs.prepare.output import Steps, counted, journal
 from sr.verbs.screen.progress import StoreProgress
+from sr.verbs.screen.tables import say
 from sr.verbs.train.preflight import try_degradation
 
 

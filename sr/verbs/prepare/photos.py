@@ -19,7 +19,8 @@ from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.types import Picture
-from sr.verbs.prepare.output import Journal, Steps, counted, journal, say, tell_failures
+from sr.verbs.prepare.output import Journal, Steps, counted, journal, tell_failures
+from sr.verbs.screen.tables import say
 
 
 @dataclass(frozen=True)

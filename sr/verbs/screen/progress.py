@@ -48,4 +48,4 @@ class StoreProgress:
         due = monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES
         if not self.console.is_terminal and (due or done == total) and self._told.get(what) != done:
             self._last_line, self._told[what] = monotonic(), done
-            self.console.print(f"{what}: {done}/{total}{unit}", highlight=False)
+            self.console.print(f"{what}: {done}/{total}{unit}")

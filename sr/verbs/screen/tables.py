@@ -88,8 +88,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
     console.print(
         f"ended ({summary['exit_reason']}) after {summary['updates']} updates, {summary['seconds']:.0f} s; "
         f"{summary['updates_per_second']:.1f} updates/s, {summary['pictures_per_second']:.0f} pictures/s, "
-        f"{summary['waiting_share']:.1%} of the time waiting for data",
-        highlight=False,
+        f"{summary['waiting_share']:.1%} of the time waiting for data"
     )
     for metric, best in summary.get("best_by", {}).items():
         value = _number(metric_of(metric), best[metric])
