@@ -13,9 +13,9 @@ from sr.draws import Record
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs import degrade, doctor, replay
 from sr.verbs.bench import degradation
-from sr.verbs.prepare.output import Steps, say
+from sr.verbs.prepare.output import Steps
 from sr.verbs.screen.progress import StoreProgress
-from sr.verbs.screen.tables import print_numbers, print_result
+from sr.verbs.screen.tables import print_numbers, print_result, say
 from tests.conftest import REPOSITORY
 from tests.verbs.test_tables import SUMMARY
 

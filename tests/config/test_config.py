@@ -52,6 +52,13 @@ def test_every_choice_composes_and_fits_its_constructor(tmp_path, group, choice)
     checked(composed(*overrides))
 
 
+def test_compositions_share_nothing():
+    """Hydra's store is not copied for each of them (`sr.config.schema`)."""
+    first, before = composed("model=rdn_small"), OmegaConf.to_yaml(composed())
+    first.trainer.guard.threshold, first.trainer.monitor = -1, "changed"
+    assert OmegaConf.to_yaml(composed()) == before
+
+
 @pytest.mark.parametrize(("group", "choice"), TRAINED, ids=lambda value: value)
 def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choice):
     if (group, choice) == ("model", "bicubic"):
