@@ -2,9 +2,7 @@
 
 import math
 
-import torch
-
-from sr.metrics.profiles import STEP, Pictures, Plane, brightness, check_alike, edge_places, reached, sampled, slope_of
+from sr.metrics.profiles import STEP, Pictures, Plane, edge_places, of_each, reached, sampled, slope_of
 from sr.types import PerPicture
 
 _REACH = 6.0  # pixels
@@ -29,9 +27,7 @@ def edge_slope(sr: Pictures, hr: Pictures) -> PerPicture:
     Raises:
         UserError: the sizes differ.
     """
-    check_alike(sr, hr)
-    pairs = zip(brightness(sr), brightness(hr), strict=True)
-    return torch.tensor([_slope(one, true) for one, true in pairs])
+    return of_each(_slope, sr, hr)
 
 
 def ringing(sr: Pictures, hr: Pictures) -> PerPicture:
@@ -52,9 +48,7 @@ def ringing(sr: Pictures, hr: Pictures) -> PerPicture:
     Raises:
         UserError: the sizes differ.
     """
-    check_alike(sr, hr)
-    pairs = zip(brightness(sr), brightness(hr), strict=True)
-    return torch.tensor([_overshoot(one, true) for one, true in pairs])
+    return of_each(_overshoot, sr, hr)
 
 
 def _slope(one: Plane, true: Plane) -> float:

@@ -4,18 +4,7 @@ import math
 
 import torch
 
-from sr.metrics.profiles import (
-    AWAY,
-    STEP,
-    Pictures,
-    Plane,
-    brightness,
-    check_alike,
-    line_places,
-    reached,
-    sampled,
-    top_after,
-)
+from sr.metrics.profiles import AWAY, STEP, Pictures, Plane, line_places, of_each, reached, sampled, top_after
 from sr.types import PerPicture
 
 _REACH = 8.0  # pixels
@@ -40,9 +29,7 @@ def line_width(sr: Pictures, hr: Pictures) -> PerPicture:
     Raises:
         UserError: the sizes differ.
     """
-    check_alike(sr, hr)
-    pairs = zip(brightness(sr), brightness(hr), strict=True)
-    return torch.tensor([_width(one, true) for one, true in pairs])
+    return of_each(_width, sr, hr)
 
 
 def _width(one: Plane, true: Plane) -> float:

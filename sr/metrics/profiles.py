@@ -1,6 +1,7 @@
 """Brightness across edges and lines, sampled along their normals: what widths, slopes and overshoot are measured on."""
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, grid_sample, pad
 
 from sr.image.color import KB, KG, KR
-from sr.types import UserError
+from sr.types import PerPicture, UserError
 
 STEP = 0.25  # pixels between samples of a profile
 MOST = 1500  # places of a picture that are looked at
@@ -58,6 +59,21 @@ def check_alike(sr: Pictures, hr: Pictures) -> None:
     if sr.shape != hr.shape:
         sizes = [f"{picture.shape[-1]}x{picture.shape[-2]}" for picture in (sr, hr)]
         raise UserError(f"cannot compare pictures of {sizes[0]} and {sizes[1]} pixels; cut both to the same size")
+
+
+def of_each(measure: Callable[[Plane, Plane], float], sr: Pictures, hr: Pictures) -> PerPicture:
+    """A measure of each picture's brightness beside its truth's.
+
+    Args:
+        measure: of (super-resolved, true) brightness.
+        sr: super-resolved pictures, RGB or Y in [0, 1].
+        hr: their truths.
+
+    Raises:
+        UserError: the sizes differ, or a picture has neither one nor three channels.
+    """
+    check_alike(sr, hr)
+    return torch.tensor([measure(one, true) for one, true in zip(brightness(sr), brightness(hr), strict=True)])
 
 
 def smoothed(plane: Plane, sigma: float) -> Plane:
