@@ -1,10 +1,18 @@
-"""Names of experiments: which one a run is, and which ones ``init_from`` means."""
+"""Experiments: which one a run is, which ones ``init_from`` means, and what the file of one says."""
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
+from sr.config.combinations import asked_for, register
+from sr.config.composer import composed_from
+from sr.config.folder import CONF, choice_file, config_groups, with_included
+from sr.config.nearest import did_you_mean
 from sr.config.parsed import choices_of, parsed_overrides
+from sr.errors import UserError
 
 EXPERIMENT = "experiment"
 """The group."""
@@ -20,6 +28,36 @@ def experiment_of(overrides: Sequence[str], chosen: Mapping[str, Any]) -> str | 
     typed = [override for override in parsed_overrides(overrides)[0] if override.key_or_group == EXPERIMENT]
     names = choices_of(typed[-1]) if typed else [chosen.get(EXPERIMENT)]
     return ",".join(str(name) for name in names if name not in (None, "None", "null")) or None
+
+
+def at_size(experiment: str, size: str) -> DictConfig:
+    """What an experiment of conf/ says today, with interpolations; checked by the tests of conf/, not here.
+
+    It is composed once for all sizes, as that takes long: the numbers of a size are all that it brings.
+
+    Args:
+        experiment: its whole name; there is one.
+        size: full, mini or smoke.
+
+    Raises:
+        UserError: there is no such size.
+    """
+    sizes = config_groups(CONF)["size"]
+    if size not in sizes:
+        raise UserError(f"size={size}: there is no such size in conf/size{did_you_mean(size, sizes)}")
+    config = _composed(experiment).copy()
+    OmegaConf.update(config, "size", OmegaConf.load(choice_file([CONF], "size", size)), merge=False)
+    return config
+
+
+@cache
+def _composed(experiment: str) -> DictConfig:
+    groups = config_groups(CONF)
+    for group, choice in asked_for(with_included([CONF], choice_file([CONF], EXPERIMENT, experiment))):
+        register(group, [choice], groups.get(group, []))
+    config = composed_from([CONF], [f"{EXPERIMENT}={experiment}"])
+    OmegaConf.set_readonly(config, False)
+    return config
 
 
 def names_of(config: Any, experiments: Sequence[str]) -> list[str]:

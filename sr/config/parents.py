@@ -14,7 +14,7 @@ from sr.experiments.runs import Run, find_runs, runs_in
 from sr.locks import in_use
 from sr.pasted import pasted, setting
 from sr.training.keeping.claim import LOCK
-from sr.training.keeping.run_folder import FINISHED, RunFolder
+from sr.training.keeping.run_folder import RunFolder
 
 _NUMBERED = re.compile(r"(?P<group>.*/)?(?P<number>\d+)")
 
@@ -122,7 +122,7 @@ def _why_not(child: Child, runs: Sequence[Run]) -> str:
         path = run.folder.path
         if run.size != child.size:
             return f" ({path} is of size={run.size})" if _usable(run) else ""
-        if run.reason in FINISHED:
+        if run.finished:
             return f" ({path} has lost its networks)"
         if in_use(path / LOCK):
             return f" ({path} is being trained)"
@@ -139,4 +139,4 @@ def _runs(experiment: str, beside: Path) -> list[Run]:
 
 
 def _usable(run: Run) -> bool:
-    return run.reason in FINISHED and run.folder.last.exists() and run.folder.checkpoint.exists()
+    return run.finished and run.folder.last.exists() and run.folder.checkpoint.exists()

@@ -91,6 +91,6 @@ def difference(claim: Claim, runs: Mapping[str, Run], quantity: Quantity) -> flo
 
 def _explosion(claim: Claim, runs: Sequence[Run]) -> Judged:
     exploded = [run.exploded for run in runs]
-    length = max(int((run.summary or {}).get("updates", 0)) for run in runs)
+    length = max(run.updates for run in runs)
     marks = {run.seed: float(one) for run, one in zip(runs, exploded, strict=True)}
     return Judged(claim, seen(exploded, length), marks, None, tuple(marks))

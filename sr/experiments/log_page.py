@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sr.experiments.judging import Judged
+from sr.experiments.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNTESTABLE
 
-_ORDER = ("holds", "does not hold", "undecided", "seen", "cannot be tested at this size", "not run")
+_ORDER = (HOLDS, FAILS, UNDECIDED, "seen", UNTESTABLE, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _head(entries: Sequence[Entry], made: Made, kept: str) -> Iterator[str]:
     for entry in entries:
         for one in entry.judged:
             link = f"[{entry.name}](#{_anchor(entry.name)})"
-            yield f"| {link} | {_cell(one.claim.says)} | {one.verdict} | {_value(one)} | {_seeds(one)} |"
+            yield f"| {link} | {_cell(one.claim.says)} | {one.verdict} | {value_of(one)} | {_seeds(one)} |"
     yield ""
 
 
@@ -152,12 +153,13 @@ def _how(one: Judged) -> str:
         margin = f", margin {claim.margin:g} ({claim.why})" if claim.margin else ""
         parts.append(f"Test: `{claim.text}`{margin}.")
     if one.found is not None:
-        parts.append(f"Left minus right: {_value(one)}, {_seeds(one)}.")
+        parts.append(f"Left minus right: {value_of(one)}, {_seeds(one)}.")
     parts += [f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (one.reason, claim.note, one.features) if text]
     return " ".join(parts)
 
 
-def _value(one: Judged) -> str:
+def value_of(one: Judged) -> str:
+    """The mean difference with its spread; empty where nothing was compared."""
     if one.found is None:
         return ""
     spread = "" if one.found.deviation is None else f" ± {one.found.deviation:.2g}"
@@ -182,17 +184,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def grouped(judged: Sequence[Judged], make: Callable[[str, Sequence[Judged]], Entry]) -> list[Entry]:
-    """Entries of the page, in the order of their names.
-
-    Args:
-        judged: all claims.
-        make: builds an entry from its name and its claims.
-    """
+def grouped(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """Claims by their entry, in the order of the entries' names."""
     by_entry: dict[str, list[Judged]] = {}
-    for one in judged:
+    for one in sorted(judged, key=lambda one: one.claim.entry):
         by_entry.setdefault(one.claim.entry, []).append(one)
-    return [make(name, by_entry[name]) for name in sorted(by_entry)]
+    return by_entry
 
 
 def made_of(summaries: Sequence[Mapping[str, Any]], size: str, command: str) -> Made:

@@ -162,9 +162,8 @@ def of_training(run: Run) -> dict[str, float | None]:
     totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
     rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
     opposed = [value for value in table.get("train/d/total", ()) if math.isfinite(value)]
-    summary = run.summary or {}
     return {
-        "updates": summary.get("updates"),
+        "updates": run.updates,
         "explosions": float(run.exploded),
         "largest_total": max(totals, default=None),
         "rest_share": float(np.mean(rests)) if rests else None,

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sr.errors import UserError
-from sr.training.keeping.run_folder import EXPLODED, RUN_FOLDERS, RunFolder
+from sr.training.keeping.run_folder import EXPLODED, FINISHED, RUN_FOLDERS, RunFolder
 
 _LARGEST_CONFIG = 1 << 20  # bytes; ours have 4 to 20 thousand
 
@@ -61,8 +61,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """It came to its own end; one that was interrupted, or is running, did not."""
-        return self.summary is not None and self.summary["exit_reason"] != "interrupted"
+        """It came to its own end; one that exploded, was interrupted, or is running, did not."""
+        return self.reason in FINISHED
 
     @property
     def exploded(self) -> bool:

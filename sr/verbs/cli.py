@@ -184,7 +184,8 @@ def log(
     sr log --only 31 --run --seeds 2             train what they need, then judge
     sr log --run --jobs 2 --write                the whole log, and docs/LOG.md[/dim]
     """
-    from sr.verbs.log.log import Question, show_log
+    from sr.verbs.log.asked import Question
+    from sr.verbs.log.log import show_log
 
     names = [name.strip() for name in only.split(",") if name.strip()]
     question = Question(names, size, range(1, seeds + 1), runs or [Path("outputs")])

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from omegaconf import OmegaConf
 
 from sr.config.checks import checked
 from sr.config.composer import composed_from
-from sr.config.experiments import names_of
+from sr.config.experiments import at_size, names_of
 from sr.config.folder import config_groups
 from tests.conftest import REPOSITORY
 
@@ -23,19 +22,6 @@ ALL = config_groups(CONF)["experiment"]
 EXPERIMENTS = [name for name in ALL if "/" in name]
 SIZES = config_groups(CONF)["size"]
 FILES = sorted((CONF / "experiment").glob("*/**/*.yaml"))
-
-
-@cache
-def composed(experiment: str):
-    return composed_from([CONF], [f"experiment={experiment}", "size=mini"])
-
-
-def at_size(experiment: str, size: str):
-    """As composed with that size, whose numbers are all that it brings (a test shows it): composing takes long."""
-    config = composed(experiment).copy()
-    OmegaConf.set_readonly(config, False)
-    OmegaConf.update(config, "size", OmegaConf.load(CONF / f"size/{size}.yaml"), merge=False)
-    return config
 
 
 @pytest.mark.slow
@@ -80,7 +66,7 @@ def flat(node, prefix=""):
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_mini_differs_from_full_in_what_the_size_feeds_alone(experiment):
-    written = flat(OmegaConf.to_container(composed(experiment), resolve=False))
+    written = flat(OmegaConf.to_container(at_size(experiment, "mini"), resolve=False))
     # What reads the size, and what reads that: ${data.crop} reads ${size.crop}, ${discriminator} a whole branch.
     fed, more = set(), {name for name, value in written.items() if "${size." in str(value)}
     while more - fed:

@@ -3,17 +3,17 @@
 import re
 
 from sr.config.folder import CONF, config_groups
-from sr.verbs.log.log import _claims
+from sr.verbs.log.asked import all_claims
 
 
-def test_every_entry_of_the_log_has_claims():
-    claims = _claims()
+def test_every_entry_of_the_log_hasall_claims():
+    claims = all_claims()
     entries = {name for name in config_groups(CONF)["experiment"] if re.match(r"log/\d", name)}
     assert len(entries) == 35
     assert {claim.entry for claim in claims if claim.entry.startswith("log/")} == entries
 
 
 def test_what_is_compared_is_not_compared_with_itself():
-    for claim in _claims():
+    for claim in all_claims():
         terms = [(term.entry, term.measure) for term in claim.left]
         assert len(set(terms)) == len(terms), claim

@@ -12,9 +12,10 @@ import torch
 from omegaconf import OmegaConf
 
 from sr.config.building import build
+from sr.config.experiments import at_size
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws
-from tests.config.test_experiments import EXPERIMENTS, at_size
+from tests.config.test_experiments import EXPERIMENTS
 from tests.experiments import log_facts as facts
 
 pytestmark = pytest.mark.slow

@@ -40,7 +40,8 @@ SUMMARIES = [
 
 
 def entries():
-    return grouped([HOLDS, SEEN, GPU], lambda name, judged: Entry(name, "words\nmore", f"train {name}", judged))
+    by_entry = grouped([HOLDS, SEEN, GPU])
+    return [Entry(name, "words\nmore", f"train {name}", judged) for name, judged in by_entry.items()]
 
 
 def test_data_has_an_object_per_claim():

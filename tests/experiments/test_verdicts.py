@@ -52,7 +52,7 @@ def test_no_verdict_without_a_difference_and_a_margin(differences, margin):
 
 
 def run(seed, exploded=False, **measures):
-    return SimpleNamespace(seed=seed, exploded=exploded, summary={"updates": 1000}, measures=measures)
+    return SimpleNamespace(seed=seed, exploded=exploded, updates=1000, measures=measures)
 
 
 def quantity(one, measure):

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-import sr.verbs.log.log as module
+from sr.config.experiments import at_size
 from sr.errors import UserError
 from sr.experiments import measuring
-from sr.verbs.log.log import Question, show_log
+from sr.experiments.claims import read_claims
+from sr.experiments.runs import find_runs
+from sr.verbs.log.asked import Question
+from sr.verbs.log.features import features
+from sr.verbs.log.log import show_log
 from sr.verbs.log.training import Job, wanted, with_parents
 
 pytestmark = pytest.mark.slow
@@ -37,14 +41,14 @@ FIRST, OTHER = "log/01_rdn_l1_x0_5", "log/04_pure_vgg"
 @pytest.fixture
 def claims(tmp_path, monkeypatch):
     (tmp_path / "claims.yaml").write_text(CLAIMS)
-    monkeypatch.setattr(module, "CLAIMS", tmp_path / "claims.yaml")
+    monkeypatch.setattr("sr.verbs.log.asked.CLAIMS", tmp_path / "claims.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
 
 def run(name, seed, psnr, size="smoke", reason="max_updates", **changes):
     """A run's folder as training leaves it, with its measures."""
-    config = module._config(name, size).copy()
+    config = at_size(name, size)
     config.seed = seed
     plain = OmegaConf.to_container(config, resolve=True) | {"experiment": name}
     for key, value in changes.items():
@@ -58,7 +62,7 @@ def run(name, seed, psnr, size="smoke", reason="max_updates", **changes):
     tables = {"bicubic": {}, "final": {}, "best": {}}
     more = {"exit_reason": reason, "ended": "2026-11-29", "machine": "a chip"}
     (folder / "summary.json").write_text(json.dumps(numbers | tables | more))
-    found = next(one for one in module.find_runs([Path("outputs")]) if one.folder.path == folder)
+    found = next(one for one in find_runs([Path("outputs")]) if one.folder.path == folder)
     measured = {"key": measuring.key(found), "sets": {"val": {"psnr_y": psnr}}, "bicubic": {}, "run": {}}
     (folder / measuring.FILE).write_text(json.dumps(measured))
     return folder
@@ -119,12 +123,12 @@ def test_entries_of_other_logs_by_name(claims, capsys, tmp_path):
 
 
 def test_the_deepest_layer_of_each_feature_network():
-    def features(name, size):
-        return list(module._features(module._config(name, size).loss))
+    def deepest(name, size):
+        return list(features(at_size(name, size).loss))
 
-    assert features("internship/joint", "full") == [("vgg19", "conv4_4")]  # of a mask
-    assert features("internship/joint", "mini") == [("vgg16", "conv2_2")]
-    assert features("photo_notes/aaa", "full") == [("vgg16", "conv3_3")]
+    assert deepest("internship/joint", "full") == [("vgg19", "conv4_4")]  # of a mask
+    assert deepest("internship/joint", "mini") == [("vgg16", "conv2_2")]
+    assert deepest("photo_notes/aaa", "full") == [("vgg16", "conv3_3")]
 
 
 def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
@@ -148,8 +152,8 @@ def test_parents_come_first_and_once():
     assert with_parents([("c", 2)], parents, 1) == [("a", 1), ("b", 1), ("c", 2)]
 
 
-def test_seeds_only_where_something_is_compared(claims):
-    read = module.read_claims(module.CLAIMS, [FIRST, OTHER], ["psnr_y"], {"log/01": FIRST, "log/04": OTHER}.get)
+def test_seeds_only_where_something_is_compared(claims, tmp_path):
+    read = read_claims(tmp_path / "claims.yaml", [FIRST, OTHER], ["psnr_y"], {"log/01": FIRST, "log/04": OTHER}.get)
     assert wanted(read[:2], [1, 2]) == [(FIRST, 1), (FIRST, 2), (OTHER, 1), (OTHER, 2)]
     assert Job("log/31", 2, "mini", Path("outputs/a b")).arguments[-2:] == ["run_dir='outputs/a b'", "resume=auto"]
 

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
+from sr.config.composing import plain
+from sr.config.experiments import at_size, names_of
+from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
 from sr.pasted import pasted, setting
 from sr.training.machine import cores
+from sr.verbs.log.asked import Question, short_name
+from sr.verbs.log.counting import counting
 
 _LOOK = 0.2  # seconds between looks at what is running
 
@@ -39,6 +44,46 @@ class Job:
         place = setting("run_dir", str(self.folder))
         own = [f"experiment={self.entry}", f"size={self.size}", f"seed={self.seed}"]
         return [*own, *self.typed, place, "resume=auto"]
+
+
+def train_missing(
+    claims: Sequence[Claim], question: Question, jobs: int, typed: Sequence[str], tell: Callable[[str], None]
+) -> list[Job]:
+    """Train the runs that claims need and that are not there, with the runs that they start from.
+
+    Args:
+        claims: of interest.
+        question: size and seeds of the runs, and the folders in which they are looked for; the first takes new ones.
+        jobs: runs side by side.
+        typed: overrides for all of them.
+        tell: told what happens.
+
+    Returns:
+        Those that failed.
+    """
+    needed = wanted(claims, question.seeds)
+    parents = _parents([entry for entry, _ in needed], question.size)
+    there = counting(parents.keys(), question, tell)
+    ordered = with_parents(needed, parents, question.seeds[0])
+    missing = [(entry, seed) for entry, seed in ordered if seed not in there.get(entry, {})]
+    tell(f"{len(ordered)} runs are needed, {len(ordered) - len(missing)} are there")
+    root, size = question.roots[0] / "log" / question.size, question.size
+    make = [Job(entry, seed, size, root / f"{short_name(entry)}_seed{seed}", tuple(typed)) for entry, seed in missing]
+    return train_all(make, parents, jobs, tell)
+
+
+def _parents(entries: Sequence[str], size: str) -> dict[str, list[str]]:
+    """What each entry starts from, those that they start from likewise."""
+    experiments = config_groups(CONF)["experiment"]
+    parents: dict[str, list[str]] = {}
+    todo = list(entries)
+    while todo:
+        entry = todo.pop()
+        if entry not in parents:
+            start = plain(at_size(entry, size))["init_from"]
+            parents[entry] = [name for name in names_of(start, experiments) if name != entry]
+            todo += parents[entry]
+    return parents
 
 
 def wanted(claims: Sequence[Claim], seeds: Sequence[int]) -> list[tuple[str, int]]:
