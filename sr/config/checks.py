@@ -19,7 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import SchemaError
 
-from sr.config.folder import CONF
+from sr.config.folder import conf_folders
 from sr.config.hinted import hinted
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
@@ -137,7 +137,7 @@ def _inputs(plain: Any, own: Path | None) -> set[str]:
 
     ``data.root`` is no argument of the data module, but its sources read ``${data.root}``: so it is a setting.
     """
-    texts = [path.read_text(errors="replace") for folder in (CONF, own) if folder for path in folder.rglob("*.yaml")]
+    texts = [path.read_text(errors="replace") for folder in conf_folders(own) for path in folder.rglob("*.yaml")]
     return {name for text in [*texts, str(plain)] for name in _INTERPOLATION.findall(text)}
 
 

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.checks import checked
 from sr.config.composer import composed_from
-from sr.config.folder import CONF, conf_folders
+from sr.config.folder import conf_folders
 from sr.config.overrides import as_hydra_takes
 from sr.config.own import own_folder
 from sr.config.schema import register_schema
@@ -61,7 +61,7 @@ def changed(stored: Any, overrides: Sequence[str]) -> Any:
         UserError: a line per fault.
     """
     register_schema()
-    current: Any = OmegaConf.to_container(composed_from([CONF], []), resolve=False)
+    current: Any = OmegaConf.to_container(composed_from(conf_folders(None), []), resolve=False)
     config = OmegaConf.create(completed(stored, current))
     for override in overrides:
         try:

@@ -158,7 +158,7 @@ def own_conf(tmp_path, monkeypatch):
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder)
     monkeypatch.setattr("sr.verbs.train.session.CONF", folder)
-    monkeypatch.setattr("sr.config.checks.CONF", folder)
+    monkeypatch.setattr("sr.config.folder.CONF", folder)
 
     def write(text: str) -> Path:
         path = folder / "experiment" / "mine.yaml"
