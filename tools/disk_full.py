@@ -15,7 +15,9 @@ import tempfile
 from pathlib import Path
 from time import monotonic, sleep
 
-from kill_campaign import LIMIT, Campaign, difference, how
+from kill_campaign import Campaign
+from same_run import difference
+from trainings import LIMIT, how
 
 UPDATES = 120
 OVERRIDES = [f"trainer.max_updates={UPDATES}"]

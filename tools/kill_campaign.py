@@ -9,31 +9,24 @@ from ``--seed``: four of five in rows of ``metrics.csv``, plus a share of an upd
 """
 
 import argparse
-import csv
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import numpy as np
 import psutil
-import torch
 from PIL import Image
-from safetensors import safe_open
+from same_run import difference
+from trainings import LIMIT, Training, how, lines_in
 
-from sr.training.keeping.checkpoint import read_checkpoint
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 COMMON = [
     "data=folder",
     "data.val_pictures=2",
@@ -67,9 +60,6 @@ SETTINGS = {
     "ddp: 2 processes": ["trainer=ddp", "trainer.precision=32", "trainer.max_updates=150"],
 }
 SIGNALS = [signal.SIGKILL] * 7 + [signal.SIGTERM, signal.SIGINT, signal.SIGINT]
-TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
-LIMIT = 300.0
-"""Seconds that no run here takes."""
 SHARE = 0.6
 """Of the rows that are left, how many a kill may wait for: so that a run has more than one."""
 OUTLIVE = 10.0
@@ -100,60 +90,6 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
 
-class Training:
-    """`train.py` as a process group of its own, which never outlives a limit.
-
-    Args:
-        arguments: of `train.py`.
-        place: working folder.
-        environment: of the process.
-        output: file for what it prints; a pipe would be full one day, or be held open by a process that is left.
-    """
-
-    def __init__(self, arguments: list[str], place: Path, environment: dict[str, str], output: Path) -> None:
-        self.output = output
-        with output.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, str(REPOSITORY / "train.py"), *arguments],
-                cwd=place,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def running(self) -> bool:
-        """Whether its first process has not ended."""
-        return self.process.poll() is None
-
-    @property
-    def left(self) -> list[psutil.Process]:
-        """Its living processes."""
-        self.process.poll()
-        return list(_group(self.process.pid))
-
-    @property
-    def said(self) -> str:
-        """What it has printed."""
-        return self.output.read_text(errors="replace")
-
-    def ended(self, limit: float = LIMIT) -> int | None:
-        """Wait for its end; its exit code, or None where it had to be killed because it took too long."""
-        try:
-            return self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return None
-
-    def kill(self) -> None:
-        """End all its processes."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
 class Campaign:
     """Runs below one folder, with pictures that are drawn here.
 
@@ -171,7 +107,7 @@ class Campaign:
             "SR_CACHE": str(work / "cache"),
         }
 
-    def start(self, folder: str, overrides: list[str]) -> "Training":
+    def start(self, folder: str, overrides: list[str]) -> Training:
         """Start the training of a folder, or go on with it."""
         own = [*COMMON, *overrides, f"run_dir={folder}", "resume=auto"]
         places = [f"data.train={self.pictures}", f"data.val={self.pictures}"]
@@ -198,7 +134,7 @@ class Campaign:
             print(f"  {folder}: {outcome or 'same'}", flush=True)
         return tally
 
-    def undisturbed(self, folder: str, overrides: list[str], tally: Tally) -> "Whole | None":
+    def undisturbed(self, folder: str, overrides: list[str], tally: Tally) -> Whole | None:
         """The run that the others are compared with."""
         training, begun, first = self.start(folder, overrides), monotonic(), 0.0
         metrics = self.work / folder / "metrics.csv"
@@ -209,10 +145,10 @@ class Campaign:
         if code != 0:
             tally.failures.append(f"the undisturbed run {how(code)}: {training.said[-500:]}")
             return None
-        rows = _count(metrics)
+        rows = lines_in(metrics)
         return Whole(rows, first, (monotonic() - begun - first) / rows)
 
-    def kill_once(self, folder: str, overrides: list[str], whole: "Whole", tally: Tally) -> bool:
+    def kill_once(self, folder: str, overrides: list[str], whole: Whole, tally: Tally) -> bool:
         """Start, and kill at a random moment; False where the run was over before."""
         place, number = self.random.random(), self.random.choice(SIGNALS)
         in_training, other, between = self.random.random() < 0.8, self.random.random() < 0.5, self.random.random()
@@ -227,9 +163,9 @@ class Campaign:
                     training.kill()
                     return False
                 sleep(0.002)
-            first = _count(metrics)
+            first = lines_in(metrics)
             wanted = first + place * SHARE * (whole.rows - first)
-            while training.running and _count(metrics) < wanted and monotonic() - begun < LIMIT:
+            while training.running and lines_in(metrics) < wanted and monotonic() - begun < LIMIT:
                 sleep(0.002)
             sleep(between * whole.row)  # anywhere in an update, not only behind a row
         else:
@@ -281,67 +217,6 @@ class Campaign:
             path.name for path in (self.work / folder).rglob(".*") if path.suffix == ".tmp" or path.name == ".lock"
         ]
         return f"litter: {litter}" if litter else difference(self.work / whole, self.work / folder)
-
-
-def how(code: int | None) -> str:
-    """How a run ended, see `Training.ended`."""
-    return f"was still running after {LIMIT:.0f} s" if code is None else f"ended with exit code {code}"
-
-
-def _group(number: int) -> Iterator[psutil.Process]:
-    """Living processes of a process group."""
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == number and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-        except (OSError, psutil.Error):
-            continue
-
-
-def difference(first: Path, second: Path) -> str:
-    """The first thing in which two run folders differ, times apart; empty where they are the same."""
-    for name in ("last.safetensors", "best.safetensors"):
-        one, two = ({n: f.get_tensor(n) for n in f.keys()} for f in (_opened(first / name), _opened(second / name)))  # noqa: SIM118
-        if one.keys() != two.keys() or any(not torch.equal(one[key], two[key]) for key in one):
-            return f"{name} differs"
-    states = [read_checkpoint(folder / "checkpoints" / "last.ckpt") for folder in (first, second)]
-    kept = ("trained", "validation", "guard", "random")
-    before, after = (dict(_leaves({key: state[key] for key in kept})) for state in states)
-    for name in dict.fromkeys([*before, *after]):
-        a, b = before.get(name), after.get(name)
-        same = torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
-        if not same and not name.endswith("elapsed"):
-            return f"checkpoint: {name} differs"
-    rows = [list(_rows(folder / "metrics.csv")) for folder in (first, second)]
-    if len(rows[0]) != len(rows[1]):
-        return f"metrics.csv has {len(rows[1])} rows instead of {len(rows[0])}"
-    return next((f"metrics.csv differs at {x['updates']}" for x, y in zip(*rows, strict=True) if x != y), "")
-
-
-def _opened(path: Path) -> Any:
-    return safe_open(path, "pt")
-
-
-def _count(path: Path) -> int:
-    """Whole lines of a file; 0 where there is none."""
-    try:
-        return path.read_bytes().count(b"\n")
-    except FileNotFoundError:
-        return 0
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            yield {key: value for key, value in row.items() if key not in TIMED}
-
-
-def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict | list | tuple):
-        for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from _leaves(child, f"{name}/{key}")
-    else:
-        yield name, node
 
 
 def _draw(folder: Path) -> None:
