@@ -1,8 +1,9 @@
 """Three claims of the experiment log once more, with nothing of this package: plain loops over pictures drawn here.
 
 #31 against #29 (BlurPool after the pixel shuffle), #03 and #04 (VGG features beside L1 and alone), #25 (the
-discriminator rests while it is too good). Networks, losses, degradation and measures are written out below in PyTorch
-and torchvision; what they share with the package is the log. Nothing but direction and rough size can agree.
+discriminator rests while it is too good). Networks, losses, degradation and measures are written out in PyTorch and
+torchvision, here and in the two files beside it (crosscheck_pictures.py, crosscheck_networks.py); what they share with
+the package is the log. Nothing but direction and rough size can agree.
 
     SR_WEIGHTS=FOLDER uv run python tools/crosscheck_claims.py
 
@@ -12,7 +13,6 @@ per seed, with it minus without it. The last column is what docs/log.json says o
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -21,15 +21,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
+from crosscheck_networks import Network, discriminator, edges, vgg_features
+from crosscheck_pictures import World, crops, drawn_world, low_resolution
 from torch import Tensor, nn
-
-FEATURES, GROWTH, BLOCKS, LAYERS = 32, 16, 4, 4
-BATCH, SIDE = 4, 32  # crops of an update, and their side in the high resolution
-TRAINING, HELD_OUT, FRAME = 40, 6, 160  # pictures, and their side
 
 
 @dataclass(frozen=True)
@@ -89,154 +85,6 @@ CLAIMS = {
 }
 
 
-def drawing(rng: np.random.Generator) -> Tensor:
-    """Flat areas with a weak texture and dark lines, (3, FRAME, FRAME) in [0, 1], drawn twice as large and averaged."""
-    side = 2 * FRAME
-    y, x = np.mgrid[:side, :side] / side
-    area = np.zeros((side, side), dtype=np.int64)
-    for _ in range(4):
-        angle, place = rng.uniform(0, 2 * math.pi), rng.uniform(0.25, 0.75, 2)
-        area = 2 * area + ((x - place[0]) * math.cos(angle) + (y - place[1]) * math.sin(angle) > 0)
-    picture = rng.uniform(0.25, 1, (16, 3))[area]
-    picture += 0.06 * np.sin(rng.uniform(20, 120) * x + rng.uniform(20, 120) * y)[..., None]
-    for _ in range(14):
-        centre, radius = rng.uniform(-0.5, 1.5, 2), rng.uniform(0.15, 1)
-        far = np.abs(np.hypot(x - centre[0], y - centre[1]) - radius) * FRAME
-        ink = np.clip(rng.uniform(0.5, 1.5) - far + 0.5, 0, 1)[..., None]
-        picture = picture * (1 - ink) + rng.uniform(0, 0.15) * ink
-    large = torch.from_numpy(picture.clip(0, 1)).float().permute(2, 0, 1)
-    return F.avg_pool2d(large[None], 2)[0]
-
-
-def kernels(rng: np.random.Generator, count: int) -> Tensor:
-    """Anisotropic Gaussians, (count, 9, 9), each with sum 1."""
-    y, x = np.mgrid[-4:5, -4:5]
-    made = []
-    for _ in range(count):
-        angle, (a, b) = rng.uniform(0, math.pi), rng.uniform(0.7, 1.6, 2)
-        u, v = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
-        kernel = np.exp(-((u / a) ** 2 + (v / b) ** 2) / 2)
-        made.append(kernel / kernel.sum())
-    return torch.from_numpy(np.stack(made)).float()
-
-
-@dataclass(frozen=True)
-class World:
-    """Pictures (n, 3, FRAME, FRAME) to train on and held out, and the kernels that blur them."""
-
-    pictures: Tensor
-    held_out: Tensor
-    kernels: Tensor
-
-
-def drawn_world() -> World:
-    """The same pictures and kernels every time."""
-    rng = np.random.default_rng(2021)
-    pictures = torch.stack([drawing(rng) for _ in range(TRAINING + HELD_OUT)])
-    return World(pictures[:TRAINING], pictures[TRAINING:], kernels(rng, 16))
-
-
-def low_resolution(hr: Tensor, recipe: Recipe, world: World, draws: torch.Generator) -> Tensor:
-    """Half the size: bicubic without antialiasing, or a kernel, every second pixel, and noise of one level of 255."""
-    if not recipe.real:
-        return F.interpolate(hr, scale_factor=0.5, mode="bicubic", align_corners=False).clamp(0, 1)
-    count = len(hr)
-    chosen = world.kernels[torch.randint(len(world.kernels), (count,), generator=draws)]
-    padded = F.pad(hr, (4, 4, 4, 4), mode="reflect")
-    stacked = padded.reshape(1, count * 3, *padded.shape[2:])
-    lr = F.conv2d(stacked, chosen.repeat_interleave(3, 0)[:, None], stride=2, groups=count * 3)
-    lr = lr.reshape(count, 3, *lr.shape[2:])
-    noise = F.avg_pool2d(torch.randn(lr.shape, generator=draws), 3, 1, 1) * 3 / 255
-    return (lr + noise).clamp(0, 1)
-
-
-def crops(recipe: Recipe, world: World, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One batch: low and high resolution, mirrored half of the time."""
-    high = []
-    for _ in range(BATCH):
-        which, y, x, mirror = (
-            int(torch.randint(n, (), generator=draws)) for n in (TRAINING, FRAME - SIDE, FRAME - SIDE, 2)
-        )
-        crop = world.pictures[which, :, y : y + SIDE, x : x + SIDE]
-        high.append(crop.flip(2) if mirror else crop)
-    hr = torch.stack(high)
-    return low_resolution(hr, recipe, world, draws), hr
-
-
-class Dense(nn.Module):
-    """A residual dense block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(FEATURES + i * GROWTH, GROWTH, 3, padding=1) for i in range(LAYERS))
-        self.fusion = nn.Conv2d(FEATURES + LAYERS * GROWTH, FEATURES, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as ``x``."""
-        grown = x
-        for conv in self.convs:
-            grown = torch.cat([grown, conv(grown).relu()], 1)
-        return x + self.fusion(grown)
-
-
-class Network(nn.Module):
-    """A small residual dense network, x2, with PyTorch's own initialisation (no ICNR)."""
-
-    def __init__(self, blur: bool) -> None:
-        super().__init__()
-        self.blur = blur
-        self.first, self.second = nn.Conv2d(3, FEATURES, 3, padding=1), nn.Conv2d(FEATURES, FEATURES, 3, padding=1)
-        self.blocks = nn.ModuleList(Dense() for _ in range(BLOCKS))
-        self.fusion = nn.Sequential(
-            nn.Conv2d(BLOCKS * FEATURES, FEATURES, 1), nn.Conv2d(FEATURES, FEATURES, 3, padding=1)
-        )
-        self.up, self.last = nn.Conv2d(FEATURES, 4 * FEATURES, 3, padding=1), nn.Conv2d(FEATURES, 3, 3, padding=1)
-
-    def forward(self, lr: Tensor) -> Tensor:
-        """Twice the size of ``lr``, RGB."""
-        shallow = self.first(2 * lr - 1)  # the log's pictures are in [-1, 1], so that the network begins at gray
-        x, outputs = self.second(shallow), []
-        for block in self.blocks:
-            x = block(x)
-            outputs.append(x)
-        x = F.pixel_shuffle(self.up(shallow + self.fusion(torch.cat(outputs, 1))), 2)
-        if self.blur:
-            taps = torch.tensor([1.0, 2.0, 1.0]) / 4
-            weight = (taps[:, None] * taps).expand(FEATURES, 1, 3, 3)
-            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, groups=FEATURES)
-        return (self.last(x) + 1) / 2
-
-
-def discriminator() -> nn.Sequential:
-    """The log's from #14 on: six convolutions, batch norm after the ReLU of the second to the fourth."""
-    layers: list[nn.Module] = []
-    for i, stride in enumerate((2, 2, 1, 1, 2)):
-        layers += [nn.Conv2d(6 if i == 0 else 64, 64, 3, stride, 1), nn.ReLU()]
-        layers += [nn.BatchNorm2d(64)] if i in (1, 2, 3) else []
-    return nn.Sequential(*layers, nn.Conv2d(64, 1, 3, 2, 1))
-
-
-def vgg_features(path: Path) -> Callable[[Tensor], Tensor]:
-    """VGG16 up to conv2_2 before its ReLU, of pictures in [0, 1] moved to [-1, 1].
-
-    Not averaged to 7x7 as the log's conv4_3 was, which had 8x8 values for its crops of 64: conv2_2 has 16x16 here.
-    """
-    stack = torchvision.models.vgg16(weights=None).features[:8].requires_grad_(False).eval()
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    stack.load_state_dict({name: stored[f"features.{name}"] for name in stack.state_dict()})
-    return lambda x: stack(2 * x - 1)
-
-
-def edges(x: Tensor) -> Tensor:
-    """Sobel's magnitude after a Gaussian of 3x3 with sigma 3, per channel, nothing padded."""
-    taps = torch.tensor([-1.0, 0.0, 1.0]).square().div(-18).exp()
-    taps = taps / taps.sum()
-    sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    smooth = F.conv2d(x, (taps[:, None] * taps).expand(3, 1, 3, 3), groups=3)
-    dx, dy = (F.conv2d(smooth, k.expand(3, 1, 3, 3), groups=3) for k in (sobel, sobel.T))
-    return (dx.square() + dy.square() + 1e-6).sqrt()
-
-
 def train(
     recipe: Recipe, seed: int, updates: int, world: World, features: Callable[[Tensor], Tensor]
 ) -> tuple[Network, float]:
@@ -252,7 +100,7 @@ def train(
     resting, d_loss, rested = False, 0.4, 0
     for update in range(updates):
         g_steps.param_groups[0]["lr"] = 1e-3 * 0.01 ** (update / updates)
-        lr, hr = crops(recipe, world, draws)
+        lr, hr = crops(recipe.real, world, draws)
         sr = net(lr)
         loss = recipe.l1 * (sr - hr).abs().mean()
         if recipe.features:
@@ -279,7 +127,7 @@ def warm_up(net: Network, recipe: Recipe, world: World, draws: torch.Generator) 
     """By L1 alone."""
     steps = torch.optim.Adam(net.parameters(), 1e-3)
     for _ in range(recipe.start):
-        lr, hr = crops(recipe, world, draws)
+        lr, hr = crops(recipe.real, world, draws)
         steps.zero_grad()
         (net(lr) - hr).abs().mean().backward()
         steps.step()
@@ -301,7 +149,7 @@ def judge(d: nn.Sequential, steps: torch.optim.Optimizer, shown: tuple[Tensor, T
 def measured(net: Network, recipe: Recipe, world: World) -> dict[str, float]:
     """Means over the held-out pictures."""
     hr = world.held_out
-    sr = net(low_resolution(hr, recipe, world, torch.Generator().manual_seed(7))).clamp(0, 1)
+    sr = net(low_resolution(hr, recipe.real, world, torch.Generator().manual_seed(7))).clamp(0, 1)
     sr, hr = sr[..., 2:-2, 2:-2], hr[..., 2:-2, 2:-2]
     error = (sr - hr).mean(1, keepdim=True) * 255  # levels
     blocks = F.unfold(error, 16, stride=16).transpose(1, 2).reshape(-1, 1, 16, 16)

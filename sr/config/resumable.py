@@ -1,4 +1,4 @@
-"""What is wrong with the place that ``resume=`` names."""
+"""``resume=``: what is wrong with the place that it names, and the settings that came after a run was written."""
 
 from pathlib import Path
 

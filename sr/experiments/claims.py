@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -180,8 +181,6 @@ def _faults(
 
 
 def _near(value: str, known: frozenset[str]) -> str:
-    from difflib import get_close_matches
-
     found = get_close_matches(value, sorted(known), 3)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 

@@ -23,7 +23,9 @@ Array = np.ndarray
 KERNEL = 13
 """Side of the hidden kernels, as of KernelGAN's."""
 
-_NOTHING_DRAWN = Draws(0, np.zeros(1))  # the stages here draw nothing
+NOTHING_DRAWN = Draws(0, np.zeros(1))
+"""For stages that draw nothing, as those of the world."""
+
 _COLOUR_GRAIN = 0.5  # deviation of the grain that each channel has for itself, as a share of the common one
 
 
@@ -46,7 +48,7 @@ def clean_frame(original: Array, release: Release) -> Array:
     """
     image = to_image(original)
     pictures = Pictures.of(image, (image.shape[-2] // 2, image.shape[-1] // 2))
-    shaped = ResizeAxes(*FRAME, mode="bicubic", rounding="even")(pictures, _NOTHING_DRAWN)
+    shaped = ResizeAxes(*FRAME, mode="bicubic", rounding="even")(pictures, NOTHING_DRAWN)
     kernel = torch.from_numpy(hidden_kernel(release).astype(np.float32))[None]
     made = filtered(shaped.mirrored(KERNEL // 2), kernel, 2, shaped.together)
     return np.asarray(255 * made[0].clamp(0, 1).permute(1, 2, 0).numpy(), np.float32)
@@ -84,4 +86,4 @@ def filmed(original: Array, release: Release, rng: np.random.Generator, times: f
 def network_input(frame: Array, height: int, width: int) -> Array:
     """A frame enlarged to the proportions of the reference, as networks meet it: (height, width, 3) uint8."""
     back = Resize(of="lr", modes="bicubic_aligned", clamp=True)
-    return to_pixels(back(Pictures.of(to_image(frame), (height, width)), _NOTHING_DRAWN).pixels)
+    return to_pixels(back(Pictures.of(to_image(frame), (height, width)), NOTHING_DRAWN).pixels)

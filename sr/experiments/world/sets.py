@@ -9,9 +9,8 @@ import numpy as np
 
 from sr.degradations.pictures import Pictures
 from sr.degradations.resize import DownUp
-from sr.draws import Draws
 from sr.experiments.world.drawing import foreign_frame, reference_frame, target_original
-from sr.experiments.world.filming import filmed, network_input
+from sr.experiments.world.filming import NOTHING_DRAWN, filmed, network_input
 from sr.experiments.world.settings import RELEASES, WorldSettings
 from sr.image.io import to_image, to_pixels
 
@@ -19,7 +18,6 @@ Array = np.ndarray
 Origin = Literal["target", "reference", "foreign"]
 
 _GRAIN = 6  # purpose of the random numbers
-_NOTHING_DRAWN = Draws(0, np.zeros(1))
 _QUARTER = (0.25, 0.25)  # DownHR of run #15 at HR level, the middle of 0.2 to 0.3
 
 
@@ -39,7 +37,7 @@ def blurred(hr: Array) -> Array:
 def shrunk(hr: Array) -> Array:
     """Halved after its detail was taken: what run #15 was trained on."""
     image = to_image(hr)
-    soft = DownUp(_QUARTER)(Pictures.of(image, (image.shape[-2], image.shape[-1])), _NOTHING_DRAWN).pixels
+    soft = DownUp(_QUARTER)(Pictures.of(image, (image.shape[-2], image.shape[-1])), NOTHING_DRAWN).pixels
     return halved(to_pixels(soft))
 
 
