@@ -151,3 +151,11 @@ def test_a_sheet_is_a_png(sr):
     code, _, err = sr("world", *SMALL[1:], "-o", "sheet.jpg")
     assert code == 2
     assert "-o sheet.jpg: the sheet is a PNG file; take -o sheet.png" in err
+
+
+def test_a_bench_makes_what_the_degradation_reads(sr, tmp_path):
+    cache = f"data.cache={tmp_path / 'cache'}"
+    code, out, err = sr("bench", "degradation", *SMALL, *LOG[:-1], cache, "--seconds", "0")
+    assert code == 0, err
+    assert "batch of 2" in out
+    assert [*(tmp_path / "cache/worlds").rglob("pool.json")]
