@@ -6,9 +6,9 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from sr.config.combinations import COMBINED, parts, repeated
+from sr.config.combinations import COMBINED, joint_names_near, parts, repeated
 from sr.config.folder import names_with_parts
-from sr.config.nearest import did_you_mean
+from sr.config.nearest import did_you_mean, nearest, neighbours
 from sr.config.parsed import group_of, values_of
 
 OPTIONAL = ("experiment", "local")
@@ -53,10 +53,15 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequ
         if again:
             yield f"{group}={name} names {again} twice; once is enough"
         elif name not in choices:
-            yield f"{group}={name}: there is no such {group} in {where}{did_you_mean(name, choices)}"
+            yield f"{group}={name}: there is no such {group} in {where}{_meant(group, name, choices)}"
     twice = [name for name in several or [] if (several or []).count(name) > 1]
     if twice:
         yield f"{group}=[{','.join(several or [])}] names {twice[0]} twice; once is enough"
+
+
+def _meant(group: str, name: str, choices: Sequence[str]) -> str:
+    joint = nearest(name, joint_names_near(name, choices)) if group in COMBINED else []
+    return neighbours(joint) or did_you_mean(name, choices)
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

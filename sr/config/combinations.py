@@ -29,6 +29,27 @@ def parts(name: str, choices: Collection[str]) -> list[str] | None:
     return None
 
 
+def joint_names_near(name: str, choices: Collection[str]) -> list[str]:
+    """Joint names that differ from a name in one of its parts.
+
+    Args:
+        name: such as ``l1_vg``, of which no choice is the end.
+        choices: that exist.
+    """
+    words = name.split("_")
+    heads = {end: "_".join(words[:end]) for end in range(len(words))}
+    tails = {start: "_".join(words[start:]) for start in range(1, len(words) + 1)}
+    names = [
+        [part for part in (head, choice, tail) if part]
+        for end, head in heads.items()
+        for start, tail in tails.items()
+        if start > end and (head or tail)
+        for choice in choices
+        if choice != "none"
+    ]
+    return ["_".join(name) for name in names if parts("_".join(name), choices)]
+
+
 def repeated(name: str, choices: Collection[str]) -> str | None:
     """The choice that a joint name has twice, if it is put together from choices otherwise.
 
