@@ -8,7 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
     {"errors", "printable"},
-    {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets"},
+    {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets", "plain_yaml"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},

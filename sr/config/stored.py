@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.schema import register_schema
 from sr.errors import UserError
+from sr.plain_yaml import DEEPEST, LARGEST, plain_faults, read_plain_yaml
 from sr.printable import first_line, printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
 
@@ -51,9 +51,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
 _OF_ADVERSARIES = {"network": ROOMS["discriminator"], "optimizer": _OPTIMIZERS, "schedule": _SCHEDULES}
 """Parts of an adversary that are from another group."""
 
-_LARGEST_FILE = 1 << 20  # bytes; ours have 4 to 20 thousand
-_LARGEST = 100_000  # values in a configuration, and characters that its interpolations make of one
-_DEEPEST = 40
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
 _PLAIN = re.compile(rf"{_REFERENCE.pattern}|\$\{{(?:shown_channels|shown_side|world_target):\}}")
 """What may stand in a text, found in one pass: what is left of another may not become a part of it."""
@@ -72,7 +69,7 @@ def opened(stored: Any, source: Path, trust: bool = False, here: Mapping[str, An
     Raises:
         UserError: it is no configuration, names what this package does not offer, or asks for more than values.
     """
-    fault = next(_plain_faults(stored), None) or (None if isinstance(stored, dict) else "is no configuration")
+    fault = next(plain_faults(stored), None) or (None if isinstance(stored, dict) else "is no configuration")
     if fault is None and not trust:
         fault = next(_text_faults(stored, here or {}), None) or _expansion_fault(stored)
     if fault is not None:
@@ -116,19 +113,14 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file cannot be read, is no YAML, or holds what no configuration needs: tags, aliases, megabytes.
     """
-    shown = printable(path)
+    return with_moved_names(read_plain_yaml(path, _parsed))
+
+
+def _parsed(text: str) -> Any:
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise UserError(f"{shown} is larger than any configuration; take the one that the run wrote")
-        text = path.read_text(encoding="utf-8")
-        fault = _yaml_fault(text)
-        content = None if fault else OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
-        raise UserError(f"{shown} is no configuration that can be read: {first_line(error)}") from error
-    fault = fault or next(_plain_faults(content), None) or (None if isinstance(content, dict) else "is none")
-    if fault is not None:
-        raise UserError(f"{shown} is no configuration of this program: it {fault}")
-    return with_moved_names(content)
+        return OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except OmegaConfBaseException as error:
+        raise ValueError(first_line(error)) from error
 
 
 def completed(stored: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,44 +169,6 @@ def _without_hr_scale(node: Any, of_data: Any) -> Any:
     return {key: _without_hr_scale(child, of_data) for key, child in node.items() if key != drop}
 
 
-def _yaml_fault(text: str) -> str | None:
-    """What no configuration has, found before any object is made: tags call constructors, aliases multiply."""
-    depth = 0
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for count, event in enumerate(yaml.parse(text, Loader=loader)):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            return f"repeats a part by an alias (*{printable(event.anchor)[:40]})"
-        if getattr(event, "tag", None) is not None:
-            return f"has the tag {printable(event.tag)[:80]!r}"
-        if count > 2 * _LARGEST or depth > _DEEPEST:
-            return "holds more values, or deeper ones, than a configuration"
-    return None
-
-
-def _plain_faults(node: Any) -> Iterator[str]:
-    """A fault for what is no plain value, and for what is too much."""
-    waiting: list[tuple[Any, int]] = [(node, 0)]  # no recursion: files may be deeper than Python's stack
-    seen = 0
-    while waiting:
-        value, depth = waiting.pop()
-        seen += 1
-        if depth > _DEEPEST or seen > _LARGEST:
-            yield "holds more values, or deeper ones, than a configuration"
-            return
-        if type(value) is dict:
-            if not all(type(key) is str and "." not in key for key in value):
-                yield "has a key that is no name"
-            waiting += [(child, depth + 1) for child in value.values()]
-        elif type(value) is list:
-            waiting += [(child, depth + 1) for child in value]
-        elif type(value) is int:
-            if not -(2**63) <= value < 2**63:
-                yield "has a whole number that does not fit into 64 bits"
-        elif type(value) not in (str, float, bool, type(None)):
-            yield f"holds a {type(value).__name__}, which is no plain value"
-
-
 def _nodes(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of a configuration with its dotted name."""
     yield name, node
@@ -243,7 +197,7 @@ def _expansion_fault(stored: dict[str, Any]) -> str | None:
     sizes: dict[str, int] = {}
 
     def size(name: str, way: tuple[str, ...]) -> int:
-        if name in way or len(way) > _DEEPEST:
+        if name in way or len(way) > DEEPEST:
             raise RecursionError
         if name not in sizes:
             value, inside = values.get(name), (*way, name)
@@ -257,7 +211,7 @@ def _expansion_fault(stored: dict[str, Any]) -> str | None:
         return sizes[name]
 
     try:
-        return "becomes too large when its interpolations are put in" if size("", ()) > _LARGEST else None
+        return "becomes too large when its interpolations are put in" if size("", ()) > LARGEST else None
     except RecursionError:
         return "has interpolations that lead in a circle"
 

@@ -3,17 +3,16 @@
 import csv
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sr.errors import UserError
+from sr.plain_yaml import read_plain_yaml
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, RUN_FOLDERS, RunFolder
-
-_LARGEST_CONFIG = 1 << 20  # bytes; ours have 4 to 20 thousand
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Run:
     def seed(self) -> int:
         """Of its data and its networks; -1 where the configuration has none."""
         seed = self.config.get("seed")
-        return seed if isinstance(seed, int) else -1
+        return seed if type(seed) is int else -1  # true is an int, too
 
     @property
     def reason(self) -> str | None:
@@ -92,32 +91,25 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def _read(config: Path) -> Iterator[Run]:
-    plain = _plain(config)
-    if plain is not None:
-        folder = RunFolder(config.parent)
-        yield Run(folder, plain, folder.read_summary())
+    folder = RunFolder(config.parent)
+    with suppress(UserError):  # of another program, or damaged
+        yield Run(folder, read_plain_yaml(config), folder.read_summary())
 
 
-def _configs(folder: Path) -> Iterator[Path]:
-    """Every config.yaml below; folders inside a run are not searched."""
-    config = folder / "config.yaml"
-    if config.is_file():
-        yield config
-        return
-    if folder.is_dir():
-        for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()):
-            if below.name not in RUN_FOLDERS:
-                yield from _configs(below)
-
-
-def _plain(path: Path) -> Mapping[str, Any] | None:
-    try:
-        if path.stat().st_size > _LARGEST_CONFIG:
-            return None
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        return None
-    return content if isinstance(content, Mapping) else None
+def _configs(root: Path) -> Iterator[Path]:
+    """Every config.yaml below, in no order; folders inside a run are not searched."""
+    waiting = [root]  # no recursion: folders may be deeper than Python's stack
+    while waiting:
+        config = waiting.pop() / "config.yaml"
+        with suppress(OSError):  # not there, not ours to read, or under a name too long to open
+            if config.is_file():
+                yield config
+                continue
+            waiting += [
+                Path(entry.path)
+                for entry in os.scandir(config.parent)
+                if entry.name not in RUN_FOLDERS and entry.is_dir(follow_symlinks=False)
+            ]
 
 
 def columns(run: Run) -> dict[str, list[float]]:
@@ -127,8 +119,12 @@ def columns(run: Run) -> dict[str, list[float]]:
         UserError: it is missing or damaged.
     """
     try:
+        if not run.folder.metrics.is_file():  # a pipe would be waited for
+            raise FileNotFoundError("there is no such file")
         with run.folder.metrics.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, restkey=""))
+        if any("" in row for row in rows):
+            raise ValueError("a row is longer than the first")
         return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise UserError(f"{run.folder.metrics} cannot be read ({error}); train the run anew") from error
@@ -141,6 +137,6 @@ def _number(text: str | None) -> float:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None where it is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return None

@@ -100,10 +100,8 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any] | None:
         """The summary, or None while the run has not ended or where the file is not one of ours."""
-        if not self.summary.exists():
-            return None
         try:
-            if self.summary.stat().st_size > _LARGEST_SUMMARY:
+            if not self.summary.is_file() or self.summary.stat().st_size > _LARGEST_SUMMARY:
                 return None
             summary = json.loads(self.summary.read_text())
         except (ValueError, OSError, RecursionError):

@@ -10,10 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.building import build_clock
+from sr.config.composing import plain
 from sr.config.later_settings import with_later_settings
 from sr.config.stored import completed, composed_here, needs_trust, opened, read_config
 from sr.locks import in_use
 from sr.pasted import setting
+from sr.plain_yaml import LARGEST_FILE
+from sr.printable import printable
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
@@ -66,29 +69,35 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
     # What this command line composes itself is its owner's, so that the line means the same after an interruption.
     own = completed(opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config)), current)
     joined = _joined(own, config, overrides)
-    return Resumed(folder, joined, state, changes(own, joined))
+    before, after = (plain(OmegaConf.create(one)) for one in (own, joined))
+    return Resumed(folder, joined, state, changes(before, after))
 
 
-def changes(before: Any, after: Any) -> str:
-    """What differs between two configurations, in one line; empty where nothing does."""
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What differs between two configurations, in one line; empty where nothing does.
+
+    Args:
+        before: plain values, of which none is resolved here: a stranger's would read the environment.
+        after: likewise.
+    """
     changed = _changes(before, after)
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     return f"{', '.join(changed[:_SHOWN])}{more}" if changed else ""
 
 
-def _changes(saved: Any, joined: Any) -> list[str]:
+def _changes(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[str]:
     """``name=new (was old)`` for each setting that differs, the run's place apart."""
-    before, after = (dict(_flat(OmegaConf.to_container(OmegaConf.create(c), resolve=True))) for c in (saved, joined))
+    before, after = dict(_flat(saved)), dict(_flat(joined))
     names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED]
     return [
-        f"{name}={after.get(name, 'none')} (was {before.get(name, 'none')})"
+        printable(f"{name}={after.get(name, 'none')!s:.300} (was {before.get(name, 'none')!s:.300})")
         for name in names
         if before.get(name) != after.get(name) and ".network." not in name
     ]
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
+    if isinstance(node, Mapping):
         for key, child in node.items():
             yield from _flat(child, f"{prefix}{key}.")
     else:
@@ -195,7 +204,7 @@ def differing(folder: RunFolder, config: DictConfig) -> str:
     if not folder.config.is_file():
         return ""
     try:
-        return changes(read_config(folder.config), config)
+        return changes(read_config(folder.config), plain(config))
     except (UserError, OmegaConfBaseException):
         return ""
 
@@ -220,7 +229,8 @@ def _is_same(folder: RunFolder, wanted: Mapping[str, Any], exact: bool) -> bool:
 
 def _may_be(config: Path, experiment: str | None) -> bool:
     """Whether a file's line of the experiment fits, before the rest is read: a sweep has hundreds of runs."""
-    line = re.search(rb"^experiment: *['\"]?([^'\"\r\n]*)", config.read_bytes(), re.MULTILINE)
+    with config.open("rb") as file:
+        line = re.search(rb"^experiment: *['\"]?([^'\"\r\n]*)", file.read(LARGEST_FILE), re.MULTILINE)
     return line is None or line[1].decode(errors="replace").strip() in (experiment, "null", "")
 
 
