@@ -105,11 +105,9 @@ def _configs(root: Path) -> Iterator[Path]:
             if config.is_file():
                 yield config
                 continue
-            waiting += [
-                Path(entry.path)
-                for entry in os.scandir(config.parent)
-                if entry.name not in RUN_FOLDERS and entry.is_dir(follow_symlinks=False)
-            ]
+            with os.scandir(config.parent) as below:
+                folders = [entry for entry in below if entry.is_dir(follow_symlinks=False)]
+            waiting += [Path(entry.path) for entry in folders if entry.name not in RUN_FOLDERS]
 
 
 def columns(run: Run) -> dict[str, list[float]]:

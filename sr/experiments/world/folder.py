@@ -14,13 +14,14 @@ until it is complete: what a killed process leaves is gone on with.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as pil
 
 from sr.data.contract import OnMessage, OnProgress
 from sr.data.store.store import cache_root
@@ -93,17 +94,24 @@ class World:
     def draw(self, on_progress: OnProgress, on_message: OnMessage) -> None:
         """Make everything but pools, where it is not there; a process that does so already is waited for.
 
+        What is damaged or missing of a finished world is drawn again; each process looks once.
+
         Raises:
             UserError: the disk is full or not writable.
         """
-        if (self.folder / RECORD).is_file():
+        if (self.folder / RECORD).is_file() and not _broken(self.folder, self.settings):
             return
         try:
             with alone(
                 self.folder.with_suffix(".lock"), lambda: on_message("another process draws the world; waiting for it")
             ):
+                _broken.cache_clear()
                 if not (self.folder / RECORD).is_file():
                     self._draw(on_progress, on_message)
+                elif broken := _broken(self.folder, self.settings):
+                    on_message(f"{len(broken)} damaged files of the world are drawn again: {', '.join(broken[:3])}")
+                    self._fill(self.folder, broken, on_progress)
+                _broken.cache_clear()
         except OSError as error:
             raise UserError(f"cannot make the world in {self.folder}: {error.strerror or error}") from error
 
@@ -113,14 +121,34 @@ class World:
         if self.folder.exists() and not unfinished.exists():  # somebody took its record: what is there is gone on with
             self.folder.rename(unfinished)
         sweep_up(unfinished, below=True)
-        files = list(_files(self.settings))
-        for number, (name, make) in enumerate(files):
-            if not (unfinished / name).is_file():
-                write_picture(_with_folder(unfinished / name), Picture(make()))
-            on_progress("drawing the world", number + 1, len(files))
+        self._fill(unfinished, [name for name, _ in _files(self.settings)], on_progress)
         record = {**self.settings.facts(), "hidden": {n: hidden_kernel(r).tolist() for n, r in RELEASES.items()}}
         write_atomically(unfinished / RECORD, json.dumps(record, indent=1).encode())
         unfinished.rename(self.folder)
+
+    def _fill(self, folder: Path, names: Collection[str], on_progress: OnProgress) -> None:
+        """Draw those of these files that are not there whole."""
+        wanted = [(name, make) for name, make in _files(self.settings) if name in set(names)]
+        for number, (name, make) in enumerate(wanted):
+            if not is_whole(folder / name):
+                write_picture(_with_folder(folder / name), Picture(make()))
+            on_progress("drawing the world", number + 1, len(wanted))
+
+
+@lru_cache(maxsize=8)
+def _broken(folder: Path, settings: WorldSettings) -> tuple[str, ...]:
+    """Files of a world that are missing or damaged."""
+    return tuple(name for name, _ in _files(settings) if not is_whole(folder / name))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a PNG file is there and fits its checksums."""
+    try:
+        with pil.open(path) as picture:
+            picture.verify()
+    except (OSError, SyntaxError):  # Pillow's for a PNG that does not fit its checksums
+        return False
+    return True
 
 
 def _with_folder(path: Path) -> Path:
@@ -169,8 +197,10 @@ def _why(folder: Path, settings: WorldSettings) -> str:
     """What is drawn, and in which settings it differs from the newest other world."""
     facts, others = settings.facts(), []
     for path in folder.parent.glob(f"*/{RECORD}"):
-        with suppress(OSError, ValueError):
-            others.append((path.stat().st_mtime, json.loads(path.read_text(encoding="utf-8"))))
+        with suppress(OSError, ValueError, RecursionError):
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+            if isinstance(found, dict):
+                others.append((path.stat().st_mtime, found))
     if not others:
         return f"drawing the miniature world, once: {folder}"
     last = max(others, key=lambda pair: pair[0])[1]

@@ -25,9 +25,10 @@ from sr.data.preparation.noise_patches import Extraction, from_file, to_file
 from sr.degradations.kernel_files import write_kernels
 from sr.degradations.kernel_pool import read_kernels
 from sr.errors import UserError
+from sr.experiments.runs import read_json
 from sr.experiments.world.drawing import is_background
 from sr.experiments.world.filming import hidden_kernel
-from sr.experiments.world.folder import World
+from sr.experiments.world.folder import World, is_whole
 from sr.experiments.world.settings import RELEASES
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
@@ -123,7 +124,7 @@ def _made(folder: Path, facts: dict[str, Any], make: Callable[[Path], None], on_
             if found == facts:
                 return
             if folder.exists():
-                why = f"came from other frames or settings ({_differing(found, facts)})" if found else "has no record"
+                why = f"came from other frames or settings ({_differing(found, facts)})" if found else "is damaged"
                 on_message(f"{folder} {why} and is made anew")
                 shutil.rmtree(folder)
             unfinished = folder.with_name(f"{folder.name}.part")
@@ -137,11 +138,10 @@ def _made(folder: Path, facts: dict[str, Any], make: Callable[[Path], None], on_
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or of somebody else's
-        return {}
-    return content if isinstance(content, dict) else {}
+    """What a folder was made from; nothing where it is not there, or damaged."""
+    content = read_json(folder / RECORD)
+    whole = isinstance(content, dict) and all(map(is_whole, folder.rglob("*.png")))
+    return content if whole else {}
 
 
 def _differing(found: dict[str, Any], facts: dict[str, Any]) -> str:

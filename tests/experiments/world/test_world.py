@@ -16,6 +16,7 @@ from sr.degradations.pictures import Pictures
 from sr.degradations.resize import ResizeAxes
 from sr.draws import Draws
 from sr.errors import UserError
+from sr.experiments.world import folder
 from sr.experiments.world.drawing import reference_frame, target_original
 from sr.experiments.world.filming import clean_frame, filmed, hidden_kernel
 from sr.experiments.world.folder import World
@@ -131,9 +132,42 @@ def test_a_world_whose_record_is_gone_is_completed(tmp_path):
     assert lost.read_bytes() == before
     assert said == [
         f"drawing the miniature world, once: {world.folder}",
-        f"{pool.folder} has no record and is made anew",
+        f"{pool.folder} is damaged and is made anew",
     ]
     assert len([*(pool.folder / "noise/patches").iterdir()]) == 3
+
+
+def test_damaged_files_are_drawn_again(tmp_path):
+    made = World(TINY, str(tmp_path))
+    made.draw(quiet, quiet)
+    pool = Pool(made, "soultaker", "S2K0")
+    pool.make(quiet, quiet)
+    flipped, gone = made.validation("clean", "lr") / "00000.png", made.frames("soultaker") / "00001.png"
+    patch = pool.folder / "noise/patches/00001_noise.png"
+    before = [path.read_bytes() for path in (flipped, gone, patch)]
+    for path in (flipped, patch):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 8
+        path.write_bytes(data)
+    gone.unlink()
+    folder._broken.cache_clear()  # each process looks once
+    said = []
+    pool.make(quiet, said.append)
+    assert said == [
+        "2 damaged files of the world are drawn again: releases/soultaker/frames/00001.png, val/clean/lr/00000.png",
+        f"{pool.folder} is damaged and is made anew",
+    ]
+    assert [path.read_bytes() for path in (flipped, gone, patch)] == before
+
+
+@pytest.mark.parametrize("text", ["[]", "garbage", "[" * 100_000])
+def test_a_record_that_is_none_beside_a_new_world(tmp_path, text):
+    other = tmp_path / "worlds" / "other"
+    other.mkdir(parents=True)
+    (other / "world.json").write_text(text)
+    said = []
+    World(TINY, str(tmp_path)).draw(quiet, said.append)
+    assert said[0].startswith("drawing the miniature world, once")
 
 
 DRAW = """
