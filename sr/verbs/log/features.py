@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sr.config.experiments import at_size
@@ -19,7 +20,7 @@ def with_features(judged: Judged, size: str) -> Judged:
         size: of the runs.
     """
     entries = judged.claim.entries or (judged.claim.entry,)
-    used, whole = ({one for entry in entries for one in features(at_size(entry, s).loss)} for s in (size, "full"))
+    used, whole = ({one for entry in entries for one in _features_of(entry, s)} for s in (size, "full"))
     if judged.verdict == NOT_RUN and not all(pretrained.has_some(net) for net, _ in used):
         why = f"needs VGG16, whose weights are neither in the folder that {pretrained.FOLDER} names nor downloaded"
         return replace(judged, reason=f"{judged.reason}; it {why}" if judged.reason else why)
@@ -27,6 +28,11 @@ def with_features(judged: Judged, size: str) -> Judged:
         return judged
     known = " and ".join(layer for _, layer in sorted(used))
     return replace(judged, features=f"VGG16 up to {known} stands for more of it")
+
+
+@cache
+def _features_of(entry: str, size: str) -> frozenset[tuple[str, str]]:
+    return frozenset(features(at_size(entry, size).loss))
 
 
 def features(loss: Any) -> Iterator[tuple[str, str]]:
