@@ -21,7 +21,7 @@ from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
 from sr.training.precision import choose_compute, choose_device
-from sr.training.validation import Perceptual, lpips_of
+from sr.training.validation import Perceptual
 from sr.types import UserError
 
 _NEEDED = {"model": ("scale",), "degradation": ("scale", "key", "slow", "in_advance", "picture")}
@@ -180,7 +180,7 @@ def build_lpips(choice: str | None, device: torch.device, setting: str = "traine
     if choice is None or (choice == "auto" and found("alexnet") is None):
         return None
     try:
-        return lpips_of(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
+        return Perceptual(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
     except UserError as error:
         text = str(error).replace("weights=", setting)
         start = "" if text.startswith(setting) else f"{setting}{choice}: "

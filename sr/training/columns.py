@@ -100,9 +100,21 @@ class Best:
 
 
 def means(values: Iterable[dict[str, float]]) -> dict[str, float]:
-    """Mean of per-picture values, metric by metric; at least one picture."""
+    """Mean of per-picture values, metric by metric; at least one picture.
+
+    LPIPS is the mean over the pictures that are large enough for it, and NaN where none is. A picture of which nothing
+    is finite leaves no mean at all.
+    """
     rows = list(values)
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return {name: _mean([row[name] for row in rows if not _too_small(row, name)]) for name in rows[0]}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def _too_small(row: Mapping[str, float], name: str) -> bool:
+    return name in PERCEPTUAL and math.isnan(row[name]) and math.isfinite(row.get("psnr_y", math.nan))
 
 
 def named_means(rows: Mapping[str, Sequence[dict[str, float]]]) -> dict[str, float]:

@@ -22,20 +22,46 @@ from sr.types import UserError
 Upscale = Callable[[np.ndarray], np.ndarray]
 """(height, width, 3) uint8 to (scale*height, scale*width, 3) uint8."""
 
-Perceptual = Callable[[np.ndarray, np.ndarray], float]
-"""LPIPS of two pictures, (height, width, 3) uint8."""
 
+class Perceptual:
+    """LPIPS of whole 8-bit RGB pictures in float32, nothing cropped.
 
-def lpips_of(network: Lpips, device: torch.device) -> Perceptual:
-    """LPIPS of whole 8-bit RGB pictures in float32, nothing cropped."""
-    network = network.to(device)
+    Args:
+        network: that measures.
+        device: where to.
+    """
 
-    def distance(sr: np.ndarray, hr: np.ndarray) -> float:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            one, two = (_batch(pixels).to(device).float() / 255 for pixels in (sr, hr))
-            return float(network.per_picture(one, two)[0])
+    def __init__(self, network: Lpips, device: torch.device) -> None:
+        self.network, self.device = network.to(device), device
 
-    return distance
+    @property
+    def smallest(self) -> int:
+        """The shorter side that a picture needs, in pixels."""
+        return self.network.features.smallest
+
+    def __call__(self, sr: np.ndarray, hr: np.ndarray) -> float:
+        """Of two pictures, (height, width, 3) uint8; NaN where they are smaller than `smallest`."""
+        if min(hr.shape[:2]) < self.smallest:
+            return math.nan
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            one, two = (_batch(pixels).to(self.device).float() / 255 for pixels in (sr, hr))
+            return float(self.network.per_picture(one, two)[0])
+
+    def about_small(self, sizes: Sequence[tuple[int, ...]]) -> str | None:
+        """What to say of the pictures that are too small for it; None where none is.
+
+        Args:
+            sizes: (height, width) of every picture.
+        """
+        small = [size for size in sizes if min(size) < self.smallest]
+        if not small:
+            return None
+        of = f"is the mean over the other {len(sizes) - len(small)}" if len(small) < len(sizes) else "is left empty"
+        least, (height, width) = f"{self.smallest}x{self.smallest}", min(small, key=min)
+        return (
+            f"{len(small)} of {len(sizes)} pictures are too small for LPIPS, which needs {least} pixels (the smallest "
+            f"is {width}x{height}): LPIPS {of}"
+        )
 
 
 def as_exported(network: nn.Module) -> nn.Module:
@@ -118,7 +144,7 @@ def measured(
         pairs: pictures.
         scale: pixels cropped at each border.
         on_picture: given (number, super-resolved picture) as they come.
-        lpips: measures that too, or None.
+        lpips: measures that too, or None; NaN for pictures that are too small for it, which `means` passes over.
 
     A picture of which the network makes something that is not finite has no measures: all are NaN then, so that the
     mean is, which is never the best, and ``on_picture`` is not told of it.

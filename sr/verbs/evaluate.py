@@ -75,7 +75,7 @@ def evaluate_sets(
     by_border = BorderTable(factor) if border else None
     failures: list[str] = []
     every = [
-        _row(model, name, pairs, upscale, factor, console, distance, by_border, failures)
+        _row(model, name, pairs, upscale, factor, console, distance, lpips != "auto", by_border, failures)
         for name, pairs in asked.items()
     ]
     rows = [row for row in every if row is not None]
@@ -203,16 +203,19 @@ def _row(
     scale: int,
     console: Console,
     lpips: Perceptual | None,
+    needs_lpips: bool,
     border: BorderTable | None,
     failures: list[str],
 ) -> dict[str, Any] | None:
     """Means over a set; None where none of its pictures could be measured. Reasons are added to ``failures``."""
-    rows, seconds = [], 0.0
+    rows, sizes, seconds = [], [], 0.0
     made: list[np.ndarray] = []
     for number in tracked(range(len(pairs)), name, console):
         made.clear()
         try:
             pair = pairs.read(number)
+            if lpips is not None and needs_lpips:
+                _check_large_enough(pair, lpips.smallest)
             metrics, spent = _measured(upscale, pair, scale, made, lpips)
         except UserError as error:
             failures.append(str(error))
@@ -220,6 +223,7 @@ def _row(
         if border is not None and made:
             border.take(name, made[-1], pair)
         rows.append(metrics)
+        sizes.append(pair.hr.shape[:2])
         seconds += spent
     lost = sum(math.isnan(metrics["psnr_y"]) for metrics in rows)
     if lost:
@@ -227,8 +231,20 @@ def _row(
         say(console, text)
     if not rows:
         return None
+    small = None if lpips is None else lpips.about_small(sizes)
+    if small is not None:
+        say(console, f"{name}: {small}")
     row = {"model": model, "set": name, "scale": scale, "images": len(rows)}
     return row | means(rows) | ({} if border is None else border.row(name)) | {"seconds": seconds}
+
+
+def _check_large_enough(pair: ValidationPair, side: int) -> None:
+    height, width = pair.hr.shape[:2]
+    if min(height, width) < side:
+        raise UserError(
+            f"{pair.name} is {width}x{height} pixels, and LPIPS needs {side}x{side}; --lpips auto leaves LPIPS out for "
+            "such pictures, --lpips none for all"
+        )
 
 
 def _measured(
@@ -255,6 +271,8 @@ def _write(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -
 def _shown(column: str, value: Any) -> str:
     if column.startswith("psnr"):
         return f"{value:.2f}"
+    if column in PERCEPTUAL and math.isnan(value):
+        return ""  # no picture is large enough for it
     if column.startswith("ssim") or column in PERCEPTUAL:
         return f"{value:.4f}"
     return f"{value:.2f}" if column in ("seconds", *OTHERS) else str(value)

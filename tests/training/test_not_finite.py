@@ -22,7 +22,7 @@ from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import Best, means
 from sr.training.precision import choose_compute
 from sr.training.schedules import Plateau
-from sr.training.validation import lpips_of, measured, network_upscaler
+from sr.training.validation import Perceptual, measured, network_upscaler
 from tests.conftest import smooth_picture
 
 CPU = torch.device("cpu")
@@ -103,7 +103,7 @@ def test_a_picture_without_measures_leaves_no_mean():
     pairs = [ValidationPair("dark", dark, dark, False), ValidationPair("bright", dark + 180, dark + 180, False)]
     shown = []
     upscale = network_upscaler(Broken(), CPU, choose_compute(CPU, "32", "auto").exact())
-    lpips = lpips_of(Lpips("alex", "random"), CPU)
+    lpips = Perceptual(Lpips("alex", "random"), CPU)
     rows, _ = measured(upscale, pairs, 1, lambda number, _: shown.append(number), lpips)
     values, alone = means(rows), means(rows[:1])
     assert shown == [0]

@@ -16,7 +16,7 @@ from sr.models.upscale import upscale_pixels
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import Best, means, monitored
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.training.validation import lpips_of, measure_pair, measured
+from sr.training.validation import Perceptual, measure_pair, measured
 from sr.types import UserError
 from tests.conftest import smooth_picture
 
@@ -237,7 +237,7 @@ def test_each_picture_is_upscaled_once():
         seen.append(lr)
         return lr.repeat(2, axis=0).repeat(2, axis=1) // len(seen)  # the second is half as bright
 
-    rows, _ = measured(upscale, pairs, 2, lpips=lpips_of(Lpips("alex", "random"), CPU))
+    rows, _ = measured(upscale, pairs, 2, lpips=Perceptual(Lpips("alex", "random"), CPU))
     values = means(rows)
     assert len(seen) == 2
     darker = pairs[1].lr / 255 - pairs[1].lr // 2 / 255

@@ -1,6 +1,7 @@
 """What goes wrong on a user's machine, through `train.py` itself: one sentence per fault, nothing lost."""
 
 import errno
+import json
 import math
 import os
 import re
@@ -122,6 +123,19 @@ def test_validation_pictures_too_small_to_measure_are_named(train, tmp_path):
     err = sentences(train("data.val=val"))
     assert "val/flat.png" in err
     assert "too small" in err
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_validation_pictures_too_small_for_lpips_are_said(train, tmp_path):
+    (tmp_path / "val").mkdir()
+    Image.fromarray(smooth_picture(24, 28, 0)).save(tmp_path / "val" / "small.png")
+    code, out, err = train("data.val=val", "trainer.lpips=random", "trainer.max_updates=2", "run_dir=run")
+    assert code == 0, err
+    told = "validation: 1 of 1 pictures are too small for LPIPS, which needs 31x31 pixels (the smallest is 28x24)"
+    assert out.count(told) == 1
+    final = json.loads((tmp_path / "run" / "summary.json").read_text())["final"]
+    assert final["lpips"] is None
+    assert final["psnr_y"] > 0
 
 
 # ------------------------------------------------------------------------------------- sizes and scales

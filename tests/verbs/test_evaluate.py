@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 
 from sr.image.resize import bicubic, imresize
+from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
 from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
+from sr.training.validation import Perceptual
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
@@ -382,3 +384,50 @@ def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale):
     assert sr("evaluate", "bicubic", "--set", name, "--scale", scale, "--csv", "t.csv", "--accelerator", "cpu")[0] == 0
     (row,) = rows(tmp_path / "t.csv")
     assert float(row["psnr_y"]) == pytest.approx(PUBLISHED[name, scale][0], abs=0.01)
+
+
+# ------------------------------------------------------------------------------------- LPIPS of small pictures
+
+
+@pytest.fixture
+def lpips(monkeypatch):
+    """Untrained weights stand in for AlexNet's, whatever is asked for but none."""
+
+    def build(choice, device, _):
+        return None if choice is None else Perceptual(Lpips("alex", "random"), device)
+
+    monkeypatch.setattr("sr.verbs.evaluate.build_lpips", build)
+
+
+@pytest.mark.usefixtures("lpips")
+def test_lpips_passes_over_pictures_that_are_too_small(sr, sets, tmp_path):
+    arguments = ("evaluate", "bicubic", "--set", "Anime3", "--scale", "2", "--csv", "t.csv")
+    assert sr(*arguments)[0] == 0
+    (large,) = rows(tmp_path / "t.csv")
+    Image.fromarray(smooth_picture(20, 26, 9)).save(sets / "Anime3" / "small.png")
+    code, out, err = sr(*arguments)
+    (with_small,) = rows(tmp_path / "t.csv")
+    assert (code, err) == (0, "")
+    told = "Anime3: 1 of 4 pictures are too small for LPIPS, which needs 31x31 pixels (the smallest is 26x20): LPIPS is"
+    assert f"{told} the mean over the other 3" in out
+    assert with_small["images"] == "4"
+    assert with_small["lpips"] == large["lpips"]
+    assert with_small["psnr_y"] != large["psnr_y"]
+
+
+@pytest.mark.usefixtures("lpips")
+def test_lpips_is_an_empty_cell_where_no_picture_is_large_enough(sr, tmp_path):
+    (tmp_path / "small").mkdir()
+    Image.fromarray(smooth_picture(20, 26, 9)).save(tmp_path / "small" / "a.png")
+    arguments = ("evaluate", "bicubic", "--set", "small", "--scale", "2", "--csv", "t.csv")
+    code, out, _ = sr(*arguments)
+    (row,) = rows(tmp_path / "t.csv")
+    assert (code, row["lpips"]) == (0, "")
+    assert float(row["psnr_y"]) > 0
+    assert "LPIPS is left empty" in out
+    assert "nan" not in out
+    asked = error_of(sr(*arguments, "--lpips", "imagenet"))
+    assert asked.endswith(
+        "small/a.png is 26x20 pixels, and LPIPS needs 31x31; --lpips auto leaves LPIPS out for such pictures, --lpips "
+        "none for all"
+    )

@@ -1,7 +1,7 @@
 """Validate on the updates clock, keep the best results, write pictures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -80,6 +80,12 @@ class Validation(UpdateCallback):
         self.stale = 0
         """Validations since the best one, without those between which the generator did not learn."""
         self._bicubic: dict[str, list[np.ndarray]] = {}
+
+    def about_small(self, sets: Mapping[str, Sequence[ValidationPair]]) -> str | None:
+        """What to say before training of pictures of these sets that are too small for LPIPS; None where none is."""
+        if self._lpips is None:
+            return None
+        return self._lpips.about_small([pair.hr.shape[:2] for pairs in sets.values() for pair in pairs])
 
     @property
     def best(self) -> dict[str, float]:

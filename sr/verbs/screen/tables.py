@@ -28,7 +28,9 @@ def console_for_tables(quiet: bool = False) -> Console:
     return plain_console(soft_wrap=not terminal, width=None if known else WIDTH, quiet=quiet)
 
 
-def _number(name: str, value: float) -> str:
+def _number(name: str, value: float | None) -> str:
+    if value is None or (metric_of(name) in PERCEPTUAL and math.isnan(value)):
+        return ""  # no picture was large enough for it; a summary that is read back has None there
     return f"{value:.2f}" if name.startswith("psnr") or name in OTHERS else f"{value:.4f}"
 
 

@@ -252,6 +252,9 @@ class Run:
                 self.config.trainer.val_images,
             )
         check_input(self.module.augmentation, self.data)
+        small = self.validation.about_small(self.data.sets)
+        if small is not None:
+            self.say(f"validation: {small}")
 
     def _introduce(self) -> None:
         """Say what is going to be trained, and where."""
