@@ -1,8 +1,11 @@
 """`sr log`: verdicts from run folders; which runs count; the page is the same each time."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from omegaconf import OmegaConf
 
@@ -68,8 +71,8 @@ def run(name, seed, psnr, size="smoke", reason="max_updates", **changes):
     return folder
 
 
-def shown(capsys, only=(), json=False, seeds=2, write=None):
-    code = show_log(Question(only, "smoke", range(1, seeds + 1), [Path("outputs")]), write, json, False, 1, "cpu", [])
+def shown(capsys, only=(), json=False, seeds=2, write=None, size="smoke"):
+    code = show_log(Question(only, size, range(1, seeds + 1), [Path("outputs")]), write, json, False, 1, "cpu", [])
     assert code == 0
     return capsys.readouterr().out
 
@@ -95,7 +98,10 @@ def test_what_does_not_count_is_told(claims, capsys):
     assert "does not count: it is running or was cut off; resume=auto goes on with it" in out
     assert "does not count: it was ended before its time (interrupted)" in out
     assert "there is no run of log/01_rdn_l1_x0_5 and of log/04_pure_vgg" in out
-    assert "uv run python train.py experiment=log/04_pure_vgg size=smoke" in out
+    assert "uv run python train.py experiment=log/04_pure_vgg size=smoke seed=1" in out
+    assert "train what is not there, with what it is compared to: uv run sr log --run --seeds=2 --size=smoke" in out
+    run(OTHER, 0, 30.0)
+    assert "runs of seed 0 are not looked at; --seeds 2 takes 1 to 2" in shown(capsys)
 
 
 def test_one_entry_by_its_number(claims, capsys):
@@ -114,7 +120,7 @@ def test_entries_of_other_logs_by_name(claims, capsys, tmp_path):
     assert [one["entry"] for one in json.loads(shown(capsys, ["photo_notes/aaa"], json=True))] == ["photo_notes/aaa"]
     assert {one["entry"] for one in json.loads(shown(capsys, ["log"], json=True))} == {FIRST, OTHER}
     out = shown(capsys, ["photo_notes"], write=Path("docs"))
-    assert "uv run python train.py experiment=photo_notes/v2 size=smoke" in out
+    assert "uv run python train.py experiment=photo_notes/v2 size=smoke seed=1" in out
     assert "--only=photo_notes" in (tmp_path / "docs" / "LOG.md").read_text()
     with pytest.raises(UserError, match="entries are 01 to 04, logs log, photo_notes"):
         shown(capsys, ["99"])
@@ -159,13 +165,42 @@ def test_seeds_only_where_something_is_compared(claims, tmp_path):
 
 
 def test_what_stands_for_vgg_is_said(claims, capsys, monkeypatch):
-    run(FIRST, 1, 30.0)
-    run(OTHER, 1, 28.0)
-    better, itself, _ = json.loads(shown(capsys, json=True))
-    assert better["features"] == "VGG16 up to conv2_2 stands for more of it"
-    assert itself["features"] == ""
+    for size, stands in (("mini", "VGG16 up to conv2_2 stands for more of it"), ("smoke", "random features stand for")):
+        run(FIRST, 1, 30.0, size=size)
+        run(OTHER, 1, 28.0, size=size)
+        better, itself, _ = json.loads(shown(capsys, json=True, size=size))
+        assert better["features"].startswith(stands)
+        assert itself["features"] == ""
     monkeypatch.setattr("sr.losses.pretrained.has_some", lambda _: False)
-    (Path("outputs") / f"{OTHER.replace('/', '_')}_1_smoke" / "summary.json").unlink()
-    better, itself, _ = json.loads(shown(capsys, json=True))
+    for size in ("smoke", "mini"):
+        (Path("outputs") / f"{OTHER.replace('/', '_')}_1_{size}" / "summary.json").unlink()
+    better, *_ = json.loads(shown(capsys, json=True))
+    assert "VGG16" not in better["reason"]
+    better, itself, _ = json.loads(shown(capsys, json=True, size="mini"))
     assert (better["verdict"], itself["verdict"]) == ("not run", "undecided")
     assert "needs VGG16, whose weights are neither in the folder that SR_WEIGHTS names" in better["reason"]
+
+
+def test_a_stop_ends_what_runs_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = """
+import sys, subprocess
+from pathlib import Path
+import sr.verbs.log.training as training
+sleeper = [sys.executable, "-c", "import time; time.sleep(120)"]
+training._begun = lambda job, _: subprocess.Popen(sleeper)
+jobs = [training.Job(name, 1, "smoke", Path(name)) for name in "abc"]
+training.train_all(jobs, {}, 2, lambda text: print(text, flush=True))
+"""
+    start = [sys.executable, "-c", code]
+    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            process.stdout.readline()
+        children = psutil.Process(process.pid).children()
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert len(children) == 2
+    assert "2 runs end after their update, and save; the same command goes on with them" in out
+    assert "KeyboardInterrupt" in err
+    assert not any(child.is_running() for child in children)

@@ -27,15 +27,22 @@ def counting(entries: Collection[str], question: Question, tell: Callable[[str],
         UserError: there is no such size.
     """
     found: dict[str, dict[int, Run]] = {}
+    others = set[int]()
     for run in sorted(find_runs(question.roots), key=lambda run: run.ended):
         name = run.experiment
-        if name is None or name not in entries or run.size != question.size or run.seed not in question.seeds:
+        if name is None or name not in entries or run.size != question.size:
+            continue
+        if run.seed not in question.seeds:
+            others.add(run.seed)
             continue
         fault = _fault(run, name, question.size)
         if fault:
             tell(f"{run.folder.path} does not count: {fault}")
         else:
             found.setdefault(name, {})[run.seed] = run
+    if others:
+        seeds = ", ".join(map(str, sorted(others)))
+        tell(f"runs of seed {seeds} are not looked at; --seeds {len(question.seeds)} takes 1 to {len(question.seeds)}")
     return found
 
 

@@ -24,7 +24,9 @@ def with_features(judged: Judged, size: str) -> Judged:
     if judged.verdict == NOT_RUN and not all(pretrained.has_some(net) for net, _ in used):
         why = f"needs VGG16, whose weights are neither in the folder that {pretrained.FOLDER} names nor downloaded"
         return replace(judged, reason=f"{judged.reason}; it {why}" if judged.reason else why)
-    if used in (whole, set()):
+    if whole and not used:
+        return replace(judged, features="random features stand for those of VGG16")
+    if used == whole:
         return judged
     known = " and ".join(layer for _, layer in sorted(used))
     return replace(judged, features=f"VGG16 up to {known} stands for more of it")
@@ -36,13 +38,13 @@ def _features_of(entry: str, size: str) -> frozenset[tuple[str, str]]:
 
 
 def features(loss: Any) -> Iterator[tuple[str, str]]:
-    """Feature network and deepest layer of each term that has one.
+    """Feature network and deepest layer of each term that has one with weights that somebody trained.
 
     Args:
         loss: the node of the configuration.
     """
     for term in loss.terms.values():
         inner = term.get("loss", {}) if term else {}
-        if str(inner.get("_target_", "")).endswith(".Vgg"):
+        if str(inner.get("_target_", "")).endswith(".Vgg") and inner.get("weights") != "random":
             net, layers = str(inner["net"]), inner["layers"]
             yield net, str((masked_layers(net, layers) if isinstance(layers, int) else layers)[-1])

@@ -52,11 +52,11 @@ def show_log(
 
     judged = [with_features(judge(claim, runs, quantity), question.size) for claim in claims]
     pictures = pictures_of(runs)
-    entries = entries_of(judged, question.size, pictures)
+    entries = entries_of(judged, question, pictures)
     if json:
         print(as_json(entries, question.size), end="")
     else:
-        print_entries(console, entries)
+        print_entries(console, entries, question)
     if write is not None:
         write_page(write, entries, every_run, pictures, question, console)
     return 1 if failed else 0

@@ -11,6 +11,7 @@ from sr.experiments import measuring
 from sr.experiments.judging import Judged
 from sr.experiments.log_page import Entry, as_json, as_markdown, grouped, header_of, made_of, value_of
 from sr.experiments.runs import Run
+from sr.experiments.verdicts import NOT_RUN
 from sr.files import write_atomically
 from sr.pasted import pasted
 from sr.verbs.log.asked import Question, short_name
@@ -34,19 +35,20 @@ def pictures_of(runs: Mapping[str, Mapping[int, Run]]) -> dict[str, Path]:
     return found
 
 
-def entries_of(judged: Sequence[Judged], size: str, pictures: Mapping[str, Path]) -> list[Entry]:
+def entries_of(judged: Sequence[Judged], question: Question, pictures: Mapping[str, Path]) -> list[Entry]:
     """Entries as the page shows them, in the order of their names.
 
     Args:
         judged: all claims.
-        size: of the runs.
+        question: what was asked.
         pictures: from `pictures_of`.
     """
+    own = (f"size={question.size}", f"seed={question.seeds[0]}")
     return [
         Entry(
             name,
             header_of(CONF / "experiment" / f"{name}.yaml"),
-            pasted("uv", "run", "python", "train.py", f"experiment={name}", f"size={size}"),
+            pasted("uv", "run", "python", "train.py", f"experiment={name}", *own),
             claims,
             _beside_the_page(name) if name in pictures else None,
         )
@@ -58,8 +60,8 @@ def _beside_the_page(name: str) -> str:
     return f"{PICTURES}/{short_name(name)}.png"
 
 
-def print_entries(console: Console, entries: Sequence[Entry]) -> None:
-    """A row per claim, then the command of each entry."""
+def print_entries(console: Console, entries: Sequence[Entry], question: Question) -> None:
+    """A row per claim, then the command of each entry, and that which trains all that is not there."""
     table = Table()
     for column in ("entry", "claim", "verdict", "difference", "seeds"):
         table.add_column(column, overflow="fold")
@@ -71,6 +73,8 @@ def print_entries(console: Console, entries: Sequence[Entry]) -> None:
     console.print(table)
     for entry in entries:
         say(console, entry.command)
+    if any(one.verdict == NOT_RUN for entry in entries for one in entry.judged):
+        say(console, f"train what is not there, with what it is compared to: {_training(question)}")
 
 
 def write_page(
@@ -94,13 +98,16 @@ def write_page(
     Raises:
         UserError: the disk is full or not writable.
     """
-    only = [f"--only={','.join(question.only)}"] if question.only else []
-    seeds, size = f"--seeds={len(question.seeds)}", f"--size={question.size}"
-    command = pasted("uv", "run", "sr", "log", *only, "--run", seeds, size)
-    made = made_of([dict(run.summary or {}) for run in runs], question.size, command)
+    made = made_of([dict(run.summary or {}) for run in runs], question.size, _training(question))
     write_atomically(folder / PAGE, as_markdown(entries, made, DATA).encode())
     write_atomically(folder / DATA, as_json(entries, question.size).encode())
     for entry in entries:
         if entry.picture is not None:
             write_atomically(folder / entry.picture, pictures[entry.name].read_bytes())
     say(console, f"written: {folder / PAGE}, {folder / DATA}")
+
+
+def _training(question: Question) -> str:
+    """The command that trains what the answer needs."""
+    only = [f"--only={','.join(question.only)}"] if question.only else []
+    return pasted("uv", "run", "sr", "log", *only, "--run", f"--seeds={len(question.seeds)}", f"--size={question.size}")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -14,6 +14,7 @@ from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
 from sr.pasted import pasted, setting
 from sr.training.machine import cores
+from sr.training.signals import Signals
 from sr.verbs.log.asked import Question, short_name
 from sr.verbs.log.counting import counting
 
@@ -140,21 +141,31 @@ def train_all(
     """
     waiting, failed = list(jobs), list[Job]()
     running: dict[Job, subprocess.Popen[bytes]] = {}
-    try:
-        while waiting or running:
-            failed += _gone(running, say)
-            failed += _hopeless(waiting, failed, parents, say)
-            job = _next(waiting, running, parents) if len(running) < side_by_side else None
-            if job is None:
-                sleep(_LOOK)
-                continue
-            waiting.remove(job)
-            running[job] = _begun(job, side_by_side)
-            say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job.entry}, seed {job.seed}: {job.folder}")
-    finally:  # Ctrl-C reaches them too, as they are of the same group; they end saved
-        for process in running.values():
-            process.wait()
+    with Signals():  # SIGTERM and a closed terminal end it as Ctrl-C does
+        try:
+            while waiting or running:
+                failed += _gone(running, say)
+                failed += _hopeless(waiting, failed, parents, say)
+                job = _next(waiting, running, parents) if len(running) < side_by_side else None
+                if job is None:
+                    sleep(_LOOK)
+                    continue
+                waiting.remove(job)
+                running[job] = _begun(job, side_by_side)
+                say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job.entry}, seed {job.seed}: {job.folder}")
+        finally:
+            _end(running.values(), say)
     return failed
+
+
+def _end(running: "Collection[subprocess.Popen[bytes]]", say: Callable[[str], None]) -> None:
+    """End what still runs, saved; Ctrl-C has reached them already, and two signals in one moment are one to them."""
+    for process in running:
+        process.terminate()
+    if running:
+        say(f"{len(running)} runs end after their update, and save; the same command goes on with them")
+    for process in running:
+        process.wait()
 
 
 def _next(waiting: Sequence[Job], running: Iterable[Job], parents: Mapping[str, Sequence[str]]) -> Job | None:
