@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
-from sr.models.files import differences, read_tensors
+from sr.models.files import FOREIGN, differences, read_tensors
 from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
@@ -97,6 +97,11 @@ def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
         return path, read_tensors(path)
     if path.suffix == ".ckpt":
         return path, _in_checkpoint(name, path)
+    if path.suffix.lower() in FOREIGN:
+        raise UserError(
+            f"{setting_of(name)}={path}: {path.suffix} files of other programs are not taken here; give a run's "
+            "folder, its best.safetensors or its checkpoints/last.ckpt"
+        )
     raise UserError(f"{setting_of(name)}={path} is neither a run's folder nor a .safetensors nor a .ckpt")
 
 

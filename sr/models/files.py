@@ -22,6 +22,7 @@ from sr.types import UserError
 
 FORMAT = "sr-toolkit/1"
 ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
+FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")  # endings under which other programs keep weights
 NAMED_KEYS = 3  # how many offending weights an error message names
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
 _FEW = 64  # what a network may have beyond its weights before it counts as larger than its file: layers, a width
@@ -136,6 +137,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     shown = printable(path)
     if not path.is_file():
         raise UserError(f"{shown} does not exist or is not a file; give a .safetensors file.")
+    if path.suffix.lower() in FOREIGN:
+        raise UserError(
+            f"{shown}: {path.suffix} files of other programs are not taken here; give best.safetensors of a run of "
+            "this toolkit."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

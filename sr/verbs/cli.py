@@ -3,16 +3,38 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from sr.errors import USER_ERROR, UserError
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
 
+
+class Verbs(TyperGroup):
+    """The verbs; a value of the wrong kind is quoted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb.
+
+        Raises:
+            BadParameter: a value is refused.
+        """
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            # Typer leaves the value to the exception of pydantic, which it has for every kind but files.
+            faults: list[Any] = getattr(error.__cause__, "errors", list)()
+            if faults and repr(faults[0].get("input")) not in error.message:
+                error.message = f"{faults[0].get('input')!r}: {error.message}"
+            raise
+
+
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -185,7 +185,7 @@ def _upscaler(model: str, scale: int | None, accelerator: str, trust: bool) -> t
         compute = inference(accelerator)
         network = network.to(compute.device)
     else:
-        network, compute = ready(Path(model), accelerator, trust)
+        network, compute = ready(Path(model), accelerator, trust, ["bicubic"])
         if scale is not None and scale != network.scale:
             raise UserError(f"--scale {scale}, but {model} upscales x{network.scale}; leave --scale out")
     return network_upscaler(network, compute.device, compute.exact()), int(network.scale)

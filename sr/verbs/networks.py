@@ -1,13 +1,16 @@
 """Find and load the network that a verb works with."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
+from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
 from sr.models.files import load_network
+from sr.printable import printable
 from sr.training.keeping.run_folder import FINISHED, RunFolder
 from sr.training.precision import Compute, choose_compute, choose_device
 
@@ -31,13 +34,14 @@ def newest_network(root: Path = Path("outputs")) -> Path:
     )
 
 
-def ready(path: Path, accelerator: str, trust: bool = False) -> tuple[nn.Module, Compute]:
+def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str] = ()) -> tuple[nn.Module, Compute]:
     """Load a network for use: on the device, in evaluation mode, float32.
 
     Args:
         path: its file.
         accelerator: cpu, gpu, mps or auto.
         trust: a network from outside this toolkit may be imported.
+        words: what the user may write instead of a file.
 
     Raises:
         UserError: the file is not a network of ours, or there is no such device.
@@ -48,6 +52,10 @@ def ready(path: Path, accelerator: str, trust: bool = False) -> tuple[nn.Module,
         raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
     if path.suffix == ".ckpt":
         raise UserError(f"{path} is a checkpoint for resuming; take best.safetensors in its run folder")
+    if not path.exists():
+        found = [*nearest(str(path), words), *near_files(path)]
+        known = " or ".join([*words, "a network, as best.safetensors in a run's folder"])
+        raise UserError(f"{printable(path)} does not exist{neighbours(found) or f'; give {known}'}")
     network, _ = load_network(path, trust)
     compute = inference(accelerator)
     return compute.place(network).eval(), compute

@@ -143,6 +143,10 @@ def test_in_a_sweep(train, parent):
         (["init_from=."], "init_from=. is no run's folder, as it has no best.safetensors or last.safetensors or check"),
         (["init_from=."], "; did you mean parent?"),
         (["init_from=parent/config.yaml"], "is neither a run's folder nor a .safetensors nor a .ckpt"),
+        (
+            ["init_from=parent/net.pth"],
+            "init_from=parent/net.pth: .pth files of other programs are not taken",
+        ),
         (["init_from="], "init_from= names no place; give a run's folder, a .safetensors or a .ckpt"),
         (["init_from.d=parent"], "init_from.d=parent, but this run has no adversary d; choose one of g"),
         (["init_from.partial=3"], "init_from.partial=3 must be true or false"),
@@ -151,7 +155,7 @@ def test_in_a_sweep(train, parent):
     ],
 )
 def test_wrong_places_are_one_sentence(train, tmp_path, arguments, message):
-    for name in ("best.safetensors", "config.yaml", "checkpoints/last.ckpt"):
+    for name in ("best.safetensors", "config.yaml", "net.pth", "checkpoints/last.ckpt"):
         path = tmp_path / "parent" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -1,6 +1,7 @@
 """The deliverable file: what goes in comes out, what is wrong is said, what was there survives."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -97,6 +98,14 @@ def test_something_else(saved, content):
     saved.write_bytes(content)
     with pytest.raises(UserError, match=r"best.safetensors is not a safetensors file"):
         load_network(saved)
+
+
+@pytest.mark.parametrize("ending", [".pth", ".pt", ".ckpt"])
+def test_files_of_other_programs_are_told_by_their_ending(tmp_path, ending):
+    torch.save({"params": {}}, tmp_path / f"net{ending}")
+    told = f"net{ending}: {ending} files of other programs are not taken here; give best.safetensors of a run of this "
+    with pytest.raises(UserError, match=re.escape(told)):
+        load_network(tmp_path / f"net{ending}")
 
 
 def test_weights_of_another_program(saved):

@@ -207,6 +207,20 @@ def test_bicubic_needs_a_scale_that_it_can_do(sr, sets):
         assert error == f"--scale {scale}: Bicubic cannot upscale by {scale}; choose scale from 1, 2, 3, 4, 8."
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "bicubic", "--scale", "two"), "Invalid value for '--scale': 'two': "),
+        (("bench", "data", "--seconds", "a while"), "Invalid value for '--seconds': 'a while': "),
+        (("replay", "x.bug", "--last", "0"), "'0'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_quoted(sr, arguments, message):
+    code, _, err = sr(*arguments)
+    assert code == 2
+    assert message in err
+
+
 def test_a_network_has_one_scale(sr, sets, network):
     path, _ = network
     error = error_of(sr("evaluate", path, "--set", "Anime3", "--scale", "3"))
@@ -223,6 +237,11 @@ def test_what_is_no_network_is_one_sentence(sr, sets, network, tmp_path, content
 
 def test_absent_network(sr, sets, tmp_path):
     assert "nothing.safetensors does not exist" in error_of(sr("evaluate", "nothing.safetensors", "--set", "Anime3"))
+    near = error_of(sr("evaluate", "bicubc", "--set", "Anime3", "--scale", "2"))
+    assert near == "bicubc does not exist; did you mean bicubic?"
+    (tmp_path / "best.safetensors").touch()
+    near = error_of(sr("evaluate", "best.safetensor", "--set", "Anime3"))
+    assert near == "best.safetensor does not exist; did you mean best.safetensors?"
     (tmp_path / "run").mkdir()
     assert error_of(sr("evaluate", "run", "--set", "Anime3")).startswith("run ")
 

@@ -287,6 +287,13 @@ def test_what_is_no_network_is_one_sentence(sr, trained, tmp_path, given):
     assert err.startswith(f"error: {given} ")
 
 
+def test_a_name_that_is_no_file(sr, tmp_path):
+    png(tmp_path / "photo.png")
+    code, _, err = sr("upscale", "photo.png", "-o", "out.png", "--model", "espcn")
+    told = "error: espcn does not exist; give a network, as best.safetensors in a run's folder"
+    assert (code, lines(err)) == (2, [told])
+
+
 def test_unknown_accelerator(sr, trained, tmp_path):
     png(tmp_path / "photo.png")
     model = trained / "best.safetensors"
