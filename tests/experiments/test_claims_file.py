@@ -3,10 +3,10 @@
 import re
 
 from sr.config.folder import CONF, config_groups
-from sr.verbs.log.asked import all_claims
+from sr.verbs.log.asked import CLAIMS, all_claims
 
 
-def test_every_entry_of_the_log_hasall_claims():
+def test_every_entry_of_the_log_has_claims():
     claims = all_claims()
     entries = {name for name in config_groups(CONF)["experiment"] if re.match(r"log/\d", name)}
     assert len(entries) == 35
@@ -17,3 +17,10 @@ def test_what_is_compared_is_not_compared_with_itself():
     for claim in all_claims():
         terms = [(term.entry, term.measure) for term in claim.left]
         assert len(set(terms)) == len(terms), claim
+
+
+def test_no_text_is_cut_off_at_a_hash():
+    plain = re.findall(r"^ +(?:- )?\w+: ([^\"'{>|].*)$", CLAIMS.read_text(), re.MULTILINE)
+    assert len(plain) > 200
+    assert [text for text in plain if " #" in text] == []  # there YAML's comment begins
+    assert any(claim.says == "the same, beside #01 trained on for as many updates" for claim in all_claims())
