@@ -24,5 +24,5 @@ def wait_passively_if_busy() -> str | None:
         return None
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     return (
-        f"other programs use {busy:.0f} % of the CPU: threads sleep while they wait (OMP_WAIT_POLICY=ACTIVE forbids it)"
+        f"other programs use {busy:.0f} % of the CPU: so threads sleep while they wait; OMP_WAIT_POLICY=ACTIVE would let them spin"
     )
