@@ -89,6 +89,14 @@ def test_runs_that_count_are_judged(claims, capsys):
     assert explodes["verdict"] == "seen in 1 of 2 seeds within 3 updates"
 
 
+def test_a_run_from_before_a_setting_was_made_counts(claims, capsys):
+    path = run(FIRST, 1, 30.0) / "config.yaml"
+    config = OmegaConf.load(path)
+    del config.model.padding, config.data.shown
+    OmegaConf.save(config, path)
+    assert "does not count" not in shown(capsys)
+
+
 def test_what_does_not_count_is_told(claims, capsys):
     run(FIRST, 1, 30.0, max_updates=2)
     run(FIRST, 2, 30.0, reason=None)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sr.config.composing import plain
 from sr.config.experiments import at_size
+from sr.config.later_settings import with_later_settings
 from sr.experiments.runs import Run, find_runs
 from sr.training.keeping.run_folder import EXPLODED
 from sr.verbs.log.asked import Question
@@ -54,7 +55,7 @@ def _fault(run: Run, entry: str, size: str) -> str:
         return f"it was ended before its time ({run.reason}); resume=auto goes on with it"
     wants = at_size(entry, size)
     wants.seed = run.seed
-    differs = changes(_compared(run.config), _compared(plain(wants)))
+    differs = changes(_compared(with_later_settings(run.config)), _compared(plain(wants)))
     return f"its settings are others than those of {entry}: {differs}" if differs else ""
 
 
