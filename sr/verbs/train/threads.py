@@ -23,4 +23,7 @@ def wait_passively_if_busy() -> str | None:
     if busy < _BUSY:
         return None
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    return f"other programs use {busy:.0f} % of the CPU: so threads sleep while they wait; OMP_WAIT_POLICY=ACTIVE would let them spin"
+    return (
+        f"other programs use {busy:.0f} % of the CPU, so threads sleep while they wait; "
+        "OMP_WAIT_POLICY=ACTIVE would let them spin"
+    )
