@@ -92,7 +92,7 @@ def test_runs_that_count_are_judged(claims, capsys):
 def test_a_run_from_before_a_setting_was_made_counts(claims, capsys):
     path = run(FIRST, 1, 30.0) / "config.yaml"
     config = OmegaConf.load(path)
-    del config.model.padding, config.data.hr_filter
+    del config.model.padding
     OmegaConf.save(config, path)
     assert "does not count" not in shown(capsys)
 
