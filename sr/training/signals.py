@@ -25,9 +25,13 @@ class Signals:
         received: number of the first signal, or None.
         raised: it was made a KeyboardInterrupt, so that what else is raised now may be what somebody made of that.
         begun: a training has begun, so that there may be something to go on from.
+
+    Args:
+        at_once: the word with which another signal ends the process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: str = _AT_ONCE) -> None:
+        self._at_once = at_once
         self.received: int | None = None
         self.raised = self.begun = False
         self._process = os.getpid()
@@ -93,7 +97,7 @@ class Signals:
                 raise KeyboardInterrupt
             _tell(f"{signal.Signals(number).name}: ending after this update, and saving; once more ends at once\n")
         elif monotonic() - self._at > _TOGETHER:
-            _tell(_AT_ONCE)
+            _tell(self._at_once)
             with suppress(Exception):  # the stream may be in the middle of a line
                 sys.stdout.flush()
             os._exit(128 + number)

@@ -1,14 +1,19 @@
 """The command `sr`: everything but training. Heavy imports happen inside the verbs, so that help is quick."""
 
+import gc
 import io
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from sr.errors import USER_ERROR, UserError
+from sr.printable import printable
+from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
@@ -155,6 +160,9 @@ def doctor(
     [dim]sr doctor PHOTOS --val OTHER_PHOTOS --json report.json
     sr doctor HR --lr LR --scale 4[/dim]
     """
+    # Before the imports, which take seconds.
+    asked = [*folders, *(val or []), *([] if lr is None else [lr])]
+    print(f"looking at {', '.join(map(printable, asked))} …", flush=True)
     from sr.verbs.doctor import doctor as run
 
     raise typer.Exit(run(folders, val or [], lr, scale, json, crop_size, workers, refused, seconds, verbose))
@@ -288,8 +296,27 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack ×, and a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
     see_current_folder()
-    try:
-        app()
-    except UserError as error:
-        print_error(error)
-        raise SystemExit(USER_ERROR) from None
+    with Signals("ended at once\n") as signals:
+        try:
+            app()
+        except BaseException as error:
+            # Typer makes an exit of an interrupt, and libraries make other exceptions.
+            if not signals.raised:
+                if isinstance(error, UserError):
+                    print_error(error)
+                    raise SystemExit(USER_ERROR) from None
+                raise
+        if signals.raised:  # what the error held is gone here, as are the pools that it came through
+            _leave(signals)
+
+
+def _leave(signals: Signals) -> NoReturn:
+    """End after a signal, with everything that was started; at once, as PyTorch takes seconds to be taken down."""
+    print("interrupted", file=sys.stderr, flush=True)
+    from sr.data.processes import kill_descendants
+
+    kill_descendants()
+    gc.collect()  # semaphores of pools that lie in circles: what remains of them would be told as lost
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(signals.exit_code)

@@ -79,3 +79,30 @@ def test_loader_processes_do_not_keep_a_program_from_ending(tmp_path):
     script = [sys.executable, "-c", HELD, str(tmp_path)]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=REPOSITORY, check=True)
     assert done.stdout == "ready\n"
+
+
+STARTED = """
+import os, signal, sys, time
+from sr.data.processes import serve_parent, worker_pool
+
+if __name__ == "__main__":
+    try:
+        with worker_pool(2, serve_parent) as pool:
+            jobs = [pool.submit(time.sleep, 600) for _ in range(4)]
+            time.sleep(float(sys.argv[1]))
+            os.killpg(0, signal.SIGINT)
+            time.sleep(600)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("delay", ["0", "0.3", pytest.param("6", marks=pytest.mark.slow)])
+def test_a_pool_is_gone_with_ctrl_c_from_its_first_moment(tmp_path, delay):
+    script = tmp_path / "pool.py"
+    script.write_text(STARTED)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, str(script), delay], start_new_session=True, **streams) as process:
+        out, err = process.communicate(timeout=60)
+    assert (out, err, process.returncode) == ("interrupted\n", "", 0)

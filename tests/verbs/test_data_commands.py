@@ -2,6 +2,12 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -213,3 +219,52 @@ def test_a_picture_in_the_noise_pool_is_named_at_once(sr, tmp_path):
     Image.new("RGB", (40, 40), "white").save(target / "noise/patches/holiday.png")
     err = sentences(sr("degrade", "degradation=realsr", f"data.target={target}"))
     assert "holiday.png has the mean 255 instead of about 128" in err
+
+
+@pytest.fixture
+def started(interruptible, tmp_path):
+    """``started("doctor", …)`` starts `sr` in its own process group."""
+    processes = []
+
+    def start(*arguments):
+        command = [sys.executable, "-c", "from sr.verbs.cli import main; main()", *map(str, arguments)]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **streams)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0, 1, 4, 8])
+def test_ctrl_c_ends_doctor_with_a_word_whatever_its_processes_do(started, tmp_path, delay):
+    (tmp_path / "many").mkdir()
+    for number in range(80):
+        Image.fromarray(smooth_picture(300, 300, number)).save(tmp_path / "many" / f"{number}.png")
+    process = started("doctor", "many")
+    assert process.stdout.readline() == "looking at many …\n", "before the imports"
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "interrupted\n") or (process.returncode == 0 and "safe" in out)
+    with pytest.raises(ProcessLookupError):  # nothing of its group is left
+        os.killpg(process.pid, 0)
+
+
+def test_an_interrupt_that_a_library_makes_another_error_is_one(sr, monkeypatch):
+    def converted(*_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise ImportError("numpy") from error
+
+    monkeypatch.setattr("sr.verbs.doctor.doctor", converted)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    monkeypatch.setattr("sr.data.processes.kill_descendants", lambda: None)
+    assert sr("doctor", "many") == (128 + signal.SIGTERM, "looking at many …\n", "interrupted\n")

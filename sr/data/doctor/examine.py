@@ -102,6 +102,7 @@ def look(job: tuple[str, bool]) -> Facts | str:
 def _read(reports: Sequence[Report], question: Question, on_progress: OnProgress) -> None:
     todo = [report for report in reports if dict(report.findings).keys() <= {"other"}]
     jobs = [(str(report.path), not report.findings) for report in todo]
+    on_progress("files", 0, len(jobs))
     for done, (position, found) in enumerate(Guarded(look, question.workers, question.limits).run(jobs), 1):
         report = todo[position]
         if isinstance(found, Facts):
@@ -131,6 +132,7 @@ def _pairs(reports: Sequence[Report], question: Question, on_progress: OnProgres
             good, bad = (two, one) if one.facts is None else (one, two)
             good.add("alone", f"its twin '{bad.path}' cannot be read")
     jobs = [(str(one.path), str(two.path), question.scale) for one, two in readable]
+    on_progress("pairs", 0, len(jobs))
     shifts = []
     for done, (position, found) in enumerate(Guarded(compare, question.workers, question.limits).run(jobs), 1):
         one, two = readable[position]

@@ -8,12 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from sr.data.processes import leave_stops_to_parent
+import cv2
+
+from sr.data.processes import leave_stops_to_parent, unheard
 
 if sys.platform != "win32":
     import resource
@@ -22,6 +24,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _START_SECONDS = 120.0  # a process imports PyTorch, from a cold disk perhaps
+_FEW = 64  # jobs that are done before a process has imported PyTorch
 _LONGEST_WAIT = 3600.0  # seconds; the system refuses an infinite one
 
 
@@ -85,10 +88,7 @@ class Guarded(Generic[Job, Result]):
         if workers < 1:
             raise ValueError(f"workers={workers} must be at least 1")
         self.task, self.workers, self.limits = task, workers, limits
-        # Of a fork server that has done the imports, a killed process is replaced in milliseconds.
-        self._context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
-        if sys.platform == "linux":
-            self._context.set_forkserver_preload([task.__module__])
+        self._context: Any = None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result | Failure]]:
         """Do all jobs.
@@ -99,6 +99,7 @@ class Guarded(Generic[Job, Result]):
         Raises:
             RuntimeError: a process did not even start.
         """
+        self._context = self._context_for(len(jobs))
         remaining = deque(range(len(jobs)))
         pool = [self._start() for _ in range(min(self.workers, len(jobs)))]
         try:
@@ -117,6 +118,19 @@ class Guarded(Generic[Job, Result]):
         finally:
             for worker in pool:
                 worker.stop()
+
+    def _context_for(self, jobs: int) -> Any:
+        """How processes are started: where there are few jobs, without imports, which take longer than the jobs."""
+        if sys.platform != "linux":
+            return get_context("spawn")
+        if jobs < _FEW:
+            return get_context("fork")
+        # Of a fork server that has done the imports, a killed process is replaced in milliseconds.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([self.task.__module__])
+        with unheard():
+            forkserver.ensure_running()
+        return context
 
     def _give(self, worker: _Worker, position: int, jobs: Sequence[Job]) -> None:
         worker.job, worker.deadline = position, time.monotonic() + self.limits.seconds
@@ -169,6 +183,7 @@ def _cause(code: int | None) -> str:
 def _serve(pipe: Connection, task: Callable[[Job], Result], limits: Limits) -> None:
     """A worker process: jobs in, results out, until it is killed or the pipe ends."""
     leave_stops_to_parent()
+    cv2.setNumThreads(0)  # a fork has none of the threads that OpenCV may have had, and would wait for them
     _silence()
     _limit_memory(limits.memory)
     pipe.send(None)

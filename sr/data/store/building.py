@@ -11,15 +11,14 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from sr.data.contract import Found, OnMessage, PictureSource, Sieve
-from sr.data.processes import serve_parent
+from sr.data.processes import serve_parent, worker_pool
 from sr.data.store.index import Entry, IndexWriter, read_index
 from sr.data.store.store import Store
 from sr.files import sweep_up, sync_folder
@@ -235,7 +234,7 @@ def _in_order(source: PictureSource, start: int, workers: int | None) -> Iterato
             yield index, _read(source, index)
         return
     reader = _Reader(source)
-    with ProcessPoolExecutor(count, get_context("spawn"), _Reader.install, (reader,)) as pool:
+    with worker_pool(count, _Reader.install, reader) as pool:
         pending: deque[Future[Found]] = deque()
         submitted = start
         for index in range(start, len(source)):

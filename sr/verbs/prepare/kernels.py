@@ -4,9 +4,8 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,7 +19,7 @@ from sr.data.kinds.photos import photographs
 from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
 from sr.data.preparation.kernel_starts import estimated
-from sr.data.processes import serve_parent
+from sr.data.processes import serve_parent, worker_pool
 from sr.degradations.kernel_files import write_kernels
 from sr.errors import UserError
 from sr.files import write_atomically
@@ -144,16 +143,13 @@ def _results(jobs: list[_Job], on_updates: Callable[[int], None]) -> Iterator[_R
             before = number * job.settings.updates
             yield _estimate(job, lambda update, before=before: on_updates(before + update))  # type: ignore[misc]
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _quiet_worker) as pool:
+    with worker_pool(workers, _quiet_worker) as pool:
         pending = {pool.submit(_estimate, job) for job in jobs}
-        try:
-            while pending:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                on_updates((len(jobs) - len(pending)) * jobs[0].settings.updates)
-                for future in finished:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while pending:
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            on_updates((len(jobs) - len(pending)) * jobs[0].settings.updates)
+            for future in finished:
+                yield future.result()
 
 
 def _quiet_worker() -> None:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from sr.data.doctor import guarded
 from sr.data.doctor.guarded import Failure, Guarded, Limits
 
 
@@ -31,7 +32,9 @@ def reasons(jobs, workers=1, **limits):
     return [done[i].reason if isinstance(done[i], Failure) else done[i] for i in range(len(jobs))]
 
 
-def test_jobs_that_hang_or_kill_their_process_become_sentences_and_the_others_are_done():
+@pytest.mark.parametrize("few", [64, 0], ids=["forks", "fork server"])
+def test_jobs_that_hang_or_kill_their_process_become_sentences_and_the_others_are_done(monkeypatch, few):
+    monkeypatch.setattr(guarded, "_FEW", few)
     jobs = ["a", "hang", "b", "die", "exit", "c", "raise", "d"]
     assert reasons(jobs, workers=2, seconds=1.0) == [
         "did a",
