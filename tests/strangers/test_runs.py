@@ -13,6 +13,7 @@ from sr.plain_yaml import read_plain_yaml
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.log.asked import Question
 from sr.verbs.log.counting import counting
+from tests.strangers.mark import MARK
 
 ENTRY = "log/31_alias"
 HEAD = f"experiment: {ENTRY}\nsize:\n  name: smoke\n"
@@ -34,7 +35,8 @@ UNREADABLE = {
     "keys of other kinds": "1: {2: 3, null: 4}\n",
     "binary": "d: !!binary aGk=\n",
     "a set": "d: !!set {a, b}\n",
-    "a call": "d: !!python/object/apply:os.system [true]\n",
+    "a call": f"d: !!python/object/apply:os.system ['touch {MARK}']\n",
+    "sexagesimal": "a: 1" + ":59" * 4000 + "\n",
     "depth": "a: " + "{a: " * 300 + "1" + "}" * 300 + "\n",
     "laughs": "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [{f'*a{i - 1}, ' * 9}1]\n" for i in range(1, 10)),
     "no text": "\x00\x01",
@@ -44,18 +46,20 @@ ASKING = ["${oc.env:SECRET}", "${nosuch:1}", "${nope.x}", "${data.crop}", "${", 
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch):
-    """Whoever waits for a pipe is ended."""
+def no_waiting_and_nothing_runs(monkeypatch):
+    """Whoever waits for a pipe is ended; a text that is run as code leaves its mark."""
 
     def late(*_):
         raise AssertionError("waited for a pipe")
 
+    Path(MARK).unlink(missing_ok=True)
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(60)
     monkeypatch.setenv("SECRET", "s3cr3t")
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    assert not Path(MARK).exists()
 
 
 def folder(path: Path, config: str, summary: object = SUMMARY) -> Path:
