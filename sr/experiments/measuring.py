@@ -96,6 +96,7 @@ def take(
     device: torch.device,
     lpips: Perceptual | None,
     noise: Sequence[tuple[Path, Path]] = (),
+    bicubic_of_sets: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure a run, and keep it in its folder.
 
@@ -105,6 +106,7 @@ def take(
         device: where to compute.
         lpips: measures that too, or None.
         noise: patches that it was trained with, each with the frame that it was taken from.
+        bicubic_of_sets: what another run's measures say of bicubic on the same sets; None measures it.
 
     Raises:
         UserError: its network cannot be read, or its folder cannot be written.
@@ -117,7 +119,8 @@ def take(
         bicubic = Bicubic(int(run.config["scale"])).to(device)
         for name, pairs in sets.items():
             measured["sets"][name or UNNAMED] = _means(network, pairs, device, lpips)
-            measured["bicubic"][name or UNNAMED] = _means(bicubic, pairs, device, lpips)
+            known = (bicubic_of_sets or {}).get(name or UNNAMED)
+            measured["bicubic"][name or UNNAMED] = known or _means(bicubic, pairs, device, lpips)
         pair = next(iter(sets.values()))[0]
         _show(run.folder.path / PICTURE, bicubic, network, pair, device)
     write_atomically(run.folder.path / FILE, (json.dumps(measured, indent=1) + "\n").encode())

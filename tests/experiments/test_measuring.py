@@ -69,6 +69,12 @@ def test_a_run_is_measured_and_kept(run):
     assert set(measured["sets"]["target"]) <= set(measures())
 
 
+def test_bicubic_of_the_same_pictures_is_measured_once(run):
+    measured = take(run, {"": [pair(0)]}, CPU, None)
+    again = take(run, {"": [pair(0)]}, CPU, None, bicubic_of_sets={"val": {"psnr_y": 1.0}})
+    assert again == measured | {"bicubic": {"val": {"psnr_y": 1.0}}}
+
+
 def test_another_network_is_measured_anew(run):
     take(run, {"": [pair(0)]}, CPU, None)
     assert quantity(kept(run), "val.psnr_y") > 20

@@ -1,5 +1,6 @@
 """Measures of the runs that count: as they were kept, or taken now."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,20 +46,29 @@ def measures_of(runs: Iterable[Run], accelerator: str, console: Console) -> dict
             missing.append(run)
         else:
             found[run.folder.path] = kept
+    bicubic: dict[str, Any] = {}
     for run in tracked(missing, "measuring runs", console):
         try:
-            found[run.folder.path] = _taken(run, device)
+            taken = _taken(run, device, bicubic.get(_sets(run)))
+            found[run.folder.path] = taken
+            bicubic[_sets(run)] = taken["bicubic"]
         except UserError as error:
             say(console, f"{run.folder.path} does not count: {error}")
     return found
 
 
-def _taken(run: Run, device: torch.device) -> Measures:
+def _sets(run: Run) -> str:
+    """The same for runs whose validation pictures are: of the same data, degraded and measured alike."""
+    lpips = run.config.get("trainer", {}).get("lpips")
+    return json.dumps([lpips, *(run.config.get(name) for name in ("data", "degradation", "scale"))], default=str)
+
+
+def _taken(run: Run, device: torch.device, bicubic: Measures | None) -> Measures:
     config = configured(opened(dict(run.config), run.folder.config))
     data, degradation = build("data", config.data), build("degradation", config.degradation)
     sets = data.validation_sets(degradation, lambda *_: None, lambda _: None)
     lpips = build_lpips(config.trainer.lpips, device)
-    return measuring.take(run, sets, device, lpips, _noise(data, degradation))
+    return measuring.take(run, sets, device, lpips, _noise(data, degradation), bicubic)
 
 
 def _noise(data: Any, degradation: Any) -> Sequence[tuple[Path, Path]]:
