@@ -9,10 +9,14 @@ from typing import IO, TypeVar
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
+from rich.table import Column
 
 from sr.printable import printable
 
 Item = TypeVar("Item")
+
+_SPEED = 600.0
+"""Seconds from which the time that remains is estimated; news may be a minute apart."""
 
 
 def plain_console(
@@ -41,13 +45,15 @@ class _Console(Console):
             yield segment if text is segment.text else Segment(text, segment.style, segment.control)
 
 
-def text_column(form: str) -> TextColumn:
+def text_column(form: str, rest: bool = False) -> TextColumn:
     """A column of a bar.
 
     Args:
         form: such as ``{task.description}``.
+        rest: it has what the other columns leave of the line, and its end is cut off where that is too little.
     """
-    return TextColumn(form, markup=False)
+    column = Column(no_wrap=True, overflow="ellipsis", ratio=1) if rest else None
+    return TextColumn(form, markup=False, table_column=column)
 
 
 def plain_bar(console: Console, *columns: ProgressColumn, shown: bool = True) -> Progress:
@@ -60,7 +66,16 @@ def plain_bar(console: Console, *columns: ProgressColumn, shown: bool = True) ->
     """
     usual = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     disable = not (shown and console.is_terminal)
-    return Progress(*(columns or usual), console=console, transient=True, disable=disable)
+    # A column with a ratio has the rest of the line only where the bar is as wide as that.
+    rest = any(column.get_table_column().ratio for column in columns)
+    return Progress(
+        *(columns or usual),
+        console=console,
+        transient=True,
+        disable=disable,
+        expand=rest,
+        speed_estimate_period=_SPEED,
+    )
 
 
 def tracked(items: Sequence[Item], what: str, console: Console) -> Iterator[Item]:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from pathlib import Path
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 """Values that an override takes as they are."""
@@ -10,6 +11,35 @@ _WORDS = ("null", "true", "false", "nan", "inf")
 """Values that an override takes for something else than text."""
 _OPENING = ("-", "+", "~", "=")
 """A word that begins so is an option, a folder of somebody, or in zsh a command."""
+
+
+_CLONE = Path(__file__).resolve().parents[1]
+"""The folder of `train.py`, where this is no installed package."""
+
+
+def training(*words: str | os.PathLike[str]) -> str:
+    """The command line that trains, as it is typed in the current folder.
+
+    Args:
+        words: behind `train.py`.
+    """
+    script = ["train.py"] if Path.cwd() == _CLONE else ["-m", "sr.verbs.train"]
+    return pasted(*_runner(), "python", *script, *words)
+
+
+def verb(*words: str | os.PathLike[str]) -> str:
+    """The command line of a verb of `sr`, as it is typed in the current folder.
+
+    Args:
+        words: behind `sr`.
+    """
+    return pasted(*_runner(), "sr", *words)
+
+
+def _runner() -> tuple[str, ...]:
+    """`uv run` belongs to a clone; elsewhere the package is in the environment that is active."""
+    inside = (_CLONE / "train.py").is_file() and Path.cwd().is_relative_to(_CLONE)
+    return ("uv", "run") if inside else ()
 
 
 def pasted(*words: str | os.PathLike[str]) -> str:

@@ -5,9 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
+from rich.progress import BarColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sr.console import plain_bar, plain_console, tracked
+from sr.console import plain_bar, plain_console, text_column, tracked
 from sr.data.doctor.verdict import Judgement, Report
 from sr.draws import Record
 from sr.training.keeping.run_folder import RunFolder
@@ -144,8 +145,14 @@ def names_of_rich(tree: ast.AST) -> set[str]:
 
 
 MADE_HERE = REPOSITORY / "sr" / "console.py"
-HARMLESS = {"rich.console.Console", "rich.progress.Progress", "rich.progress.BarColumn", "rich.table.Table"}
-HARMLESS |= {"rich.box.SIMPLE_HEAD"}
+HARMLESS = {
+    "rich.console.Console",
+    "rich.progress.Progress",
+    "rich.progress.BarColumn",
+    "rich.progress.TimeRemainingColumn",
+    "rich.table.Table",
+}
+HARMLESS |= {"rich.box.SIMPLE_HEAD", "rich.progress.TimeRemainingColumn"}
 FILES = sorted((REPOSITORY / "sr").rglob("*.py"))
 
 
@@ -166,3 +173,15 @@ def test_the_test_sees_other_ways():
     tree = ast.parse("from rich.text import Text\nimport rich\nrich.print(a)\nconsole = x.Console()")
     assert names_of_rich(tree) - HARMLESS == {"rich.text.Text", "rich"}
     assert "Console" in calls(tree)
+
+
+def test_a_narrow_terminal_cuts_the_end_of_the_rest_alone():
+    file = io.StringIO()
+    console = plain_console(width=60, file=file)
+    console._force_terminal = console.is_interactive = True
+    columns = BarColumn(bar_width=12), text_column("{task.percentage:>3.0f}%"), TimeRemainingColumn()
+    with plain_bar(console, *columns, text_column("{task.description}", rest=True)) as bar:
+        bar.add_task("100/3000 updates · 2.0/s · " + "g/total 0.041 " * 9, total=1.0, completed=0.25)
+        bar.refresh()
+    assert " 25% -:--:-- 100/3000 updates · 2.0/s" in file.getvalue()
+    assert "…" in file.getvalue()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from sr.pasted import pasted, setting
+from sr.pasted import pasted, setting, training, verb
+from tests.conftest import REPOSITORY
 
 ODD = [
     "plain/run-1",
@@ -76,3 +77,16 @@ def test_what_is_plain_stays_readable():
     assert pasted("uv", "run", Path("outputs/a_x2"), setting("resume", "outputs/a_x2")) == (
         "uv run outputs/a_x2 resume=outputs/a_x2"
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "train", "upscale"),
+    [
+        (REPOSITORY, "uv run python train.py resume=a", "uv run sr upscale"),
+        (REPOSITORY / "conf", "uv run python -m sr.verbs.train resume=a", "uv run sr upscale"),
+        (Path("/"), "python -m sr.verbs.train resume=a", "sr upscale"),
+    ],
+)
+def test_commands_are_those_of_the_current_folder(monkeypatch, folder, train, upscale):
+    monkeypatch.chdir(folder)
+    assert (training("resume=a"), verb("upscale")) == (train, upscale)

@@ -12,7 +12,7 @@ from sr.config.starting import GENERATOR, Start, setting_of
 from sr.errors import UserError
 from sr.experiments.runs import Run, find_runs, runs_in
 from sr.locks import in_use
-from sr.pasted import pasted, setting
+from sr.pasted import setting, training
 from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import RunFolder
 
@@ -110,7 +110,7 @@ def _by_distance(group: str, number: int, experiments: Sequence[str]) -> list[st
 
 def _no_run(what: str, experiment: str, child: Child, runs: Sequence[Run]) -> str:
     words = [f"experiment={experiment}", f"size={child.size}", f"seed={child.seed}", *child.carried]
-    command = pasted("uv", "run", "python", "train.py", *words)
+    command = training(*words)
     why = _why_not(child, runs)
     return f"{what}: there is no finished run of {experiment} at size={child.size}{why}; make one: {command}"
 

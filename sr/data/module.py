@@ -19,7 +19,7 @@ from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
 from sr.data.stream import CropStream
-from sr.data.telling import about_small, warn_of_test_sets
+from sr.data.telling import about_small, warn_of_shared, warn_of_test_sets
 from sr.types import UserError
 
 Part = Literal["train", "val"]
@@ -167,6 +167,7 @@ class CropData(lightning.LightningDataModule):
                 raise UserError("data.shown is upscaled at each validation, and there is none: set data.val too")
             self.shown_pictures = first_pictures(self.shown_source, shown, on_message)
         warn_of_test_sets(self.train_sides.hr, on_message)
+        warn_of_shared(self.train_sides.hr, self.val_sides, on_message)
         hr = self.stores.originals("training", self.train_sides, on_progress, on_message)
         given, lr = self.train_sides.lr, None
         if given is not None or degradation.in_advance:

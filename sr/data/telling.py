@@ -1,10 +1,13 @@
 """What the user should know of the pictures before a run trains on them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sr.data.contract import OnMessage, PictureSource
 from sr.data.crops import Small
 from sr.data.doctor.verdict import TEST_SETS
+from sr.data.kinds.sources import Folder
+from sr.data.sets import Sides
 from sr.data.store.store import Store
 from sr.types import UserError
 
@@ -20,6 +23,25 @@ def warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
                 f"({source.name(index)}): numbers measured on it will mean nothing"
             )
             return
+
+
+def warn_of_shared(train: PictureSource, sets: Mapping[str, Sides], on_message: OnMessage) -> None:
+    """Name validation pictures that are trained on too, as far as their files' paths tell."""
+    trained = _files(train)
+    for name, sides in sets.items():
+        own = _files(sides.hr)
+        shared = sorted(own & trained)
+        if shared:
+            setting = f"data.val.{name}" if name else "data.val"
+            on_message(
+                f"{len(shared)} of {len(own)} pictures of {setting} are trained on too ({shared[0]}): what is measured "
+                f"on them flatters; keep them out of data.train, or name others with {setting}=DIR"
+            )
+
+
+def _files(source: PictureSource) -> set[Path]:
+    """Where the pictures of a folder lie, links followed; none of other sources, whose names are no paths."""
+    return {path.resolve() for path in source.paths} if isinstance(source, Folder) else set()
 
 
 def about_small(names: list[str], small: Small, total: int) -> str:

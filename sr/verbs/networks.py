@@ -10,6 +10,7 @@ from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
 from sr.models.files import load_network
+from sr.pasted import training
 from sr.printable import printable
 from sr.training.keeping.run_folder import FINISHED, RunFolder
 from sr.training.precision import Compute, choose_compute, choose_device
@@ -29,7 +30,7 @@ def newest_network(root: Path = Path("outputs")) -> Path:
         if summary is not None and summary["exit_reason"] in FINISHED and network.exists():
             return network
     raise UserError(
-        f"no finished run below {root.resolve()}; train one with `uv run python train.py`, "
+        f"no finished run below {root.resolve()}; train one with `{training()}`, "
         "or name a network with --model FILE.safetensors"
     )
 

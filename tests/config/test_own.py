@@ -134,7 +134,7 @@ def test_lines_to_be_pasted_carry_the_word_of_trust(train, own):
     named = ("model._target_=strangers_parts.Net", "optimizer.lr=1e30", "trainer.guard.recover=false")
     code, _, err = train(*named, "run_dir=run", "trainer.max_updates=20", "trainer.val_every=20")
     assert (code, "training has exploded" in err) == (2, True)
-    assert re.search(r"uv run sr replay run/bugs/update_\d+_batch_\d+\.bug --trust\n", err)
+    assert re.search(r" sr replay run/bugs/update_\d+_batch_\d+\.bug --trust\n", err)
 
 
 def test_own_choices_that_read_the_environment_resume(train, own, monkeypatch):

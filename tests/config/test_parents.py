@@ -77,7 +77,7 @@ def test_a_child_starts_where_its_parent_ended_and_remembers_it(train, tmp_path,
 @pytest.mark.slow
 def test_what_is_no_finished_run_is_told(train, tmp_path, tale):
     line = (*tale, "experiment=tale/02_second", "seed=4", "run_dir=runs/child", *STILL)
-    makes = "make one: uv run python train.py experiment=tale/01_first size=full seed=4 --config-dir "
+    makes = "make one: python -m sr.verbs.train experiment=tale/01_first size=full seed=4 --config-dir "
     code, _, err = train(*line)
     assert code == 2
     assert "init_from=tale/01: there is no finished run of tale/01_first at size=full; make one" in err

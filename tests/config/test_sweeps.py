@@ -92,7 +92,7 @@ def test_a_child_says_that_its_parent_failed(train, tmp_path, tale):
     code, out, _ = train(*line)
     assert code == 2
     assert "training has exploded" in out
-    assert "tale/01_first at size=full (all/0_experiment-tale-01_first ended by exploded); make one: uv run" in out
+    assert "tale/01_first at size=full (all/0_experiment-tale-01_first ended by exploded); make one: python -m" in out
     # What exploded is a result: the sweep does not train it again.
     _, out, _ = train(*line)
     assert "all/0_experiment-tale-01_first has exploded (update" in out

@@ -85,7 +85,7 @@ def test_with_recovery_off_it_stops_with_a_clear_message(train, tmp_path, bad_ba
     assert re.search(
         r"a loss or a gradient is infinite or not a number at update 50: training has exploded; lower optimizer\.lr, "
         r"set trainer\.clip=1\.0, or let the run recover with trainer\.guard\.recover=true\. "
-        r"The last checkpoint is kept; see it again with: uv run sr replay run/bugs/update_50_batch_50\.bug",
+        r"The last checkpoint is kept; see it again with: sr replay run/bugs/update_50_batch_50\.bug",
         err,
     ), err
     assert "Traceback" not in err

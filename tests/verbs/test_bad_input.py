@@ -161,6 +161,12 @@ def test_far_too_large_a_batch_is_refused_with_one_that_fits(train, monkeypatch)
 def test_a_crop_that_fits_in_no_batch_is_refused_as_such(train, monkeypatch, crop):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=32 * 2**30))
     err = sentences(train(f"data.crop={crop}", "data.val=null"))
+    assert re.fullmatch(
+        rf"error: data\.crop={crop} at scale=2 needs {2 * crop}x{2 * crop} pixels, and the largest picture is \d+x\d+; "
+        r"take data\.crop=\d+ at most\n",
+        err,
+    ), err
+    err = sentences(train("data=generated", f"data.crop={crop}", "data.val=null", defaults=False))
     assert f"{crop}x{crop}" in err
     assert "take a smaller data.crop" in err
     assert "data.batch_size=1 or less" not in err, "one crop alone is too large"

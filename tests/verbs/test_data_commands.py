@@ -142,6 +142,23 @@ def test_a_stage_can_be_left_out_or_changed(train):
     assert "sigma" in err
 
 
+def test_validation_pictures_that_are_trained_on_are_told(train, tmp_path):
+    (tmp_path / "apart").mkdir()
+    for number in range(3):
+        Image.fromarray(smooth_picture(40, 40, number)).save(tmp_path / "apart" / f"{number}.png")
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "link.png").symlink_to(tmp_path / "apart" / "0.png")
+    Image.fromarray(smooth_picture(40, 40, 9)).save(tmp_path / "both" / "own.png")
+    code, out, err = train("data.train=both", "data.val=apart", "trainer.max_updates=1")
+    assert code == 0, err
+    told = (
+        f"1 of 3 pictures of data.val are trained on too ({tmp_path}/apart/0.png): what is measured on them flatters; "
+    )
+    assert out.count(f"{told}keep them out of data.train, or name others with data.val=DIR") == 1
+    own = ("data.train=both/own.png", "data.val=apart", "trainer.max_updates=1")
+    assert "flatters" not in train(*own)[1]
+
+
 def test_training_on_a_test_set_is_told(train, tmp_path):
     needed("data", "benchmark", tmp_path)
     code, out, _ = train(f"data.train={tmp_path / 'Set14'}")

@@ -261,7 +261,7 @@ def test_no_run_at_all_is_one_sentence(sr, tmp_path):
     code, _, err = sr("upscale", "photo.png", "-o", "out.png")
     assert code == 2
     assert lines(err) == [
-        f"error: no finished run below {tmp_path / 'outputs'}; train one with `uv run python train.py`, "
+        f"error: no finished run below {tmp_path / 'outputs'}; train one with `python -m sr.verbs.train`, "
         "or name a network with --model FILE.safetensors"
     ]
 

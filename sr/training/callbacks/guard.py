@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import torch
 
-from sr.pasted import pasted
+from sr.pasted import verb
 from sr.training.adversary.agreement import gan_term
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
@@ -186,7 +186,7 @@ class Guard(UpdateCallback):
         except UserError as error:  # a full disk keeps nobody from recovering
             return f"; {error}"
         trust = ["--trust"] if self.trust else []
-        return f"; see it again with: {pasted('uv', 'run', 'sr', 'replay', path, *trust)}"
+        return f"; see it again with: {verb('replay', path, *trust)}"
 
     def _end(self, trouble: Trouble, bundle: str) -> str:
         again = f" again, after {self.limit} recoveries in a row" if self.recover else ""

@@ -5,10 +5,10 @@ from time import monotonic
 
 import lightning
 from rich.console import Console
-from rich.progress import BarColumn, Progress
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from sr.console import plain_bar, text_column
-from sr.training.callbacks.clocked import UpdateCallback
+from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.validation import Validation
 from sr.training.contract import Trainable
@@ -17,7 +17,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class ProgressBar(UpdateCallback):
-    """Shows updates, speed, share of time waiting for data, losses, and PSNR against bicubic.
+    """Shows the time left, updates, speed, share of time waiting for data, PSNR against bicubic, and losses.
 
     Place it behind `TrainingLog` and `Validation`, whose values it shows.
 
@@ -41,11 +41,14 @@ class ProgressBar(UpdateCallback):
         if self.console.is_terminal:
             self._bar = plain_bar(
                 self.console,
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=12),
                 text_column("{task.percentage:>3.0f}%"),
-                text_column("{task.description}"),
+                TimeRemainingColumn(),
+                text_column("{task.description}", rest=True),
             )
-            self._bar.add_task("starting", total=1.0)
+            # Of a run that goes on: what was done before says nothing of the speed now.
+            done = training_module(pl_module).clock.progress
+            self._bar.add_task("starting", total=1.0, completed=done)  # type: ignore[arg-type]  # a share
             self._bar.start()
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
@@ -96,11 +99,10 @@ class ProgressBar(UpdateCallback):
             f"{speed.updates_per_second:.1f}/s",
             f"{speed.pictures_per_second:.0f} pictures/s",
             f"data wait {speed.waiting:.1%}",
-            losses,
         ]
         if self.validation.latest:
             parts.append(self._validation_text())
-        return " · ".join(parts)
+        return " · ".join([*parts, losses])  # a narrow terminal has no room for the end
 
     def _validation_text(self) -> str:
         latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sr.config.stored import needs_trust
 from sr.console import plain_console
-from sr.pasted import pasted, setting
+from sr.pasted import setting, training, verb
 from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
@@ -97,7 +97,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
         say(console, f"best by {metric}: {value} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
         trust = ["trust=true"] if needs_trust(config) else []
-        say(console, f"go on: {pasted('uv', 'run', 'python', 'train.py', setting('resume', folder.path), *trust)}")
+        say(console, f"go on: {training(setting('resume', folder.path), *trust)}")
     _tell_network(console, folder, config)
 
 
@@ -115,7 +115,7 @@ def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]
     network = folder.best if folder.best.exists() else folder.last
     trust = ["--trust"] if needs_trust({"model": {"_target_": config["model"]["_target_"]}}) else []
     say(console, f"network: {network}")
-    line = pasted("uv", "run", "sr", "upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
+    line = verb("upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
     say(console, f"use it: {line}")
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sr.data.kinds.matching import header_size
+from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.draws import Draws
 from sr.training.columns import gain
@@ -79,6 +81,28 @@ def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:
     side = crop * degradation.scale
     with torch.no_grad():
         degradation(torch.full((4, 3, side, side), 0.5, device=device), Draws(0, np.arange(4)))
+
+
+def smaller_than_crop(data: CropData, scale: int) -> str | None:
+    """What to say where a crop that does not fit into memory is larger than every picture; None where one is as large.
+
+    Args:
+        data: not prepared yet; the headers of the files of folders are read.
+        scale: high-resolution pixels per low-resolution one.
+    """
+    source, side = data.train_sides.hr, data.crop * scale
+    if not isinstance(source, Folder):
+        return None
+    largest = (0, 0)
+    for path in source.paths:
+        largest = max(largest, header_size(path) or (0, 0), key=min)
+        if min(largest) >= side:
+            return None
+    height, width = largest
+    return (
+        f"data.crop={data.crop} at scale={scale} needs {side}x{side} pixels, and the largest picture is "
+        f"{width}x{height}; take data.crop={max(1, min(largest) // scale)} at most"
+    )
 
 
 def check_input(augmentation: Any, data: CropData) -> None:

@@ -15,6 +15,7 @@ from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
 from sr.files import write_atomically
+from sr.pasted import training
 from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
@@ -37,7 +38,14 @@ from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
 from sr.verbs.train.beginning import beginning
 from sr.verbs.train.place import SweptRun, placed
-from sr.verbs.train.preflight import check_devices, check_given, check_input, check_plateau, try_degradation
+from sr.verbs.train.preflight import (
+    check_devices,
+    check_given,
+    check_input,
+    check_plateau,
+    smaller_than_crop,
+    try_degradation,
+)
 from sr.verbs.train.resume import Resumed, read_resumed
 from sr.verbs.train.summary import about_adversary, parameters_of, summary_of
 
@@ -95,7 +103,7 @@ def _beside_the_first(
     if _FOLDER not in os.environ:
         raise UserError(
             f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
-            "`uv run python train.py trainer=ddp`: it starts the others"
+            f"`{training('trainer=ddp')}`: it starts the others"
         )
     folder = RunFolder(Path(os.environ[_FOLDER]))
     config.resume = os.environ[_RESUMED] or None
@@ -237,7 +245,10 @@ class Run:
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
         kept = kept_on_device(self.module, lr_shape, devices, recover)
-        check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept=kept)
+        try:
+            check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept=kept)
+        except UserError as error:
+            raise UserError(smaller_than_crop(self.data, self.config.scale) or str(error)) from error
         with StoreProgress(self.console) as progress:
             self.data.make_pools(self.module.degradation, progress.update, self.say)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)

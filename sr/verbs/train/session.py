@@ -21,7 +21,7 @@ from sr.config.parsed import given, sweep_faults, swept_keys
 from sr.config.schema import register_schema
 from sr.config.sweeps import deferred, listed, parents_first
 from sr.errors import USER_ERROR, UserError
-from sr.pasted import pasted, setting
+from sr.pasted import setting, training
 from sr.printable import printable
 from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
@@ -195,7 +195,7 @@ def _sweep(session: Session, typed: Arguments, overrides: list[str]) -> int:
     if session.signals.received is not None and folder is not None:
         known = [override for override in typed.overrides if override.split("=")[0] not in ("resume", "run_dir")]
         again = [*typed.flags, *known, "resume=auto", setting("run_dir", folder)]
-        print(f"go on with the sweep: {pasted('uv', 'run', 'python', 'train.py', *again)}")
+        print(f"go on with the sweep: {training(*again)}")
     return code
 
 

@@ -131,7 +131,7 @@ def test_auto_says_finished(train, tmp_path):
     code, out, err = train(*auto)
     assert (code, err) == (0, "")
     assert out.startswith("finished: run has ended already (max_updates) after 4 updates, ")
-    assert "use it: uv run sr upscale PHOTO -o OUT.png --model run/best.safetensors" in out
+    assert "use it: sr upscale PHOTO -o OUT.png --model run/best.safetensors" in out
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
     code, out, _ = train(*auto, "trainer.max_updates=5")
     assert code == 0

@@ -192,7 +192,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number, crops)
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)  # as Ctrl-C does
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
-    assert "go on: uv run python train.py resume=run" in out
+    assert "go on: python -m sr.verbs.train resume=run" in out
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert state["trained"]["clock"]["updates"] >= 1
 

@@ -133,7 +133,7 @@ def test_a_sweep_ends_saved(started, tmp_path, number):
     assert out.count("=== run ") == 1, "the next run never begins"
     assert "Traceback" not in err
     assert updates(tmp_path / "INT" / "0_seed-1") >= 1
-    assert "go on: uv run python train.py resume=INT/0_seed-1" in out
+    assert "go on: python -m sr.verbs.train resume=INT/0_seed-1" in out
     assert out.splitlines()[-1].endswith("seed=1,2,3 resume=auto run_dir=INT".replace("seed=1,2,3 ", ""))
     assert not list(tmp_path.rglob(".lock"))
 
