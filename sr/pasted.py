@@ -7,6 +7,8 @@ from pathlib import Path
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 """Values that an override takes as they are."""
+_ALIVE = re.compile(r'["$`\\!]')
+"""What means something to a shell between double quotes, which read better around single ones than ``'"'"'``."""
 _WORDS = ("null", "true", "false", "nan", "inf")
 """Values that an override takes for something else than text."""
 _OPENING = ("-", "+", "~", "=")
@@ -71,5 +73,5 @@ def _quoted(word: str | os.PathLike[str]) -> str:
     text = os.fspath(word)
     if isinstance(word, os.PathLike) and text.startswith(_OPENING):
         text = f"./{text}"
-    quoted = shlex.quote(text)
+    quoted = shlex.quote(text) if "'" not in text or _ALIVE.search(text) else f'"{text}"'
     return f"'{text}'" if quoted == text and text.startswith(_OPENING[1:]) else quoted

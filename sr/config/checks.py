@@ -6,7 +6,7 @@ import inspect
 import logging
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from pydantic_core import SchemaError
 
 from sr.config.folder import conf_folders
 from sr.config.hinted import hinted
+from sr.config.kinds import nearest_whole
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
 from sr.config.stored import with_moved_names
 from sr.errors import UserError
+from sr.pasted import pasted, setting
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it prints what get_object raises, and we tell that
 
@@ -57,7 +59,7 @@ def checked(config: DictConfig, with_targets: bool = True, own: Path | None = No
     plain = with_moved_names(OmegaConf.to_container(config, resolve=False))
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
-        faults = list(missing(plain))
+        faults = _not_set(list(missing(plain)))
         if with_targets and not faults:
             faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True), own))
     except OmegaConfBaseException as error:
@@ -118,18 +120,29 @@ def _each_once(resolved: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missing(plain: Any, name: str = "") -> Iterator[str]:
-    """A line per mandatory value (``???``) that nobody gave.
+    """Names of the mandatory values (``???``) that nobody gave.
 
     Args:
         plain: the configuration as plain values, interpolations not resolved.
-        name: of the node, for messages.
+        name: of the node.
     """
     if isinstance(plain, (Mapping, list)):
         children = plain.items() if isinstance(plain, Mapping) else enumerate(plain)
         for key, child in children:
             yield from missing(child, f"{name}.{key}" if name else str(key))
     elif plain == "???":
-        yield f"{name} is not set; add {name}=… to the command line"
+        yield name
+
+
+def _not_set(names: Sequence[str]) -> list[str]:
+    """One line for all of them, as they follow from one choice; none where nothing is missing."""
+    are = "is" if len(names) == 1 else "are"
+    told = f"{_listed(names)} {are} not set; add {' '.join(f'{name}=…' for name in names)} to the command line"
+    return [told] if names else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
 def _inputs(plain: Any, own: Path | None) -> set[str]:
@@ -229,13 +242,17 @@ def _missing_arguments(
 ) -> Iterator[str]:
     later = _AT_RUN_TIME.get(name.split(".")[0], set())
     positional = 1 if node.get("_partial_") else 0  # the caller of a partial gives the first argument
+    lacking = []
     for index, (key, parameter) in enumerate(parameters.items()):
         required = parameter.default is parameter.empty and parameter.kind in (
             parameter.POSITIONAL_OR_KEYWORD,
             parameter.KEYWORD_ONLY,
         )
         if required and key not in node and key not in later and index >= positional:
-            yield f"{name}.{key} is not set, and {node['_target_']} needs it"
+            lacking.append(f"{name}.{key}")
+    if lacking:
+        are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+        yield f"{_listed(lacking)} {are} not set, and {node['_target_']} needs {them}"
 
 
 def _holds_objects(value: Any) -> bool:
@@ -257,7 +274,16 @@ def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
         told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
         problems = {str(problem["msg"]).lower() for problem in told}
         text = "null" if given is None else given
-        yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}"
+        yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}{_written(name, given, hint)}"
+
+
+def _written(name: str, value: Any, hint: Any) -> str:
+    """``; write …`` where it is plain what was meant."""
+    if hint is int and (whole := nearest_whole(value)) is not None:
+        return f"; write {name}={whole}"
+    if hint is str and isinstance(value, list):
+        return f"; it is one text: write {pasted(setting(name, ','.join(map(str, value))))}"
+    return ""
 
 
 def _takes_config(hint: Any) -> bool:

@@ -1,5 +1,6 @@
 """What is wrong with choices (``group=choice``): they do not exist, are named twice, or exclude each other."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from sr.config.combinations import COMBINED, joint_names_near, parts, repeated
+from sr.config.experiments import EXPERIMENT, numbered
 from sr.config.folder import names_with_parts
 from sr.config.nearest import did_you_mean, nearest, neighbours
 from sr.config.parsed import group_of, values_of
@@ -44,9 +46,14 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequ
             way_out = "none" if "none" in choices else "…"
             yield f"{group}=null is no choice; write {group}={way_out}"
         return
+    if isinstance(choice, Mapping):
+        shown = ",".join(f"{key}:{value}" for key, value in choice.items())
+        example = next(iter(choice), "NAME")
+        yield f"{group}={{{shown}}} is no choice; choose by name, and set single values one by one: {group}.{example}=…"
+        return
     several = [str(one) for one in choice] if isinstance(choice, list) else None
     if several is not None and group not in ADDED_UP:
-        yield f"{group} takes one choice, not {', '.join(several)}"
+        yield f"{group} takes one choice, not {', '.join(several) or '[]'}"
         return
     for name in several or [str(choice)]:
         again = repeated(name, choices)
@@ -60,8 +67,14 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequ
 
 
 def _meant(group: str, name: str, choices: Sequence[str]) -> str:
-    joint = nearest(name, joint_names_near(name, choices)) if group in COMBINED else []
-    return neighbours(joint) or did_you_mean(name, choices)
+    if group in COMBINED:
+        joined = "_".join(re.split(r"[^\w]+", name.strip()))  # l1+vgg
+        found = (
+            [joined] if joined != name and parts(joined, choices) else nearest(name, joint_names_near(name, choices))
+        )
+    else:
+        found = numbered(name, choices) if group == EXPERIMENT else []
+    return neighbours(found) or did_you_mean(name, choices)
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

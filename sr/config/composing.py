@@ -16,6 +16,7 @@ from sr.config.overrides import as_hydra_takes
 from sr.config.own import own_folder
 from sr.config.schema import register_schema
 from sr.config.stored import completed
+from sr.config.sweeps import sweep_faults
 from sr.errors import UserError
 from sr.printable import first_line
 
@@ -33,6 +34,9 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
     own = own_folder(config_dir)
     folders = conf_folders(own)
     arguments, left_out = as_hydra_takes(folders, overrides)
+    faults = [*sweep_faults(folders, arguments, "else give one")]
+    if faults:
+        raise UserError("\n".join(faults))
     for line in left_out:
         print(line, flush=True)
     return checked(composed_from(folders, arguments), own=own)

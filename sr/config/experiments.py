@@ -81,3 +81,10 @@ def matching(reference: str, experiments: Sequence[str]) -> list[str]:
     if reference in experiments:
         return [reference]
     return [name for name in experiments if re.fullmatch(rf"{re.escape(reference)}_(?!\d+_).+", name)]
+
+
+def numbered(reference: str, experiments: Sequence[str]) -> list[str]:
+    """As `matching`, and in every folder where the reference names none: ``31`` is ``log/31_alias``."""
+    folders = {name.rpartition("/")[0] for name in experiments}
+    places = [reference] if "/" in reference else [f"{folder}/{reference}".lstrip("/") for folder in sorted(folders)]
+    return [name for place in places for name in matching(place, experiments)]

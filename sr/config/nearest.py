@@ -1,14 +1,19 @@
 """Name the nearest valid names in error messages."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
 from sr.printable import printable
 
+_FAR = 0.15
+"""What is so much less like a value than the best is noise beside it."""
+
 
 def nearest(value: str, choices: Iterable[str], how_many: int = 3) -> list[str]:
-    """The choices most like ``value``, best first; those that share the last part of a dotted name count too.
+    """The choices most like ``value``, best first, whatever is in capitals.
+
+    Those that share the last part of a dotted name count too.
 
     Args:
         value: what was given.
@@ -16,11 +21,19 @@ def nearest(value: str, choices: Iterable[str], how_many: int = 3) -> list[str]:
         how_many: at most so many.
     """
     options = sorted(choices)
-    found = get_close_matches(value, options, how_many, 0.6)
-    tail = value.rsplit(".", 1)[-1]
-    tails = get_close_matches(tail, [option.rsplit(".", 1)[-1] for option in options], how_many, 0.6)
-    found += [o for t in tails for o in options if o.rsplit(".", 1)[-1] == t and o not in found]
-    return found[:how_many]
+    value, wholes = value.lower(), {option: option.lower() for option in options}
+    tail, tails = value.rsplit(".", 1)[-1], {option: whole.rsplit(".", 1)[-1] for option, whole in wholes.items()}
+    near = get_close_matches(value, set(wholes.values()), how_many, 0.6)
+    near_tails = get_close_matches(tail, set(tails.values()), how_many, 0.6)
+    found = [option for one in near for option in options if wholes[option] == one]
+    found += [option for one in near_tails for option in options if tails[option] == one and option not in found]
+    likeness = {o: max(_likeness(value, wholes[o]), 0.9 * _likeness(tail, tails[o])) for o in found}
+    best = max(likeness.values(), default=0.0)
+    return [option for option in found if likeness[option] >= best - _FAR][:how_many]
+
+
+def _likeness(value: str, option: str) -> float:
+    return SequenceMatcher(None, option, value).ratio()
 
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:

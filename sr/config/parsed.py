@@ -1,7 +1,8 @@
 """Overrides as Hydra parses them: what they name, and the values that a sweep gives them."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,6 +19,9 @@ _PATHS = (
     *("data.train", "data.val", "data.shown", "data.root", "data.cache"),
 )
 """Settings that are paths as a rule, one or a list; others are where there is such a path."""
+_APART = re.compile(r"(\+*[A-Za-z_][\w./@]*)(?: = | =|= | )([^\s=]+)")
+"""Words that are one override together: ``model espcn``, ``model = espcn``."""
+_CLOSING = {"[": "]", "{": "}", "(": ")"}
 _SETS = ("data.val", "data.val_lr")
 """Settings that are one source, or several by name."""
 
@@ -30,14 +34,62 @@ def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str
     """
     parsed: list[Override] = []
     faults: list[str] = []
-    for argument in arguments:
-        try:
-            parsed.append(OverridesParser.create().parse_override(argument))
-        except HydraException:
-            key, is_pair, value = argument.partition("=")
-            how = f": {pasted(setting(key, value))}" if is_pair and value and value[0] not in "'\"[{" else ""
-            faults.append(f"{argument!r} is not an override; write name=value, with quotes around odd characters{how}")
+    waiting = list(arguments)
+    while waiting:
+        count, meant = _typed_apart(waiting)
+        if meant is not None:
+            faults.append(f"{' '.join(waiting[:count])!r} is not an override; write {pasted(meant)}")
+        elif (override := _parsed(waiting[0])) is not None:
+            parsed.append(override)
+        else:
+            faults.append(f"{waiting[0]!r} {_no_override(waiting[0])}")
+        waiting = waiting[count:]
     return parsed, faults
+
+
+def _parsed(argument: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return None
+
+
+def _typed_apart(arguments: Sequence[str]) -> tuple[int, str | None]:
+    """How many of the first arguments are one override that has no ``=`` or spaces around it, and what they mean."""
+    for count in (3, 2, 1):
+        found = _APART.fullmatch(" ".join(arguments[:count])) if len(arguments) >= count else None
+        if found:
+            return count, f"{found[1]}={found[2]}"
+    return 1, None
+
+
+def _no_override(argument: str) -> str:
+    """What is wrong with an argument that Hydra cannot parse, and what to write."""
+    key, is_pair, value = argument.partition("=")
+    once = f"{key}={value.lstrip('=')}"
+    if is_pair and value.startswith("=") and value.strip("=") and _parsed(once) is not None:
+        return f"is not an override; write {pasted(once)}"
+    whole = _closed(value)
+    if whole is not None and _parsed(f"{key}={whole}") is not None:
+        return f"has a bracket that is not {'closed' if whole.startswith(value) else 'opened'}; write " + pasted(
+            f"{key}={whole}"
+        )
+    how = f": {pasted(setting(key, value))}" if is_pair and value and value[0] not in "'\"[{" else ""
+    return f"is not an override; write name=value, with quotes around odd characters{how}"
+
+
+def _closed(value: str) -> str | None:
+    """The value with the brackets that it lacks; None where it lacks none."""
+    opened, before = list[str](), ""
+    for letter in re.sub(r"'[^']*'|\"[^\"]*\"", "", value):
+        if letter in _CLOSING:
+            opened.append(letter)
+        elif letter in _CLOSING.values():
+            fits = opened and _CLOSING[opened[-1]] == letter
+            before = before if fits else {end: start for start, end in _CLOSING.items()}[letter] + before
+            opened = opened[:-1] if fits else opened
+    whole = before + value + "".join(_CLOSING[letter] for letter in reversed(opened))
+    return None if whole == value else whole
 
 
 def quoted_paths(arguments: Sequence[str]) -> list[str]:
@@ -111,19 +163,6 @@ def swept_keys(arguments: Sequence[str]) -> set[str]:
     """
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
-
-
-def sweep_faults(arguments: Sequence[str]) -> Iterator[str]:
-    """A line for each setting with several values on a command line that asks for one run.
-
-    Args:
-        arguments: overrides without faults.
-    """
-    for argument in arguments:
-        (override,) = OverridesParser.create().parse_overrides([argument])
-        if override.is_sweep_override():
-            key, _, values = argument.partition("=")
-            yield f"{argument} names several values; for a list write '{key}=[{values}]', for a run with each add -m"
 
 
 def group_of(override: Override) -> str:

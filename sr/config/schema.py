@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+from sr.config.folder import config_groups
 
 SHOWN_BY_DEFAULT = {"condition": "none", "shift": 0}
 """Defaults of `sr.training.adversary.shows.Shows`, which imports torch."""
@@ -87,6 +90,7 @@ def register_schema() -> None:
     vars(store)["__deepcopy__"] = lambda memo: store
     OmegaConf.register_new_resolver("shown_channels", _shown_channels, replace=True)
     OmegaConf.register_new_resolver("shown_side", _shown_side, replace=True)
+    OmegaConf.register_new_resolver("listed_choices", _listed_choices, replace=True)
     OmegaConf.register_new_resolver("world_target", _world_target, replace=True)
 
 
@@ -118,6 +122,18 @@ def _world_target(*, _root_: Any) -> str:
     data = _root_.data
     world = {str(key): value for key, value in data.world.items() if key != "_target_"}
     return str(target_folder(world, data.release, data.noise, data.cache))
+
+
+def _listed_choices(*, _root_: Any) -> str:
+    """A line per folder of choices, for ``--help``: Hydra's own list has the files too that are parts of choices."""
+    sources = _root_.hydra.runtime.config_sources
+    groups = config_groups(*(Path(source.path) for source in sources if source.schema == "file"))
+    lines: dict[str, list[str]] = {}
+    for group, choices in groups.items():
+        for choice in choices:
+            folder, _, name = f"{group}/{choice}".rpartition("/")
+            lines.setdefault(folder, []).append(name)
+    return "".join(f"{folder}: {', '.join(sorted(names))}\n" for folder, names in sorted(lines.items()))
 
 
 def _all_shows(root: Any) -> list[Any]:

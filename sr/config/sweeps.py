@@ -11,12 +11,17 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sr.config.choice_faults import ADDED_UP
+from sr.config.combinations import COMBINED
+from sr.config.compose_faults import composed_or_fault
 from sr.config.composer import composed_from
 from sr.config.experiments import EXPERIMENT, names_of
 from sr.config.folder import config_groups
+from sr.config.kinds import is_one_text, takes_one
 from sr.config.nearest import did_you_mean
 from sr.config.parsed import first_of, group_of, is_hydra, parsed_overrides, values_of
 from sr.errors import UserError
+from sr.pasted import pasted, setting
 
 
 def listed(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:
@@ -53,6 +58,36 @@ def _written_out(argument: str, groups: Mapping[str, list[str]]) -> str:
 
 def _any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def sweep_faults(
+    folders: Sequence[Path], arguments: Sequence[str], sweep: str = "for a run with each add -m"
+) -> Iterator[str]:
+    """A line for each setting with several values on a command line that asks for one run.
+
+    Args:
+        folders: the conf folder, and perhaps one of the user's.
+        arguments: overrides without faults.
+        sweep: what else there is to do.
+    """
+    parsed = parsed_overrides(arguments)[0]
+    for override in parsed:
+        if override.is_sweep_override():
+            yield f"{override.input_line} names several values; {_one(folders, override, parsed)}, {sweep}"
+
+
+def _one(folders: Sequence[Path], override: Override, parsed: Sequence[Override]) -> str:
+    """How all values are said at once, where they can be."""
+    key, _, values = str(override.input_line).partition("=")
+    group, names = group_of(override), values_of(override)
+    if group in config_groups(*folders):
+        if group in COMBINED and all(isinstance(name, str) and name != "none" for name in names):
+            return f"for all in one run write {key}={'_'.join(names)}"
+        return f"for all in one run write '{key}=[{values}]'" if group in ADDED_UP else f"{group} takes one"
+    config = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
+    if is_one_text(config, group):
+        return f"for one text write {pasted(setting(key, values))}"
+    return f"{group} takes one" if takes_one(config, group) else f"for a list write '{key}=[{values}]'"
 
 
 def parents_first(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Optimisers of a run: made by name, their learning rates set on the updates clock, gradients measured and clipped."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
@@ -8,6 +9,16 @@ from torch.optim import Optimizer
 from sr.types import UserError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+_ARGUMENTS = {
+    "learning rate": ("lr", "1e-3"),
+    "epsilon": ("eps", "1e-8"),
+    "weight_decay": ("weight_decay", "0"),
+    "momentum": ("momentum", "0.9"),
+}
+"""Torch's words, the argument, and a value that it takes."""
+_BETA = r"Invalid beta parameter at index (\d): (\S+)"
 
 
 def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str) -> Optimizer:
@@ -24,10 +35,22 @@ def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str) -> 
     try:
         optimizer = factory([p for p in network.parameters() if p.requires_grad])
     except ValueError as error:
-        raise UserError(f"{name}: {error}") from error
+        raise UserError(_refusal(name, str(error))) from error
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     return optimizer
+
+
+def _refusal(name: str, text: str) -> str:
+    """Torch's ``Invalid learning rate: -1.0`` by the setting's name, with a value that it takes."""
+    one, beta = re.fullmatch(r"Invalid (.+?)(?: value)?: (\S+)", text), re.fullmatch(_BETA, text)
+    if one and one[1] in _ARGUMENTS:
+        argument, example = _ARGUMENTS[one[1]]
+        setting = f"{name}.{argument}"
+        return f"{setting}={one[2].removesuffix('.0')} must be positive or 0, such as {setting}={example}"
+    if beta:
+        return f"{name}.betas[{beta[1]}]={beta[2]} must be at least 0 and below 1, such as '{name}.betas=[0.9,0.999]'"
+    return f"{name}: {text}"
 
 
 def set_rates(optimizer: Optimizer, factor: float) -> None:

@@ -104,7 +104,7 @@ def test_model_files_show_every_argument_that_matters(choice):
         ("trainer.max_update=1", "trainer.max_update is not a setting; did you mean trainer.max_updates"),
         ("+sede=1", "sede is not a setting; did you mean seed"),
         ("batch_size=3", "batch_size is not a setting; did you mean data.batch_size"),
-        ("trainer.max_updates=abc", "trainer.max_updates: Value 'abc' of type 'str' could not be converted to Integer"),
+        ("modle=rdn", "modle is not a setting; did you mean model?"),
         ("model=edrs", "model=edrs: there is no such model in conf/model; "),
         ("model=rdn_smal", "did you mean rdn_small"),
         ("loss=l1_vg", "there is no such loss in conf/loss; did you mean l1_vgg or"),
@@ -129,7 +129,17 @@ def test_model_files_show_every_argument_that_matters(choice):
         ("~loss", "loss is empty; choose one with loss="),
         ("+loss=l2", "loss already has a choice; write loss=… without the plus sign"),
         ("optimizer.lr=abc", "optimizer.lr=abc does not fit: input should be a valid number"),
-        ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),
+        ("optimizer.lr=-1", "optimizer.lr=-1 must be positive or 0, such as optimizer.lr=1e-3"),
+        ("optimizer.betas=[0.9,1]", "optimizer.betas[1]=1.0 must be at least 0 and below 1, such as"),
+        ("data.crop=1e2", "data.crop=100.0 does not fit: input should be a valid integer; write data.crop=100"),
+        ("loss=L1", "loss=L1: there is no such loss in conf/loss; did you mean l1?"),
+        ("loss=l1+vgg", "loss=l1+vgg: there is no such loss in conf/loss; did you mean l1_vgg?"),
+        (
+            "optimizer={lr:3}",
+            "optimizer={lr:3} is no choice; choose by name, and set single values one by one: optimizer.lr=",
+        ),
+        ("experiment=log/31", "there is no such experiment in conf/experiment; did you mean log/31_alias?"),
+        ("experiment=31", "there is no such experiment in conf/experiment; did you mean log/31_alias or"),
         ("trainer.max_time=00:99:00", "has 99 minutes and 0 seconds; both must be below 60"),
         ("trainer.precision=fp8", "trainer.precision=fp8 is not one of auto, 32, bf16"),
         ("trainer.max_time=5min", "trainer.max_time=5min is not HH:MM:SS"),
@@ -148,6 +158,86 @@ def test_a_mistake_is_one_sentence_before_anything_is_built(train, tmp_path, cap
     assert all(line.startswith("error: ") for line in err.splitlines()), err
     assert "Traceback" not in err
     assert not list(tmp_path.glob("outputs/*")), "nothing may be left behind"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("trainer.max_updates=1e3", "takes a whole number or null; write trainer.max_updates=1000"),
+        ("trainer.max_updates=10k", "takes a whole number or null; write trainer.max_updates=10000"),
+        ("trainer.max_updates=ten", "takes a whole number or null, such as trainer.max_updates=1000"),
+        ("trainer.max_updates=[1,2]", "takes a whole number or null; write trainer.max_updates=1"),
+        ("scale=2.0", "takes a whole number; write scale=2"),
+        ("scale=x4", "takes a whole number; write scale=4"),
+        ("seed=abc", "takes a whole number, such as seed=0"),
+        ("-m seed=1,abc", "seed=abc does not fit: seed takes a whole number, such as seed=0"),
+        ("trainer.clip=fast", "takes a number or null, such as trainer.clip=1.0"),
+        ("trust=maybe", "takes true or false, such as trust=false"),
+        ("trainer.guard=3", "takes settings by name, such as trainer.guard.recover=…"),
+    ],
+)
+def test_a_value_of_another_kind_is_quoted_with_one_that_fits(train, overrides, message):
+    code, _, err = train(*overrides.split())
+    (line,) = err.splitlines()
+    key = overrides.split()[-1].partition("=")[0]
+    asked = message if message.startswith("seed=") else f"{overrides} does not fit: {key} {message}"
+    assert code == 2
+    assert line == f"error: {asked}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model==espcn"], "'model==espcn' is not an override; write model=espcn"),
+        (["model", "espcn"], "'model espcn' is not an override; write model=espcn"),
+        (["model", "=", "espcn"], "'model = espcn' is not an override; write model=espcn"),
+        (["model=", "espcn"], "'model= espcn' is not an override; write model=espcn"),
+        (["model", "=espcn"], "'model =espcn' is not an override; write model=espcn"),
+        (["loss=[l1,vgg"], "'loss=[l1,vgg' has a bracket that is not closed; write 'loss=[l1,vgg]'"),
+        (["loss=l1,vgg]"], "'loss=l1,vgg]' has a bracket that is not opened; write 'loss=[l1,vgg]'"),
+        (
+            ["loss=l1,vgg"],
+            "loss=l1,vgg names several values; for all in one run write loss=l1_vgg, for a run with each",
+        ),
+        (["model=espcn,rdn"], "model=espcn,rdn names several values; model takes one, for a run with each add -m"),
+        (["seed=1,2"], "seed=1,2 names several values; seed takes one, for a run with each add -m"),
+        (
+            ["loss.terms.l1.views=sr,hr"],
+            "for one text write \"loss.terms.l1.views='sr,hr'\", for a run with each add -m",
+        ),
+        (["loss.terms.l1.views=[sr,hr]"], "it is one text: write \"loss.terms.l1.views='sr,hr'\""),
+    ],
+)
+def test_what_was_meant_is_written_out_for_the_shell(train, overrides, message):
+    code, _, err = train(*overrides)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("init_from=[]", "init_from=[] is a list, and init_from takes a run's folder, a file or an experiment"),
+        ("init_from={x:../R1}", "init_from={x:../R1}: x is not a setting of init_from; init_from takes a run's folder"),
+        ("loss.terms=[]", "loss.terms=[] is a list, and loss.terms takes settings by name, such as loss.terms.l1=…"),
+        ("loss.terms={x:1}", "loss.terms={x:1}: x is not a setting of loss.terms; +loss.terms.x=… adds it"),
+    ],
+)
+def test_what_a_setting_with_others_below_it_takes(train, override, message):
+    code, _, err = train(override)
+    (line,) = err.splitlines()
+    assert code == 2
+    assert line.startswith(f"error: {message}")
+
+
+def test_help_lists_choices_and_not_their_parts(train):
+    code, out, _ = train("--help", defaults=False)
+    assert code == 0
+    listed = out.partition("== Choices")[2].partition("== Values")[0]
+    assert "\nmodel: bicubic, espcn, " in listed
+    assert "\nexperiment/log: 00_" in listed
+    assert " _" not in listed
 
 
 def test_all_faults_are_reported_at_once(train):

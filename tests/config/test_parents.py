@@ -99,7 +99,7 @@ def test_what_is_no_finished_run_is_told(train, tmp_path, tale):
     ("place", "message"),
     [
         ("tale/07", "init_from=tale/07: there is no such experiment; did you mean tale/02_second or tale/01_first?"),
-        ("tale/01_frist", "init_from=tale/01_frist: there is no such experiment; did you mean tale/01_first or"),
+        ("tale/01_frist", "init_from=tale/01_frist: there is no such experiment; did you mean tale/01_first?"),
         ("photos_5mim", "init_from=photos_5mim: there is no such file or folder"),
     ],
 )

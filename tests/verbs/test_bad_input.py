@@ -278,8 +278,8 @@ def test_resuming_after_the_table_was_edited(train, run):
         ("data.train=null", "data.train=null does not fit: input should be a valid string"),
         ("data.train=~/photos", "there is no folder '"),  # a path needs no quotes for Hydra
         ("data.train=[]", "no folder of pictures is given"),
-        ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),
-        ("optimizer.betas=[0.9,1.5]", "optimizer: Invalid beta parameter at index 1: 1.5"),
+        ("optimizer.lr=-1", "optimizer.lr=-1 must be positive or 0"),
+        ("optimizer.betas=[0.9,1.5]", "optimizer.betas[1]=1.5 must be at least 0 and below 1"),
         ("data.batch_size=0", "data: batch_size=0 must be at least 1"),
         ("data.val_pictures=0", "data: val_pictures=0 must be at least 1; val=null leaves validation out"),
     ],

@@ -197,10 +197,9 @@ def test_doctor_of_a_folder_that_is_not_there(sr):
     [("anime", ["root"]), ("photos", ["root"]), ("paired", ["hr", "lr"]), ("folder", ["train", "val"])],
 )
 def test_what_a_data_set_needs_is_asked_for_by_name(train, choice, names):
-    err = sentences(train(f"data={choice}", defaults=False))
-    assert err.splitlines() == [
-        f"error: data.{name} is not set; add data.{name}=… to the command line" for name in names
-    ]
+    (line,) = sentences(train(f"data={choice}", defaults=False)).splitlines()
+    are = " and ".join(f"data.{name}" for name in names) + (" is" if len(names) == 1 else " are")
+    assert line == f"error: {are} not set; add {' '.join(f'data.{name}=…' for name in names)} to the command line"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from omegaconf import DictConfig
 from sr.config.experiments import experiment_of
 from sr.config.folder import CONF, conf_folders
 from sr.config.overrides import as_hydra_takes, first_run
-from sr.config.parsed import given, sweep_faults, swept_keys
+from sr.config.parsed import given, swept_keys
 from sr.config.schema import register_schema
-from sr.config.sweeps import deferred, listed, parents_first
+from sr.config.sweeps import deferred, listed, parents_first, sweep_faults
 from sr.errors import USER_ERROR, UserError
 from sr.pasted import setting, training
 from sr.printable import printable
@@ -168,7 +168,7 @@ def _completed(typed: Arguments) -> list[str]:
     written = listed(folders, typed.overrides) if typed.several else typed.overrides
     overrides, left_out = as_hydra_takes(folders, written)
     overrides = parents_first(folders, overrides) if typed.several else overrides
-    faults = [] if typed.several else [*sweep_faults(overrides)]
+    faults = [] if typed.several else [*sweep_faults(folders, overrides)]
     if faults:
         raise UserError("\n".join(faults))
     for line in (*told, *left_out):
