@@ -4,12 +4,13 @@ Every console and every bar comes from here (`tests/test_console.py` makes sure)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Column
+from rich.text import Text
 
 from sr.printable import printable
 
@@ -37,6 +38,10 @@ def plain_console(
 
 class _Console(Console):
     """Shows what a terminal would obey: texts hold names of files, and those hold anything."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """As rich does, on one line: what is printed, or a cell of a table, is no line of a stranger's."""
+        return super().render_str(printable(text), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does, each text by way of `sr.printable`; colours and moves of rich's own are no text."""

@@ -7,7 +7,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
-    {"errors", "printable"},
+    {"printable"},
+    {"errors"},
     {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets", "plain_yaml"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},

@@ -65,7 +65,7 @@ def checked(config: DictConfig, with_targets: bool = True, own: Path | None = No
     except OmegaConfBaseException as error:
         raise UserError(_unknown_key(error)) from error
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError(*faults)
     checked_config: TrainConfig = typed
     return checked_config
 

@@ -36,7 +36,7 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> Any:
     arguments, left_out = as_hydra_takes(folders, overrides)
     faults = [*sweep_faults(folders, arguments, "else give one")]
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError(*faults)
     for line in left_out:
         print(line, flush=True)
     return checked(composed_from(folders, arguments), own=own)

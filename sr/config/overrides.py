@@ -56,7 +56,7 @@ def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[
     overrides, left_out = with_targets(folders, arguments)
     faults = override_faults(folders, overrides)
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError(*faults)
     return overrides, left_out
 
 

@@ -58,7 +58,7 @@ class CropStream:
             except UserError as error:
                 if self.mode == "device":
                     raise
-                raise UserError(_without_traceback(str(error))) from None
+                raise UserError(*_without_traceback("\n".join(error.args)).split("\n")) from None
             self.waited += perf_counter() - before
             yield batch
 

@@ -104,7 +104,7 @@ def read_claims(
             claims.append(_in_full(claim, named))
     faults += [f"{path}: {name} is there twice" for name in _twice(claims)]
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError(*faults)
     return claims
 
 

@@ -80,7 +80,7 @@ def evaluate_sets(
     ]
     rows = [row for row in every if row is not None]
     if not rows:
-        raise UserError("\n".join(failures))
+        raise UserError(*failures)
     say(console, f"{model} x{factor}; PSNR in dB, border of {factor} px cropped")
     shown = ("images", *metrics, "seconds")
     print_numbers(console, "set", shown, [(row["set"], [_shown(c, row[c]) for c in shown]) for row in rows])

@@ -101,7 +101,7 @@ def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
         if not path.exists()
     ]
     if missing:
-        raise UserError("\n".join(missing))
+        raise UserError(*missing)
     single = len(inputs) == 1 and not inputs[0].is_dir()
     if single and (output.suffix or output.is_file()) and not output.is_dir():
         jobs = [(inputs[0], output)]

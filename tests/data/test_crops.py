@@ -150,7 +150,7 @@ class Refusing:
         self.said = said
 
     def __getitem__(self, number):
-        raise UserError(self.said)
+        raise UserError(*self.said.split("\n"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import pickle
+import shutil
 
 import pytest
 from rich.table import Table
@@ -87,6 +89,53 @@ def test_names_of_pictures(case, sr, tmp_path):
     for verb in (("upscale", folder, "-o", "out", "--model", "x"), ("doctor", folder, "--verbose", "--workers", "0")):
         _, out, err = sr(*verb)
         assert not obeyed(out + err)
+
+
+NAME = "outp\x1b[31m\nerror: x"
+
+
+def only_one_line(text):
+    """There is one error, and nothing that a terminal obeys."""
+    return text.count("\n") == 1 and text.startswith("error: ") and not obeyed(text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upscale", "picture_0.png", "-o", f"{NAME}/x.png", "--model", NAME),
+        ("replay", NAME),
+        ("evaluate", "bicubic", "--scale", "2", "--set", NAME),
+        ("prepare", "frames", NAME, "-o", "out"),
+        ("prepare", "kernels", NAME, "-o", "out"),
+        ("degrade", NAME, "-o", "out"),
+    ],
+)
+def test_a_name_makes_no_line_of_an_error(words, sr, tmp_path, pictures):
+    shutil.copy(pictures / "picture_0.png", tmp_path)
+    code, _, err = sr(*words)
+    assert code == 2
+    assert only_one_line(err), err
+
+
+@pytest.mark.parametrize(
+    "setting", ["resume", "data.root", "model", "init_from", "experiment", "validation.monitor", "no.such"]
+)
+def test_a_setting_makes_no_line_of_an_error(setting, train):
+    code, _, err = train(f"{setting}='{NAME}'")
+    assert code == 2
+    assert only_one_line(err), err
+
+
+def test_a_name_makes_no_line_of_a_table(sr, tmp_path, pictures):
+    (tmp_path / NAME).symlink_to(pictures)
+    code, out, _ = sr("evaluate", "bicubic", "--set", NAME, "--scale", "2", "--lpips", "none")
+    assert code == 0
+    assert r"outp\x1b[31m\nerror: x" in out
+
+
+def test_errors_keep_their_own_lines_through_processes():
+    error = pickle.loads(pickle.dumps(UserError("one", "two\nthree")))
+    assert str(error) == "one\ntwo\\nthree"
 
 
 @pytest.mark.parametrize("text", FORMULAS)

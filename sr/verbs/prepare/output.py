@@ -153,7 +153,7 @@ def tell_failures(failures: Sequence[str]) -> None:
         UserError: anything went wrong.
     """
     if failures:
-        raise UserError("\n".join(failures))
+        raise UserError(*failures)
 
 
 def flat_names(sources: Sequence[str]) -> list[str]:

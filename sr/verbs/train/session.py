@@ -170,7 +170,7 @@ def _completed(typed: Arguments) -> list[str]:
     overrides = parents_first(folders, overrides) if typed.several else overrides
     faults = [] if typed.several else [*sweep_faults(folders, overrides)]
     if faults:
-        raise UserError("\n".join(faults))
+        raise UserError(*faults)
     for line in (*told, *left_out):
         if line is not None:
             print(line, flush=True)
