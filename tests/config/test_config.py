@@ -109,7 +109,7 @@ def test_model_files_show_every_argument_that_matters(choice):
         ("model=rdn_smal", "did you mean rdn_small"),
         ("loss=l1_vg", "there is no such loss in conf/loss; did you mean l1_vgg or"),
         ("loss=l1_vg_edge", "did you mean l1_vgg_edge or"),
-        ("adversary=hinge_steper", "did you mean hinge_stepper or"),
+        ("adversary=hinge_steper", "did you mean hinge_stepper?"),
         ("loss=l2_l1x", "did you mean l2_l1?"),
         ("+modle=rdn", "modle is not a setting; did you mean model"),
         ("model.fatures=3", "model.fatures is not a setting; did you mean model.features"),
