@@ -1,8 +1,10 @@
 """Archives of strangers: nothing is written elsewhere, over other things, or without end."""
 
+import gzip
 import io
 import lzma
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -26,6 +28,7 @@ NAMES = [
     "/".join("a" * 100),
     "a/" + "x" * 251 + "/b",
     "\x1b[2J/../x",
+    "/".join(["x" * 200] * 25),
     "{archive}",
     "{archive}/x",
     "{archive}.unpacking/x",
@@ -125,6 +128,46 @@ def test_tables_in_a_tar_that_fill_the_memory(kind, tmp_path):
         file.write(header.tobuf(tarfile.GNU_FORMAT))
         file.write(bytes(1 << 20))
     refused(archive, "is damaged", tmp_path / "out")
+
+
+def test_a_name_with_a_nul(tmp_path):
+    entry = tarfile.TarInfo("x")
+    entry.pax_headers = {"path": "a\0b.png"}
+    archive = tmp_path / "x.tar"
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as file:
+        file.addfile(entry, io.BytesIO(b""))
+    refused(archive, "has a name that no disk takes", tmp_path / "out")
+
+
+def test_folders_count_and_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacking, "_MOST_FILES", 20_000)
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.DIRTYPE
+    archive = tmp_path / "x.tar.gz"
+    with gzip.open(archive, "wb") as file:
+        file.write(header.tobuf() * 30_000)
+    tracemalloc.start()
+    refused(archive, "'x' in it comes after 20000 names", tmp_path / "out")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2_000_000  # 20,000 entries take ten
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    out = tmp_path / "out"
+    (out / "a.png").mkdir(parents=True)
+    (out / "sub").write_text("x")
+    for member, message in (
+        ("a.png", "a.png is a folder where it has a file"),
+        ("sub/b", "sub is a file where it has"),
+    ):
+        archive = zipped(tmp_path / f"{member[0]}.zip", ["c.png", member])
+        with pytest.raises(UserError, match=message):
+            unpack(archive, out, silent)
+    assert not (out / "c.png").exists()
+    (out / "y.zip.unpacking").write_text("x")
+    with pytest.raises(UserError, match=r"y\.zip\.unpacking is no folder; delete it"):
+        unpack(zipped(tmp_path / "y.zip", ["a"]), out, silent)
 
 
 def test_a_sparse_file_of_a_terabyte(tmp_path):

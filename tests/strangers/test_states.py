@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.keeping.bundle import read_bundle
-from sr.training.keeping.checkpoint import random_states, set_random_states, understood
+from sr.training.keeping.checkpoint import FORMAT, random_states, read_checkpoint, set_random_states, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import load_trained_state
 from sr.training.steps import plain_optimizers
@@ -157,3 +158,20 @@ def test_the_whole_command(way, name, train, tmp_path):
     code, _, err = train("resume=run", "trainer.max_updates=6", defaults=False)
     assert code == 2
     assert "error: run/checkpoints/last.ckpt holds what no run of this version has written" in err
+
+
+def test_a_checkpoint_that_is_larger_inside(tmp_path):
+    plain, packed = tmp_path / "plain.ckpt", tmp_path / "last.ckpt"
+    torch.save({"format": FORMAT, "x": torch.zeros(1 << 20)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    assert read_checkpoint(plain)["x"].shape == (1 << 20,)
+    with pytest.raises(UserError, match=r"cannot be resumed from \(its parts are larger than itself\)"):
+        read_checkpoint(packed)
+
+
+def test_a_checkpoint_of_other_objects_is_not_recommended(tmp_path):
+    torch.save({"format": FORMAT, "x": Path("x")}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"cannot be resumed from \(it holds other objects\); the network itself"):
+        read_checkpoint(tmp_path / "last.ckpt")

@@ -1,7 +1,8 @@
 """Unpack an archive so that a crash leaves no half file, a second start goes on, and no path leads out.
 
-Whoever made the archive: nothing is written outside the folder, over the archive or through a link, and no more than
-the disk has room for or `LARGEST_FACTOR` times the archive's size.
+Whoever made the archive: nothing is written outside the folder, over the archive or through a link of its own, and no
+more than the disk has room for or `LARGEST_FACTOR` times the archive's size. Links that somebody has in the folder
+itself, to a larger disk say, are followed.
 """
 
 import bz2
@@ -16,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -30,6 +32,7 @@ ALWAYS_ALLOWED = 1 << 28
 """So many bytes may come out of any archive."""
 _MOST_FILES = 2_000_000
 _LONGEST_NAME = 250  # bytes; file systems take 255, and a file is written as NAME.part
+_LONGEST_PATH = 3000  # bytes; Linux takes 4095 with the folder in front
 _DEEPEST = 64  # folders
 _LONGEST_READ = 1 << 24  # bytes that a table in a tar may have; tarfile takes each into memory at once
 _STREAMS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
@@ -102,6 +105,7 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
             on_progress(f"unpacking {archive.name}", done, max(total, done))
     if done == 0:
         raise UserError(f"{archive} holds no files; delete it and start again to download it")
+    _check_room_for(archive, building, folder)
     _move_into(building, folder)
 
 
@@ -134,6 +138,8 @@ def _check_no_links(archive: Path, building: Path) -> None:
     link = next((path for path in (building, *inside) if path.is_symlink()), None)
     if link is not None:
         raise UserError(f"{printable(archive)} is not unpacked: {printable(link)} is a link; delete {building.name}")
+    if building.exists() and not building.is_dir():
+        raise UserError(f"{printable(archive)} is not unpacked: {printable(building)} is no folder; delete it")
 
 
 def _check_member(archive: Path, member: Member, seen: set[str]) -> None:
@@ -172,7 +178,14 @@ def _members(archive: Path) -> Iterator[Member]:
                     yield Member(path, info.file_size, lambda info=info: opened.open(info))  # type: ignore[misc]
         return
     with _stream(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        for entry in tar:
+        for number in count():
+            entry = tar.next()
+            if entry is None:
+                return
+            # It keeps them all, and a few bytes of an archive may hold thousands.
+            tar.members.clear()  # type: ignore[attr-defined]
+            if number >= _MOST_FILES:
+                raise _refused(archive, entry.name, f"comes after {_MOST_FILES} names")
             if entry.isdir():
                 continue
             if not entry.isreg():
@@ -223,9 +236,10 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts) or not path.parts:
         raise _refused(archive, name, "leads out of the folder")
-    if len(path.parts) > _DEEPEST or any(
-        len(part.encode(errors="surrogatepass")) > _LONGEST_NAME for part in path.parts
-    ):
+    if "\0" in name:
+        raise _refused(archive, name, "has a name that no disk takes")
+    lengths = [len(part.encode(errors="surrogatepass")) for part in path.parts]
+    if len(lengths) > _DEEPEST or max(lengths) > _LONGEST_NAME or sum(lengths) > _LONGEST_PATH:
         raise _refused(archive, name, "has a name too long for a disk")
     return path
 
@@ -246,6 +260,20 @@ def _write(member: Member, target: Path) -> None:
     if part.stat().st_size != member.size:
         raise EOFError(f"{member.path} ends after {part.stat().st_size} of {member.size} bytes")
     part.replace(target)
+
+
+def _check_room_for(archive: Path, building: Path, folder: Path) -> None:
+    """No file where a folder comes, and none the other way round."""
+    for entry in building.iterdir():
+        target = folder / entry.name
+        if target.exists() and entry.is_dir() != target.is_dir():
+            kinds = ("a folder", "a file") if entry.is_dir() else ("a file", "a folder")
+            raise UserError(
+                f"{printable(archive)} is not unpacked: {printable(target)} is {kinds[1]} where it has {kinds[0]}; "
+                "move that away"
+            )
+        if entry.is_dir() and target.is_dir():
+            _check_room_for(archive, entry, target)
 
 
 def _move_into(building: Path, folder: Path) -> None:

@@ -1,7 +1,9 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped."""
 
 import io
+import pickle
 import random
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,18 +88,35 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; resume=DIR needs a run folder that has one")
     try:
+        _check_sizes(path)
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
         if kind != FORMAT:
-            raise UserError(f"{path} is truncated or damaged; take another file") from error
+            raise UserError(f"{printable(path)} is truncated or damaged; take another file") from error
+        # What PyTorch says of objects is how to load them all the same.
+        why = "it holds other objects" if isinstance(error, pickle.UnpicklingError) else first_line(error)
         raise UserError(
-            f"{path} is truncated or damaged and cannot be resumed from "
-            f"({first_line(error)}); the network itself is in last.safetensors of the run folder"
+            f"{printable(path)} is truncated or damaged and cannot be resumed from ({why}); the network itself is in "
+            "last.safetensors of the run folder"
         ) from error
     if not isinstance(state, dict) or state.get("format") != kind:
         what = "a checkpoint" if kind == FORMAT else "a file of this kind"
         raise UserError(f"{path} is not {what} of this program (expected format {kind})")
     return state
+
+
+def _check_sizes(path: Path) -> None:
+    """A file takes no more memory than it is large: PyTorch's are not compressed, but a stranger's may be.
+
+    Raises:
+        ValueError: its parts are larger than itself.
+        OSError: it cannot be read.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            parts = file.infolist()
+        if sum(part.file_size for part in parts) > path.stat().st_size:
+            raise ValueError("its parts are larger than itself")
 
 
 @contextmanager

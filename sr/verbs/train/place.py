@@ -106,7 +106,14 @@ def placed(
         folder = RunFolder(path)
         if folder.holds_run:
             raise UserError(_taken(folder, config))
+        if swept is None and (runs := _runs_in(path)):
+            raise UserError(f"run_dir={path} holds runs of its own ({runs[0]}), as of a sweep; choose another run_dir")
         yield Place(folder)
+
+
+def _runs_in(folder: Path) -> list[str]:
+    """Names of the folders directly in this one that hold a run."""
+    return sorted(child.name for child in folder.iterdir() if child.is_dir() and RunFolder(child).holds_run)
 
 
 def _searched(config: Any, swept: SweptRun | None) -> list[RunFolder] | None:
@@ -172,7 +179,7 @@ def sweep_place(config: Any, given: str | None) -> Iterator[Path]:
     with claimed(path, "" if given is None else "run_dir=", given is None, config.trust) as folder:
         if RunFolder(folder).holds_run:
             raise UserError(f"run_dir={folder} holds a single run; choose another run_dir for a sweep")
-        runs = sorted(child.name for child in folder.iterdir() if child.is_dir() and RunFolder(child).holds_run)
+        runs = _runs_in(folder)
         if runs and config.resume != "auto":
             more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
             raise UserError(

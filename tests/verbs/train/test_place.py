@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +191,9 @@ def test_a_sweep_is_protected_and_gone_on_with(train, tmp_path):
         assert code == 2
         assert err.startswith("error: run_dir=SW already holds runs (0_seed-1 and 1 more); resume=auto goes on with ")
         assert len(err.splitlines()) == 1
+    code, _, err = train("run_dir=SW")
+    assert code == 2
+    assert "run_dir=SW holds runs of its own (0_seed-1), as of a sweep; choose another run_dir" in err
     assert train("-m", "seed=1,2", "run_dir=SW/0_seed-1")[2].startswith("error: run_dir=SW/0_seed-1 holds a single run")
     RunFolder(tmp_path / "SW" / "1_seed-2").summary.unlink()  # as a run that was killed leaves it
     code, out, err = train("-m", "seed=0,1,2", "run_dir=SW", "resume=auto")
@@ -313,10 +315,10 @@ def test_the_lines_that_we_print_can_be_pasted(train, tmp_path, pictures):
     threading.Thread(target=interrupt, daemon=True).start()
     code, out, err = train(f"run_dir={ODD}", "trainer.max_updates=1000000")
     assert code == 130, err
-    (tmp_path / "uv").write_text(f'#!/bin/sh\nshift\nPATH={Path(sys.executable).parent}:$PATH exec "$@"\n')
-    (tmp_path / "uv").chmod(0o755)
-    shutil.copy(REPOSITORY / "train.py", tmp_path)
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PHOTO": str(pictures / "picture_0.png")}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PHOTO": str(pictures / "picture_0.png"),
+    }
 
     def paste(begins: str, more: str = "") -> str:
         (line,) = [line.removeprefix(begins) for line in out.splitlines() if line.startswith(begins)]
