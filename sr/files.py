@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sr.errors import UserError
+from sr.printable import printable
 
 if os.name == "posix":
     import fcntl
@@ -46,6 +47,21 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
     except OSError as error:
         kept = "; the previous file is kept" if target.is_file() else ""
         raise UserError(f"could not write {path}: {error.strerror or error}{kept}") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Before long work: make a folder, and make sure that its result can be written into it.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary, file = _temporary(folder / "written")
+        file.close()
+        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"could not write into {printable(folder)}: {error.strerror or error}") from error
 
 
 def sweep_up(folder: Path, below: bool = False) -> None:

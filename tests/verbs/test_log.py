@@ -14,6 +14,7 @@ from sr.errors import UserError
 from sr.experiments import measuring
 from sr.experiments.claims import read_claims
 from sr.experiments.runs import find_runs
+from sr.verbs.log import log as module
 from sr.verbs.log.asked import Question
 from sr.verbs.log.features import features
 from sr.verbs.log.log import show_log
@@ -157,6 +158,17 @@ def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
     page = (tmp_path / "docs" / "LOG.md").read_text()
     assert "from 2 runs at `size=smoke` (2.0 hours of training, 2026-11-29; a chip)" in page
     assert "> Claim [L]: validated on DIV2K at x1 it almost reaches the paper's result (32.35 dB)" in page
+
+
+def test_where_nothing_can_be_written_is_told_first(claims, capsys, monkeypatch, tmp_path):
+    (tmp_path / "taken").write_text("x")
+    monkeypatch.setattr(module, "counting", None)  # nothing is read
+    for place in ("taken", "taken/docs", "/dev/null"):
+        with pytest.raises(UserError, match=f"could not write into {place}: "):
+            shown(capsys, write=Path(place))
+    question = Question((), "smoke", [1], [Path("taken")])
+    with pytest.raises(UserError, match="could not write into taken: "):
+        show_log(question, None, False, True, 1, "cpu", [])
 
 
 def test_parents_come_first_and_once():

@@ -9,6 +9,7 @@ from sr.experiments import measuring
 from sr.experiments.judging import judge
 from sr.experiments.log_page import as_json
 from sr.experiments.runs import Run, find_runs
+from sr.files import check_writable
 from sr.verbs.log.asked import Question, all_claims, chosen
 from sr.verbs.log.counting import counting
 from sr.verbs.log.features import with_features
@@ -36,10 +37,12 @@ def show_log(
         The exit code: 1 where a run failed.
 
     Raises:
-        UserError: an entry is unknown, claims are faulty, or the page cannot be written.
+        UserError: an entry is unknown, claims are faulty, or the page or the runs cannot be written.
     """
     console = console_for_tables(quiet=json)
     tell = partial(say, console)
+    for folder in [*([write] if write else []), *(question.roots[:1] if run else [])]:
+        check_writable(folder)
     claims = chosen(all_claims(), question.only)
     failed = train_missing(claims, question, jobs, typed, tell) if run else []
     runs = counting({entry for claim in claims for entry in (claim.entry, *claim.entries)}, question, tell)
