@@ -30,7 +30,8 @@ def claimed(path: Path, name: str, anew: bool = False, trust: bool = False) -> I
         The folder.
 
     Raises:
-        UserError: another process works there, it cannot be written, or a link in it leads out of it.
+        UserError: another process works there, it cannot be written, a link in it leads out of it, or it is
+            a link to nothing.
     """
     out = None if anew or trust else leading_out(path)
     if out is not None:
@@ -38,6 +39,8 @@ def claimed(path: Path, name: str, anew: bool = False, trust: bool = False) -> I
             f"{name}{path}: {printable(out)} is a link to {printable(os.path.realpath(out))}, outside of the folder, "
             "where the run would write; delete it, or add trust=true if it is yours"
         )
+    if not anew and path.is_symlink() and not path.exists():
+        raise UserError(f"{name}{path} is a link to {path.readlink()}, which does not exist; make that folder first")
     with ExitStack() as held:
         try:
             above, new = _missing(path.parent), anew or not path.exists()

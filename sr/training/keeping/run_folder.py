@@ -81,7 +81,13 @@ class RunFolder:
     @property
     def holds_run(self) -> bool:
         """Whether a run has left anything here that a new one would overwrite."""
-        return any(file.exists() for file in (self.checkpoint, self.metrics, self.summary, self.best, self.last))
+        return bool(self.left)
+
+    @property
+    def left(self) -> list[Path]:
+        """What a run has left here that a new one would overwrite."""
+        files = (self.checkpoint, self.metrics, self.summary, self.best, self.last)
+        return [file for file in files if file.exists()]
 
     def clear(self) -> None:
         """Make room for the same run, started over: a network that lies here without a checkpoint gets another name.

@@ -12,7 +12,8 @@ from typing import Any
 
 from sr.config.resumable import folder_fault
 from sr.errors import UserError
-from sr.pasted import setting
+from sr.pasted import pasted, setting
+from sr.printable import printable
 from sr.training.keeping.claim import claimed
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.train.resume import Resumed, differing, finished, going_on, newest, read_resumed
@@ -87,8 +88,9 @@ def placed(
         say: told what is found.
 
     Raises:
-        UserError: the place holds another run, is in use, or there is nothing to go on from.
+        UserError: the place holds another run, is in use, or there is nothing to go on from; or it cannot be shown.
     """
+    _check_shown(config.run_dir)
     if config.resume not in (None, "auto"):
         fault = folder_fault(config.resume)
         if fault is not None:
@@ -159,8 +161,20 @@ def _taken(folder: RunFolder, config: Any) -> str:
         )
     if folder.checkpoint.exists():
         return f"{place} already holds a run; {again} goes on with it, or choose another run_dir"
-    auto = f"; resume=auto {setting('run_dir', config.run_dir)} starts it over" if folder.config.exists() else ""
-    return f"{place} already holds a run, which has no checkpoint{auto}, or choose another run_dir"
+    if not folder.config.exists():  # nothing of a run but what bears its names, as the folders inside one
+        return f"{place} holds {folder.left[0].name}, which the run would overwrite; choose another run_dir"
+    auto = f"resume=auto {setting('run_dir', config.run_dir)} starts it over"
+    return f"{place} already holds a run, which has no checkpoint; {auto}, or choose another run_dir"
+
+
+def _check_shown(run_dir: str | None) -> None:
+    """Lines that we print to be pasted would name another folder."""
+    shown = "".join(letter if printable(letter) == letter else "_" for letter in run_dir or "")
+    if run_dir is not None and shown != run_dir:
+        raise UserError(
+            f"run_dir={run_dir} holds a character that no terminal shows, so that no printed line could name it; "
+            f"write {pasted(setting('run_dir', shown))}"
+        )
 
 
 @contextmanager
@@ -172,8 +186,9 @@ def sweep_place(config: Any, given: str | None) -> Iterator[Path]:
         given: what ``run_dir`` or Hydra's own setting names, or None for a new folder below ``outputs/``.
 
     Raises:
-        UserError: it holds runs already, and the sweep does not go on with them; or it is in use.
+        UserError: it holds runs already, and the sweep does not go on with them; it is in use, or cannot be shown.
     """
+    _check_shown(given)
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     path = Path("outputs") / f"{now}_sweep" if given is None else Path(given)
     with claimed(path, "" if given is None else "run_dir=", given is None, config.trust) as folder:

@@ -71,6 +71,35 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_link_to_nothing_is_told(tmp_path):
+    (tmp_path / "link").symlink_to("gone")
+    told = rf"^run_dir={tmp_path}/link is a link to gone, which does not exist; make that folder first$"
+    with pytest.raises(UserError, match=told), claimed(tmp_path / "link", "run_dir="):
+        pass
+
+
+@pytest.mark.parametrize("flags", [(), ("-m", "seed=1,2")])
+@pytest.mark.parametrize(("name", "shown"), [("a\nb", r"a\nb"), ("a\x1bb", r"a\x1bb"), ("a\u202eb", r"a\u202eb")])
+def test_a_place_that_cannot_be_pasted_is_refused(train, tmp_path, name, shown, flags):
+    code, _, err = train(*flags, f"run_dir='{name}'")
+    assert code == 2
+    assert err == (
+        f"error: run_dir={shown} holds a character that no terminal shows, so that no printed line could name it; "
+        "write run_dir=a_b\n"
+    )
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["pictures"]
+
+
+def test_a_folder_that_holds_a_name_of_a_run(train, tmp_path):
+    (tmp_path / "D/val").mkdir(parents=True)
+    (tmp_path / "D/val/best.safetensors").touch()
+    code, _, err = train("run_dir=D/val")
+    assert code == 2
+    assert err == (
+        "error: run_dir=D/val holds best.safetensors, which the run would overwrite; choose another run_dir\n"
+    )
+
+
 def test_two_processes_into_one_folder(train, tmp_path, held):
     number = held("run")
     code, _, err = train("run_dir=run")
