@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hydra.errors import HydraException
 from hydra.utils import get_object
@@ -281,6 +281,9 @@ def _written(name: str, value: Any, hint: Any) -> str:
     """``; write …`` where it is plain what was meant."""
     if hint is int and (whole := nearest_whole(value)) is not None:
         return f"; write {name}={whole}"
+    if isinstance(value, int | float) and str in get_args(hint):
+        none = f", or {name}=null for none" if type(None) in get_args(hint) else ""
+        return f"; write {pasted(setting(name, str(value).lower()))} for what is called so{none}"
     if hint is str and isinstance(value, list):
         return f"; it is one text: write {pasted(setting(name, ','.join(map(str, value))))}"
     return ""

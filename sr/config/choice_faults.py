@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 
 from sr.config.combinations import COMBINED, joint_names_near, parts, repeated
-from sr.config.experiments import EXPERIMENT, numbered
+from sr.config.experiments import EXPERIMENT, beside, numbered
 from sr.config.folder import names_with_parts
 from sr.config.nearest import did_you_mean, nearest, neighbours
 from sr.config.parsed import group_of, values_of
@@ -32,6 +32,9 @@ def choice_faults(override: Override, groups: Mapping[str, list[str]], places: S
         return
     if override.is_add() and group != "experiment":
         yield f"+{group}=… : {group} already has a choice; write {group}=… without the plus sign"
+        return
+    if isinstance(override.value(), Glob):  # with -m there is none left
+        yield f"{override.input_line} names several choices; give one, or add -m to train.py for a run with each"
         return
     if override.package is not None:
         return  # whether it fits is for Hydra to say
@@ -74,7 +77,8 @@ def _meant(group: str, name: str, choices: Sequence[str]) -> str:
         )
     else:
         found = numbered(name, choices) if group == EXPERIMENT else []
-    return neighbours(found) or did_you_mean(name, choices)
+    near = neighbours(found) or did_you_mean(name, choices)
+    return near or (neighbours(beside(name, choices)) if group == EXPERIMENT else "")
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from sr.errors import UserError
 
 EXPERIMENT = "experiment"
 """The group."""
+_NUMBERED = re.compile(r"(?:.*/)?(\d+)")
 
 
 def experiment_of(overrides: Sequence[str], chosen: Mapping[str, Any]) -> str | None:
@@ -88,3 +89,16 @@ def numbered(reference: str, experiments: Sequence[str]) -> list[str]:
     folders = {name.rpartition("/")[0] for name in experiments}
     places = [reference] if "/" in reference else [f"{folder}/{reference}".lstrip("/") for folder in sorted(folders)]
     return [name for place in places for name in matching(place, experiments)]
+
+
+def beside(reference: str, experiments: Sequence[str]) -> list[str]:
+    """The experiment whose number is nearest, in the folder that the reference names: of ``log/99`` the last.
+
+    Args:
+        reference: such as ``log/99`` or ``log/99*``.
+        experiments: names of all experiments.
+    """
+    numbers = {name: int(found[1]) for name in experiments if (found := _NUMBERED.match(name))}
+    wanted = _NUMBERED.match(reference)
+    there = [name for name in sorted(numbers) if wanted and name.rpartition("/")[0] == reference.rpartition("/")[0]]
+    return sorted(there, key=lambda name: abs(numbers[name] - int(wanted[1])) if wanted else 0)[:1]

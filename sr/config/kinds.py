@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.named import arguments_of
-from sr.config.nearest import did_you_mean
+from sr.config.nearest import did_you_mean, nearest
 from sr.config.parsed import values_of
 from sr.config.schema import GuardConfig, TrainConfig, TrainerConfig
 
@@ -78,6 +78,24 @@ def mapping_faults(override: Override, config: DictConfig, opened: tuple[str, ..
             how = f"; +{key}.{name}=… adds it" if f"{key}.".startswith(opened) else near
             how = f"; {_INIT_FROM}" if key == "init_from" else how
             yield f"{override.input_line}: {name} is not a setting of {key}{how}"
+
+
+def size_faults(override: Override, config: DictConfig, sizes: list[str]) -> Iterator[str]:
+    """A line where a size is renamed, or one value is to replace several by name, which experiments read.
+
+    Args:
+        override: of a setting that exists.
+        config: of the choices.
+        sizes: that there are.
+    """
+    key, typed = str(override.key_or_group), str(override.input_line)
+    value = None if override.is_sweep_override() else override.value()
+    if key == "size.name":
+        near = nearest(str(value), sizes) or sizes
+        yield f"{typed} would only call a size so, without its numbers; choose one: size={near[0]}"
+    node: Any = OmegaConf.select(config, key)
+    if key.startswith("size.") and isinstance(node, DictConfig) and not isinstance(value, Mapping):
+        yield f"{typed}: {key} holds several values by name ({', '.join(map(str, node))}); write {key}.NAME=…"
 
 
 def is_one_text(config: DictConfig | str, key: str) -> bool:

@@ -10,7 +10,7 @@ from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.compose_faults import composed_or_fault, folder_names
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
-from sr.config.kinds import kind_faults, mapping_faults
+from sr.config.kinds import kind_faults, mapping_faults, size_faults
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
 from sr.config.parsed import (
@@ -88,6 +88,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     opened = (*OPEN_KEYS, *open_places(folders, arguments))
     faults = [fault for override in values for fault in _key_faults(override, keys, own, folders, opened)]
     faults += [fault for override in values for fault in kind_faults(override, config)]
+    faults += [fault for override in values for fault in size_faults(override, config, files["size"])]
     faults += _start_faults(parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults

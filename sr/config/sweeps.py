@@ -15,10 +15,10 @@ from sr.config.choice_faults import ADDED_UP
 from sr.config.combinations import COMBINED
 from sr.config.compose_faults import composed_or_fault
 from sr.config.composer import composed_from
-from sr.config.experiments import EXPERIMENT, names_of
+from sr.config.experiments import EXPERIMENT, beside, names_of
 from sr.config.folder import config_groups
 from sr.config.kinds import is_one_text, takes_one
-from sr.config.nearest import did_you_mean
+from sr.config.nearest import did_you_mean, neighbours
 from sr.config.parsed import first_of, group_of, is_hydra, parsed_overrides, values_of
 from sr.errors import UserError
 from sr.pasted import pasted, setting
@@ -51,7 +51,8 @@ def _written_out(argument: str, groups: Mapping[str, list[str]]) -> str:
     found = [name for name in choices if _any(name, pattern.include) and not _any(name, pattern.exclude)]
     if not found:
         shapes = {f"{name.rpartition('/')[0]}/*" for name in choices if "/" in name}
-        hint = did_you_mean(pattern.include[0], {*choices, *shapes})
+        hint = neighbours(beside(pattern.include[0], choices) if group == EXPERIMENT else [])
+        hint = hint or did_you_mean(pattern.include[0], {*choices, *shapes})
         raise UserError(f"{argument} matches no {group}{hint}")
     return f"{argument.partition('=')[0]}={','.join(found)}"
 

@@ -42,6 +42,8 @@ def test_patterns_of_other_groups_leave_parts_of_files_out():
 def test_a_pattern_that_matches_nothing(folders):
     with pytest.raises(UserError, match=r"experiment=glob\(tael/\*\) matches no experiment; did you mean tale/\*"):
         listed(folders, ["experiment=glob(tael/*)"])
+    with pytest.raises(UserError, match=r"glob\(tale/99\*\) matches no experiment; did you mean tale/02_second\?"):
+        listed(folders, ["experiment=glob(tale/99*)"])
 
 
 def test_parents_come_first_and_the_rest_stays(folders):
