@@ -231,7 +231,7 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
         ),
         (
             ["adversary=bce", "discriminator=conv", "adversary.d.optimizer.lr=-1"],
-            "adversary.d.optimizer: Invalid learning",
+            "adversary.d.optimizer.lr=-1 must be positive or 0, such as adversary.d.optimizer.lr=1e-3",
         ),
         (
             ["adversary=bce", "discriminator=conv", "adversary.d.wieght=1"],

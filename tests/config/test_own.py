@@ -106,6 +106,7 @@ def config_of(run: Path) -> str:
     return (run / "config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_class_in_the_current_folder_trains_and_resumes(train, own, tmp_path):
     named = ("model._target_=strangers_parts.Net", "model.width=8")
     code, out, _ = train(*named, "run_dir=run")

@@ -50,6 +50,7 @@ def test_which_experiment_a_run_is(overrides, chosen, name):
     assert experiment_of(overrides, chosen) == name
 
 
+@pytest.mark.slow
 def test_a_child_starts_where_its_parent_ended_and_remembers_it(train, tmp_path, tale):
     for seed, name in ((1, "a"), (2, "b")):
         assert train(*tale, "experiment=tale/01_first", f"seed={seed}", f"run_dir=runs/{name}")[0] == 0

@@ -52,6 +52,7 @@ def test_crops_follow_the_weights(tmp_path):
     assert (np.abs(counted - expected) < 5 * np.sqrt(expected) + 1).all()
 
 
+@pytest.mark.slow
 def test_crops_prefer_the_square_but_reach_every_corner(tmp_path):
     plan = planned(store_of(tmp_path, with_square()))
     places = plan.places(np.arange(20_000))

@@ -263,6 +263,7 @@ def test_resume_auto_passes_hostile_folders_by(run, train, tmp_path):
     assert "no unfinished run of this configuration" in out
 
 
+@pytest.mark.slow
 def test_with_trust_own_modules_resume(run, train, tmp_path, monkeypatch):
     (tmp_path / "of_a_friend.py").write_text(
         "from lightning import Callback\n"
@@ -295,6 +296,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", sorted({choice.split("=")[0] for choice in CHOICES}))
 def test_every_choice_of_conf_may_come_out_of_a_file(group):
     for choice in (c for c in CHOICES if c.startswith(f"{group}=")):

@@ -161,6 +161,7 @@ def test_what_the_guard_is_about_to_undo_is_not_saved(train, tmp_path, monkeypat
     assert state["trained"]["clock"]["updates"] == 5
 
 
+@pytest.mark.slow
 def test_a_run_that_explodes_again_and_again_ends_in_time(train, tmp_path):
     weight = "loss.terms.l1.weight={_target_:sr.losses.weights.Steps,values:[1.0,1e5],milestones:[5]}"
     settings = ["trainer.max_time=00:00:04", "trainer.max_updates=null", "trainer.guard.limit=100000"]

@@ -62,6 +62,7 @@ def both(folders):
 # ------------------------------------------------------------------------------------- the same digits
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_named_sets_give_the_digits_of_separate_runs(train, tmp_path, folders):
     clean, dark = folders

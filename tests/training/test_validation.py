@@ -181,6 +181,7 @@ def test_schedules_are_told_the_first_metric(train, tmp_path):
     assert raised(told) != raised(other), "they must differ to test anything"
 
 
+@pytest.mark.slow
 def test_a_generator_that_rests_is_no_standstill(train, tmp_path):
     """Where the discriminator learns alone, validations find the very same generator; a plateau must not cut for it."""
     phases = [
@@ -321,6 +322,7 @@ def test_alarms_need_a_share():
         ColourAlarm(2.0, print)
 
 
+@pytest.mark.slow
 def test_the_first_metric_of_a_run_stays_the_first(train):
     assert train("trainer.monitor=psnr_y", "trainer.max_updates=2", "run_dir=run")[0] == 0
     again = ["resume=run", "trainer.max_updates=4"]

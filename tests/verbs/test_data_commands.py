@@ -31,6 +31,7 @@ def size_of(path):
         return picture.size
 
 
+@pytest.mark.slow
 def test_pairs_are_written_once_and_train(sr, train, tmp_path, pictures):
     command = ["prepare", "pairs", "data=folder", f"data.train={pictures}", "data.val=null"]
     command += ["degradation=second_order", "-o", str(tmp_path / "pairs")]

@@ -109,6 +109,7 @@ def test_truncated_pixels_are_noticed(tmp_path):
         Store(folder)
 
 
+@pytest.mark.slow
 def test_processes_decode_the_same(tmp_path, pictures):
     alone = open_store(Folder(str(pictures)), tmp_path / "a", silent, workers=1)
     source = Folder(str(pictures))

@@ -134,6 +134,7 @@ def test_training_on_real_frames_alone(train, sr, tmp_path):
     assert "the kernels of a real target are hidden; set data.world.kernels=estimated" in err
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_the_world_once_drawn(sr, tmp_path):
     code, out, err = sr("world", *SMALL[1:], f"data.cache={tmp_path / 'cache'}", "-o", tmp_path / "sheet.png")
     assert code == 0, err

@@ -133,6 +133,7 @@ def test_auto_leaves_a_run_that_is_going_on_elsewhere_alone(train, tmp_path, hel
     assert len(list((tmp_path / "outputs").glob("*/summary.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_refused_leaves_nothing(train, tmp_path):
     for place in ("run_dir=new/run", "seed=1"):
         assert train(place, "data.train=nowhere")[0] == 2
@@ -171,6 +172,7 @@ def test_auto_says_finished(train, tmp_path):
     assert "go on with it: resume=run" in err
 
 
+@pytest.mark.slow
 def test_auto_starts_over_where_there_is_no_checkpoint(train, tmp_path):
     auto = ["resume=auto", "run_dir=run"]
     assert train("run_dir=whole")[0] == 0
