@@ -39,10 +39,11 @@ def claimed(path: Path, name: str, anew: bool = False, trust: bool = False) -> I
             f"{name}{path}: {printable(out)} is a link to {printable(os.path.realpath(out))}, outside of the folder, "
             "where the run would write; delete it, or add trust=true if it is yours"
         )
-    if not anew and path.is_symlink() and not path.exists():
-        raise UserError(f"{name}{path} is a link to {path.readlink()}, which does not exist; make that folder first")
     with ExitStack() as held:
         try:
+            if not anew and path.is_symlink() and not path.exists():
+                gone = path.readlink()
+                raise UserError(f"{name}{path} is a link to {gone}, which does not exist; make that folder first")
             above, new = _missing(path.parent), anew or not path.exists()
             folder = _unused(path) if anew else path
             made = [folder, *above] if new else []
