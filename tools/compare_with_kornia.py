@@ -58,7 +58,7 @@ class Pair:
 
     Attributes:
         name: of the operation.
-        library: function of the library.
+        function: of the library, by its name.
         ours: gives our result.
         theirs: gives the library's, of the same shape, or None where there is nothing to compare but time.
         per_sample: the library takes parameters for each sample: yes, no, or which.
@@ -66,7 +66,7 @@ class Pair:
     """
 
     name: str
-    library: str
+    function: str
     ours: Callable[[], Any]
     theirs: Callable[[], Any]
     per_sample: str
@@ -281,7 +281,7 @@ def main() -> None:
         mine, others = milliseconds(pair.ours, pair.theirs)
         speed = f"{mine:.1f}, {others:.1f} ({others / mine:.1f})"
         print(
-            f"| {pair.name} | `{pair.library}` | {apart:.1e} | {pair.per_sample} | {speed} | {pair.verdict} |",
+            f"| {pair.name} | `{pair.function}` | {apart:.1e} | {pair.per_sample} | {speed} | {pair.verdict} |",
             flush=True,
         )
 

@@ -137,6 +137,7 @@ def test_losses_combine_by_name(train, tmp_path):
     assert float(row["train/g/l1_weighted"]) == pytest.approx(0.5 * terms["l1"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_combinations_in_a_sweep_and_in_an_experiment(train, tmp_path, monkeypatch):
     code, out, _ = train("-m", "loss=l1,l1_edge", "trainer.max_updates=1")
     assert code == 0

@@ -77,6 +77,7 @@ def test_a_run_that_explodes_at_update_50_recovers_by_itself(train, tmp_path, ba
     assert rates[50] < 0.6 * rates[40]
 
 
+@pytest.mark.slow
 def test_with_recovery_off_it_stops_with_a_clear_message(train, tmp_path, bad_batch):
     bad_batch(49)
     few = ["trainer.max_updates=70", "trainer.val_every=35", "trainer.log_every=10", "trainer.guard.recover=false"]
@@ -225,6 +226,7 @@ def _look_at_twelve(guard, trainer, module):
         guard._look(trainer, module)
 
 
+@pytest.mark.slow
 def test_overrides_try_a_way_out(train, sr, tmp_path, bad_batch):
     few = ["trainer.max_updates=40", "trainer.val_every=4", "trainer.log_every=4"]
     assert train("optimizer.lr=1e30", *few, "run_dir=run")[0] == 2

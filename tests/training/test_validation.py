@@ -133,6 +133,7 @@ def measured_again(network, path):
     return measure_pair(upscale_pixels(network.eval(), lr, CPU), ValidationPair(path.name, lr, hr, False), 2)
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_keeps_the_best_by_each_metric(train, tmp_path, by_three):
     _, whole = by_three
     assert train(*MANY, "trainer.max_updates=4", "run_dir=parts")[0] == 0
@@ -299,6 +300,7 @@ def test_what_the_alarm_says():
     assert "adversary" not in judged([0.0, 0.02], opponents=[])[1][0]
 
 
+@pytest.mark.slow
 def test_the_alarm_in_a_run(train, tmp_path):
     told = re.compile(r"^update (\d+): the mean colours of the validation pictures are off by 0\.\d{4}", re.MULTILINE)
     code, out, err = train("run_dir=run", "trainer.colour_alarm=0", "trainer.max_updates=6", "optimizer.lr=1e-2")

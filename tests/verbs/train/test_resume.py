@@ -107,6 +107,7 @@ def test_a_discriminator_that_learns_first_goes_on_where_it_was(train, tmp_path)
     assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", ["trainer.accumulate=2", "adversary.d.policy.g_every=3"])
 def test_updates_of_more_batches_begin_with_the_resume(train, tmp_path, again):
     """Three batches were seen: an update that counted from the start of the run would be cut short."""
@@ -273,6 +274,7 @@ def test_a_run_is_never_overwritten(train, tmp_path):
     assert (tmp_path / "run" / "best.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_resume_auto_takes_unfinished_runs_of_the_same_configuration_only(train, tmp_path):
     code, out, _ = train("resume=auto")
     assert code == 0
