@@ -27,15 +27,16 @@ def order(path: PurePath) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(composed(part) for part in path.parts), path.parts
 
 
-def png_names(places: Sequence[PurePath]) -> list[PurePath]:
-    """What pictures are called once they are PNG files: one name each, on every file system.
+def names_as(places: Sequence[PurePath], suffix: str = ".png") -> list[PurePath]:
+    """What pictures are called once they are files of one format: one name each, on every file system.
 
-    A picture keeps its name but for the suffix. Where several would get one name, the PNG file among them keeps its
-    own, and the suffix of the others becomes part of theirs: a.png and a.jpg give a.png and a.jpg.png. What some
-    file system would still take for one (A.png and a.png) is numbered.
+    A picture keeps its name but for the suffix. Where several would get one name, the file of that format among them
+    keeps its own, and the suffix of the others becomes part of theirs: a.png and a.jpg give a.png and a.jpg.png. What
+    some file system would still take for one (A.png and a.png) is numbered.
 
     Args:
         places: relative paths of the pictures.
+        suffix: of the format, in small letters.
 
     Returns:
         One for each, in the same order.
@@ -47,13 +48,13 @@ def png_names(places: Sequence[PurePath]) -> list[PurePath]:
     taken: set[str] = set()
     for group in sorted(groups.values(), key=len):  # those without a rival come first
         short = len(group) == 1
-        for number in sorted(group, key=lambda i: (places[i].suffix.lower() != ".png", order(places[i]))):
-            names[number] = _free(places[number], short or places[number].suffix.lower() == ".png", taken)
+        for number in sorted(group, key=lambda i: (places[i].suffix.lower() != suffix, order(places[i]))):
+            names[number] = _free(places[number], short or places[number].suffix.lower() == suffix, suffix, taken)
             taken.add(as_one(names[number].as_posix()))
     return names
 
 
-def _free(place: PurePath, short: bool, taken: set[str]) -> PurePath:
-    name = place.with_suffix(".png") if short else place.with_name(f"{place.name}.png")
+def _free(place: PurePath, short: bool, suffix: str, taken: set[str]) -> PurePath:
+    name = place.with_suffix(suffix) if short else place.with_name(f"{place.name}{suffix}")
     numbered = (name.with_stem(f"{name.stem}_{number}") for number in count(2))
     return next(name for name in chain([name], numbered) if as_one(name.as_posix()) not in taken)

@@ -70,6 +70,9 @@ def upscale(
     model: Annotated[
         Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
     ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Of the files in a folder: png, jpg, webp or tif.  [default: png]")
+    ] = None,
     accelerator: Accelerator = "auto",
     trust: Trust = False,
 ) -> None:
@@ -78,11 +81,11 @@ def upscale(
     The exit code is 1 where some of several pictures failed; the others are done.
 
     [dim]sr upscale photo.jpg -o photo_x2.png
-    sr upscale holiday/ -o holiday_x2/ --model outputs/RUN/best.safetensors[/dim]
+    sr upscale holiday/ -o holiday_x2/ --format jpg --model outputs/RUN/best.safetensors[/dim]
     """
     from sr.verbs.upscale import upscale_files
 
-    raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust))
+    raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust, form))
 
 
 @app.command()

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sr.config.nearest import near_files, neighbours
+from sr.config.nearest import near_files, nearest, neighbours
 from sr.console import plain_console, tracked
 from sr.errors import PARTLY_FAILED, UserError
 from sr.image.details import fitting, read_details
+from sr.image.encode import ENCODERS
 from sr.image.io import find_pictures, read_picture, write_picture
-from sr.image.names import as_one, png_names
+from sr.image.names import as_one, names_as
 from sr.models.upscale import NotFiniteError, upscale_picture
 from sr.printable import printable
 from sr.training.memory import out_of_memory
@@ -27,7 +28,12 @@ _SHOWN = 3  # pictures named in a line
 
 
 def upscale_files(
-    inputs: Sequence[Path], output: Path, model: Path | None, accelerator: str, trust: bool = False
+    inputs: Sequence[Path],
+    output: Path,
+    model: Path | None,
+    accelerator: str,
+    trust: bool = False,
+    form: str | None = None,
 ) -> int:
     """Upscale files and folders. A picture that fails does not stop the others.
 
@@ -37,6 +43,7 @@ def upscale_files(
         model: a network; None takes the newest finished run's and says so.
         accelerator: cpu, gpu, mps or auto.
         trust: a network from outside this toolkit may be imported.
+        form: suffix of the files in a folder, such as jpg; None writes PNG.
 
     Returns:
         0, or `PARTLY_FAILED` where some of several pictures failed; what was wrong is printed at the end.
@@ -45,7 +52,7 @@ def upscale_files(
         UserError: nothing to read, nowhere to write, an original would be overwritten, or the only picture failed.
     """
     console = plain_console(soft_wrap=True)
-    jobs = _jobs(inputs, output)
+    jobs = _jobs(inputs, output, _suffix(form))
     path = newest_network() if model is None else model
     network, compute = ready(path, accelerator, trust)
     console.print(f"network: {path}")
@@ -93,8 +100,24 @@ def _upscale(network: Any, device: torch.device, source: Path, target: Path) -> 
     return (*details.notes, *([ONLY_THE_FIRST] if picture.moving else []))
 
 
-def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
-    """(input, output) files; a folder's structure is kept, with .png for what the input's suffix cannot hold."""
+def _suffix(form: str | None) -> str | None:
+    """``.jpg`` for jpg, JPG and .jpg.
+
+    Raises:
+        UserError: no such files are written.
+    """
+    if form is None:
+        return None
+    suffix = f".{form.lower().removeprefix('.')}"
+    if suffix not in ENCODERS:
+        forms = [known.removeprefix(".") for known in ENCODERS]
+        near = (nearest(suffix[1:], forms) or forms)[0]
+        raise UserError(f"--format {form} is not written; nearest is {near}, all are {', '.join(forms)}")
+    return suffix
+
+
+def _jobs(inputs: Sequence[Path], output: Path, suffix: str | None) -> list[tuple[Path, Path]]:
+    """(input, output) files; a folder's structure is kept, with files of one format."""
     missing = [
         f"there is no file or folder '{printable(path)}'{neighbours(near_files(path))}"
         for path in inputs
@@ -104,23 +127,25 @@ def _jobs(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
         raise UserError(*missing)
     single = len(inputs) == 1 and not inputs[0].is_dir()
     if single and (output.suffix or output.is_file()) and not output.is_dir():
+        if suffix not in (None, output.suffix.lower()):
+            raise UserError(f"-o {output} and --format {suffix[1:]} name two formats; leave --format out")
         jobs = [(inputs[0], output)]
     elif output.is_file():
         raise UserError(f"-o {output} is a file; several pictures need a folder")
     else:
-        jobs = _into_folder(inputs, output)
+        jobs = _into_folder(inputs, output, suffix or ".png")
     _check_targets(jobs)
     return jobs
 
 
-def _into_folder(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+def _into_folder(inputs: Sequence[Path], output: Path, suffix: str) -> list[tuple[Path, Path]]:
     found: dict[Path, tuple[Path, Path]] = {}
     for root in inputs:
         base = root if root.is_dir() else root.parent
         for path in find_pictures([root]):
             found.setdefault(path.resolve(), (path, path.relative_to(base)))
     places = [place for _, place in found.values()]
-    names = dict(zip(found, png_names(places), strict=True))
+    names = dict(zip(found, names_as(places, suffix), strict=True))
     same: dict[str, Path] = {}
     for source, place in found.values():
         other = same.setdefault(as_one(place.as_posix()), source)

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath as Path
 
 import pytest
 
-from sr.image.names import as_one, order, png_names, told_apart
+from sr.image.names import as_one, names_as, order, told_apart
 
 COMPOSED, TAKEN_APART = "\u00dcber.png", "U\u0308ber.png"
 
@@ -23,10 +23,10 @@ COMPOSED, TAKEN_APART = "\u00dcber.png", "U\u0308ber.png"
     ],
 )
 def test_every_picture_gets_a_name_of_its_own(places, wanted):
-    found = [name.as_posix() for name in png_names([Path(place) for place in places])]
+    found = [name.as_posix() for name in names_as([Path(place) for place in places])]
     assert found == wanted
     assert len({as_one(name) for name in found}) == len(places)
-    backwards = png_names([Path(place) for place in reversed(places)])
+    backwards = names_as([Path(place) for place in reversed(places)])
     assert [name.as_posix() for name in reversed(backwards)] == wanted
 
 

@@ -392,6 +392,26 @@ def test_twins_in_one_folder_keep_apart(upscale, tmp_path):
     assert len(list((tmp_path / "again").rglob("*.png"))) == 4
 
 
+@pytest.mark.parametrize("typed", ["jpg", ".JPG"])
+def test_a_folder_in_another_format(upscale, tmp_path, typed):
+    png(tmp_path / "in" / "a.png")
+    for name in ("a.jpg", "b.webp"):
+        Image.fromarray(smooth_picture(10, 10, 0)).save(tmp_path / "in" / name)
+    assert upscale("in", "-o", "out", "--format", typed)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "a.png.jpg", "b.jpg"]
+    assert (tmp_path / "out" / "b.jpg").read_bytes().startswith(b"\xff\xd8")  # of JPEG
+
+
+def test_formats_that_are_not_written_or_differ(upscale, tmp_path):
+    png(tmp_path / "a.png")
+    code, _, err = upscale("a.png", "-o", "out", "--format", "jpgg")
+    assert code == 2
+    assert "--format jpgg is not written; nearest is jpg, all are png, jpg, jpeg, webp, tif, tiff" in err
+    code, _, err = upscale("a.png", "-o", "out.png", "--format", "jpg")
+    assert code == 2
+    assert "-o out.png and --format jpg name two formats; leave --format out" in err
+
+
 def test_one_name_from_two_folders_is_refused(upscale, tmp_path):
     png(tmp_path / "x" / "a.png")
     png(tmp_path / "y" / "A.png")

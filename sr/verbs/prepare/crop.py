@@ -14,7 +14,7 @@ from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, cent
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_visible, write_picture
-from sr.image.names import png_names
+from sr.image.names import names_as
 from sr.types import Picture
 from sr.verbs.prepare.output import Steps, counted, journal, tell_failures
 from sr.verbs.screen.tables import say
@@ -52,7 +52,7 @@ def prepare_crop(folder: Path, size: str, output: Path, limit: float = BARS_BLAC
     with journal(output, "crop", {"size": size, "limit": limit}) as done:
         cut = _measured(console, paths) if asked is None else _asked(asked)
         with Steps(console, "cropping", len(paths)) as steps:
-            targets = [output / place for place in png_names([PurePosixPath(name) for name in names])]
+            targets = [output / place for place in names_as([PurePosixPath(name) for name in names])]
             for number, (path, name, target) in enumerate(zip(paths, names, targets, strict=True), 1):
                 if name not in done.done:
                     try:

@@ -12,7 +12,7 @@ from rich.console import Console
 from sr.console import plain_bar
 from sr.errors import UserError
 from sr.files import sweep_up, write_atomically
-from sr.image.names import png_names
+from sr.image.names import names_as
 from sr.locks import InUseError, alone
 
 JOURNAL = "prepared.jsonl"
@@ -158,5 +158,5 @@ def tell_failures(failures: Sequence[str]) -> None:
 
 def flat_names(sources: Sequence[str]) -> list[str]:
     """``ep01/00001.png`` as ``ep01_00001``: one folder holds all. Beside it ``ep01/00001.jpg`` keeps its suffix."""
-    names = png_names([PurePosixPath(source) for source in sources])
+    names = names_as([PurePosixPath(source) for source in sources])
     return ["_".join(name.with_suffix("").parts) for name in names]
