@@ -78,7 +78,7 @@ def _meant(group: str, name: str, choices: Sequence[str]) -> str:
     else:
         found = numbered(name, choices) if group == EXPERIMENT else []
     near = neighbours(found) or did_you_mean(name, choices)
-    return near or (neighbours(beside(name, choices)) if group == EXPERIMENT else "")
+    return near or (neighbours(beside(name, choices)[:1]) if group == EXPERIMENT else "")
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

@@ -92,13 +92,16 @@ def numbered(reference: str, experiments: Sequence[str]) -> list[str]:
 
 
 def beside(reference: str, experiments: Sequence[str]) -> list[str]:
-    """The experiment whose number is nearest, in the folder that the reference names: of ``log/99`` the last.
+    """Experiments in the folder that the reference names, the nearest number first: of ``log/99`` the last.
 
     Args:
         reference: such as ``log/99`` or ``log/99*``.
         experiments: names of all experiments.
     """
-    numbers = {name: int(found[1]) for name in experiments if (found := _NUMBERED.match(name))}
-    wanted = _NUMBERED.match(reference)
-    there = [name for name in sorted(numbers) if wanted and name.rpartition("/")[0] == reference.rpartition("/")[0]]
-    return sorted(there, key=lambda name: abs(numbers[name] - int(wanted[1])) if wanted else 0)[:1]
+    wanted, folder = _NUMBERED.match(reference), reference.rpartition("/")[0]
+    if wanted is None:
+        return []
+    number = int(wanted[1])
+    numbers = {name: int(found[1]) for name in sorted(experiments) if (found := _NUMBERED.match(name))}
+    there = [name for name in numbers if name.rpartition("/")[0] == folder]
+    return sorted(there, key=lambda name: abs(numbers[name] - number))

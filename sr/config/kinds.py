@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from math import isfinite
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -115,7 +116,8 @@ def takes_one(config: DictConfig | str, key: str) -> bool:
 
 
 def _plain_kinds(hint: Any) -> set[Any]:
-    return set(get_args(hint) or (hint,)) - {None}
+    """The kinds that an annotation allows side by side; a list of one is none of them."""
+    return set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)) - {None}
 
 
 def _schema_hint(key: str) -> Any:
@@ -147,7 +149,7 @@ def _fits(key: str, value: Any) -> bool:
 def nearest_whole(value: Any) -> str | None:
     """The whole number that was meant by 1e3, 2.0, x4, 10k or the first of a list; None for other values."""
     value = value[0] if isinstance(value, list) and value else value
-    if isinstance(value, int | float):
+    if type(value) in (int, float):  # true is an int, too
         return str(round(value)) if isfinite(value) else None
     found = _NUMBER.fullmatch(str(value))
     return str(int(found[1]) * {"k": 1000, "M": 1000000}.get(found[2], 1)) if found else None

@@ -1,12 +1,11 @@
 """``init_from=log/20``: a run that starts from the newest finished run of an experiment, found by its name."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sr.config.experiments import matching
+from sr.config.experiments import beside, matching
 from sr.config.nearest import did_you_mean, nearest
 from sr.config.starting import GENERATOR, Start, setting_of
 from sr.errors import UserError
@@ -15,8 +14,6 @@ from sr.locks import in_use
 from sr.pasted import setting, training
 from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import RunFolder
-
-_NUMBERED = re.compile(r"(?P<group>.*/)?(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
@@ -95,17 +92,10 @@ def _file(name: str, folder: RunFolder) -> Path:
 def _no_experiment(what: str, place: str, candidates: Sequence[str], experiments: Sequence[str]) -> str:
     if candidates:
         return f"{what} may be {' or '.join(candidates)}; give the whole name"
-    numbered = _NUMBERED.fullmatch(place)
-    beside = [] if numbered is None else _by_distance(numbered["group"] or "", int(numbered["number"]), experiments)
-    near = beside or nearest(place, experiments)
+    is_number = place.rpartition("/")[2].isdecimal()
+    near = (beside(place, experiments) if is_number else []) or nearest(place, experiments)
     hint = f"; did you mean {' or '.join(near[:2])}?" if near else did_you_mean(place, experiments)
     return f"{what}: there is no such experiment{hint}"
-
-
-def _by_distance(group: str, number: int, experiments: Sequence[str]) -> list[str]:
-    """Experiments of a group by the distance of their numbers."""
-    found = [(re.match(rf"{re.escape(group)}(\d+)_", name), name) for name in experiments]
-    return [name for _, name in sorted((abs(int(match[1]) - number), name) for match, name in found if match)]
 
 
 def _no_run(what: str, experiment: str, child: Child, runs: Sequence[Run]) -> str:

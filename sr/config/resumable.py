@@ -1,4 +1,4 @@
-"""``resume=``: what is wrong with the place that it names, and the settings that came after a run was written."""
+"""What is wrong with the place that ``resume=`` names."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Sweeps on the command line: what patterns name, parents before their children, and what Hydra must not see yet."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sr.config.choice_faults import ADDED_UP
@@ -51,7 +51,7 @@ def _written_out(argument: str, groups: Mapping[str, list[str]]) -> str:
     found = [name for name in choices if _any(name, pattern.include) and not _any(name, pattern.exclude)]
     if not found:
         shapes = {f"{name.rpartition('/')[0]}/*" for name in choices if "/" in name}
-        hint = neighbours(beside(pattern.include[0], choices) if group == EXPERIMENT else [])
+        hint = neighbours(beside(pattern.include[0], choices)[:1] if group == EXPERIMENT else [])
         hint = hint or did_you_mean(pattern.include[0], {*choices, *shapes})
         raise UserError(f"{argument} matches no {group}{hint}")
     return f"{argument.partition('=')[0]}={','.join(found)}"
@@ -72,20 +72,23 @@ def sweep_faults(
         sweep: what else there is to do.
     """
     parsed = parsed_overrides(arguments)[0]
-    for override in parsed:
-        if override.is_sweep_override():
-            yield f"{override.input_line} names several values; {_one(folders, override, parsed)}, {sweep}"
+    swept = [override for override in parsed if override.is_sweep_override()]
+    if not swept:
+        return
+    groups = config_groups(*folders)
+    config = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
+    for override in swept:
+        yield f"{override.input_line} names several values; {_one(override, groups, config)}, {sweep}"
 
 
-def _one(folders: Sequence[Path], override: Override, parsed: Sequence[Override]) -> str:
+def _one(override: Override, groups: Collection[str], config: DictConfig | str) -> str:
     """How all values are said at once, where they can be."""
     key, _, values = str(override.input_line).partition("=")
     group, names = group_of(override), values_of(override)
-    if group in config_groups(*folders):
+    if group in groups:
         if group in COMBINED and all(isinstance(name, str) and name != "none" for name in names):
             return f"for all in one run write {key}={'_'.join(names)}"
         return f"for all in one run write '{key}=[{values}]'" if group in ADDED_UP else f"{group} takes one"
-    config = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
     if is_one_text(config, group):
         return f"for one text write {pasted(setting(key, values))}"
     return f"{group} takes one" if takes_one(config, group) else f"for a list write '{key}=[{values}]'"

@@ -67,8 +67,11 @@ class Kept(NamedTuple):
     def advice(self, room: float) -> str:
         """The setting with which it takes no more than so many bytes."""
         name = self.setting.partition("=")[0]
-        most = max(1, int(room / self.each)) if self.each else 0
-        return f"{name}={most}{' or less' if most > 1 else ''}" if self.each else f"{name}=false"
+        return f"{name}={_at_most(max(1, int(room / self.each)))}" if self.each else f"{name}=false"
+
+
+def _at_most(count: int) -> str:
+    return f"{count} or less" if count > 1 else str(count)
 
 
 def kept_on_device(module: Trainable, lr_shape: tuple[int, int, int, int], processes: int, recover: bool) -> list[Kept]:
@@ -140,10 +143,9 @@ def check_batch_fits(
             f"{free / 2**30:.1f} GiB are free: take a smaller data.crop, {side} at most"
         )
     most = max(1, int((_SHARE * free - shared) / crop))
-    size = "1" if most == 1 else f"{most} or less"
     raise UserError(
         f"a batch of {batch} crops of {height}x{width} needs about {needed / 2**30:.1f} GiB and "
-        f"{free / 2**30:.1f} GiB are free: take data.batch_size={size}, or a smaller data.crop; "
+        f"{free / 2**30:.1f} GiB are free: take data.batch_size={_at_most(most)}, or a smaller data.crop; "
         f"trainer.accumulate={-(-batch // most)} keeps the update the same"
     )
 

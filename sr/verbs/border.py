@@ -43,7 +43,7 @@ class BorderTable:
 
     def print(self, console: Console) -> None:
         """A line per set and zone."""
-        console.print("PSNR on Y in dB by distance to the border, nothing cropped:", highlight=False)
+        console.print("PSNR on Y in dB by distance to the border, nothing cropped:")
         lines = []
         for name in self._values:
             own = list(self.row(name).values())

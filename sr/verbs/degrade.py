@@ -89,7 +89,7 @@ def _check(output: Path, count: int, samples: int) -> None:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+    console.print(text)
 
 
 def _choice(overrides: Sequence[str], group: str, default: str) -> str:

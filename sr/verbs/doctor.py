@@ -160,7 +160,7 @@ def _table(reports: Sequence[Report]) -> Table:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(_printable(text), highlight=False, markup=False, soft_wrap=True)
+    console.print(_printable(text), soft_wrap=True)
 
 
 def _printable(text: str) -> str:

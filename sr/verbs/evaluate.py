@@ -218,7 +218,7 @@ def _row(
                 _check_large_enough(pair, lpips.smallest)
             metrics, spent = _measured(upscale, pair, scale, made, lpips)
         except UserError as error:
-            failures.append(str(error))
+            failures += error.args  # a line for each fault
             continue
         if border is not None and made:
             border.take(name, made[-1], pair)

@@ -65,7 +65,7 @@ def upscale_files(
         except NotFiniteError as error:
             failures.append(f"{printable(source)}: {error}")
         except UserError as error:
-            failures.append(str(error))
+            failures += error.args  # a line for each fault
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise

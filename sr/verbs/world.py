@@ -59,4 +59,4 @@ def _about_kernels(world: World, release: str) -> str:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+    console.print(text)

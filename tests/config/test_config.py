@@ -221,6 +221,10 @@ def test_a_value_of_another_kind_is_quoted_with_one_that_fits(train, overrides, 
             "loss=l1,vgg names several values; for all in one run write loss=l1_vgg, for a run with each",
         ),
         (["model=espcn,rdn"], "model=espcn,rdn names several values; model takes one, for a run with each add -m"),
+        (
+            ["model=espcn_dilated", "model.dilations=1,2"],
+            "for a list write 'model.dilations=[1,2]', for a run with each",
+        ),
         (["seed=1,2"], "seed=1,2 names several values; seed takes one, for a run with each add -m"),
         (
             ["loss.terms.l1.views=sr,hr"],

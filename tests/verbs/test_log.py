@@ -207,10 +207,12 @@ def test_a_stop_ends_what_runs_side_by_side(tmp_path, monkeypatch):
 import sys, subprocess
 from pathlib import Path
 import sr.verbs.log.training as training
+from sr.training.signals import Signals
 sleeper = [sys.executable, "-c", "import time; time.sleep(120)"]
 training._begun = lambda job, _: subprocess.Popen(sleeper)
 jobs = [training.Job(name, 1, "smoke", Path(name)) for name in "abc"]
-training.train_all(jobs, {}, 2, lambda text: print(text, flush=True))
+with Signals():
+    training.train_all(jobs, {}, 2, lambda text: print(text, flush=True))
 """
     start = [sys.executable, "-c", code]
     with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -105,7 +105,7 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress) -> None:
             on_progress(f"unpacking {archive.name}", done, max(total, done))
     if done == 0:
         raise UserError(f"{archive} holds no files; delete it and start again to download it")
-    _check_room_for(archive, building, folder)
+    _check_kinds(archive, building, folder)
     _move_into(building, folder)
 
 
@@ -262,7 +262,7 @@ def _write(member: Member, target: Path) -> None:
     part.replace(target)
 
 
-def _check_room_for(archive: Path, building: Path, folder: Path) -> None:
+def _check_kinds(archive: Path, building: Path, folder: Path) -> None:
     """No file where a folder comes, and none the other way round."""
     for entry in building.iterdir():
         target = folder / entry.name
@@ -273,7 +273,7 @@ def _check_room_for(archive: Path, building: Path, folder: Path) -> None:
                 "move that away"
             )
         if entry.is_dir() and target.is_dir():
-            _check_room_for(archive, entry, target)
+            _check_kinds(archive, entry, target)
 
 
 def _move_into(building: Path, folder: Path) -> None:

@@ -128,7 +128,8 @@ class World:
 
     def _fill(self, folder: Path, names: Collection[str], on_progress: OnProgress) -> None:
         """Draw those of these files that are not there whole."""
-        wanted = [(name, make) for name, make in _files(self.settings) if name in set(names)]
+        asked = set(names)
+        wanted = [(name, make) for name, make in _files(self.settings) if name in asked]
         for number, (name, make) in enumerate(wanted):
             if not is_whole(folder / name):
                 write_picture(_with_folder(folder / name), Picture(make()))

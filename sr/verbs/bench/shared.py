@@ -17,10 +17,9 @@ def wait(device: torch.device) -> None:
 
 
 def prepared(config: Any, console: Console) -> CropData:
-    """The data module with its stores open and with what the degradation reads."""
+    """The data module with its stores open."""
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     with StoreProgress(console) as progress:
-        data.make_pools(degradation, progress.update, console.print)
         data.prepare(degradation, build_device(config), progress.update, console.print)
     return data

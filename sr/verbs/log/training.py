@@ -12,9 +12,8 @@ from sr.config.composing import plain
 from sr.config.experiments import at_size, names_of
 from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
-from sr.pasted import pasted, setting
+from sr.pasted import setting, training
 from sr.training.machine import cores
-from sr.training.signals import Signals
 from sr.verbs.log.asked import Question, short_name
 from sr.verbs.log.counting import counting
 
@@ -141,24 +140,23 @@ def train_all(
     """
     waiting, failed = list(jobs), list[Job]()
     running: dict[Job, subprocess.Popen[bytes]] = {}
-    with Signals():  # SIGTERM and a closed terminal end it as Ctrl-C does
-        try:
-            while waiting or running:
-                failed += _gone(running, say)
-                failed += _hopeless(waiting, failed, parents, say)
-                job = _next(waiting, running, parents) if len(running) < side_by_side else None
-                if job is None:
-                    sleep(_LOOK)
-                    continue
-                waiting.remove(job)
-                running[job] = _begun(job, side_by_side)
-                say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job.entry}, seed {job.seed}: {job.folder}")
-        finally:
-            _end(running.values(), say)
+    try:  # a signal comes as a KeyboardInterrupt, whichever it is: sr.verbs.cli hears them
+        while waiting or running:
+            failed += _gone(running, say)
+            failed += _hopeless(waiting, failed, parents, say)
+            job = _next(waiting, running, parents) if len(running) < side_by_side else None
+            if job is None:
+                sleep(_LOOK)
+                continue
+            waiting.remove(job)
+            running[job] = _begun(job, side_by_side)
+            say(f"{len(jobs) - len(waiting)} of {len(jobs)}: {job.entry}, seed {job.seed}: {job.folder}")
+    finally:
+        _end(running.values(), say)
     return failed
 
 
-def _end(running: "Collection[subprocess.Popen[bytes]]", say: Callable[[str], None]) -> None:
+def _end(running: Collection[subprocess.Popen[bytes]], say: Callable[[str], None]) -> None:
     """End what still runs, saved; Ctrl-C has reached them already, and two signals in one moment are one to them."""
     for process in running:
         process.terminate()
@@ -207,7 +205,7 @@ def _hopeless(
         missing = [parent for parent in parents.get(job.entry, ()) if parent in lost]
         if missing:
             waiting.remove(job)
-            line = pasted("uv", "run", "python", "train.py", f"experiment={missing[0]}", f"size={job.size}")
+            line = training(f"experiment={missing[0]}", f"size={job.size}")
             say(f"{job.entry}, seed {job.seed}: not begun, as {missing[0]} failed; try it: {line}")
             yield job
 
