@@ -348,6 +348,7 @@ def test_schema_and_defaults_agree():
     assert set(config) == set(OmegaConf.to_container(OmegaConf.structured(TrainConfig)))
 
 
+@pytest.mark.slow
 def test_seed_zero_counts(train, tmp_path):
     for name in ("a", "b"):
         assert train("seed=0", f"run_dir={name}")[0] == 0

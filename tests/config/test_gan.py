@@ -97,6 +97,7 @@ def test_every_addition_is_tried():
     assert sorted(ADDED) == sorted(ADDITIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addition", ADDITIONS)
 def test_additions_combine_by_name(addition):
     # The order does not matter, and the joint name is the same as the list.
@@ -123,6 +124,7 @@ def test_names_come_apart(name, expected):
     assert parts(name, GROUPS["loss"]) == expected
 
 
+@pytest.mark.slow
 def test_losses_combine_by_name(train, tmp_path):
     code, _out, err = train(
         "loss=l1_vgg_edge", "loss.terms.vgg.loss.weights=random", "loss.terms.l1.weight=0.5", "run_dir=run"

@@ -57,6 +57,7 @@ def rows(folder: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opponents", [[], GAN], ids=["supervised", "gan"])
 def test_a_run_that_explodes_at_update_50_recovers_by_itself(train, tmp_path, bad_batch, opponents):
     bad_batch(49)
@@ -99,6 +100,7 @@ def test_with_recovery_off_it_stops_with_a_clear_message(train, tmp_path, bad_ba
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_a_loss_above_the_threshold_is_an_explosion(train, tmp_path):
     # The weight of the loss jumps at update 5 and never comes back: ten recoveries in a row do not help.
     weight = "loss.terms.l1.weight={_target_:sr.losses.weights.Steps,values:[1.0,1e5],milestones:[5]}"

@@ -248,6 +248,7 @@ def test_another_schedule_may_take_over_on_resume(train, run, schedule):
     assert train("resume=run", f"schedule={schedule}", "trainer.max_updates=6", defaults=False)[0] == 0
 
 
+@pytest.mark.slow
 def test_an_average_that_begins_on_resume_begins_at_the_trained_weights(train, tmp_path):
     assert train("run_dir=plain", "trainer.ema=null", "optimizer.lr=1e-2")[0] == 0
     trained, _ = load_network(tmp_path / "plain" / "last.safetensors")

@@ -129,6 +129,7 @@ def test_a_checkpoint_holds_neither_feature_networks_nor_the_discriminator_in_th
     assert sum(p.numel() for p in network.parameters()) == 71_196
 
 
+@pytest.mark.slow
 def test_resume_with_another_adversary_is_refused(train):
     assert train("adversary=lsgan", "discriminator=conv", "run_dir=run")[0] == 0
     code, _, err = train("resume=run", "adversary=none", "discriminator=none", "trainer.max_updates=6", defaults=False)
@@ -290,6 +291,7 @@ def test_resume_auto_takes_unfinished_runs_of_the_same_configuration_only(train,
     assert f"going on from outputs/{finished.name}" in out
 
 
+@pytest.mark.slow
 def test_learning_rate_of_the_command_line_counts_on_resume(train, tmp_path):
     assert train("run_dir=run", "schedule=constant")[0] == 0
     assert train("resume=run", "trainer.max_updates=6", "optimizer.lr=0.5e-4", defaults=False)[0] == 0
