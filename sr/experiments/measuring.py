@@ -65,27 +65,34 @@ def measures() -> tuple[str, ...]:
     return (*METRICS, *OTHERS, *WATCHED, *PERCEPTUAL, *OWN, *OF_RUN, *DERIVED)
 
 
-def key(run: Run) -> str:
-    """What the measures of a run depend on: its network, its validation pictures and this code's version."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(run.folder.last.read_bytes() if run.folder.last.exists() else b"")
+def key(run: Run) -> dict[str, str | None]:
+    """What the measures of a run depend on: its network (None where it is gone), its validation pictures, this code."""
     data = run.config.get("data", {})
     named = {name: data.get(name) for name in ("val", "val_lr", "val_pictures", "reference", "target_video")}
-    digest.update(json.dumps([VERSION, named], sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+    pictures = json.dumps([VERSION, named], sort_keys=True, default=str).encode()
+    return {
+        "network": _digest(run.folder.last.read_bytes()) if run.folder.last.exists() else None,
+        "pictures": _digest(pictures),
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def kept(run: Run) -> dict[str, Any] | None:
     """Measures of a run as they were kept; None where there are none, or they are of something else.
 
-    What its training said costs nothing to read, so it is read anew, where it is still there.
+    What its training said costs nothing to read, so it is read anew, where it is still there. A network that is gone
+    (deleted, or left out of what is published) is believed to be the measured one.
 
     Raises:
         UserError: that cannot be read.
     """
     found = read_json(run.folder.path / FILE)
-    same = isinstance(found, dict) and found.get("key") == key(run)
-    if not (same and isinstance(found.get("sets"), dict) and isinstance(found.get("run"), dict)):
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), dict) for name in ("key", "sets", "run")):
+        return None
+    if any(value not in (None, found["key"].get(name)) for name, value in key(run).items()):
         return None
     return found | {"run": found["run"] | of_training(run)} if run.folder.metrics.exists() else found
 

@@ -204,18 +204,20 @@ def log(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="With --run: an override for all runs. Repeatable.")
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write LOG.md and log.json, with pictures.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write LOG.md, log.json and records of the runs.")] = False,
     to: Annotated[Path, typer.Option(help="With --write: the folder.")] = Path("docs"),
     json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON, one object per claim.")] = False,
     accelerator: Accelerator = "auto",
 ) -> None:
     """The experiment log: its entries, their commands, and a verdict with numbers on every claim.
 
-    Verdicts come from run folders; what is not there is not run. The exit code is 1 where a run of --run failed.
+    Verdicts come from run folders; what is not there is not run. --write keeps a record of each run in docs/log: it
+    is judged as a run is, without its networks. The exit code is 1 where a run of --run failed.
 
     [dim]sr log --only 29,31                          verdicts of two entries
     sr log --only 31 --run --seeds 2             train what they need, then judge
-    sr log --run --jobs 2 --write                the whole log, and docs/LOG.md[/dim]
+    sr log --run --jobs 2 --write                the whole log, and docs/LOG.md
+    sr log --runs docs/log                       what was published, judged again[/dim]
     """
     from sr.verbs.log.asked import Question
     from sr.verbs.log.log import show_log

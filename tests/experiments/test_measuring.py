@@ -80,8 +80,15 @@ def test_another_network_is_measured_anew(run):
     assert quantity(kept(run), "val.psnr_y") > 20
     run.folder.last.write_bytes(run.folder.last.read_bytes() + b" ")
     assert kept(run) is None
-    (run.folder.path / FILE).write_text("{")
+    run.folder.last.unlink()  # to save room: what was measured of it stays
+    assert quantity(kept(run), "val.psnr_y") > 20
+    of_others = json.loads((run.folder.path / FILE).read_text())
+    of_others["key"]["pictures"] = "others"
+    (run.folder.path / FILE).write_text(json.dumps(of_others))
     assert kept(run) is None
+    for text in ("{", "[]", '{"key": "of old", "sets": {}, "run": {}}'):
+        (run.folder.path / FILE).write_text(text)
+        assert kept(run) is None
 
 
 def test_runs_are_found_at_any_depth_and_others_left_out(run, tmp_path):

@@ -1,6 +1,7 @@
 """`sr log`: verdicts from run folders; which runs count; the page is the same each time."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from sr.verbs.log import log as module
 from sr.verbs.log.asked import Question
 from sr.verbs.log.features import features
 from sr.verbs.log.log import show_log
-from sr.verbs.log.training import Job, wanted, with_parents
+from sr.verbs.log.training import Job, _missing, wanted, with_parents
 
 pytestmark = pytest.mark.slow
 
@@ -72,8 +73,8 @@ def run(name, seed, psnr, size="smoke", reason="max_updates", **changes):
     return folder
 
 
-def shown(capsys, only=(), json=False, seeds=2, write=None, size="smoke"):
-    code = show_log(Question(only, size, range(1, seeds + 1), [Path("outputs")]), write, json, False, 1, "cpu", [])
+def shown(capsys, only=(), json=False, seeds=2, write=None, size="smoke", runs="outputs"):
+    code = show_log(Question(only, size, range(1, seeds + 1), [Path(runs)]), write, json, False, 1, "cpu", [])
     assert code == 0
     return capsys.readouterr().out
 
@@ -152,9 +153,15 @@ def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
     (folder / measuring.PICTURE).write_bytes(b"a picture")
     shown(capsys, write=Path("docs"))
     kept = {path: path.read_bytes() for path in (tmp_path / "docs").rglob("*") if path.is_file()}
-    assert {path.name for path in kept} == {"LOG.md", "log.json", "01_rdn_l1_x0_5.png"}
+    record = {"config.yaml", "summary.json", "measures.json"}
+    assert {path.name for path in kept} == {"LOG.md", "log.json", "measures.png"} | record
+    assert {path.parent.name for path in kept} == {"docs", "01_rdn_l1_x0_5_seed1", "04_pure_vgg_seed1"}
+    assert b"(log/01_rdn_l1_x0_5_seed1/measures.png)" in kept[tmp_path / "docs" / "LOG.md"]
     shown(capsys, write=Path("docs"))
     assert {path: path.read_bytes() for path in kept} == kept
+    shutil.rmtree("outputs")
+    shown(capsys, write=Path("docs"), runs="docs/log")
+    assert {path: path.read_bytes() for path in (tmp_path / "docs").rglob("*") if path.is_file()} == kept
     page = (tmp_path / "docs" / "LOG.md").read_text()
     assert "from 2 runs at `size=smoke` (2.0 hours of training, 2026-11-29; a chip)" in page
     assert "> Claim [L]: validated on DIV2K at x1 it almost reaches the paper's result (32.35 dB)" in page
@@ -176,6 +183,32 @@ def test_parents_come_first_and_once():
     parents = {"c": ["b"], "b": ["a"]}
     assert with_parents(needed, parents, 1) == [("a", 1), ("b", 2), ("c", 1), ("c", 2)]
     assert with_parents([("c", 2)], parents, 1) == [("a", 1), ("b", 1), ("c", 2)]
+
+
+def test_a_record_has_no_network_to_start_from(claims):
+    for name, seed in ((FIRST, 1), (FIRST, 2), (OTHER, 1)):
+        run(name, seed, 30.0)
+    found = {(one.experiment, one.seed): one for one in find_runs([Path("outputs")])}
+    there = {FIRST: {1: found[FIRST, 1], 2: found[FIRST, 2]}, OTHER: {1: found[OTHER, 1]}}
+    ordered = [(FIRST, 1), (FIRST, 2), (OTHER, 1), (OTHER, 2)]
+    parents = {OTHER: [FIRST]}
+    assert _missing(ordered, parents, there) == [(FIRST, 2), (OTHER, 2)]
+    found[FIRST, 2].folder.last.touch()
+    assert _missing(ordered, parents, there) == [(OTHER, 2)]
+    assert _missing(ordered[:3], parents, there) == []
+
+
+def test_runs_of_another_machine_count(claims, capsys):
+    path = run(FIRST, 1, 30.0) / "config.yaml"
+    config = OmegaConf.load(path)
+    tail = config.data.target.split("/sr-toolkit/")[-1]
+    config.data.target = f"/home/somebody/big disk/{tail}"
+    config.data.cache = config.data.val.cache = config.data.pools.cache = "/home/somebody/big disk"
+    OmegaConf.save(config, path)
+    assert "does not count" not in shown(capsys)
+    config.data.target = "/home/somebody/frames"
+    OmegaConf.save(config, path)
+    assert "its settings are others than those of log/01_rdn_l1_x0_5: data.target" in shown(capsys)
 
 
 def test_seeds_only_where_something_is_compared(claims, tmp_path):

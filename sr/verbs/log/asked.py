@@ -74,6 +74,6 @@ def _entries(name: str, entries: Sequence[str], logs: Sequence[str]) -> list[str
     return found
 
 
-def short_name(entry: str) -> str:
-    """Of files that belong to an entry: 31_alias for log/31_alias, photo_notes_aaa for photo_notes/aaa."""
-    return entry.removeprefix("log/").replace("/", "_")
+def run_name(entry: str, seed: int) -> str:
+    """Of a run's folder: 31_alias_seed1 for log/31_alias, photo_notes_aaa_seed2 for photo_notes/aaa."""
+    return f"{entry.removeprefix('log/').replace('/', '_')}_seed{seed}"

@@ -14,7 +14,7 @@ from sr.verbs.log.asked import Question, all_claims, chosen
 from sr.verbs.log.counting import counting
 from sr.verbs.log.features import with_features
 from sr.verbs.log.measured import measures_of
-from sr.verbs.log.page import entries_of, pictures_of, print_entries, write_page
+from sr.verbs.log.page import entries_of, print_entries, shown_of, write_page
 from sr.verbs.log.training import train_missing
 from sr.verbs.screen.tables import console_for_tables, say
 
@@ -54,14 +54,14 @@ def show_log(
         return None if found is None else measuring.quantity(found, name)
 
     judged = [with_features(judge(claim, runs, quantity), question.size) for claim in claims]
-    pictures = pictures_of(runs)
-    entries = entries_of(judged, question, pictures)
+    shown = shown_of(runs)
+    entries = entries_of(judged, question, shown)
     if json:
         print(as_json(entries, question.size), end="")
     else:
         print_entries(console, entries, question)
     if write is not None:
-        write_page(write, entries, every_run, pictures, question, console)
+        write_page(write, entries, every_run, shown, question, console)
     return 1 if failed else 0
 
 

@@ -1,6 +1,6 @@
 """Entries and verdicts on the screen, and the page docs/LOG.md with its data and pictures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,38 +10,39 @@ from sr.config.folder import CONF
 from sr.experiments import measuring
 from sr.experiments.judging import Judged
 from sr.experiments.log_page import Entry, as_json, as_markdown, grouped, header_of, made_of, value_of
+from sr.experiments.records import write_record
 from sr.experiments.runs import Run
 from sr.experiments.verdicts import NOT_RUN
 from sr.files import write_atomically
 from sr.pasted import pasted
-from sr.verbs.log.asked import Question, short_name
+from sr.verbs.log.asked import Question, run_name
 from sr.verbs.screen.tables import say
 
-PAGE, DATA, PICTURES = "LOG.md", "log.json", "log"
+PAGE, DATA, RECORDS = "LOG.md", "log.json", "log"
 
 
-def pictures_of(runs: Mapping[str, Mapping[int, Run]]) -> dict[str, Path]:
-    """The picture of each entry that has one: of its first seed that does.
+def shown_of(runs: Mapping[str, Mapping[int, Run]]) -> dict[str, Run]:
+    """The run of each entry whose picture is shown: of its first seed that has one.
 
     Args:
         runs: by entry and seed.
     """
     found = {}
     for entry, by_seed in runs.items():
-        paths = (by_seed[seed].folder.path / measuring.PICTURE for seed in sorted(by_seed))
-        path = next((path for path in paths if path.exists()), None)
-        if path is not None:
-            found[entry] = path
+        with_picture = (run for _, run in sorted(by_seed.items()) if (run.folder.path / measuring.PICTURE).exists())
+        run = next(with_picture, None)
+        if run is not None:
+            found[entry] = run
     return found
 
 
-def entries_of(judged: Sequence[Judged], question: Question, pictures: Mapping[str, Path]) -> list[Entry]:
+def entries_of(judged: Sequence[Judged], question: Question, shown: Mapping[str, Run]) -> list[Entry]:
     """Entries as the page shows them, in the order of their names.
 
     Args:
         judged: all claims.
         question: what was asked.
-        pictures: from `pictures_of`.
+        shown: from `shown_of`.
     """
     own = (f"size={question.size}", f"seed={question.seeds[0]}")
     return [
@@ -50,14 +51,15 @@ def entries_of(judged: Sequence[Judged], question: Question, pictures: Mapping[s
             header_of(CONF / "experiment" / f"{name}.yaml"),
             pasted("uv", "run", "python", "train.py", f"experiment={name}", *own),
             claims,
-            _beside_the_page(name) if name in pictures else None,
+            f"{_record(shown[name])}/{measuring.PICTURE}" if name in shown else None,
         )
         for name, claims in grouped(judged).items()
     ]
 
 
-def _beside_the_page(name: str) -> str:
-    return f"{PICTURES}/{short_name(name)}.png"
+def _record(run: Run) -> str:
+    """Its place beside the page."""
+    return f"{RECORDS}/{run_name(str(run.experiment), run.seed)}"
 
 
 def print_entries(console: Console, entries: Sequence[Entry], question: Question) -> None:
@@ -80,18 +82,18 @@ def print_entries(console: Console, entries: Sequence[Entry], question: Question
 def write_page(
     folder: Path,
     entries: Sequence[Entry],
-    runs: Iterable[Run],
-    pictures: Mapping[str, Path],
+    runs: Sequence[Run],
+    shown: Mapping[str, Run],
     question: Question,
     console: Console,
 ) -> None:
-    """Write the page, its data and its pictures.
+    """Write the page, its data, and the records of its runs, from which both can be made again.
 
     Args:
         folder: where to.
         entries: from `entries_of`.
         runs: that it is made of.
-        pictures: from `pictures_of`.
+        shown: from `shown_of`.
         question: what was asked.
         console: told of it.
 
@@ -101,10 +103,9 @@ def write_page(
     made = made_of([dict(run.summary or {}) for run in runs], question.size, _training(question))
     write_atomically(folder / PAGE, as_markdown(entries, made, DATA).encode())
     write_atomically(folder / DATA, as_json(entries, question.size).encode())
-    for entry in entries:
-        if entry.picture is not None:
-            write_atomically(folder / entry.picture, pictures[entry.name].read_bytes())
-    say(console, f"written: {folder / PAGE}, {folder / DATA}")
+    for run in runs:
+        write_record(run, folder / _record(run), run in shown.values())
+    say(console, f"written: {folder / PAGE}, {folder / DATA}; records of its runs: {folder / RECORDS}")
 
 
 def _training(question: Question) -> str:

@@ -12,9 +12,10 @@ from sr.config.composing import plain
 from sr.config.experiments import at_size, names_of
 from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
+from sr.experiments.runs import Run
 from sr.pasted import setting, training
 from sr.training.machine import cores
-from sr.verbs.log.asked import Question, short_name
+from sr.verbs.log.asked import Question, run_name
 from sr.verbs.log.counting import counting
 
 _LOOK = 0.2  # seconds between looks at what is running
@@ -65,11 +66,27 @@ def train_missing(
     parents = _parents([entry for entry, _ in needed], question.size)
     there = counting(parents.keys(), question, tell)
     ordered = with_parents(needed, parents, question.seeds[0])
-    missing = [(entry, seed) for entry, seed in ordered if seed not in there.get(entry, {})]
+    missing = _missing(ordered, parents, there)
     tell(f"{len(ordered)} runs are needed, {len(ordered) - len(missing)} are there")
     root, size = question.roots[0] / "log" / question.size, question.size
-    make = [Job(entry, seed, size, root / f"{short_name(entry)}_seed{seed}", tuple(typed)) for entry, seed in missing]
+    make = [Job(entry, seed, size, root / run_name(entry, seed), tuple(typed)) for entry, seed in missing]
     return train_all(make, parents, jobs, tell)
+
+
+def _missing(
+    ordered: Sequence[tuple[str, int]], parents: Mapping[str, Sequence[str]], there: Mapping[str, Mapping[int, Run]]
+) -> list[tuple[str, int]]:
+    """Runs to train, in the same order: those that are not there, and those without a network from which they start."""
+    missing = set[tuple[str, int]]()
+    started_from = set[tuple[str, int]]()
+    for entry, seed in reversed(ordered):
+        run = there.get(entry, {}).get(seed)
+        if run is None or ((entry, seed) in started_from and not run.folder.last.exists()):
+            missing.add((entry, seed))
+            for parent in parents.get(entry, ()):
+                every = [one for one in ordered if one[0] == parent]
+                started_from.add((parent, seed) if (parent, seed) in every else every[0])
+    return [one for one in ordered if one in missing]
 
 
 def _parents(entries: Sequence[str], size: str) -> dict[str, list[str]]:
