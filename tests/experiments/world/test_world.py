@@ -16,7 +16,7 @@ from sr.degradations.pictures import Pictures
 from sr.degradations.resize import ResizeAxes
 from sr.draws import Draws
 from sr.errors import UserError
-from sr.experiments.world import folder
+from sr.experiments.world import folder, pools
 from sr.experiments.world.drawing import reference_frame, target_original
 from sr.experiments.world.filming import clean_frame, filmed, hidden_kernel
 from sr.experiments.world.folder import World
@@ -257,6 +257,43 @@ def test_a_target_too_small_for_kernels_is_refused(tmp_path):
     world = World(replace(TINY, kernels="estimated"), str(tmp_path))
     with pytest.raises(UserError, match=r"none of 1 frames of .* gave a kernel .*58x42 pixels are too few"):
         Pool(world, "soultaker", "S2K3").make(quiet, quiet)
+
+
+@pytest.mark.slow
+def test_a_killed_estimation_of_kernels_is_gone_on_with(tmp_path, monkeypatch):
+    settings = replace(TINY, kernels="estimated", kernel_frames=3)
+    world, names = World(settings, str(tmp_path)), []
+    world.draw(quiet, quiet)
+    code = f"""
+import time
+from sr.experiments.world import pools
+from sr.experiments.world.folder import World
+from sr.experiments.world.settings import WorldSettings
+def estimated(pixels, name, *_):
+    if (world.kernels("soultaker").with_name("kernels.part") / "kernels.npz").exists():
+        print("second", flush=True)
+        time.sleep(120)
+    return pools.hidden_kernel(pools.RELEASES["soultaker"])
+pools.estimated, pools.is_background = estimated, lambda *_: True
+world = World({settings!r}, {str(tmp_path)!r})
+pools.estimate_kernels(world, "soultaker", lambda *_: None, lambda _: None)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "second\n"
+        process.kill()
+    assert not world.kernels("soultaker").exists()
+
+    def estimated(pixels, name, *_):
+        names.append(name)
+        return hidden_kernel(RELEASES["soultaker"])
+
+    monkeypatch.setattr(pools, "estimated", estimated)
+    monkeypatch.setattr(pools, "is_background", lambda *_: True)
+    pools.estimate_kernels(world, "soultaker", quiet, quiet)
+    kernels = {path.stem for path in world.kernels("soultaker").glob("*.txt")}
+    assert (len(kernels), len(names)) == (3, 2)
+    assert set(names) < kernels
 
 
 def test_validation_sets_have_twins_of_half_the_size(world):
