@@ -36,7 +36,7 @@ from sr.types import Image, Picture
 
 VERSION = 2
 """Of what is measured: a file of another version is measured anew."""
-FILE, PICTURE = "measures.json", "measures.png"
+FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged

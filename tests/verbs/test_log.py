@@ -154,9 +154,9 @@ def test_the_page_is_made_again_the_same(claims, capsys, tmp_path):
     shown(capsys, write=Path("docs"))
     kept = {path: path.read_bytes() for path in (tmp_path / "docs").rglob("*") if path.is_file()}
     record = {"config.yaml", "summary.json", "measures.json"}
-    assert {path.name for path in kept} == {"LOG.md", "log.json", "measures.png"} | record
+    assert {path.name for path in kept} == {"LOG.md", "log.json", "measures.webp"} | record
     assert {path.parent.name for path in kept} == {"docs", "01_rdn_l1_x0_5_seed1", "04_pure_vgg_seed1"}
-    assert b"(log/01_rdn_l1_x0_5_seed1/measures.png)" in kept[tmp_path / "docs" / "LOG.md"]
+    assert b"(log/01_rdn_l1_x0_5_seed1/measures.webp)" in kept[tmp_path / "docs" / "LOG.md"]
     shown(capsys, write=Path("docs"))
     assert {path: path.read_bytes() for path in kept} == kept
     shutil.rmtree("outputs")

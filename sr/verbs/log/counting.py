@@ -1,7 +1,7 @@
 """Which runs count: the newest of each entry and seed that came to its end with the settings of today."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from sr.config.composing import plain
@@ -15,8 +15,8 @@ from sr.verbs.train.resume import changes
 _FREE_GROUPS = ("experiment", "init_from", "started_from", "logger")
 _FREE_SETTINGS = {"data": ("cache", "workers"), "trainer": ("lpips", "devices")}
 """In what a run of an entry may differ from its file: where it lies, how fast it is, where its parent lay."""
-_OF_A_WORLD = 5
-"""Last parts of the path of a world's release, ``worlds/DIGEST/releases/NAME/NOISE``: before it is some cache."""
+_IN_A_CACHE = re.compile(r".*/(?=worlds/[0-9a-f]{16}/releases/)")
+"""What comes before the path of a world's release, whose name holds the digest of all its settings."""
 
 
 def counting(entries: Collection[str], question: Question, tell: Callable[[str], None]) -> dict[str, dict[int, Run]]:
@@ -66,14 +66,14 @@ def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what may differ; of its size the name: what it feeds is compared where it arrives."""
     groups = [group for group in config if group not in _FREE_GROUPS]
     kept = {group: _without(config[group], _FREE_SETTINGS.get(group, ())) for group in groups}
-    size, data = kept.get("size"), kept.get("data")
-    if isinstance(data, dict) and isinstance(data.get("target"), str):
-        data["target"] = "/".join(Path(data["target"]).parts[-_OF_A_WORLD:])
+    size = kept.get("size")
     return kept | {"size": size.get("name") if isinstance(size, Mapping) else size}
 
 
 def _without(node: Any, names: Collection[str]) -> Any:
-    """The node without some keys, at any depth: each set of pictures is told the cache, too."""
+    """The node without some keys, at any depth (each set of pictures is told the cache, too), and without the cache."""
+    if isinstance(node, str):
+        return _IN_A_CACHE.sub("", node)
     if not isinstance(node, Mapping):
         return node
     return {key: _without(child, names) for key, child in node.items() if key not in names}

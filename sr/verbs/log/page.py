@@ -103,8 +103,9 @@ def write_page(
     made = made_of([dict(run.summary or {}) for run in runs], question.size, _training(question))
     write_atomically(folder / PAGE, as_markdown(entries, made, DATA).encode())
     write_atomically(folder / DATA, as_json(entries, question.size).encode())
+    on_the_page = [shown[entry.name] for entry in entries if entry.name in shown]
     for run in runs:
-        write_record(run, folder / _record(run), run in shown.values())
+        write_record(run, folder / _record(run), run in on_the_page)
     say(console, f"written: {folder / PAGE}, {folder / DATA}; records of its runs: {folder / RECORDS}")
 
 
