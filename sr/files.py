@@ -45,8 +45,8 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
             temporary.unlink(missing_ok=True)
         sync_folder(target.parent)
     except OSError as error:
-        kept = "; the previous file is kept" if target.is_file() else ""
-        raise UserError(f"could not write {path}: {error.strerror or error}{kept}") from error
+        kept = "; the previous file is kept" if os.path.isfile(target) else ""  # noqa: PTH113
+        raise UserError(f"could not write {printable(path)}: {error.strerror or error}{kept}") from error
 
 
 def check_writable(folder: Path) -> None:

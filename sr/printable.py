@@ -28,10 +28,11 @@ def first_line(error: BaseException) -> str:
 
 
 def cell(value: object) -> object:
-    """A value for a CSV file: what a spreadsheet would run as a formula gets an apostrophe in front, numbers stay."""
-    if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
+    """A value for a CSV file: safe to show, and with an apostrophe before what a spreadsheet would run as a formula."""
+    if not isinstance(value, str):
         return value
-    return f"'{value}"
+    text = printable(value)
+    return f"'{text}" if value.startswith(_FORMULA) and not _is_number(value) else text
 
 
 def _is_number(text: str) -> bool:

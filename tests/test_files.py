@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from sr.errors import UserError
 from sr.files import _temporary, sweep_up, write_atomically
 
 KILLED_WHILE_WRITING = """
@@ -58,3 +59,10 @@ def test_files_have_the_usual_permissions(tmp_path, mask):
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
+    name = "ü" * 128
+    with pytest.raises(UserError, match=f"could not write .*{name}: File name too long$"):
+        write_atomically(tmp_path / name, b"x")
+    assert not list(tmp_path.iterdir())

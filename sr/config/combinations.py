@@ -57,6 +57,8 @@ def repeated(name: str, choices: Collection[str]) -> str | None:
         name: such as ``l1_l1``.
         choices: that exist.
     """
+    if parts(name, choices) is not None:  # l1_ms_ssim_ssim has ssim in it twice, as text
+        return None
     for choice in sorted(choices, key=len, reverse=True):
         head, found, tail = f"_{name}_".partition(f"_{choice}_")
         if found and f"_{choice}_" in f"_{tail}":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
-from sr.models.files import FOREIGN, differences, read_tensors
+from sr.models.files import FOREIGN, check_finite, differences, read_tensors
 from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
@@ -69,6 +69,7 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
     for name, place in start.places.items():
         network = module.network if name == GENERATOR else _opponent(module, name, place)
         path, tensors = _weights(name, Path(place).expanduser())
+        check_finite(path, tensors)
         anew = _fill(network, tensors, name, path, start.partial)
         say(f"{setting_of(name)}: {type(network).__name__} starts from {path}{anew}")
     if module.ema is not None and GENERATOR in start.places:

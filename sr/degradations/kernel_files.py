@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -9,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
+from sr.degradations.mat_file import read_mat
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.printable import first_line, printable
@@ -30,9 +30,11 @@ _UNREADABLE = (
     KeyError,
     MemoryError,
     OverflowError,
-    MatReadError,
+    SyntaxError,
+    RuntimeError,
+    tokenize.TokenError,
 )
-"""What NumPy and SciPy raise for files that are not what their suffix says."""
+"""What NumPy raises for files that are not what their suffix says."""
 
 _LARGEST_FILE = 1 << 24  # bytes of one kernel; KernelGAN's have some 2000
 _LARGEST_STACK = 1 << 28  # bytes of all kernels of a pool
@@ -111,6 +113,8 @@ def on_one_canvas(kernels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 def _from_file(file: Path, name: str) -> list[tuple[str, np.ndarray]]:
     try:
         suffix = file.suffix.lower()
+        if not file.is_file():  # a pipe would be waited for
+            raise ValueError("it is no file")
         if suffix == ".npz":
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
                 return _from_stack(_of_npz(archive, file), name, file)
@@ -141,11 +145,11 @@ def _of_npz(archive: Any, file: Path) -> np.ndarray:
 
 
 def _of_mat(file: Path) -> np.ndarray:
-    shapes = {name: shape for name, shape, _ in scipy.io.whosmat(file)}
-    _check_entry(shapes, "Kernel", file)
-    if math.prod(shapes["Kernel"]) > _LARGEST_FILE:
-        raise ValueError(f"an array of {'x'.join(map(str, shapes['Kernel']))}, which no kernel is")
-    return np.asarray(scipy.io.loadmat(file, variable_names=["Kernel"])["Kernel"])
+    found = read_mat(file.read_bytes())
+    _check_entry(found, "Kernel", file)
+    if found["Kernel"] is None:
+        raise ValueError("its Kernel is no matrix of real numbers")
+    return found["Kernel"]
 
 
 def _from_stack(stack: np.ndarray, name: str, file: Path) -> list[tuple[str, np.ndarray]]:

@@ -155,6 +155,7 @@ def measure(sr: Pictures, hr: Pictures, scale: int, gray: bool = False) -> dict[
     Raises:
         UserError: the sizes differ, or less than SSIM's 11x11 window is left after cropping.
     """
+    _cropped(sr, hr, scale, least=WINDOW)  # first of all: a PSNR would be content with less, and advise less
     values = {
         "psnr_y": psnr_y(sr, hr, scale, gray).clamp(max=PSNR_LIMIT),
         "ssim_y": ssim_y(sr, hr, scale, gray),

@@ -102,6 +102,20 @@ def load_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
     return network.eval(), info
 
 
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Of a network that is about to be used: what exploded gives black pictures and explodes again.
+
+    Raises:
+        UserError: a weight is infinite or not a number.
+    """
+    broken = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise UserError(
+            f"{printable(path)} has weights that are not finite ({printable(broken[0])[:80]}, {len(broken)} of "
+            f"{len(tensors)} tensors): its training exploded; take another network, as best.safetensors of its run"
+        )
+
+
 def read_network(path: Path | str) -> tuple[NetworkInfo, dict[str, Tensor]]:
     """What a network file says about itself, and its weights by name; nothing is built or imported.
 

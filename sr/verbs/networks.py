@@ -9,7 +9,7 @@ from torch import nn
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
-from sr.models.files import load_network
+from sr.models.files import check_finite, load_network
 from sr.pasted import training
 from sr.printable import printable
 from sr.training.keeping.run_folder import FINISHED, RunFolder
@@ -58,6 +58,7 @@ def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str
         known = " or ".join([*words, "a network, as best.safetensors in a run's folder"])
         raise UserError(f"{printable(path)} does not exist{neighbours(found) or f'; give {known}'}")
     network, _ = load_network(path, trust)
+    check_finite(path, network.state_dict())
     compute = inference(accelerator)
     return compute.place(network).eval(), compute
 

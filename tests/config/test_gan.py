@@ -115,6 +115,7 @@ def test_additions_combine_by_name(addition):
         ("l1_vgg_five_focal_frequency", ["l1", "vgg_five", "focal_frequency"]),
         ("ssim_ms_ssim", ["ssim", "ms_ssim"]),
         ("l1_l1", None),
+        ("l1_ms_ssim_ssim", ["l1", "ms_ssim", "ssim"]),
         ("l1_vgx", None),
         ("l1_", None),
         ("l1", ["l1"]),

@@ -1,5 +1,8 @@
 """`init_from=`: weights of another run or of a file, and nothing else of it."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -7,10 +10,11 @@ from omegaconf import OmegaConf
 from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
 from sr.config.starting import Start, start_of
-from sr.models.files import load_network, read_tensors
+from sr.image.io import write_picture
+from sr.models.files import load_network, read_tensors, save_network
 from sr.models.sr_resnet18 import WIDTHS
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.types import UserError
+from sr.types import Picture, UserError
 
 GAN = ("adversary=lsgan", "discriminator=conv")
 # The weights are one tiny step from where they started.
@@ -71,6 +75,24 @@ def test_from_files(train, tmp_path, parent):
     (parent / "best.safetensors").unlink()
     assert train("run_dir=last", "init_from=parent", *STILL)[0] == 0
     assert_near(state(tmp_path / "last")["trained"]["network"], average)
+
+
+def test_weights_that_exploded_are_refused(train, sr, tmp_path, parent):
+    network, info = load_network(parent / "best.safetensors")
+    next(iter(network.parameters())).data[0] = math.nan
+    save_network(tmp_path / "nan.safetensors", network, info.config, {})
+    (tmp_path / "va").mkdir()
+    write_picture(tmp_path / "va" / "x.png", Picture(np.zeros((32, 32, 3), np.uint8)))
+    says = (
+        "nan.safetensors has weights that are not finite (head.0.weight, 1 of 10 tensors): its training exploded; take"
+    )
+    for code, _, err in (
+        train("run_dir=child", "init_from=nan.safetensors", *STILL),
+        sr("evaluate", "nan.safetensors", "--set", "va"),
+        sr("upscale", "va/x.png", "-o", "y.png", "--model", "nan.safetensors"),
+    ):
+        assert code == 2
+        assert says in err
 
 
 def test_tensors_that_do_not_fit_are_refused_or_left(train, tmp_path, parent):

@@ -1,6 +1,7 @@
 """Kernels and noise of strangers."""
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -104,3 +105,12 @@ def nothing_runs():
 
     yield
     assert not Path(MARK).exists()
+
+
+def test_a_pipe_among_kernels_is_not_waited_for(tmp_path):
+    for name in ("p.txt", "p.mat", "p.npz"):
+        folder = tmp_path / name.replace(".", "_")
+        folder.mkdir()
+        os.mkfifo(folder / name)
+        with pytest.raises(UserError, match=rf"{name} cannot be read as a kernel \(it is no file\); mend or remove it"):
+            _ = KernelPool(str(folder)).kernels

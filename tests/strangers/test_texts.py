@@ -5,13 +5,19 @@ import io
 import pickle
 import shutil
 
+import numpy as np
 import pytest
 from rich.table import Table
 
 from sr.console import plain_bar, plain_console
+from sr.draws import Record
 from sr.errors import UserError
-from sr.image.io import find_pictures, read_picture
+from sr.image.io import find_pictures, read_picture, write_picture
 from sr.printable import cell, printable
+from sr.training.callbacks.validation import _file
+from sr.training.keeping.tables import PictureTable, read_table
+from sr.types import Picture
+from sr.verbs.screen.sheets import Seen, contact_sheet
 
 TEXTS = {
     "colour": "\x1b[31mred",
@@ -170,3 +176,26 @@ def test_names_of_pictures_in_messages(name, tmp_path):
     with pytest.raises(UserError) as error:
         find_pictures([tmp_path / f"folder {name}"])
     assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_table_file_can_be_shown_on_a_terminal(case, tmp_path):
+    assert not obeyed(str(cell(TEXTS[case])))
+    table = PictureTable(tmp_path / "metrics.csv")
+    table.add(1, {"": [(TEXTS[case], {"psnr_y": 1.0})]})
+    table.add(2, {"": [(TEXTS[case], {"psnr_y": 2.0})]})
+    assert not obeyed(table.path.read_text())
+    assert [row["psnr_y"] for row in read_table(table.path)[1]] == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", [*TEXTS.values(), "x$\\foo$", "あ" * 85, "ü" * 127, "a" * 251])
+def test_names_of_pictures_kernels_and_patches_on_sheets_and_in_files(name, tmp_path):
+    own = _file("", 0, f"{name}.png")
+    assert not obeyed(own)
+    write_picture(tmp_path / f"{own}.png", Picture(np.zeros((2, 2, 3), np.uint8)))
+    record = Record()
+    black = np.zeros((4, 4, 3), np.uint8)
+    seen = [Seen(black, black, {"blur/kernel": name})]
+    record.values = {"blur/kernel": {i: f"{name}{i}" for i in range(2)}}
+    contact_sheet(tmp_path / "sheet.png", seen, record, 2, "title")
+    assert read_picture(tmp_path / "sheet.png").pixels.shape[1] > 500

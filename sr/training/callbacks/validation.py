@@ -16,6 +16,7 @@ from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
 from sr.models.upscale import NotFiniteError, gray_again
+from sr.printable import printable
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
@@ -268,9 +269,14 @@ def _numbers(state: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in state.items()}
 
 
+_STEM = 200
+"""Bytes of a picture's name that its file keeps: names have 255 at most, and `write_atomically` needs some."""
+
+
 def _file(name: str, number: int, picture: str) -> str:
     """Where a picture of a set is shown, below the folder of validation pictures and without its ending."""
-    own = f"{number:02d}_{Path(picture).stem}"
+    stem = printable(Path(picture).stem).encode()[:_STEM].decode(errors="ignore")
+    own = f"{number:02d}_{stem}"
     return f"{name}/{own}" if name else own
 
 

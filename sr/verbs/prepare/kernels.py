@@ -20,7 +20,7 @@ from sr.data.preparation.contact_sheet import contact_sheet, kernel_tile
 from sr.data.preparation.kernel_gan import KernelGan, squared, widths
 from sr.data.preparation.kernel_starts import estimated
 from sr.data.processes import serve_parent, worker_pool
-from sr.degradations.kernel_files import write_kernels
+from sr.degradations.kernel_files import read_kernels, write_kernels
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.io import read_visible, write_picture
@@ -185,11 +185,21 @@ def _facts(result: _Result) -> dict[str, Any]:
 def _write_together(output: Path, names: list[str]) -> None:
     """All kernels of the folder in one file and on one sheet, in the order of their names."""
     names = sorted(names)
-    kernels = [np.loadtxt(output / f"{name}.txt") for name in names]
+    kernels = [_kernel_again(output / f"{name}.txt") for name in names]
     write_kernels(output, kernels, names)
     shown = np.unique(np.linspace(0, len(names) - 1, min(SHEET, len(names))).astype(int)).tolist()
     labels = ["{:.1f}x{:.1f} {}".format(*widths(kernels[i]), names[i]) for i in shown]
     write_picture(output / "sheet.png", Picture(contact_sheet([kernel_tile(kernels[i]) for i in shown], labels)))
+
+
+def _kernel_again(path: Path) -> np.ndarray:
+    """As it was written, which `read_kernels` makes sum to 1 once more.
+
+    Raises:
+        UserError: it is damaged, or gone.
+    """
+    read_kernels(str(path))
+    return np.loadtxt(path)
 
 
 def _report(console: Console, output: Path, records: dict[str, dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from sr.errors import UserError
 from sr.files import sweep_up, write_atomically
 from sr.image.names import names_as
 from sr.locks import InUseError, alone
+from sr.printable import first_line
 
 JOURNAL = "prepared.jsonl"
 """First line: the verb and its settings. Then a line for each finished input."""
@@ -83,9 +84,7 @@ def journal(folder: Path, verb: str, settings: dict[str, Any]) -> Iterator[Journ
 
 def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Finished inputs of an earlier run with the same settings."""
-    path = folder / JOURNAL
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    complete = [json.loads(line) for line in lines if line.endswith("\n")]  # a run that died leaves half a line
+    complete = _read(folder / JOURNAL)
     if not complete:
         others = [entry.name for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
         if [name for name in others if name != JOURNAL]:
@@ -93,6 +92,24 @@ def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any
         return {}
     _same(folder, complete[0], settings)
     return {line.pop("name"): line for line in complete[1:]}
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The settings, then what is finished; nothing where there is no file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        complete = [json.loads(line) for line in lines if line.endswith("\n")]  # a run that died leaves half a line
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, first_line(error)) from error
+    keys = ["verb", *["name"] * (len(complete) - 1)]
+    for line, key in zip(complete, keys, strict=False):
+        if not isinstance(line, dict) or not isinstance(line.get(key), str):
+            raise _damaged(path, f"a line has no {key}")
+    return complete
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"'{path}' is damaged ({why}); choose another -o, or empty that folder")
 
 
 def _same(folder: Path, found: dict[str, Any], settings: dict[str, Any]) -> None:

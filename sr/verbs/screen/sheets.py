@@ -6,6 +6,7 @@ another.
 
 import io
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from sr.draws import Record
 from sr.errors import UserError
 from sr.files import write_atomically
+from sr.printable import printable
 
 Value = float | str
 
@@ -124,8 +126,8 @@ def in_words(drawn: dict[str, Value]) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    """Three digits of a number."""
-    return value if isinstance(value, str) else f"{value:.3g}"
+    """Three digits of a number; of a name, which may be any file's, what can be shown."""
+    return printable(value) if isinstance(value, str) else f"{value:.3g}"
 
 
 def _lines(drawn: dict[str, Value], letters: int) -> list[str]:
@@ -170,7 +172,8 @@ class _Sheet:
 
 def _draw_histogram(axis: Axes, name: str, values: list[Value], total: int) -> None:
     stage, _, parameter = name.rpartition("/")
-    axis.set_title(_short(f"{stage}: {parameter} ({len(values) / total:.0%})", 46), fontsize=8, loc="left", pad=4)
+    title = _short(f"{stage}: {parameter} ({len(values) / total:.0%})", 46)
+    axis.set_title(title, fontsize=8, loc="left", pad=4, parse_math=False)
     axis.set_yticks([])
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(labelsize=8)
@@ -204,6 +207,7 @@ def _draw_shares(axis: Axes, values: list[Value]) -> None:
             transform=place,
             va="center",
             fontsize=8,
+            parse_math=False,
         )
 
 
@@ -226,7 +230,9 @@ def _short(text: str, letters: int) -> str:
 
 def _write(path: Path, figure: Figure) -> None:
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    with warnings.catch_warnings():  # of letters that the font lacks: they are boxes, and whoever looks sees that
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(file, format="png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, file.getvalue())

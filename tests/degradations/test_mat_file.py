@@ -1,0 +1,70 @@
+"""MATLAB files: as SciPy writes them, and damaged ones, of which none may end the process."""
+
+import io
+
+import numpy as np
+import pytest
+import scipy.io
+
+from sr.degradations.kernel_files import read_kernels
+from sr.degradations.mat_file import read_mat
+from sr.errors import UserError
+
+
+def saved(compressed=False, **held):
+    file = io.BytesIO()
+    scipy.io.savemat(file, held, do_compression=compressed)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("kind", ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_matrices_as_scipy_writes_them(kind, compressed):
+    matrix = np.random.default_rng(0).integers(0, 100, (13, 7)).astype(kind)
+    found = read_mat(saved(compressed, Kernel=matrix, A=np.eye(1), text="some", complex=matrix + 1j, cell={"a": 1}))
+    np.testing.assert_array_equal(found["Kernel"], matrix.astype(float))
+    np.testing.assert_array_equal(found["A"], [[1.0]])  # a small element
+    assert found["text"] is found["complex"] is found["cell"] is None
+
+
+def test_the_other_order_of_bytes():
+    def element(kind, content):
+        return np.array([kind, len(content)], ">u4").tobytes() + content + bytes(-len(content) % 8)
+
+    parts = [(6, np.array([6, 0], ">u4")), (5, np.array([2, 3], ">i4")), (1, np.frombuffer(b"K", "i1"))]
+    parts.append((9, np.arange(6, dtype=">f8")))
+    matrix = b"".join(element(kind, content.tobytes()) for kind, content in parts)
+    found = read_mat(bytes(124) + b"\x01\x00MI" + element(14, matrix))
+    np.testing.assert_array_equal(found["K"], [[0, 2, 4], [1, 3, 5]])
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_byte_changed_gives_a_kernel_or_a_sentence(tmp_path, compressed):
+    data = saved(compressed, Kernel=np.full((3, 3), 1 / 9))
+    path = tmp_path / "k.mat"
+    refused = 0
+    for place in range(124, min(len(data), 256)):
+        for value in (0, 8, 255):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                read_kernels(str(path))
+            except UserError as error:
+                assert "k.mat" in str(error)  # noqa: PT017
+                refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"MATLAB", "it is no level 5 MAT file; save it with scipy.io.savemat"),
+        (saved(Kernel=np.eye(3))[:-20], "of which"),
+        (saved(True, Kernel=np.eye(3))[:-20], "of which"),
+        (saved(Kernel="text"), "its Kernel is no matrix of real numbers"),
+        (saved(True, Kernel=np.zeros((2000, 2000))), "it becomes larger than 16 MiB, which no kernel is"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, data, says):
+    (tmp_path / "k.mat").write_bytes(data)
+    with pytest.raises(UserError, match=says):
+        read_kernels(str(tmp_path))
