@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -74,8 +74,21 @@ def _no_override(argument: str) -> str:
         return f"has a bracket that is not {'closed' if whole.startswith(value) else 'opened'}; write " + pasted(
             f"{key}={whole}"
         )
-    how = f": {pasted(setting(key, value))}" if is_pair and value and value[0] not in "'\"[{" else ""
+    ways = [way for way in _quoted_ways(key, value) if is_pair and _parsed(way) is not None]
+    how = f": {' or '.join(pasted(way) for way in ways)}" if ways else ""
     return f"is not an override; write name=value, with quotes around odd characters{how}"
+
+
+def _quoted_ways(key: str, value: str) -> Iterator[str]:
+    """The value as one text; where it has commas, each of its parts as one: of a list, or of a sweep."""
+    if not value or value[0] in "'\"{":
+        return
+    inside = value[1:-1] if value[0] == "[" and value[-1] == "]" else None
+    if inside is None:
+        yield setting(key, value)
+    if "," in value or inside:
+        parts = [setting("", part.strip()).removeprefix("=") for part in (inside or value).split(",")]
+        yield f"{key}={','.join(parts)}" if inside is None else f"{key}=[{','.join(parts)}]"
 
 
 def _closed(value: str) -> str | None:
@@ -200,5 +213,8 @@ def first_of(override: Override) -> str:
     """The override itself, or with the first value of a sweep."""
     if not override.is_sweep_override():
         return override.input_line or ""
-    values = values_of(override)
-    return f"{'+' if override.is_add() else ''}{override.key_or_group}={values[0] if values else 'null'}"
+    try:
+        first = next(override.sweep_string_iterator(), "null")  # with its quotes: 'a=b' is no value without
+    except HydraException:
+        first = "null"
+    return f"{'+' if override.is_add() else ''}{override.key_or_group}={first}"

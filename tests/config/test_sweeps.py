@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from sr.config.composer import composed_from
+from sr.config.parsed import first_of, parsed_overrides
 from sr.config.sweeps import deferred, listed, parents_first
 from sr.errors import UserError
 from tests.conftest import REPOSITORY
@@ -51,6 +52,39 @@ def test_parents_come_first_and_the_rest_stays(folders):
     ordered = "photos_5min,tale/aside/03_alone,tale/01_first,tale/02_second,tale/00_last"
     assert parents_first(folders, [f"experiment={names}", "seed=1"]) == [f"experiment={ordered}", "seed=1"]
     assert parents_first(folders, ["seed=1,2"]) == ["seed=1,2"]
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        ("'/x/a=b','/x/ü'", "/x/a=b"),
+        ("'/x/ü','(x)'", "/x/ü"),
+        ("'a,b','c'", "a,b"),
+        ("['/x/a=b'],['c']", ["/x/a=b"]),
+        ("{a: b, c: 'd=e'},null", {"a": "b", "c": "d=e"}),
+        ("null,{a: b}", None),
+        ("range(3,5)", 3),
+    ],
+)
+def test_the_first_value_of_a_sweep_keeps_its_quotes(values, first):
+    swept = parsed_overrides([f"+data.train={values}"])[0][0]
+    (alone,) = parsed_overrides([first_of(swept)])[0]
+    assert (alone.value(), alone.is_sweep_override(), alone.is_add()) == (first, False, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "advised"),
+    [
+        ("data.train=a=b,TR", ["data.train='a=b,TR'", "data.train='a=b',TR"]),
+        ("data.train=[a=b,TR]", ["data.train=['a=b',TR]"]),
+        ("data.train=a=b", ["data.train='a=b'"]),
+    ],
+)
+def test_the_advised_quotes_are_right(typed, advised):
+    (fault,) = parsed_overrides([typed])[1]
+    assert fault.endswith(": " + " or ".join(f'"{one}"' for one in advised))
+    for one in advised:
+        assert parsed_overrides([one])[1] == []
 
 
 def test_a_circle(folders, tmp_path):

@@ -330,6 +330,8 @@ def test_a_path_of_several_meanings_is_told_with_the_quotes():
     assert faults == [
         "'data.train=a b=1,c' is not an override; write name=value, with quotes around odd characters: "
         + pasted(setting("data.train", "a b=1,c"))
+        + " or "
+        + pasted("data.train='a b=1',c")
     ]
 
 
