@@ -143,6 +143,20 @@ def test_pairs(tmp_path, check):
     assert "not safe: 6 files do not fit into pairs; mend or remove them" in out
 
 
+@pytest.mark.parametrize(("above", "below"), [("HR", "LR2"), ("hq", "lq2"), ("gt", "lq")])
+def test_both_sides_in_one_folder_as_realsr_has_them(tmp_path, check, above, below):
+    for number in range(3):
+        hr = pil.fromarray(crop(number))
+        save(tmp_path / f"Canon_00{number}_{above}.png", np.asarray(hr))
+        save(tmp_path / f"Canon_00{number}_{below}.png", np.asarray(hr.resize((50, 50), pil.Resampling.BICUBIC)))
+        save(tmp_path / f"Canon_00{number}_LR4.png", np.asarray(hr.resize((25, 25), pil.Resampling.BICUBIC)))
+    code, out, _, _ = check(tmp_path, lr=tmp_path, scale=2, crop_size=12)
+    assert (code, "not safe" in out) == (0, False), out
+    (tmp_path / f"Canon_001_{below}.png").unlink()
+    code, out, _, _ = check(tmp_path, lr=tmp_path, scale=2, crop_size=12)
+    assert (code, "not safe: 1 file" in out) == (1, True), out
+
+
 def test_a_shift_of_all_pairs_is_one_fault(tmp_path, check):
     for number in range(4):
         save(tmp_path / "hr" / f"{number}.png", crop(number))

@@ -9,7 +9,7 @@ from sr.data.doctor.guarded import Failure, Guarded, Limits
 from sr.data.doctor.inspect import Facts, inspect, sniff
 from sr.data.doctor.listing import list_files
 from sr.data.doctor.verdict import Judgement, Report, Role, judge, judge_alone, judge_duplicates, judge_pair
-from sr.data.kinds.matching import match_names
+from sr.data.kinds.matching import match_names, sides_of
 from sr.printable import printable
 
 OnProgress = Callable[[str, int, int], None]
@@ -150,6 +150,9 @@ def _paired(hr: Sequence[Report], lr: Sequence[Report], question: Question) -> l
     """Pairs by the rules of ``data=paired``; notes the files without a twin."""
     high = dict(zip(_names(hr, question.train), hr, strict=True))
     low = dict(zip(_names(lr, question.lr), lr, strict=True))
+    if [root.resolve() for root in question.train] == [root.resolve() for root in question.lr]:
+        above, below = sides_of(list(high), question.scale)  # both in one folder
+        high, low = {name: high[name] for name in above}, {name: low[name] for name in below}
     twins = match_names(list(high), list(low), question.scale)
     alone = [(high[name], "low-resolution") for name in high.keys() - twins.keys()]
     alone += [(low[name], "high-resolution") for name in low.keys() - set(twins.values())]

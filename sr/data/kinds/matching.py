@@ -59,7 +59,7 @@ def matched(hr_folder: str | Path, lr_folder: str | Path, scale: int, what: str 
     hr_root, lr_root = Path(hr_folder).expanduser(), Path(lr_folder).expanduser()
     hr, lr = _relative(hr_root), _relative(lr_root)
     if hr_root.resolve() == lr_root.resolve():  # as RealSR comes: both in one folder
-        hr, lr = _sides(hr, scale)
+        hr, lr = sides_of(hr, scale)
     partner = _partners(hr, lr, _forms(scale))
     unmatched_hr = [name for name in hr if name not in partner]
     taken = set(partner.values())
@@ -129,20 +129,20 @@ def _relative(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in find_pictures(root)]
 
 
-def _sides(names: Sequence[str], scale: int) -> tuple[list[str], list[str]]:
+def sides_of(names: Sequence[str], scale: int) -> tuple[list[str], list[str]]:
     """High- and low-resolution names of one folder, by their endings; all on both sides where these tell nothing.
 
     Low-resolution files of other scales are on neither.
     """
     stems = {name: as_one(PurePosixPath(name).stem) for name in names}
     high = [name for name, stem in stems.items() if re.search(r"[ _.-](hr|hq|gt|high)$", stem)]
-    low = [name for name, stem in stems.items() if re.search(rf"[ _.-](lr[ _-]?(x?{scale})?|lq|low)$", stem)]
+    low = [name for name, stem in stems.items() if re.search(rf"[ _.-](l[rq][ _-]?(x?{scale})?|low)$", stem)]
     return (high, low) if high and low else (list(names), list(names))
 
 
 def _endings(scale: str) -> re.Pattern[str]:
     """Endings such as _x2, _LR, -HR, _LR2 (RealSR), _SRF_2, and DIV2K's x4m (mild), x4d (difficult), x4w1 (wild)."""
-    sides = rf"srf[ _-]?{scale}|[lh]r[ _-]?(x?{scale})?|gt|lq|hq|low|high|bicubic"
+    sides = rf"srf[ _-]?{scale}|[lh][rq][ _-]?(x?{scale})?|gt|low|high|bicubic"
     return re.compile(rf"[ _.-]?(x{scale}([md]|w\d?)?|(?<=[ _.-])({sides}))$")
 
 
