@@ -127,6 +127,17 @@ def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETA
     write_atomically(path, data)
 
 
+def check_no_picture(option: str, path: Path | None) -> None:
+    """Of a table or report that is about to be written: a slip of the hand must not cost a picture.
+
+    Raises:
+        UserError: its name is a picture's.
+    """
+    if path is not None and path.suffix.lower() in SUFFIXES:
+        better = path.with_suffix(f".{option.removeprefix('--')}")
+        raise UserError(f"{option} {printable(path)} is the name of a picture; take {printable(better)}")
+
+
 def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
     """Pictures in folders and all their subfolders, by suffix (:data:`SUFFIXES`).
 

@@ -15,6 +15,7 @@ from sr.data.doctor.guarded import Limits
 from sr.data.doctor.verdict import VERDICTS, Judgement, Report
 from sr.errors import UserError
 from sr.files import write_atomically
+from sr.image.io import check_no_picture
 
 SHOWN = 3
 """Files that are printed for each kind of finding, unless all are wanted."""
@@ -59,6 +60,7 @@ def doctor(
         raise UserError("no folder is given; name at least one, for instance: sr doctor PHOTOS")
     if lr is not None and scale is None:
         raise UserError(f"--lr {lr} needs --scale, the number of high-resolution pixels per low-resolution one")
+    check_no_picture("--json", json)
     lows = () if lr is None else (lr,)
     try:
         limits = Limits(seconds)

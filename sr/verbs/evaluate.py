@@ -20,6 +20,7 @@ from sr.degradations.bicubic import Bicubic as BicubicDegradation
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
+from sr.image.io import check_no_picture
 from sr.models.bicubic import Bicubic
 from sr.printable import cell
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, means
@@ -66,6 +67,7 @@ def evaluate_sets(
     """
     console = console_for_tables()
     _check_asked(sets, hr, lr)
+    check_no_picture("--csv", csv_path)
     upscale, factor = _upscaler(model, scale, accelerator, trust)
     distance = build_lpips(None if lpips == "none" else lpips, inference(accelerator).device, "--lpips ")
     metrics = [*METRICS, *OTHERS, *(PERCEPTUAL if distance is not None else ())]

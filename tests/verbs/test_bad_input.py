@@ -401,3 +401,16 @@ def test_weights_and_biases_online_without_a_key(train, monkeypatch, tmp_path):
     err = sentences(train("logger=wandb", "logger.wandb.mode=online"))
     assert "logger.wandb.mode=online" in err
     assert "wandb login" in err
+
+
+def test_a_report_never_takes_the_place_of_a_picture(sr, tmp_path):
+    (tmp_path / "va").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "va" / "x.png")
+    before = (tmp_path / "va" / "x.png").read_bytes()
+    for arguments, says in (
+        (("doctor", "va", "--json", "va/x.png"), "--json va/x.png is the name of a picture; take va/x.json"),
+        (("evaluate", "bicubic", "--set", "va", "--csv", "va/x.png"), "take va/x.csv"),
+    ):
+        code, _, err = sr(*arguments)
+        assert (code, says in err) == (2, True), err
+    assert (tmp_path / "va" / "x.png").read_bytes() == before
