@@ -74,7 +74,7 @@ def _no_override(argument: str) -> str:
         return f"has a bracket that is not {'closed' if whole.startswith(value) else 'opened'}; write " + pasted(
             f"{key}={whole}"
         )
-    ways = [way for way in _quoted_ways(key, value) if is_pair and _parsed(way) is not None]
+    ways = [way for way in _quoted_ways(key, value) if _parsed(way) is not None]
     how = f": {' or '.join(pasted(way) for way in ways)}" if ways else ""
     return f"is not an override; write name=value, with quotes around odd characters{how}"
 

@@ -23,7 +23,6 @@ _UNREADABLE = (
     OSError,
     ValueError,
     TypeError,
-    NotImplementedError,
     EOFError,
     zlib.error,
     zipfile.BadZipFile,

@@ -1,7 +1,7 @@
 """MATLAB's level 5 files, as far as kernels need them: matrices of real numbers, by name.
 
-Read here and not by SciPy, whose reader trusts the sizes that a file claims: of 1,900 changes of one byte in a kernel's
-file twenty ended the process by a signal.
+Read here and not by SciPy, whose reader trusts the sizes that a file claims: a changed byte may end the process by a
+signal, which no `except` hears.
 
 Source: MathWorks, "MAT-File Format", level 5.
 """

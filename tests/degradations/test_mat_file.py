@@ -43,7 +43,7 @@ def test_every_byte_changed_gives_a_kernel_or_a_sentence(tmp_path, compressed):
     data = saved(compressed, Kernel=np.full((3, 3), 1 / 9))
     path = tmp_path / "k.mat"
     refused = 0
-    for place in range(124, min(len(data), 256)):
+    for place in range(len(data)):
         for value in (0, 8, 255):
             path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
             try:

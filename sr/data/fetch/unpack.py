@@ -50,7 +50,7 @@ class Member(NamedTuple):
     open: Callable[[], IO[bytes]]
 
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError)
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, RuntimeError)
 
 
 def unpacked_size(archive: Path) -> int:
