@@ -144,7 +144,7 @@ def _of_npz(archive: Any, file: Path) -> np.ndarray:
 
 
 def _of_mat(file: Path) -> np.ndarray:
-    found = read_mat(file.read_bytes())
+    found = read_mat(file.read_bytes(), "Kernel")
     _check_entry(found, "Kernel", file)
     if found["Kernel"] is None:
         raise ValueError("its Kernel is no matrix of real numbers")

@@ -25,11 +25,12 @@ Element = tuple[int, bytes]
 """Data type and content."""
 
 
-def read_mat(data: bytes) -> dict[str, np.ndarray | None]:
-    """Matrices by their names; None for what is no matrix of real numbers.
+def read_mat(data: bytes, wanted: str) -> dict[str, np.ndarray | None]:
+    """The names of all that the file holds, with the wanted matrix; None for others, and for one of no real numbers.
 
     Args:
         data: of the whole file.
+        wanted: name of the matrix. Others are not kept: a small file may hold thousands of large ones.
 
     Raises:
         ValueError: it is damaged, or of another kind.
@@ -37,13 +38,13 @@ def read_mat(data: bytes) -> dict[str, np.ndarray | None]:
     order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER])
     if order is None:
         raise ValueError("it is no level 5 MAT file; save it with scipy.io.savemat or MATLAB's save -v7")
-    found = {}
+    found: dict[str, np.ndarray | None] = {}
     for kind, content in _elements(data, _HEADER, order):
         if kind == _COMPRESSED:
             content = _unpacked(content)
             kind, content = next(_elements(content, 0, order), (0, b""))
         if kind == _MATRIX:
-            name, matrix = _matrix(content, order)
+            name, matrix = _matrix(content, order, wanted)
             found[name] = matrix
     return found
 
@@ -78,14 +79,20 @@ def _unpacked(content: bytes) -> bytes:
     return unpacked
 
 
-def _matrix(content: bytes, order: str) -> tuple[str, np.ndarray | None]:
+def _matrix(content: bytes, order: str, wanted: str) -> tuple[str, np.ndarray | None]:
     parts = list(_elements(content, 0, order))
     if len(parts) < 3 or len(parts[0][1]) < 8:
         raise ValueError("a matrix without name or size")
     (flags,) = struct.unpack_from(f"{order}I", parts[0][1])
     sides = _values((5, parts[1][1]), order).tolist()
     name = parts[2][1].decode("latin-1")
-    if flags & 0xFF not in _NUMBERS or flags & _COMPLEX or len(parts) < 4 or parts[3][0] not in _KINDS:
+    if (
+        name != wanted
+        or flags & 0xFF not in _NUMBERS
+        or flags & _COMPLEX
+        or len(parts) < 4
+        or parts[3][0] not in _KINDS
+    ):
         return name, None
     values = _values(parts[3], order)
     if min(sides, default=0) < 0 or math.prod(sides) != len(values):

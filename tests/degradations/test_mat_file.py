@@ -1,6 +1,7 @@
 """MATLAB files: as SciPy writes them, and damaged ones, of which none may end the process."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ def saved(compressed=False, **held):
 @pytest.mark.parametrize("kind", ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
 def test_matrices_as_scipy_writes_them(kind, compressed):
     matrix = np.random.default_rng(0).integers(0, 100, (13, 7)).astype(kind)
-    found = read_mat(saved(compressed, Kernel=matrix, A=np.eye(1), text="some", complex=matrix + 1j, cell={"a": 1}))
-    np.testing.assert_array_equal(found["Kernel"], matrix.astype(float))
-    np.testing.assert_array_equal(found["A"], [[1.0]])  # a small element
-    assert found["text"] is found["complex"] is found["cell"] is None
+    held = {"Kernel": matrix, "A": np.eye(1), "text": "some", "complex": matrix + 1j, "cell": {"a": 1}}
+    data = saved(compressed, **held)
+    np.testing.assert_array_equal(read_mat(data, "Kernel")["Kernel"], matrix.astype(float))
+    np.testing.assert_array_equal(read_mat(data, "A")["A"], [[1.0]])  # a small element
+    for name in ("text", "complex", "cell", "none"):
+        assert read_mat(data, name) == dict.fromkeys(held)
 
 
 def test_the_other_order_of_bytes():
@@ -34,8 +37,18 @@ def test_the_other_order_of_bytes():
     parts = [(6, np.array([6, 0], ">u4")), (5, np.array([2, 3], ">i4")), (1, np.frombuffer(b"K", "i1"))]
     parts.append((9, np.arange(6, dtype=">f8")))
     matrix = b"".join(element(kind, content.tobytes()) for kind, content in parts)
-    found = read_mat(bytes(124) + b"\x01\x00MI" + element(14, matrix))
+    found = read_mat(bytes(124) + b"\x01\x00MI" + element(14, matrix), "K")
     np.testing.assert_array_equal(found["K"], [[0, 2, 4], [1, 3, 5]])
+
+
+def test_a_small_file_of_many_large_matrices_fills_no_memory(tmp_path):
+    large = {f"m{number}": np.zeros((1000, 1000)) for number in range(100)}
+    (tmp_path / "k.mat").write_bytes(saved(True, Kernel=np.eye(3), **large))
+    tracemalloc.start()
+    assert len(read_kernels(str(tmp_path))) == 1
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6  # of 800 MB
 
 
 @pytest.mark.parametrize("compressed", [False, True])
