@@ -22,6 +22,7 @@ from sr.draws import Draws, Record
 from sr.errors import UserError
 from sr.image.io import to_pixels
 from sr.types import Crops
+from sr.verbs.screen.own_sheet import check_sheet
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.sheets import NOTHING_DRAWN, Seen, by_stage, common, contact_sheet, in_words, same_for_all, shown
 from sr.verbs.train.preflight import check_input, try_degradation
@@ -76,10 +77,7 @@ def _check(output: Path, count: int, samples: int) -> None:
     for name, value in (("--count", count), ("--samples", samples)):
         if value < 1:
             raise UserError(f"{name} {value} must be at least 1")
-    if output.suffix.lower() != ".png":
-        raise UserError(f"-o {output}: the sheet is a PNG file; take -o {output.with_suffix('.png')}")
-    if output.is_dir():
-        raise UserError(f"-o {output} is a folder; take -o {output / 'sheet.png'}")
+    check_sheet(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

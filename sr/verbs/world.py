@@ -10,12 +10,13 @@ from rich.console import Console
 from sr.config.building import build
 from sr.config.composing import composed
 from sr.console import plain_console
-from sr.errors import UserError
 from sr.experiments.world.folder import World
 from sr.experiments.world.pools import LOG_POOLS, Pool
 from sr.experiments.world.sheet import kernel_errors, sheet
+from sr.image.details import Details
 from sr.image.io import write_picture
 from sr.types import Picture
+from sr.verbs.screen.own_sheet import CHUNK, check_sheet
 from sr.verbs.screen.progress import StoreProgress
 
 
@@ -29,8 +30,8 @@ def show_world(overrides: Sequence[str], output: Path | None) -> None:
     Raises:
         UserError: a mistake in the overrides, a target without noise or kernels, or a file that cannot be written.
     """
-    if output is not None and output.suffix.lower() != ".png":
-        raise UserError(f"-o {output}: the sheet is a PNG file; take -o {output.with_suffix('.png')}")
+    if output is not None:
+        check_sheet(output)
     console = plain_console(soft_wrap=True)
     data = composed(["data=miniature", *overrides]).data
     world = World(build("data.world", data.world), data.cache)
@@ -45,7 +46,7 @@ def show_world(overrides: Sequence[str], output: Path | None) -> None:
         for release in LOG_POOLS:
             say(_about_kernels(world, release))
     path = output or world.folder / "sheet.png"
-    write_picture(path, Picture(sheet(world, pools)))
+    write_picture(path, Picture(sheet(world, pools)), Details(colours=(CHUNK,)))
     say(f"sheet: {path}")
 
 

@@ -410,6 +410,8 @@ def test_a_report_never_takes_the_place_of_a_picture(sr, tmp_path):
     for arguments, says in (
         (("doctor", "va", "--json", "va/x.png"), "--json va/x.png is the name of a picture; take va/x.json"),
         (("evaluate", "bicubic", "--set", "va", "--csv", "va/x.png"), "take va/x.csv"),
+        (("degrade", "-o", "va/x.png"), "-o va/x.png is there and no sheet, it would be lost; take another name"),
+        (("world", "-o", "va/x.png"), "-o va/x.png is there and no sheet"),
     ):
         code, _, err = sr(*arguments)
         assert (code, says in err) == (2, True), err

@@ -22,6 +22,7 @@ from sr.draws import Record
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.printable import printable
+from sr.verbs.screen.own_sheet import SOFTWARE
 
 Value = float | str
 
@@ -232,7 +233,7 @@ def _write(path: Path, figure: Figure) -> None:
     file = io.BytesIO()
     with warnings.catch_warnings():  # of letters that the font lacks: they are boxes, and whoever looks sees that
         warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(file, format="png")
+        figure.savefig(file, format="png", metadata={"Software": SOFTWARE})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, file.getvalue())

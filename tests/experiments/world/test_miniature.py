@@ -146,6 +146,8 @@ def test_the_sheet_shows_the_world_once_drawn(sr, tmp_path):
     assert code == 0, err
     assert "drawing" not in out
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
+    code, _, err = sr("world", *SMALL[1:], f"data.cache={tmp_path / 'cache'}", "-o", tmp_path / "again.png")
+    assert code == 0, err  # a sheet may take the place of a sheet
 
 
 def test_a_sheet_is_a_png(sr):
