@@ -29,6 +29,7 @@ tags of the first directory describe how pixels are stored, in a TIFF all of the
 
 _PNG_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _MOST_CHUNKS = 1000
+_DEEP = (".png", ".tif", ".tiff")  # formats that keep 16 bits
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def fitting(details: Details, picture: Picture, suffix: str) -> Details:
     xmp = None if details.xmp is None else _resized_xmp(details.xmp, width, height)
     if details.xmp is not None and xmp is None:
         notes.append("its XMP speaks of more than the pixels, or is larger than a file can hold, and is left out")
+    if picture.pixels.itemsize > 1 and suffix not in _DEEP:
+        notes.append("its 16 bits per channel become 8, as its format holds no more; PNG and TIFF keep them")
     if suffix == ".webp" and details.dpi is not None and exif is None:
         notes.append("its resolution has no place in a WebP and is left out")
     return replace(

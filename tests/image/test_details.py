@@ -64,6 +64,17 @@ def jpeg(tmp_path):
     return tmp_path / "in.jpg"
 
 
+@pytest.mark.parametrize(
+    ("suffix", "lost"), [(".png", False), (".tif", False), (".jpg", True), (".jpeg", True), (".webp", True)]
+)
+def test_depth_is_never_lost_without_a_word(tmp_path, suffix, lost):
+    deep = np.arange(8 * 12, dtype=np.uint16).reshape(8, 12, 1).repeat(3, 2) * 600
+    write_picture(tmp_path / "in.png", Picture(deep))
+    said = "its 16 bits per channel become 8, as its format holds no more; PNG and TIFF keep them"
+    assert copied(tmp_path / "in.png", tmp_path / f"out{suffix}") == ((said,) if lost else ())
+    assert (read_picture(tmp_path / f"out{suffix}").pixels.dtype == np.uint8) == lost
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_everything_is_kept_and_made_to_fit(jpeg, suffix):
     target = jpeg.with_name(f"out{suffix}")

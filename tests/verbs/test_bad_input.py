@@ -266,6 +266,7 @@ def test_resuming_after_the_table_was_edited(train, run):
     err = sentences(train("resume=run", "trainer.max_updates=6", defaults=False))
     assert "run/metrics.csv is no longer the table that this program wrote" in err
     assert (run / "metrics.csv").read_text() == text
+    assert (run / "summary.json").is_file()  # of the run as it ended: nothing went on
     (run / "metrics.csv").rename(run / "mine.csv")
     assert train("resume=run", "trainer.max_updates=6", defaults=False)[0] == 0
 

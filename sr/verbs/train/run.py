@@ -291,7 +291,6 @@ class Run:
             if self.resumed.changes:
                 self.say(f"changed since the checkpoint: {self.resumed.changes}")
             self.say(f"going on from {self.folder.checkpoint}")
-            self.folder.summary.unlink(missing_ok=True)
         self.say(f"run folder: {self.folder.path}")
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
 
