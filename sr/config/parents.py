@@ -78,7 +78,7 @@ def _parent(name: str, place: str, child: Child) -> Run:
     if len(candidates) != 1:
         raise UserError(_no_experiment(f"{setting_of(name)}={place}", place, candidates, child.experiments))
     runs = _runs(candidates[0], child.folder.parent)
-    fitting = [run for run in runs if _usable(run) and run.size == child.size]
+    fitting = [run for run in runs if run.usable and run.size == child.size]
     if not fitting:
         raise UserError(_no_run(f"{setting_of(name)}={place}", candidates[0], child, runs))
     beside = child.folder.parent.resolve()
@@ -111,7 +111,7 @@ def _why_not(child: Child, runs: Sequence[Run]) -> str:
     for run in newest:
         path = run.folder.path
         if run.size != child.size:
-            return f" ({path} is of size={run.size})" if _usable(run) else ""
+            return f" ({path} is of size={run.size})" if run.usable else ""
         if run.finished:
             return f" ({path} has lost its networks)"
         if in_use(path / LOCK):
@@ -126,7 +126,3 @@ def _why_not(child: Child, runs: Sequence[Run]) -> str:
 def _runs(experiment: str, beside: Path) -> list[Run]:
     """Runs of an experiment below ``outputs/`` and in the folder that the child lies in."""
     return [run for run in (*find_runs([Path("outputs")]), *runs_in(beside)) if run.experiment == experiment]
-
-
-def _usable(run: Run) -> bool:
-    return run.finished and run.folder.last.exists() and run.folder.checkpoint.exists()

@@ -86,9 +86,14 @@ def _quoted_ways(key: str, value: str) -> Iterator[str]:
     inside = value[1:-1] if value[0] == "[" and value[-1] == "]" else None
     if inside is None:
         yield setting(key, value)
-    if "," in value or inside:
-        parts = [setting("", part.strip()).removeprefix("=") for part in (inside or value).split(",")]
+    if ("," in value or inside) and not re.search(r"['\"\[\]{}()]", inside or value):
+        parts = [_one(part.strip()) for part in (inside or value).split(",")]
         yield f"{key}={','.join(parts)}" if inside is None else f"{key}=[{','.join(parts)}]"
+
+
+def _one(part: str) -> str:
+    """A number, null or plain word as it is; else in quotes."""
+    return part if _parsed(f"x={part}") is not None else setting("", part).removeprefix("=")
 
 
 def _closed(value: str) -> str | None:
@@ -217,4 +222,4 @@ def first_of(override: Override) -> str:
         first = next(override.sweep_string_iterator(), "null")  # with its quotes: 'a=b' is no value without
     except HydraException:
         first = "null"
-    return f"{'+' if override.is_add() else ''}{override.key_or_group}={first}"
+    return f"{(override.input_line or '').partition('=')[0]}={first}"

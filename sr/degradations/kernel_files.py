@@ -170,7 +170,7 @@ def _usable(kernel: np.ndarray, file: str) -> np.ndarray:
         raise UserError(f"{file} holds complex numbers; make the kernel anew or remove it")
     kernel = np.asarray(kernel, dtype=np.float64)
     if kernel.ndim != 2 or kernel.size == 0:
-        shape = _shape(kernel) if kernel.size else "nothing"
+        shape = "nothing" if not kernel.size else _shape(kernel) if kernel.ndim else "one number"
         raise UserError(f"{file} holds {shape} instead of a matrix with several rows and columns; mend or remove it")
     if not np.isfinite(kernel).all():
         raise UserError(f"{file} holds values that are not finite; make the kernel anew or remove it")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sr.data.pairs import ValidationPair
 from sr.errors import UserError
+from sr.experiments.places import without_places
 from sr.experiments.runs import Run, columns, read_json
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
@@ -69,11 +70,27 @@ def key(run: Run) -> dict[str, str | None]:
     """What the measures of a run depend on: its network (None where it is gone), its validation pictures, this code."""
     data = run.config.get("data", {})
     named = {name: data.get(name) for name in ("val", "val_lr", "val_pictures", "reference", "target_video")}
+    named = without_places(named, ("cache",))
     pictures = json.dumps([VERSION, named], sort_keys=True, default=str).encode()
     return {
         "network": _digest(run.folder.last.read_bytes()) if run.folder.last.exists() else None,
         "pictures": _digest(pictures),
     }
+
+
+def adopted(measured: Any, record: Run) -> bytes:
+    """The measures of a run as the file of its record, whose configuration may name another home.
+
+    Args:
+        measured: from `FILE` of the run.
+        record: with the configuration as it is published.
+    """
+    own = {"pictures": key(record)["pictures"]}
+    return _as_file(measured | {"key": measured["key"] | own})
+
+
+def _as_file(measured: Any) -> bytes:
+    return (json.dumps(measured, indent=1) + "\n").encode()
 
 
 def _digest(content: bytes) -> str:
@@ -116,8 +133,10 @@ def take(
         bicubic_of_sets: what another run's measures say of bicubic on the same sets; None measures it.
 
     Raises:
-        UserError: its network cannot be read, or its folder cannot be written.
+        UserError: its network is gone or cannot be read, or its folder cannot be written.
     """
+    if not run.folder.last.exists() and (run.finished or not run.folder.metrics.exists()):
+        raise UserError("its network is gone, and what was measured of it is of another version; train it anew")
     measured: dict[str, Any] = {"key": key(run), "sets": {}, "bicubic": {}, "run": of_training(run)}
     measured["run"]["noise_content"] = _mean([_content(*pair) for pair in noise]) if noise else None
     if run.folder.last.exists():
@@ -130,7 +149,7 @@ def take(
             measured["bicubic"][name or UNNAMED] = known or _means(bicubic, pairs, device, lpips)
         pair = next(iter(sets.values()))[0]
         _show(run.folder.path / PICTURE, bicubic, network, pair, device)
-    write_atomically(run.folder.path / FILE, (json.dumps(measured, indent=1) + "\n").encode())
+    write_atomically(run.folder.path / FILE, _as_file(measured))
     return measured
 
 

@@ -3,11 +3,13 @@
 A record is a run's folder with little in it, so that it is found, checked and judged as any run is.
 """
 
+import re
 from pathlib import Path
 
 from sr.experiments import measuring
-from sr.experiments.runs import Run
+from sr.experiments.runs import Run, read_json
 from sr.files import write_atomically
+from sr.plain_yaml import read_plain_yaml
 from sr.training.keeping.run_folder import RunFolder
 
 
@@ -24,14 +26,26 @@ def write_record(run: Run, folder: Path, shown: bool) -> None:
     """
     if folder.resolve() == run.folder.path.resolve():
         return
-    own = run.folder
-    write_atomically(RunFolder(folder).config, _without_home(own.config))
-    write_atomically(RunFolder(folder).summary, _without_home(own.summary))
-    for name in (measuring.FILE, *([measuring.PICTURE] if shown else [])):
-        if (own.path / name).exists():
-            write_atomically(folder / name, (own.path / name).read_bytes())
+    record = RunFolder(folder)
+    for here, there in ((run.folder.config, record.config), (run.folder.summary, record.summary)):
+        write_atomically(there, without_home(here.read_text(), str(Path.home())).encode())
+    measured, picture = run.folder.path / measuring.FILE, run.folder.path / measuring.PICTURE
+    if measured.exists():
+        kept = measuring.adopted(read_json(measured), Run(record, read_plain_yaml(record.config), None))
+        write_atomically(folder / measuring.FILE, kept)
+    if shown and picture.exists():
+        write_atomically(folder / measuring.PICTURE, picture.read_bytes())
+    else:
+        (folder / measuring.PICTURE).unlink(missing_ok=True)  # of an earlier page
 
 
-def _without_home(path: Path) -> bytes:
-    """Whose home it was is nobody's business, and no part of the run."""
-    return path.read_bytes().replace(f"{Path.home()}/".encode(), b"~/")
+def without_home(text: str, home: str) -> str:
+    """Whose home it was is nobody's business, and no part of the run.
+
+    Args:
+        text: of a file.
+        home: the folder; one that holds all others stays.
+    """
+    if home == "/":
+        return text
+    return re.sub(rf"(?<![\w/.~-]){re.escape(home)}(?:/|(?![\w.-]))", "~/", text)

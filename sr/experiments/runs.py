@@ -64,6 +64,11 @@ class Run:
         return self.reason in FINISHED
 
     @property
+    def usable(self) -> bool:
+        """Another run may start from its networks, generator and discriminators."""
+        return self.finished and self.folder.last.exists() and self.folder.checkpoint.exists()
+
+    @property
     def exploded(self) -> bool:
         """Its values were undone at least once, or it ended of that."""
         return bool((self.summary or {}).get("recoveries")) or self.reason == EXPLODED

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -25,6 +26,7 @@ from sr.types import Crops
 from sr.verbs.screen.own_sheet import check_sheet
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.sheets import NOTHING_DRAWN, Seen, by_stage, common, contact_sheet, in_words, same_for_all, shown
+from sr.verbs.screen.tables import say
 from sr.verbs.train.preflight import check_input, try_degradation
 
 _SCOPE = "picture"  # of the draws of pictures made in advance (sr.degradations.pipeline)
@@ -51,10 +53,10 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, co
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)
     with StoreProgress(console) as progress:
-        data.make_pools(degradation, progress.update, lambda text: _say(console, text))
+        data.make_pools(degradation, progress.update, partial(say, console))
     try_degradation(degradation, config.data.crop, device)
     with StoreProgress(console) as progress:
-        data.prepare(degradation, device, progress.update, lambda text: _say(console, text))
+        data.prepare(degradation, device, progress.update, partial(say, console))
     check_input(augmentation, data)
     watched = _Watched(degradation, augmentation, data, config.seed, device)
     seen = watched.look(max(count, samples), count)
@@ -64,12 +66,12 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, co
     _report(console, watched)
     if watched.rate is not None:
         side = config.data.crop * config.scale
-        _say(
+        say(
             console,
             f"{watched.rate:,.0f} pictures/s from {side}x{side} crops on {device.type}, "
             f"{config.data.batch_size} at a time",
         )
-    _say(console, f"sheet: {output}")
+    say(console, f"sheet: {output}")
 
 
 def _check(output: Path, count: int, samples: int) -> None:
@@ -84,10 +86,6 @@ def _check(output: Path, count: int, samples: int) -> None:
         raise UserError(f"cannot write {output}: {error.strerror or error}; take another folder") from error
     if not os.access(output.parent, os.W_OK):
         raise UserError(f"cannot write {output}: the folder is write-protected; take another one")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text)
 
 
 def _choice(overrides: Sequence[str], group: str, default: str) -> str:
@@ -161,13 +159,13 @@ class _Watched:
 def _report(console: Console, watched: _Watched) -> None:
     record, total = watched.record, watched.crops
     if watched.given:
-        _say(console, "low-resolution pictures are given: the degradation is not applied")
+        say(console, "low-resolution pictures are given: the degradation is not applied")
     elif watched.stored:
-        _say(console, "low-resolution pictures are made in advance, once for each picture")
+        say(console, "low-resolution pictures are made in advance, once for each picture")
     else:
-        _say(console, "low-resolution pictures are made anew for each crop")
+        say(console, "low-resolution pictures are made anew for each crop")
     if not record.values:
-        _say(console, NOTHING_DRAWN)
+        say(console, NOTHING_DRAWN)
         return
     alike = same_for_all(record, total)
     table = Table(title=f"drawn for {total} crops")
@@ -182,7 +180,7 @@ def _report(console: Console, watched: _Watched) -> None:
     if table.row_count:
         console.print(table)
     if alike:
-        _say(console, f"the same for every crop: {'; '.join(in_words(alike))}")
+        say(console, f"the same for every crop: {'; '.join(in_words(alike))}")
 
 
 def _spread(values: list[Any]) -> str:

@@ -112,7 +112,9 @@ def _suffix(form: str | None) -> str | None:
     if suffix not in ENCODERS:
         forms = [known.removeprefix(".") for known in ENCODERS]
         near = (nearest(suffix[1:], forms) or forms)[0]
-        raise UserError(f"--format {form} is not written; nearest is {near}, all are {', '.join(forms)}")
+        raise UserError(
+            f"--format {printable(form) or repr(form)} is not written; nearest is {near}, all are {', '.join(forms)}"
+        )
     return suffix
 
 
@@ -127,8 +129,9 @@ def _jobs(inputs: Sequence[Path], output: Path, suffix: str | None) -> list[tupl
         raise UserError(*missing)
     single = len(inputs) == 1 and not inputs[0].is_dir()
     if single and (output.suffix or output.is_file()) and not output.is_dir():
-        if suffix not in (None, output.suffix.lower()):
-            raise UserError(f"-o {output} and --format {suffix[1:]} name two formats; leave --format out")
+        named = ENCODERS.get(output.suffix.lower())
+        if suffix is not None and named is not None and named is not ENCODERS[suffix]:
+            raise UserError(f"-o {printable(output)} and --format {suffix[1:]} name two formats; leave --format out")
         jobs = [(inputs[0], output)]
     elif output.is_file():
         raise UserError(f"-o {output} is a file; several pictures need a folder")

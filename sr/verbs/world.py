@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from sr.config.building import build
 from sr.config.composing import composed
@@ -18,6 +17,7 @@ from sr.image.io import write_picture
 from sr.types import Picture
 from sr.verbs.screen.own_sheet import CHUNK, check_sheet
 from sr.verbs.screen.progress import StoreProgress
+from sr.verbs.screen.tables import say
 
 
 def show_world(overrides: Sequence[str], output: Path | None) -> None:
@@ -36,18 +36,18 @@ def show_world(overrides: Sequence[str], output: Path | None) -> None:
     data = composed(["data=miniature", *overrides]).data
     world = World(build("data.world", data.world), data.cache)
     pools = [Pool(world, release, code) for release, codes in LOG_POOLS.items() for code in codes]
-    say = partial(_say, console)
+    tell = partial(say, console)
     with StoreProgress(console) as progress:
-        world.draw(progress.update, say)
+        world.draw(progress.update, tell)
         for pool in pools:
-            pool.make(progress.update, say)
-            say(f"{pool.release} {pool.code}: {pool.folder}")
+            pool.make(progress.update, tell)
+            tell(f"{pool.release} {pool.code}: {pool.folder}")
     if world.settings.drawn_target:
         for release in LOG_POOLS:
-            say(_about_kernels(world, release))
+            tell(_about_kernels(world, release))
     path = output or world.folder / "sheet.png"
     write_picture(path, Picture(sheet(world, pools)), Details(colours=(CHUNK,)))
-    say(f"sheet: {path}")
+    tell(f"sheet: {path}")
 
 
 def _about_kernels(world: World, release: str) -> str:
@@ -57,7 +57,3 @@ def _about_kernels(world: World, release: str) -> str:
         f"{release}: {len(errors)} kernels, sigma {wide:.2f} by {narrow:.2f} on average; "
         f"{np.mean([error for _, error, _ in errors]):.0%} of their weight lies elsewhere than the hidden kernel's"
     )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text)

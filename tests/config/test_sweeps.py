@@ -78,6 +78,7 @@ def test_the_first_value_of_a_sweep_keeps_its_quotes(values, first):
         ("data.train=a=b,TR", ["data.train='a=b,TR'", "data.train='a=b',TR"]),
         ("data.train=[a=b,TR]", ["data.train=['a=b',TR]"]),
         ("data.train=a=b", ["data.train='a=b'"]),
+        ("data.train=[a=b,1,null]", ["data.train=['a=b',1,null]"]),
     ],
 )
 def test_the_advised_quotes_are_right(typed, advised):
@@ -85,6 +86,17 @@ def test_the_advised_quotes_are_right(typed, advised):
     assert fault.endswith(": " + " or ".join(f'"{one}"' for one in advised))
     for one in advised:
         assert parsed_overrides([one])[1] == []
+
+
+@pytest.mark.parametrize("typed", ["data.train=[a=b,[c,d]]", "data.train=[a=b,'x,y']", "data.train=[a=b,{c: d,e: f}]"])
+def test_no_quotes_are_advised_that_would_cut_a_part(typed):
+    (fault,) = parsed_overrides([typed])[1]
+    assert fault.endswith("with quotes around odd characters")
+
+
+def test_the_first_value_keeps_what_stands_before_the_name():
+    (swept,) = parsed_overrides(["++x=1,2"])[0]
+    assert first_of(swept) == "++x=1"
 
 
 def test_a_circle(folders, tmp_path):

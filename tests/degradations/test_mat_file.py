@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -31,13 +32,10 @@ def test_matrices_as_scipy_writes_them(kind, compressed):
 
 
 def test_the_other_order_of_bytes():
-    def element(kind, content):
-        return np.array([kind, len(content)], ">u4").tobytes() + content + bytes(-len(content) % 8)
-
     parts = [(6, np.array([6, 0], ">u4")), (5, np.array([2, 3], ">i4")), (1, np.frombuffer(b"K", "i1"))]
     parts.append((9, np.arange(6, dtype=">f8")))
-    matrix = b"".join(element(kind, content.tobytes()) for kind, content in parts)
-    found = read_mat(bytes(124) + b"\x01\x00MI" + element(14, matrix), "K")
+    matrix = b"".join(element(kind, content.tobytes(), ">") for kind, content in parts)
+    found = read_mat(bytes(124) + b"\x01\x00MI" + element(14, matrix, ">"), "K")
     np.testing.assert_array_equal(found["K"], [[0, 2, 4], [1, 3, 5]])
 
 
@@ -49,6 +47,52 @@ def test_a_small_file_of_many_large_matrices_fills_no_memory(tmp_path):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 100e6  # of 800 MB
+
+
+def element(kind, content, order="<"):
+    return np.array([kind, len(content)], f"{order}u4").tobytes() + content + bytes(-len(content) % 8)
+
+
+def matrix(name, sides, values=()):
+    content = np.asarray(values, "<f8")
+    parts = ((6, np.array([6, 0], "<u4")), (5, np.array(sides, "<i4")), (1, np.frombuffer(name, "i1")), (9, content))
+    return element(14, b"".join(element(kind, np.asarray(content).tobytes()) for kind, content in parts))
+
+
+def packed(content):
+    content = zlib.compress(content)
+    return np.array([15, len(content)], "<u4").tobytes() + content
+
+
+HEAD = bytes(124) + b"\0\1IM"
+KERNEL = matrix(b"Kernel", [3, 3], np.full(9, 1 / 9))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (packed(matrix(b"Kernel", np.full(200_000, 2**31 - 1))), "cannot be read as a kernel"),
+        (matrix(b"Kernel", np.full(200_000, 2**31 - 1)), "a matrix of 200000 sides, where a kernel has 2"),
+        (packed(matrix(b"n" * (1 << 24), [1, 1])) * 40 + KERNEL, "cannot be read as a kernel"),
+        (matrix(b"n" * 10_000, [1, 1]) * 1000 + KERNEL, ""),
+        (packed(element(14, bytes(16) * (1 << 19))) * 40, "a matrix without name or size"),
+        (packed(matrix(b"other", [1, 1], np.zeros(1 << 21))) * 400 + KERNEL, ""),
+        (packed(KERNEL) * 2, "it holds Kernel twice"),
+        (KERNEL * 2, "it holds Kernel twice"),
+    ],
+)
+def test_a_small_file_costs_little(tmp_path, data, says):
+    """Neither memory nor, which a test that does not end would show, hours."""
+    (tmp_path / "k.mat").write_bytes(HEAD + data)
+    tracemalloc.start()
+    if says:
+        with pytest.raises(UserError, match=says):
+            read_kernels(str(tmp_path))
+    else:
+        assert len(read_kernels(str(tmp_path))) == 1
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -70,6 +114,7 @@ def test_every_byte_changed_gives_a_kernel_or_a_sentence(tmp_path, compressed):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
+        (bytes(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n", "it is no level 5 MAT file; save it with"),
         (b"MATLAB", "it is no level 5 MAT file; save it with scipy.io.savemat"),
         (saved(Kernel=np.eye(3))[:-20], "of which"),
         (saved(True, Kernel=np.eye(3))[:-20], "of which"),

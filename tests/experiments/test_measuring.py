@@ -8,7 +8,9 @@ import torch
 import yaml
 
 from sr.data.pairs import ValidationPair
+from sr.errors import UserError
 from sr.experiments.measuring import FILE, PICTURE, kept, measures, quantity, take
+from sr.experiments.records import without_home, write_record
 from sr.experiments.runs import find_runs
 from sr.models.bicubic import Bicubic
 from sr.models.files import save_network
@@ -42,6 +44,43 @@ def run(tmp_path):
     )
     save_network(folder / "last.safetensors", Bicubic(2), {"_target_": "sr.models.bicubic.Bicubic", "scale": 2}, {})
     return find_runs([tmp_path])[0]
+
+
+def test_nothing_is_measured_where_the_network_is_gone(run, tmp_path):
+    take(run, {"": [pair(0)]}, CPU, None)
+    before = (run.folder.path / FILE).read_bytes()
+    run.folder.last.unlink()
+    for gone in (None, run.folder.metrics):
+        if gone is not None:
+            gone.unlink()
+        with pytest.raises(UserError, match="its network is gone, and what was measured of it is of another version"):
+            take(run, {"": [pair(0)]}, CPU, None)
+    assert (run.folder.path / FILE).read_bytes() == before
+
+
+def test_a_record_is_believed_whosever_home_it_was(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    config = yaml.safe_load(run.folder.config.read_text())
+    config["data"] |= {"val": {"a": "/home/me/x", "b": "/mnt/home/me/x", "cache": "/big"}, "cache": "/home/me"}
+    run.folder.config.write_text(yaml.safe_dump(config))
+    run = find_runs([run.folder.path])[0]
+    take(run, {"": [pair(0)]}, CPU, None)
+    for shown in (True, False):
+        write_record(run, tmp_path / "record", shown)
+        assert (tmp_path / "record" / PICTURE).exists() == shown
+    record = find_runs([tmp_path / "record"])[0]
+    assert record.config["data"] == {"val": {"a": "~/x", "b": "/mnt/home/me/x", "cache": "/big"}, "cache": "~/"}
+    assert kept(record)["sets"] == kept(run)["sets"] != {}
+    write_record(record, tmp_path / "again", False)
+    for file in ("config.yaml", "summary.json", FILE):
+        assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "record" / file).read_bytes()
+
+
+def test_a_home_that_holds_everything_stays():
+    assert without_home("https://x/y: /z", "/") == "https://x/y: /z"
+    assert without_home('{"a": "/root", "b": "/root/x", "c": "/rooted", "d": "/a/root/x"}', "/root") == (
+        '{"a": "~/", "b": "~/x", "c": "/rooted", "d": "/a/root/x"}'
+    )
 
 
 def test_a_run_is_measured_and_kept(run):

@@ -150,8 +150,12 @@ def test_both_sides_in_one_folder_as_realsr_has_them(tmp_path, check, above, bel
         save(tmp_path / f"Canon_00{number}_{above}.png", np.asarray(hr))
         save(tmp_path / f"Canon_00{number}_{below}.png", np.asarray(hr.resize((50, 50), pil.Resampling.BICUBIC)))
         save(tmp_path / f"Canon_00{number}_LR4.png", np.asarray(hr.resize((25, 25), pil.Resampling.BICUBIC)))
-    code, out, _, _ = check(tmp_path, lr=tmp_path, scale=2, crop_size=12)
+    code, out, _, files = check(tmp_path, lr=tmp_path, scale=2, crop_size=48)
     assert (code, "not safe" in out) == (0, False), out
+    assert {name: file["verdict"] for name, file in files.items() if file["verdict"] != "ok"} == {
+        f"Canon_00{number}_LR4.png": "ignored" for number in range(3)
+    }
+    assert files["Canon_000_LR4.png"]["reasons"] == ["other: by its name on neither side of x2"]
     (tmp_path / f"Canon_001_{below}.png").unlink()
     code, out, _, _ = check(tmp_path, lr=tmp_path, scale=2, crop_size=12)
     assert (code, "not safe: 1 file" in out) == (1, True), out

@@ -17,6 +17,7 @@ from sr.experiments.claims import read_claims
 from sr.experiments.runs import find_runs
 from sr.verbs.log import log as module
 from sr.verbs.log.asked import Question
+from sr.verbs.log.counting import counting
 from sr.verbs.log.features import features
 from sr.verbs.log.log import show_log
 from sr.verbs.log.training import Job, _missing, wanted, with_parents
@@ -193,9 +194,21 @@ def test_a_record_has_no_network_to_start_from(claims):
     ordered = [(FIRST, 1), (FIRST, 2), (OTHER, 1), (OTHER, 2)]
     parents = {OTHER: [FIRST]}
     assert _missing(ordered, parents, there) == [(FIRST, 2), (OTHER, 2)]
-    found[FIRST, 2].folder.last.touch()
+    folder = found[FIRST, 2].folder
+    folder.last.touch()
+    assert _missing(ordered, parents, there) == [(FIRST, 2), (OTHER, 2)]  # of its discriminator there is nothing
+    folder.checkpoint.parent.mkdir()
+    folder.checkpoint.touch()
     assert _missing(ordered, parents, there) == [(OTHER, 2)]
     assert _missing(ordered[:3], parents, there) == []
+
+
+def test_a_run_comes_before_its_record(claims, tmp_path):
+    folder = run(FIRST, 1, 30.0)
+    (folder / "last.safetensors").touch()
+    shutil.copytree(folder, tmp_path / "records" / "one", ignore=shutil.ignore_patterns("last*"))
+    question = Question((), "smoke", [1], [Path("outputs"), Path("records")])
+    assert counting([FIRST], question, print)[FIRST][1].folder.path == folder
 
 
 def test_runs_of_another_machine_count(claims, capsys):

@@ -410,6 +410,9 @@ def test_formats_that_are_not_written_or_differ(upscale, tmp_path):
     code, _, err = upscale("a.png", "-o", "out.png", "--format", "jpg")
     assert code == 2
     assert "-o out.png and --format jpg name two formats; leave --format out" in err
+    code, _, err = upscale("a.png", "-o", "out", "--format", "")
+    assert "--format '' is not written" in err
+    assert upscale("a.png", "-o", "out.jpeg", "--format", "jpg")[0] == 0  # two names of one format
 
 
 def test_one_name_from_two_folders_is_refused(upscale, tmp_path):

@@ -1,7 +1,7 @@
 """The whole check: list, read behind limits, compare, judge."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sr.data.doctor.alignment import Twin, compare
@@ -14,6 +14,8 @@ from sr.printable import printable
 
 OnProgress = Callable[[str, int, int], None]
 """Told (what, done, total)."""
+
+_NO_PICTURE = "no picture by its name"
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,36 @@ def _folders(question: Question) -> list[tuple[Role, Sequence[Path]]]:
 
 def _listed(question: Question) -> list[Report]:
     reports = []
+    together = _together(question)
     for role, folders in _folders(question):
+        if together and role == "lr":
+            continue  # looked at as what is trained on
         listing = list_files(folders)
-        reports += [Report(path, role) for path in listing.pictures]
+        pictures = [Report(path, role) for path in listing.pictures]
+        reports += _by_side(pictures, question) if together and role == "train" else pictures
         for path, reason in listing.closed:
             reports.append(Report(path, role, findings=[("unreadable", f"the folder cannot be listed ({reason})")]))
-        reports += [Report(path, role, findings=[("other", "no picture by its name")]) for path in listing.others]
+        reports += [Report(path, role, findings=[("other", _NO_PICTURE)]) for path in listing.others]
+    return reports
+
+
+def _together(question: Question) -> bool:
+    """Whether both sides of the pairs lie in one folder, as RealSR's do."""
+    roots = [[root.resolve() for root in folders] for folders in (question.train, question.lr)]
+    return bool(roots[0]) and roots[0] == roots[1]
+
+
+def _by_side(reports: list[Report], question: Question) -> list[Report]:
+    """Each report on its side, told by its name; of another scale on neither."""
+    names = _names(reports, question.train)
+    high, low = sides_of(names, question.scale)
+    if high == low:  # their endings tell nothing
+        return [*reports, *(replace(report, role="lr", findings=[]) for report in reports)]
+    for report, name in zip(reports, names, strict=True):
+        if name in low:
+            report.role = "lr"
+        elif name not in high:
+            report.findings.append(("other", f"by its name on neither side of x{question.scale}"))
     return reports
 
 
@@ -100,7 +126,7 @@ def look(job: tuple[str, bool]) -> Facts | str:
 
 
 def _read(reports: Sequence[Report], question: Question, on_progress: OnProgress) -> None:
-    todo = [report for report in reports if dict(report.findings).keys() <= {"other"}]
+    todo = [report for report in reports if report.findings in ([], [("other", _NO_PICTURE)])]
     jobs = [(str(report.path), not report.findings) for report in todo]
     on_progress("files", 0, len(jobs))
     for done, (position, found) in enumerate(Guarded(look, question.workers, question.limits).run(jobs), 1):
@@ -150,9 +176,6 @@ def _paired(hr: Sequence[Report], lr: Sequence[Report], question: Question) -> l
     """Pairs by the rules of ``data=paired``; notes the files without a twin."""
     high = dict(zip(_names(hr, question.train), hr, strict=True))
     low = dict(zip(_names(lr, question.lr), lr, strict=True))
-    if [root.resolve() for root in question.train] == [root.resolve() for root in question.lr]:
-        above, below = sides_of(list(high), question.scale)  # both in one folder
-        high, low = {name: high[name] for name in above}, {name: low[name] for name in below}
     twins = match_names(list(high), list(low), question.scale)
     alone = [(high[name], "low-resolution") for name in high.keys() - twins.keys()]
     alone += [(low[name], "high-resolution") for name in low.keys() - set(twins.values())]

@@ -11,15 +11,16 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image as pil
-from scipy.io import loadmat
 
 from sr.data.contract import OnMessage, OnProgress
 from sr.data.fetch.download import Remote, fetch_archive, fetch_file
 from sr.data.kinds.listed import Listed
 from sr.data.kinds.split import held_out
+from sr.degradations.mat_file import read_mat
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import find_pictures, read_visible
+from sr.printable import first_line
 from sr.types import Picture
 
 Part = Literal["train", "val"]
@@ -149,8 +150,7 @@ class Flowers(Listed):
         return Remote(f"{self.url.rstrip('/')}/{name}", None, (md5,) if self.verify else ())
 
     def _of_oxford(self, folder: Path) -> list[Path]:
-        sets = loadmat(folder / "setid.mat", squeeze_me=True)
-        official = {key: [int(number) for number in np.atleast_1d(sets[key])] for key in ("trnid", "valid", "tstid")}
+        official = {key: _numbers(folder / "setid.mat", key) for key in ("trnid", "valid", "tstid")}
         if self.split == "none":
             chosen = official["trnid"]
             chosen = chosen if self.part == "train" else [chosen[i] for i in DEMO if i < len(chosen)]
@@ -164,6 +164,16 @@ class Flowers(Listed):
         names = [path.relative_to(self.root).as_posix() for path in paths]
         held = held_out(names, self.val_share)
         return [path for path, name in zip(paths, names, strict=True) if (name in held) == (self.part == "val")]
+
+
+def _numbers(table: Path, name: str) -> list[int]:
+    try:
+        found = read_mat(table.read_bytes(), name).get(name)
+        if found is None:
+            raise ValueError(f"it holds no {name}")
+        return [int(number) for number in found.ravel()]
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"{table} cannot be read ({first_line(error)}); copy it again") from error
 
 
 def centre_square(picture: Picture, size: int) -> Picture | None:

@@ -1,12 +1,12 @@
 """Which runs count: the newest of each entry and seed that came to its end with the settings of today."""
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sr.config.composing import plain
 from sr.config.experiments import at_size
 from sr.config.later_settings import with_later_settings
+from sr.experiments.places import without_places
 from sr.experiments.runs import Run, find_runs
 from sr.training.keeping.run_folder import EXPLODED
 from sr.verbs.log.asked import Question
@@ -15,12 +15,10 @@ from sr.verbs.train.resume import changes
 _FREE_GROUPS = ("experiment", "init_from", "started_from", "logger")
 _FREE_SETTINGS = {"data": ("cache", "workers"), "trainer": ("lpips", "devices")}
 """In what a run of an entry may differ from its file: where it lies, how fast it is, where its parent lay."""
-_IN_A_CACHE = re.compile(r".*/(?=worlds/[0-9a-f]{16}/releases/)")
-"""What comes before the path of a world's release, whose name holds the digest of all its settings."""
 
 
 def counting(entries: Collection[str], question: Question, tell: Callable[[str], None]) -> dict[str, dict[int, Run]]:
-    """The newest run of each entry and seed that counts.
+    """The newest run of each entry and seed that counts; one that has its network before a record of one.
 
     Args:
         entries: whose runs are looked for.
@@ -32,7 +30,7 @@ def counting(entries: Collection[str], question: Question, tell: Callable[[str],
     """
     found: dict[str, dict[int, Run]] = {}
     others = set[int]()
-    for run in sorted(find_runs(question.roots), key=lambda run: run.ended):
+    for run in sorted(find_runs(question.roots), key=lambda run: (run.folder.last.exists(), run.ended)):
         name = run.experiment
         if name is None or name not in entries or run.size != question.size:
             continue
@@ -65,15 +63,6 @@ def _fault(run: Run, entry: str, size: str) -> str:
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what may differ; of its size the name: what it feeds is compared where it arrives."""
     groups = [group for group in config if group not in _FREE_GROUPS]
-    kept = {group: _without(config[group], _FREE_SETTINGS.get(group, ())) for group in groups}
+    kept = {group: without_places(config[group], _FREE_SETTINGS.get(group, ())) for group in groups}
     size = kept.get("size")
     return kept | {"size": size.get("name") if isinstance(size, Mapping) else size}
-
-
-def _without(node: Any, names: Collection[str]) -> Any:
-    """The node without some keys, at any depth (each set of pictures is told the cache, too), and without the cache."""
-    if isinstance(node, str):
-        return _IN_A_CACHE.sub("", node)
-    if not isinstance(node, Mapping):
-        return node
-    return {key: _without(child, names) for key, child in node.items() if key not in names}

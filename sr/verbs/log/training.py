@@ -76,12 +76,15 @@ def train_missing(
 def _missing(
     ordered: Sequence[tuple[str, int]], parents: Mapping[str, Sequence[str]], there: Mapping[str, Mapping[int, Run]]
 ) -> list[tuple[str, int]]:
-    """Runs to train, in the same order: those that are not there, and those without a network from which they start."""
+    """Runs to train, in the same order: those that are not there, and those from which they start without networks.
+
+    A parent that exploded would again, so that it is left as it is.
+    """
     missing = set[tuple[str, int]]()
     started_from = set[tuple[str, int]]()
     for entry, seed in reversed(ordered):
         run = there.get(entry, {}).get(seed)
-        if run is None or ((entry, seed) in started_from and not run.folder.last.exists()):
+        if run is None or ((entry, seed) in started_from and run.finished and not run.usable):
             missing.add((entry, seed))
             for parent in parents.get(entry, ()):
                 every = [one for one in ordered if one[0] == parent]

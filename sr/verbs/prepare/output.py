@@ -91,7 +91,18 @@ def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any
             raise UserError(f"'{folder}' holds other files ({others[0]}, …); choose an empty or a new folder for -o")
         return {}
     _same(folder, complete[0], settings)
-    return {line.pop("name"): line for line in complete[1:]}
+    return {line.pop("name"): _Record(folder / JOURNAL, line) for line in complete[1:]}
+
+
+class _Record(dict[str, Any]):
+    """What is known of a finished input; the verbs read what they wrote."""
+
+    def __init__(self, path: Path, known: dict[str, Any]) -> None:
+        super().__init__(known)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise _damaged(self._path, f"a line has no {key}")
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

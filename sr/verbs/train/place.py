@@ -131,14 +131,20 @@ def _again(folder: RunFolder, config: Any, overrides: Sequence[str], say: Callab
     """What ``resume=auto`` does with a run of this configuration."""
     if not folder.checkpoint.exists():
         over = finished(folder, config)
-        if over is not None:
+        if over is not None and folder.last.exists():
             return Place(folder, finished=over)
-        say(f"{folder.path} has no checkpoint: that run ended before its first one; starting it over")
+        why = "that run ended before its first one" if over is None else "nor the network that it ended with"
+        say(f"{folder.path} has no checkpoint: {why}; starting it over")
         folder.clear()
         return Place(folder)
     resumed = read_resumed(folder, config, overrides)
     over = finished(folder, resumed.config)
-    return Place(folder, finished=over) if over is not None else Place(folder, resumed)
+    if over is not None and folder.last.exists():
+        return Place(folder, finished=over)
+    if over is not None:
+        say(f"{folder.path} has lost the network that it ended with; its checkpoint brings it back")
+        folder.summary.unlink()  # until it has ended again
+    return Place(folder, resumed)
 
 
 def _own(config: Any, model_name: str, swept: SweptRun | None) -> tuple[Path, bool]:

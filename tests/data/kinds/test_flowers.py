@@ -151,7 +151,13 @@ def test_a_missing_table_and_a_wrong_count_are_told(tmp_path, monkeypatch):
     lines = []
     Flowers("train", "none", str(tmp_path)).fetch(silent, lines.append)
     assert "holds 13 photographs; Oxford 102 has 14" in lines[0]
-    (tmp_path / "flowers-102" / "setid.mat").unlink()
+    table = tmp_path / "flowers-102" / "setid.mat"
+    whole = table.read_bytes()
+    for damaged in (whole[:200], whole.replace(b"trnid", b"trxid"), b""):
+        table.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"setid\.mat cannot be read \(.*\); copy it again"):
+            Flowers("train", "none", str(tmp_path)).fetch(silent, silent)
+    table.unlink()
     with pytest.raises(UserError, match=r"setid\.mat is missing; copy it there, or set data\.download=true"):
         Flowers("train", "none", str(tmp_path), download=False).fetch(silent, silent)
 

@@ -151,13 +151,13 @@ def test_the_verb(folder, tmp_path):
     assert json.loads((tmp_path / "o" / "prepared.jsonl").read_text().splitlines()[0])["downscales"] == [1, 2]
 
 
-@pytest.mark.parametrize("line", ["[[[", "[1]", '{"name": 1}', "[" * 5000, "\udcff"])
+@pytest.mark.parametrize("line", ["[[[", "[1]", '{"name": 1}', '{"name": "0.png"}', "[" * 5000, "\udcff"])
 def test_a_damaged_journal_is_one_sentence(folder, tmp_path, line):
     out = tmp_path / "out"
     prepare_photos([folder], out, SETTINGS)
     path = out / "prepared.jsonl"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], line, *lines[1:], ""]), encoding="utf-8", errors="surrogateescape")
+    path.write_text("\n".join([*lines, line, ""]), encoding="utf-8", errors="surrogateescape")
     with pytest.raises(UserError, match=r"prepared.jsonl' is damaged \(.*\); choose another -o, or empty that folder"):
         prepare_photos([folder], out, SETTINGS)
     path.write_text("\n".join([line, ""]), encoding="utf-8", errors="surrogateescape")

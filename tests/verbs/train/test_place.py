@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import sr.files
 from sr.config.parsed import parsed_overrides, quoted_paths
 from sr.errors import UserError
+from sr.models.files import load_network
 from sr.pasted import pasted, setting
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.claim import claimed
@@ -193,6 +195,27 @@ def test_auto_starts_over_where_there_is_no_checkpoint(train, tmp_path):
     whole = (tmp_path / "whole" / "metrics.csv").read_text().splitlines()
     assert len(folder.metrics.read_text().splitlines()) == len(whole)
     assert (tmp_path / "run" / "before_best.safetensors").exists(), "a network is never thrown away"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", [True, False])
+def test_auto_brings_back_a_network_that_is_lost(train, tmp_path, whole):
+    auto = ["resume=auto", "run_dir=run"]
+    assert train(*auto)[0] == 0
+    folder = RunFolder(tmp_path / "run")
+    rows, network = folder.metrics.read_text(), load_network(folder.last)[0].state_dict()
+    folder.last.unlink()
+    if whole:
+        folder.checkpoint.unlink()
+    code, out, err = train(*auto)
+    assert code == 0, err
+    assert ("nor the network that it ended with; starting it over" in out) == whole
+    assert ("run has lost the network that it ended with; its checkpoint brings it back" in out) == (not whole)
+    for name, value in load_network(folder.last)[0].state_dict().items():
+        assert torch.equal(value, network[name])
+    assert folder.summary.is_file()
+    assert folder.metrics.read_text().count("\n") == rows.count("\n")
+    assert "has ended already" in train(*auto)[1]
 
 
 def test_a_disk_that_is_full_at_the_first_save(train, tmp_path, monkeypatch):
