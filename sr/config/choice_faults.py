@@ -70,15 +70,17 @@ def _one_choice_faults(group: str, choice: Any, choices: list[str], places: Sequ
 
 
 def _meant(group: str, name: str, choices: Sequence[str]) -> str:
+    found: list[str] = []
     if group in COMBINED:
         joined = "_".join(re.split(r"[^\w]+", name.strip()))  # l1+vgg
         found = (
             [joined] if joined != name and parts(joined, choices) else nearest(name, joint_names_near(name, choices))
         )
-    else:
-        found = numbered(name, choices) if group == EXPERIMENT else []
-    near = neighbours(found) or did_you_mean(name, choices)
-    return near or (neighbours(beside(name, choices)[:1]) if group == EXPERIMENT else "")
+    elif group == EXPERIMENT:
+        found = numbered(name, choices)
+        if not found and name.rpartition("/")[2].isdecimal():  # another number is nearer than another name with a 9
+            found = beside(name, choices)[:1]
+    return neighbours(found) or did_you_mean(name, choices)
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

@@ -85,9 +85,11 @@ def matching(reference: str, experiments: Sequence[str]) -> list[str]:
 
 
 def numbered(reference: str, experiments: Sequence[str]) -> list[str]:
-    """As `matching`, and in every folder where the reference names none: ``31`` is ``log/31_alias``."""
-    folders = {name.rpartition("/")[0] for name in experiments}
-    places = [reference] if "/" in reference else [f"{folder}/{reference}".lstrip("/") for folder in sorted(folders)]
+    """As `matching`, and in every folder where the reference names none: ``31`` is ``log/31_alias``, ``log/9`` #09."""
+    folder, _, number = reference.rpartition("/")
+    folders = [folder] if "/" in reference else sorted({name.rpartition("/")[0] for name in experiments})
+    padded = number.zfill(2) if number.isdecimal() else number
+    places = [f"{folder}/{padded}".lstrip("/") for folder in folders]
     return [name for place in places for name in matching(place, experiments)]
 
 

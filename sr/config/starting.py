@@ -93,7 +93,8 @@ def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
-        raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{neighbours(_near(path))}")
+        hint = neighbours(_near(path)) or "; give a run's folder, a .safetensors, a .ckpt or an experiment as log/20"
+        raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{hint}")
     if path.suffix == ".safetensors":
         return path, read_tensors(path)
     if path.suffix == ".ckpt":

@@ -13,6 +13,7 @@ from typing import Any
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _TOGETHER = 0.3
 """Seconds in which signals are one: a service manager, or `uv`, may pass on what the process group got already."""
+_A_MOMENT = 0.05
 _AT_ONCE = "ended at once, without saving; resume=… goes on from the last checkpoint\n"
 
 
@@ -38,15 +39,18 @@ class Signals:
         self._entered = self._listening = False
         self._at = 0.0
         self._previous: dict[int, Any] = {}
+        self._hook = sys.unraisablehook
         self._terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def __enter__(self) -> "Signals":
         self._entered = True
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
         self.install()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._entered = False
+        sys.unraisablehook = self._hook
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that is not Python's
         self._previous = {}
@@ -102,12 +106,31 @@ class Signals:
                 sys.stdout.flush()
             os._exit(128 + number)
 
+    def _unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
+        """Python drops what is raised while it frees an object: the signal comes once more, when that is done."""
+        if self.received is None or not isinstance(lost.exc_value, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        number, self.received = self.received, None
+        again = threading.Timer(_A_MOMENT, _send, [number])
+        again.daemon = True
+        again.start()
+
     def _leave_terminal(self) -> None:
         """A closed terminal refuses every line: they go nowhere instead of ending the run before it is saved."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in self._terminals:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
+
+
+def _send(number: int) -> None:
+    """To the main thread, which may be asleep."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        signal.raise_signal(number)
 
 
 def _tell(text: str) -> None:

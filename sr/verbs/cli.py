@@ -198,7 +198,9 @@ def log(
     ] = "",
     size: Annotated[str, typer.Option(help="Of the runs: full, mini or smoke.")] = "mini",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds are looked at, from 1 on.")] = 3,
-    runs: Annotated[list[Path] | None, typer.Option(help="Folders that hold runs. Repeatable. [outputs]")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Option(help="Folders that hold runs. Repeatable. [outputs, and docs/log where it is]")
+    ] = None,
     run: Annotated[bool, typer.Option("--run", help="Train first what claims need and is not there.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="With --run: how many side by side; they share the cores.")] = 1,
     setting: Annotated[
@@ -217,13 +219,14 @@ def log(
     [dim]sr log --only 29,31                          verdicts of two entries
     sr log --only 31 --run --seeds 2             train what they need, then judge
     sr log --run --jobs 2 --write                the whole log, and docs/LOG.md
-    sr log --runs docs/log                       what was published, judged again[/dim]
+    sr log --run --runs outputs                  train also what docs/log has records of[/dim]
     """
-    from sr.verbs.log.asked import Question
+    from sr.verbs.log.asked import Question, check_roots, default_roots
     from sr.verbs.log.log import show_log
 
+    check_roots(runs or [], run)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    question = Question(names, size, range(1, seeds + 1), runs or [Path("outputs")])
+    question = Question(names, size, range(1, seeds + 1), runs or default_roots())
     raise typer.Exit(show_log(question, to if write else None, json, run, jobs, accelerator, setting or []))
 
 

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -105,3 +107,35 @@ def test_other_threads_take_no_signals():
     thread.start()
     thread.join()
     assert not failures
+
+
+class Freed:
+    """Is freed while a signal comes."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(100):  # Python looks for signals between its steps
+            pass
+
+
+def test_a_signal_that_meets_a_finalizer_is_not_lost(capfd):
+    def works():
+        freed = Freed()
+        del freed
+        time.sleep(5)
+
+    before = sys.unraisablehook
+    with Signals() as signals:
+        with pytest.raises(KeyboardInterrupt):
+            works()
+        assert (signals.received, signals.exit_code, signals.raised) == (signal.SIGTERM, 143, True)
+    assert sys.unraisablehook == before
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_other_faults_of_finalizers_are_told_as_before(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with Signals():
+        sys.unraisablehook("a fault")  # no signal has come
+    assert told == ["a fault"]

@@ -16,7 +16,7 @@ from sr.experiments import measuring
 from sr.experiments.claims import read_claims
 from sr.experiments.runs import find_runs
 from sr.verbs.log import log as module
-from sr.verbs.log.asked import Question
+from sr.verbs.log.asked import Question, default_roots
 from sr.verbs.log.counting import counting
 from sr.verbs.log.features import features
 from sr.verbs.log.log import show_log
@@ -118,8 +118,32 @@ def test_what_does_not_count_is_told(claims, capsys):
 def test_one_entry_by_its_number(claims, capsys):
     assert {one["entry"] for one in json.loads(shown(capsys, ["4"], json=True))} == {OTHER}
     assert {one["entry"] for one in json.loads(shown(capsys, ["01", "log/04"], json=True))} == {FIRST, OTHER}
-    with pytest.raises(UserError, match=r"--only 99: the log has no such entry.*entries are 01 to 04"):
-        shown(capsys, ["99"])
+    for name, near in (("99", OTHER), ("3", OTHER), ("0", FIRST), ("pur_vgg", "04_pure_vgg")):
+        with pytest.raises(UserError, match=f"--only {name}: the log has no such entry; did you mean {near}.; entries"):
+            shown(capsys, [name])
+    with pytest.raises(UserError, match=r"--only foo: the log has no such entry; .*entries are 01 to 04, logs log"):
+        shown(capsys, ["foo"])
+
+
+def test_folders_that_hold_no_runs(claims, sr, tmp_path):
+    (tmp_path / "outputz").mkdir()
+    for typed, says in (("outputs", "there is no such folder; did you mean outputz?"), ("claims.yaml", "is a file")):
+        code, _, err = sr("log", "--runs", typed)
+        assert code == 2
+        assert f"--runs {typed}" in err
+        assert says in err
+    assert default_roots() == [Path("outputs")]
+    (tmp_path / "docs" / "log").mkdir(parents=True)
+    assert default_roots() == [Path("outputs"), Path("docs/log")]
+    assert sr("log", "--size", "smoke")[0] == 0  # without runs nothing is missing but they
+
+
+def test_a_mistake_in_an_override_is_told_before_anything_is_trained(claims, sr, tmp_path):
+    code, out, err = sr("log", "--run", "--size", "smoke", "--only", "1", "--set", "foo=1")
+    assert code == 2
+    assert "foo" in err
+    assert "1 of " not in out
+    assert not (tmp_path / "outputs" / "log").exists()
 
 
 def test_entries_of_other_logs_by_name(claims, capsys, tmp_path):

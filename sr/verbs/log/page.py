@@ -15,10 +15,10 @@ from sr.experiments.runs import Run
 from sr.experiments.verdicts import NOT_RUN
 from sr.files import write_atomically
 from sr.pasted import pasted
-from sr.verbs.log.asked import Question, run_name
+from sr.verbs.log.asked import RECORDS, Question, run_name
 from sr.verbs.screen.tables import say
 
-PAGE, DATA, RECORDS = "LOG.md", "log.json", "log"
+PAGE, DATA = "LOG.md", "log.json"
 
 
 def shown_of(runs: Mapping[str, Mapping[int, Run]]) -> dict[str, Run]:
@@ -73,8 +73,9 @@ def print_entries(console: Console, entries: Sequence[Entry], question: Question
             seeds = ", ".join(map(str, one.seeds))
             table.add_row(entry.name, one.claim.says, one.verdict + reason, value_of(one), seeds)
     console.print(table)
+    say(console, "each entry's own run:")
     for entry in entries:
-        say(console, entry.command)
+        say(console, f"  {entry.command}")
     if any(one.verdict == NOT_RUN for entry in entries for one in entry.judged):
         say(console, f"train what is not there, with what it is compared to: {_training(question)}")
 

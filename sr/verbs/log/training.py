@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
-from sr.config.composing import plain
+from sr.config.composing import composed, plain
 from sr.config.experiments import at_size, names_of
 from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
@@ -61,6 +61,9 @@ def train_missing(
 
     Returns:
         Those that failed.
+
+    Raises:
+        UserError: what was typed is no override of a run.
     """
     needed = wanted(claims, question.seeds)
     parents = _parents([entry for entry, _ in needed], question.size)
@@ -70,6 +73,8 @@ def train_missing(
     tell(f"{len(ordered)} runs are needed, {len(ordered) - len(missing)} are there")
     root, size = question.roots[0] / "log" / question.size, question.size
     make = [Job(entry, seed, size, root / run_name(entry, seed), tuple(typed)) for entry, seed in missing]
+    for job in make[:1]:  # a mistake in what was typed would be one in every run
+        composed([f"experiment={job.entry}", f"size={size}", *typed])
     return train_all(make, parents, jobs, tell)
 
 

@@ -39,12 +39,14 @@ class Resumed:
         config: its own configuration, with the overrides of this command line on top.
         state: its checkpoint.
         changes: what the command line changes, in one line; empty where nothing.
+        ignored: what somebody wrote into its config.yaml, in one line: its checkpoint is what counts.
     """
 
     folder: RunFolder
     config: DictConfig
     state: dict[str, Any]
     changes: str
+    ignored: str
 
 
 def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]) -> Resumed:
@@ -70,7 +72,17 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
     own = completed(opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config)), current)
     joined = _joined(own, config, overrides)
     before, after = (plain(OmegaConf.create(one)) for one in (own, joined))
-    return Resumed(folder, joined, state, changes(before, after))
+    return Resumed(folder, joined, state, changes(before, after), _ignored(folder, before))
+
+
+def _ignored(folder: RunFolder, counts: Mapping[str, Any]) -> str:
+    """What config.yaml says otherwise than the checkpoint; of one that cannot be read nothing can be said."""
+    try:
+        written = dict(_flat(read_config(folder.config))) if folder.config.is_file() else {}
+    except UserError:
+        return ""
+    known = {name: value for name, value in _flat(counts) if name in written}
+    return changes(known, written)
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -290,6 +290,11 @@ class Run:
         if self.resumed is not None:
             if self.resumed.changes:
                 self.say(f"changed since the checkpoint: {self.resumed.changes}")
+            if self.resumed.ignored:
+                self.say(
+                    f"{self.folder.config} was changed, which does not count: {self.resumed.ignored}; changes belong "
+                    "on the command line"
+                )
             self.say(f"going on from {self.folder.checkpoint}")
         self.say(f"run folder: {self.folder.path}")
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())

@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -292,9 +293,27 @@ def test_resume_auto_takes_unfinished_runs_of_the_same_configuration_only(train,
 
 
 @pytest.mark.slow
+def test_what_is_written_into_the_configuration_of_a_run_is_told_not_to_count(train, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "s3cr3t")
+    assert train("run_dir=run")[0] == 0
+    config = tmp_path / "run" / "config.yaml"
+    edited = re.sub(r"\n  lr: .*", "\n  lr: ${oc.env:SECRET}", config.read_text(), count=1)
+    config.write_text(f"{edited}mine: 3\n")
+    code, out, err = train("resume=run", "trainer.max_updates=5", defaults=False)
+    assert code == 0, err
+    told = "optimizer.lr=${oc.env:SECRET} (was 0.001), mine=3 (was none); changes belong on the command line"
+    assert f"run/config.yaml was changed, which does not count: {told}" in out
+    assert "mine" not in config.read_text()
+    config.write_text("[")
+    assert train("resume=run", "trainer.max_updates=6", defaults=False)[0] == 0
+
+
+@pytest.mark.slow
 def test_learning_rate_of_the_command_line_counts_on_resume(train, tmp_path):
     assert train("run_dir=run", "schedule=constant")[0] == 0
-    assert train("resume=run", "trainer.max_updates=6", "optimizer.lr=0.5e-4", defaults=False)[0] == 0
+    code, out, _ = train("resume=run", "trainer.max_updates=6", "optimizer.lr=0.5e-4", defaults=False)
+    assert code == 0
+    assert "which does not count" not in out
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rates = [float(row["train/lr"]) for row in csv.DictReader(file)]
     assert rates == pytest.approx([1e-3] * 4 + [0.5e-4] * 2)
