@@ -49,6 +49,6 @@ class BorderTable:
             own = list(self.row(name).values())
             for zone, psnr, bicubic in zip(ZONES, own[: len(ZONES)], own[len(ZONES) :], strict=True):
                 there = not np.isnan(psnr)
-                cells = [f"{psnr:.2f}", f"{bicubic:.2f}", f"{psnr - bicubic:+.2f}"] if there else [""] * 3
+                cells = [f"{psnr:.2f}", f"{bicubic:.2f}", f"{psnr - bicubic:+z.2f}"] if there else [""] * 3
                 lines.append((f"{name}, {zone}", cells))
         print_numbers(console, "set, distance", ("psnr_y", "bicubic", "gain"), lines)

@@ -155,11 +155,11 @@ def judge_pair(hr: Report, lr: Report, twin: Twin, scale: int) -> None:
     right, down = twin.shift
     if np.hypot(right, down) > SHIFT:
         kind = "pair" if np.hypot(right, down) > GRAVE_SHIFT else "shift"
-        lr.add(kind, f"lies {right:+.2f} px right and {down:+.2f} px down of '{hr.path}' (pixels of that)")
+        lr.add(kind, f"lies {right:+z.2f} px right and {down:+z.2f} px down of '{hr.path}' (pixels of that)")
     if abs(twin.gamma - 1) > _GAMMA:
         lr.add("pair", f"is '{hr.path}' with a gamma of {twin.gamma:.2f}")
     elif abs(twin.gain - 1) > _GAIN or abs(twin.offset) > _OFFSET:
-        lr.add("pair", f"has other gray levels than '{hr.path}': {twin.gain:.2f} times these {twin.offset:+.0f}")
+        lr.add("pair", f"has other gray levels than '{hr.path}': {twin.gain:.2f} times these {twin.offset:+z.0f}")
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def judge(
         right, down = np.median(np.array(shifts), axis=0).tolist()
         if np.hypot(right, down) > SHIFT:
             faults.append(
-                f"the low-resolution pictures lie {right:+.2f} px right and {down:+.2f} px down of where they belong "
+                f"the low-resolution pictures lie {right:+z.2f} px right and {down:+z.2f} px down of where they belong "
                 "(median, pixels of the high-resolution ones); shrink them with their corners aligned, as `sr` does"
             )
     return Judgement(faults, _counts(reports, kinds))

@@ -108,7 +108,7 @@ class ProgressBar(UpdateCallback):
         latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]
         if not math.isfinite(latest):
             return "what the network makes of the validation pictures is infinite or not a number"
-        return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+.2f})"
+        return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+z.2f})"
 
 
 def _is_shown(name: str) -> bool:

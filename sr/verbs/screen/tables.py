@@ -51,7 +51,7 @@ def _result_table(summary: dict[str, Any]) -> Table:
 def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
     """Over bicubic, in dB; empty where there is no number."""
     gain = of.get("psnr_y", math.nan) - bicubic.get("psnr_y", math.nan)
-    return f"{gain:+.2f}" if math.isfinite(gain) else ""
+    return f"{gain:+z.2f}" if math.isfinite(gain) else ""
 
 
 _OF_SETS = ("ssim_y", "sharpness", "lpips")
