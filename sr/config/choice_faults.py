@@ -80,7 +80,8 @@ def _meant(group: str, name: str, choices: Sequence[str]) -> str:
         found = numbered(name, choices)
         if not found and name.rpartition("/")[2].isdecimal():  # another number is nearer than another name with a 9
             found = beside(name, choices)[:1]
-    return neighbours(found) or did_you_mean(name, choices)
+    near = neighbours(found) or did_you_mean(name, choices)
+    return near or (neighbours(beside(name, choices)[:1]) if group == EXPERIMENT else "")
 
 
 def twice_faults(chosen: Sequence[Override]) -> Iterator[str]:

@@ -145,6 +145,7 @@ def test_model_files_show_every_argument_that_matters(choice):
         ),
         ("experiment=log/9", "there is no such experiment in conf/experiment; did you mean log/09_plain_bad?"),
         ("experiment=log/34", "there is no such experiment in conf/experiment; did you mean log/33_s3k3_1000?"),
+        ("experiment=log/34_next", "there is no such experiment in conf/experiment; did you mean log/33_s3k3_1000?"),
         ("experiment=log/99", "there is no such experiment in conf/experiment; did you mean log/33_"),
         (
             "-m experiment=log/31_alias,log/99",
