@@ -17,6 +17,7 @@ from sr.config.named import arguments_of
 from sr.config.nearest import did_you_mean, nearest
 from sr.config.parsed import values_of
 from sr.config.schema import GuardConfig, TrainConfig, TrainerConfig
+from sr.printable import first_line
 
 _SCHEMA = {"": TrainConfig, "trainer": TrainerConfig, "trainer.guard": GuardConfig}
 _WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "one text"}
@@ -79,6 +80,25 @@ def mapping_faults(override: Override, config: DictConfig, opened: tuple[str, ..
             how = f"; +{key}.{name}=… adds it" if f"{key}.".startswith(opened) else near
             how = f"; {_INIT_FROM}" if key == "init_from" else how
             yield f"{override.input_line}: {name} is not a setting of {key}{how}"
+
+
+def lost_references(override: Override, config: DictConfig) -> Iterator[str]:
+    """A line where a value refers to what there is not, as ``${HOME}`` in quotes of the shell.
+
+    Args:
+        override: of a setting that exists.
+        config: with all that was typed.
+    """
+    line = str(override.input_line)
+    if "${" not in line or re.search(r"\$\{(hydra|now)\b", line):  # Hydra knows these once a run begins
+        return
+    try:
+        OmegaConf.to_container(OmegaConf.create({"value": OmegaConf.select(config, str(override.key_or_group))}))
+    except OmegaConfBaseException as error:
+        yield (
+            f"{line} refers to what there is not ({first_line(error)}); a variable of the environment is "
+            "${oc.env:NAME}, and another setting ${its.whole.name}"
+        )
 
 
 def size_faults(override: Override, config: DictConfig, sizes: list[str]) -> Iterator[str]:

@@ -10,11 +10,12 @@ from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.compose_faults import composed_or_fault, folder_names
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
-from sr.config.kinds import kind_faults, mapping_faults, size_faults
+from sr.config.kinds import kind_faults, lost_references, mapping_faults, size_faults
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
 from sr.config.parsed import (
     choices_of,
+    empty_paths,
     first_of,
     group_of,
     is_hydra,
@@ -90,11 +91,12 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     faults += [fault for override in values for fault in kind_faults(override, config)]
     faults += [fault for override in values for fault in size_faults(override, config, files["size"])]
     faults += _start_faults(parsed)
+    faults += empty_paths(parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults
     whole = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
     if not isinstance(whole, str):
-        return []
+        return [fault for override in values for fault in lost_references(override, whole)]
     return [fault for override in values for fault in mapping_faults(override, config, opened)] or [whole]
 
 

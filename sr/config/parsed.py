@@ -137,6 +137,19 @@ def _quoted_path(argument: str) -> str:
     return setting(key, typed) if name in _ONE_PATH and is_other else argument
 
 
+def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
+    """A line for each path that is empty, as an unset variable of the shell leaves it: it would be the current folder.
+
+    Args:
+        parsed: what the command line names.
+    """
+    for override in parsed:
+        name = str(override.key_or_group)
+        values = [one for value in values_of(override) for one in (value if isinstance(value, list) else [value])]
+        if name in _PATHS and "" in values and not override.is_delete():
+            yield f"{override.input_line} has no value; give {name} a file or folder, or leave it out"
+
+
 def with_sets_alone(arguments: Sequence[str]) -> list[str]:
     """The arguments, with ``data.val`` emptied before validation sets by name, as in ``data.val={clean:DIR}``.
 

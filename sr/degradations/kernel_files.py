@@ -115,6 +115,8 @@ def _from_file(file: Path, name: str) -> list[tuple[str, np.ndarray]]:
         if not file.is_file():  # a pipe would be waited for
             raise ValueError("it is no file")
         if suffix == ".npz":
+            if not zipfile.is_zipfile(file):  # NumPy would advise to trust it
+                raise ValueError("it is no .npz archive")
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
                 return _from_stack(_of_npz(archive, file), name, file)
         if file.stat().st_size > _LARGEST_FILE:
@@ -138,6 +140,8 @@ def _of_npz(archive: Any, file: Path) -> np.ndarray:
         version = np.lib.format.read_magic(stream)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = reader(stream)
+    if kind.hasobject:
+        raise ValueError("an array of objects, not of numbers")
     if max(entry.file_size, math.prod(shape) * kind.itemsize) > _LARGEST_STACK:
         raise ValueError(f"an array of {'x'.join(map(str, shape))}, which no pool of kernels is")
     return np.asarray(archive["kernels"])

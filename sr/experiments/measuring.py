@@ -41,6 +41,7 @@ FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged
+_LARGEST = 1e30  # of what is compared; losses of runs that explode are far below
 _SHOWN = 120  # side of the pictures shown beside an entry
 
 Measure = Callable[[Image, Image], Tensor]
@@ -107,7 +108,9 @@ def kept(run: Run) -> dict[str, Any] | None:
         UserError: that cannot be read.
     """
     found = read_json(run.folder.path / FILE)
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), dict) for name in ("key", "sets", "run")):
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name), dict) for name in ("key", "sets", "bicubic", "run")
+    ):
         return None
     if any(value not in (None, found["key"].get(name)) for name, value in key(run).items()):
         return None
@@ -161,19 +164,25 @@ def quantity(measured: Mapping[str, Any], name: str) -> float | None:
         name: ``SET.METRIC``, ``run.NAME``, or a derived one.
     """
     group, _, metric = name.rpartition(".")
+
+    def of(table: Any, metric: str) -> float | None:
+        return _number(table.get(metric)) if isinstance(table, Mapping) else None
+
     sets = measured["sets"]
     if metric == "robustness":
-        found = {times: sets.get(f"{group}{name}", {}).get("psnr_rgb") for times, name in _NOISIER.items()}
-        value = None if None in found.values() else robustness(found)
-    elif metric == "gain":
-        value = _minus(sets.get(group, {}).get("psnr_y"), measured["bicubic"].get(group, {}).get("psnr_y"))
-    else:
-        value = (measured["run"] if group == "run" else sets.get(group, {})).get(metric)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        found = {times: of(sets.get(f"{group}{name}"), "psnr_rgb") for times, name in _NOISIER.items()}
+        known = {times: value for times, value in found.items() if value is not None}
+        return robustness(known) if len(known) == len(found) else None
+    if metric == "gain":
+        reached, bicubic = of(sets.get(group), "psnr_y"), of(measured["bicubic"].get(group), "psnr_y")
+        return None if reached is None or bicubic is None else reached - bicubic
+    return of(measured["run"] if group == "run" else sets.get(group), metric)
 
 
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
+def _number(value: Any) -> float | None:
+    """None for what is none that can be computed with: the file may be anybody's, and true is a number to Python."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return float(value) if usable else None
 
 
 def of_training(run: Run) -> dict[str, float | None]:

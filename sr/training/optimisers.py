@@ -1,5 +1,6 @@
 """Optimisers of a run: made by name, their learning rates set on the updates clock, gradients measured and clipped."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -37,6 +38,8 @@ def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str) -> 
     except ValueError as error:
         raise UserError(_refusal(name, str(error))) from error
     for group in optimizer.param_groups:
+        if not math.isfinite(group["lr"]):  # of which torch takes one
+            raise UserError(f"{name}.lr={group['lr']} must be finite, such as {name}.lr=1e-3")
         group.setdefault("initial_lr", group["lr"])
     return optimizer
 

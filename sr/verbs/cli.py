@@ -224,8 +224,12 @@ def log(
     from sr.verbs.log.asked import Question, check_roots, default_roots
     from sr.verbs.log.log import show_log
 
+    if setting and not run:
+        raise UserError(f"--set {setting[0]} is for runs that are trained; add --run")
     check_roots(runs or [], run)
     names = [name.strip() for name in only.split(",") if name.strip()]
+    if only and not names:
+        raise UserError(f"--only {printable(only)} names no entry; write numbers or names, as in 29,31,photo_notes")
     question = Question(names, size, range(1, seeds + 1), runs or default_roots())
     raise typer.Exit(show_log(question, to if write else None, json, run, jobs, accelerator, setting or []))
 

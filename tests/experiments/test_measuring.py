@@ -76,6 +76,18 @@ def test_a_record_is_believed_whosever_home_it_was(run, tmp_path, monkeypatch):
         assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "record" / file).read_bytes()
 
 
+@pytest.mark.parametrize("value", [True, "30", None, [], {}, 10**400, -(10**400), 1e308, float("nan"), float("inf")])
+def test_what_is_no_number_is_no_measure(value):
+    table = {"psnr_y": value, "psnr_rgb": value}
+    names = ("v", "v_noise2", "v_noise3")
+    measured = {"sets": dict.fromkeys(names, table), "bicubic": {"v": {"psnr_y": 1.0}}, "run": {"updates": value}}
+    for name in ("v.psnr_y", "v.gain", "v.robustness", "run.updates"):
+        assert quantity(measured, name) is None
+    for broken in ("x", [], None):
+        assert quantity({"sets": {"v": broken}, "bicubic": {"v": broken}, "run": {}}, "v.psnr_y") is None
+        assert quantity({"sets": {"v": {"psnr_y": 1.0}}, "bicubic": {"v": broken}, "run": {}}, "v.gain") is None
+
+
 def test_a_home_that_holds_everything_stays():
     assert without_home("https://x/y: /z", "/") == "https://x/y: /z"
     assert without_home('{"a": "/root", "b": "/root/x", "c": "/rooted", "d": "/a/root/x"}', "/root") == (

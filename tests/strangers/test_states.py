@@ -1,6 +1,7 @@
 """Checkpoints of strangers, or of nobody: every part of a run's state missing or replaced ends in a sentence."""
 
 import copy
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -174,4 +175,7 @@ def test_a_checkpoint_that_is_larger_inside(tmp_path):
 def test_a_checkpoint_of_other_objects_is_not_recommended(tmp_path):
     torch.save({"format": FORMAT, "x": Path("x")}, tmp_path / "last.ckpt")
     with pytest.raises(UserError, match=r"cannot be resumed from \(it holds other objects\); the network itself"):
+        read_checkpoint(tmp_path / "last.ckpt")
+    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"x": Path("x")}, 4))  # of which PyTorch warns
+    with pytest.raises(UserError, match="cannot be resumed from"):
         read_checkpoint(tmp_path / "last.ckpt")

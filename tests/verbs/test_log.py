@@ -138,6 +138,11 @@ def test_folders_that_hold_no_runs(claims, sr, tmp_path):
     assert sr("log", "--size", "smoke")[0] == 0  # without runs nothing is missing but they
 
 
+def test_options_without_effect(claims, sr):
+    assert "--set foo=1 is for runs that are trained; add --run" in sr("log", "--set", "foo=1")[2]
+    assert "--only , names no entry; write numbers or names" in sr("log", "--only", ",")[2]
+
+
 def test_a_mistake_in_an_override_is_told_before_anything_is_trained(claims, sr, tmp_path):
     code, out, err = sr("log", "--run", "--size", "smoke", "--only", "1", "--set", "foo=1")
     assert code == 2

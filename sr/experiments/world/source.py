@@ -215,6 +215,8 @@ def validation(
         ValueError: there is no such set.
         UserError: none is left.
     """
+    if not names:
+        raise UserError(f"data.sets=[] names no validation set; take some of {', '.join(SETS)}, or data.val=null")
     kept = [name for name in names if name not in SETS or world.drawn_target or SETS[name].origin != "target"]
     if not kept:
         raise UserError(

@@ -3,6 +3,7 @@
 import io
 import pickle
 import random
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,9 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
         raise UserError(f"there is no checkpoint {path}; resume=DIR needs a run folder that has one")
     try:
         _check_sizes(path)
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of pickles by others, which are refused below
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
         if kind != FORMAT:
             raise UserError(f"{printable(path)} is truncated or damaged; take another file") from error
