@@ -138,7 +138,7 @@ def _quoted_path(argument: str) -> str:
 
 
 def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
-    """A line for each path that is empty, as an unset variable of the shell leaves it: it would be the current folder.
+    """A line for each path of pictures that is empty, as an unset variable of the shell leaves it: it would be the current folder.
 
     Args:
         parsed: what the command line names.
@@ -146,7 +146,7 @@ def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
     for override in parsed:
         name = str(override.key_or_group)
         values = [one for value in values_of(override) for one in (value if isinstance(value, list) else [value])]
-        if name in _PATHS and "" in values and not override.is_delete():
+        if name in _PATHS and name.startswith("data.") and "" in values and not override.is_delete():
             yield f"{override.input_line} has no value; give {name} a file or folder, or leave it out"
 
 
