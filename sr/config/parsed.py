@@ -138,7 +138,7 @@ def _quoted_path(argument: str) -> str:
 
 
 def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
-    """A line for each path of pictures that is empty, as an unset variable of the shell leaves it: it would be the current folder.
+    """A line for each path of pictures that is empty, as an unset variable leaves it: the current folder would be read.
 
     Args:
         parsed: what the command line names.
