@@ -177,6 +177,7 @@ def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pi
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "crops"), [(signal.SIGINT, "workers"), (signal.SIGTERM, "device")])
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path, pictures, number, crops):
     long = ["trainer.max_updates=100000", "trainer.checkpoint_every=100000", f"data.crops={crops}", "run_dir=run"]
