@@ -362,6 +362,7 @@ ODD = "0_seed=1 [a] it's $x Ü #;"
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_the_lines_that_we_print_can_be_pasted(train, tmp_path, pictures):
     def interrupt():
         while not (tmp_path / ODD / "metrics.csv").exists():
