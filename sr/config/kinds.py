@@ -93,7 +93,9 @@ def lost_references(override: Override, config: DictConfig) -> Iterator[str]:
     if "${" not in line or re.search(r"\$\{(hydra|now)\b", line):  # Hydra knows these once a run begins
         return
     try:
-        OmegaConf.to_container(OmegaConf.create({"value": OmegaConf.select(config, str(override.key_or_group))}))
+        value = OmegaConf.select(config, str(override.key_or_group))
+        if OmegaConf.is_config(value):
+            OmegaConf.to_container(value, resolve=True)
     except OmegaConfBaseException as error:
         yield (
             f"{line} refers to what there is not ({first_line(error)}); a variable of the environment is "

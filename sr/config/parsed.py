@@ -13,11 +13,8 @@ from sr.pasted import pasted, setting
 
 _ONE_PATH = ("run_dir", "resume")
 """Settings that are a path and nothing else."""
-_PATHS = (
-    *_ONE_PATH,
-    *("init_from", "init_from.g", "init_from.d"),
-    *("data.train", "data.val", "data.shown", "data.root", "data.cache"),
-)
+_DATA_PATHS = ("data.train", "data.val", "data.shown", "data.root", "data.cache")
+_PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", *_DATA_PATHS)
 """Settings that are paths as a rule, one or a list; others are where there is such a path."""
 _APART = re.compile(r"(\+*[A-Za-z_][\w./@]*)(?: = | =|= | )([^\s=]+)")
 """Words that are one override together: ``model espcn``, ``model = espcn``."""
@@ -146,7 +143,7 @@ def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
     for override in parsed:
         name = str(override.key_or_group)
         values = [one for value in values_of(override) for one in (value if isinstance(value, list) else [value])]
-        if name in _PATHS and name.startswith("data.") and "" in values and not override.is_delete():
+        if name in _DATA_PATHS and "" in values and not override.is_delete():
             yield f"{override.input_line} has no value; give {name} a file or folder, or leave it out"
 
 
