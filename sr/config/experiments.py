@@ -11,7 +11,7 @@ from sr.config.combinations import asked_for, register
 from sr.config.composer import composed_from
 from sr.config.folder import CONF, choice_file, config_groups, with_included
 from sr.config.nearest import did_you_mean
-from sr.config.parsed import choices_of, parsed_overrides
+from sr.config.parsed import choices_of, group_of, parsed_overrides
 from sr.errors import UserError
 
 EXPERIMENT = "experiment"
@@ -19,16 +19,19 @@ EXPERIMENT = "experiment"
 _NUMBERED = re.compile(r"(?:.*/)?(\d+)")
 
 
-def experiment_of(overrides: Sequence[str], chosen: Mapping[str, Any]) -> str | None:
-    """Name of the experiment that a run is, several joined by commas; None without.
+def named_choices(overrides: Sequence[str], chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The choice of each group by its name, several joined by commas; groups without one are left out.
 
     Args:
         overrides: ``key=value`` of the run.
         chosen: the choice of each group as Hydra tells it, which leaves out where there are several.
     """
-    typed = [override for override in parsed_overrides(overrides)[0] if override.key_or_group == EXPERIMENT]
-    names = choices_of(typed[-1]) if typed else [chosen.get(EXPERIMENT)]
-    return ",".join(str(name) for name in names if name not in (None, "None", "null")) or None
+    named = {str(group): [choice] for group, choice in chosen.items() if not str(group).startswith("hydra/")}
+    for override in parsed_overrides(overrides)[0]:
+        if group_of(override) in named or override.key_or_group == EXPERIMENT:
+            named[group_of(override)] = choices_of(override)
+    found = {group: [str(n) for n in names if n not in (None, "None", "null")] for group, names in named.items()}
+    return {group: ",".join(names) for group, names in found.items() if names}
 
 
 def at_size(experiment: str, size: str) -> DictConfig:

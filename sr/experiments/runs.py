@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any
 from sr.errors import UserError
 from sr.plain_yaml import read_plain_yaml
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, RUN_FOLDERS, RunFolder
+
+CONFIG = "config.yaml"
+"""What tells a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -86,31 +89,36 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     Args:
         roots: searched through all levels; missing ones have no runs.
     """
-    found = {run.folder.path.resolve(): run for root in roots for config in _configs(root) for run in _read(config)}
+    found = {run.folder.path.resolve(): run for folder in folders_with(roots, (CONFIG,)) for run in _read(folder)}
     return [found[path] for path in sorted(found)]
 
 
 def runs_in(folder: Path) -> list[Run]:
     """Run folders that lie directly in a folder, which may be any: nothing below them is searched."""
-    return [run for config in sorted(folder.glob("*/config.yaml")) for run in _read(config)]
+    return [run for config in sorted(folder.glob(f"*/{CONFIG}")) for run in _read(config.parent)]
 
 
-def _read(config: Path) -> Iterator[Run]:
-    folder = RunFolder(config.parent)
+def _read(path: Path) -> Iterator[Run]:
+    folder = RunFolder(path)
     with suppress(UserError):  # of another program, or damaged
-        yield Run(folder, read_plain_yaml(config), folder.read_summary())
+        yield Run(folder, read_plain_yaml(folder.config), folder.read_summary())
 
 
-def _configs(root: Path) -> Iterator[Path]:
-    """Every config.yaml below, in no order; folders inside a run are not searched."""
-    waiting = [root]  # no recursion: folders may be deeper than Python's stack
+def folders_with(roots: Iterable[Path], names: Sequence[str]) -> Iterator[Path]:
+    """Folders that hold a file of one of these names, in no order; folders inside such are not searched.
+
+    Args:
+        roots: searched through all levels; missing ones have none.
+        names: of files.
+    """
+    waiting = list(roots)  # no recursion: folders may be deeper than Python's stack
     while waiting:
-        config = waiting.pop() / "config.yaml"
+        folder = waiting.pop()
         with suppress(OSError):  # not there, not ours to read, or under a name too long to open
-            if config.is_file():
-                yield config
+            if any((folder / name).is_file() for name in names):
+                yield folder
                 continue
-            with os.scandir(config.parent) as below:
+            with os.scandir(folder) as below:
                 folders = [entry for entry in below if entry.is_dir(follow_symlinks=False)]
             waiting += [Path(entry.path) for entry in folders if entry.name not in RUN_FOLDERS]
 

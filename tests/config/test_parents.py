@@ -6,7 +6,7 @@ import os
 import pytest
 from omegaconf import OmegaConf
 
-from sr.config.experiments import experiment_of, matching, names_of
+from sr.config.experiments import named_choices, matching, names_of
 from sr.models.files import read_tensors
 from tests.config.conftest import STILL
 
@@ -47,7 +47,7 @@ def test_the_parents_of_a_configuration():
     ],
 )
 def test_which_experiment_a_run_is(overrides, chosen, name):
-    assert experiment_of(overrides, chosen) == name
+    assert named_choices(overrides, chosen).get("experiment") == name
 
 
 @pytest.mark.slow

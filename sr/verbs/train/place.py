@@ -15,6 +15,7 @@ from sr.errors import UserError
 from sr.pasted import pasted, setting
 from sr.printable import printable
 from sr.training.keeping.claim import claimed
+from sr.training.keeping.command import Command
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.train.resume import Resumed, differing, finished, going_on, newest, read_resumed
 
@@ -75,15 +76,12 @@ def _short(override: str) -> str:
 
 
 @contextmanager
-def placed(
-    config: Any, overrides: Sequence[str], model_name: str, swept: SweptRun | None, say: Callable[[str], None]
-) -> Iterator[Place]:
+def placed(config: Any, command: Command, swept: SweptRun | None, say: Callable[[str], None]) -> Iterator[Place]:
     """The run's place, locked for this process.
 
     Args:
         config: as composed from this command line.
-        overrides: ``key=value`` of this command line.
-        model_name: for the folder's name.
+        command: that was typed for this run.
         swept: the run's part of a sweep, or None.
         say: told what is found.
 
@@ -96,14 +94,14 @@ def placed(
         if fault is not None:
             raise UserError(fault)
         with claimed(Path(config.resume), "resume=", trust=config.trust) as path:
-            yield Place(RunFolder(path), read_resumed(RunFolder(path), config, overrides))
+            yield Place(RunFolder(path), read_resumed(RunFolder(path), config, command.overrides))
         return
     found = newest(config, _searched(config, swept), swept is not None and swept.exact, say) if config.resume else None
     if found is not None:
         with claimed(found.path, "", trust=config.trust) as path:
-            yield _again(RunFolder(path), config, overrides, say)
+            yield _again(RunFolder(path), config, command.overrides, say)
         return
-    own, anew = _own(config, model_name, swept)
+    own, anew = _own(config, command.choices["model"], swept)
     with claimed(own, "" if anew else "run_dir=", anew, config.trust) as path:
         folder = RunFolder(path)
         if folder.holds_run:

@@ -27,6 +27,7 @@ from sr.training.colour_alarm import ColourAlarm
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
+from sr.training.keeping.command import Command, write_command
 from sr.training.keeping.loggers import CsvLog, Wandb
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
@@ -55,8 +56,7 @@ _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 
 def train(
     composed: DictConfig,
-    overrides: list[str],
-    model_name: str,
+    command: Command,
     swept: SweptRun | None,
     signals: Signals,
     own: Path | None = None,
@@ -65,8 +65,7 @@ def train(
 
     Args:
         composed: the configuration as Hydra composed it.
-        overrides: ``key=value`` of the command line.
-        model_name: choice of the group ``model``, for the run folder's name.
+        command: that was typed for this run.
         swept: the run's part of a sweep, or None.
         signals: that end it.
         own: the user's folder of choices beside conf/, or None.
@@ -81,19 +80,19 @@ def train(
     config: Any = checked(composed, with_targets=composed.resume in (None, "auto"), own=own)
     check_given(config, ("run_dir", "resume"))
     if rank() > 0:
-        return _beside_the_first(config, overrides, console, signals, own)
-    with placed(config, overrides, model_name, swept, partial(say, console)) as place:
+        return _beside_the_first(config, command, console, signals, own)
+    with placed(config, command, swept, partial(say, console)) as place:
         if place.finished is not None:
             plain: Any = OmegaConf.to_container(config, resolve=False)
             print_finished(console, place.finished, place.folder, plain)
             return place.finished
         config = config if place.resumed is None else checked(place.resumed.config, own=own)
         check_devices(config.trainer, swept is not None)
-        return _fitted(config, place.folder, overrides, console, place.resumed, signals, own)
+        return _fitted(config, place.folder, command, console, place.resumed, signals, own)
 
 
 def _beside_the_first(
-    config: Any, overrides: list[str], console: Console, signals: Signals, own: Path | None
+    config: Any, command: Command, console: Console, signals: Signals, own: Path | None
 ) -> dict[str, Any]:
     """What the other processes of a run do: they train in the folder that the first one holds.
 
@@ -107,22 +106,22 @@ def _beside_the_first(
         )
     folder = RunFolder(Path(os.environ[_FOLDER]))
     config.resume = os.environ[_RESUMED] or None
-    resumed = None if config.resume is None else read_resumed(folder, config, overrides)
+    resumed = None if config.resume is None else read_resumed(folder, config, command.overrides)
     config = config if resumed is None else checked(resumed.config, own=own)
-    return _fitted(config, folder, overrides, console, resumed, signals, own)
+    return _fitted(config, folder, command, console, resumed, signals, own)
 
 
 def _fitted(
     config: Any,
     folder: RunFolder,
-    overrides: list[str],
+    command: Command,
     console: Console,
     resumed: Resumed | None,
     signals: Signals,
     own: Path | None,
 ) -> dict[str, Any]:
-    start = None if resumed else beginning(config, folder, overrides, own, partial(say, console))
-    run = Run(config, folder, console, resumed, start, signals)
+    start = None if resumed else beginning(config, folder, command.overrides, own, partial(say, console))
+    run = Run(config, folder, command, console, resumed, start, signals)
     try:
         return run.fit()
     except (MemoryError, RuntimeError) as error:
@@ -137,6 +136,7 @@ class Run:
     Args:
         config: checked configuration.
         folder: where results go.
+        command: that was typed.
         console: where messages go.
         resumed: the run to go on from, or None.
         start: what a new run starts from; None for one that goes on.
@@ -150,13 +150,14 @@ class Run:
         self,
         config: Any,
         folder: RunFolder,
+        command: Command,
         console: Console,
         resumed: Resumed | None,
         start: Start | None,
         signals: Signals,
     ) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
-        self.signals = signals
+        self.command, self.signals = command, signals
         self.from_scratch = start is not None and GENERATOR not in start.places
         config.run_dir = str(folder.path)
         config.resume, config.trust = None, False
@@ -298,6 +299,8 @@ class Run:
             self.say(f"going on from {self.folder.checkpoint}")
         self.say(f"run folder: {self.folder.path}")
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
+        if self.resumed is None:  # what made it, not what made it go on
+            write_command(self.folder.path, self.command)
 
 
 def _no_memory(config: Any) -> str:

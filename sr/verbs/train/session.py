@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from sr.config.experiments import experiment_of
+from sr.config.experiments import named_choices
 from sr.config.folder import CONF, conf_folders
 from sr.config.overrides import as_hydra_takes, first_run
 from sr.config.parsed import given, swept_keys
@@ -23,6 +23,7 @@ from sr.config.sweeps import deferred, listed, parents_first, sweep_faults
 from sr.errors import USER_ERROR, UserError
 from sr.pasted import setting, training
 from sr.printable import printable
+from sr.training.keeping.command import Command
 from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
 from sr.verbs.screen.errors import print_error
@@ -79,10 +80,11 @@ class Session:
 
         choices = HydraConfig.get()
         sweep = choices.mode == RunMode.MULTIRUN
-        overrides, model = list(choices.overrides.task), str(choices.runtime.choices["model"])
-        config.experiment = experiment_of(overrides, choices.runtime.choices)
+        overrides = list(choices.overrides.task)
+        chosen = named_choices(overrides, choices.runtime.choices)
+        config.experiment = chosen.get("experiment")
         varied = [o for o in overrides if o.split("=")[0].lstrip("+") in self.swept]
-        outcome = Outcome(",".join(varied) if sweep else model, experiment=config.experiment)
+        outcome = Outcome(",".join(varied) if sweep else chosen["model"], experiment=config.experiment)
         self.outcomes.append(outcome)
         swept = None
         if sweep:
@@ -90,7 +92,7 @@ class Session:
             swept = SweptRun(self.place, run_name(choices.job.num, varied), exact)
             print(f"\n=== run {len(self.outcomes)}: {printable(outcome.name)} ===", flush=True)
         try:
-            outcome.summary = train(config, overrides, model, swept, self.signals, self.own)
+            outcome.summary = train(config, self._command(overrides, chosen), swept, self.signals, self.own)
         except UserError as error:
             _check_raised(self.signals)
             outcome.error = str(error)
@@ -103,6 +105,12 @@ class Session:
             traceback.print_exc()
         if sweep:
             self.signals.check()
+
+    def _command(self, overrides: list[str], chosen: dict[str, str]) -> Command:
+        own = [] if self.own is None else ["--config-dir", str(self.own)]
+        known = [one for one in overrides if one.split("=")[0] not in ("resume", "run_dir")]
+        sweep = None if self.place is None else self.place.name
+        return Command(training(*own, *known), overrides, chosen, sweep)
 
 
 def main(signals: Signals) -> int:

@@ -60,7 +60,7 @@ def updates(folder: Path) -> int:
     return read_checkpoint(folder / "checkpoints" / "last.ckpt")["trained"]["clock"]["updates"]
 
 
-def full_after_a_signal(config, overrides, model, swept, signals, own):
+def full_after_a_signal(config, command, swept, signals, own):
     with signals.heard():
         os.kill(os.getpid(), signal.SIGTERM)
         raise UserError("could not write last.ckpt: No space left on device")
@@ -85,7 +85,7 @@ def test_a_sweep_ends_after_an_error_after_a_signal(train, monkeypatch):
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_what_is_said_of_an_interrupt(train, monkeypatch, begun):
-    def interrupted(config, overrides, model, swept, signals, own):
+    def interrupted(config, command, swept, signals, own):
         signals.begun = begun
         os.kill(os.getpid(), signal.SIGTERM)
 
