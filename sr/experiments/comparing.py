@@ -21,6 +21,8 @@ from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
 LEAST_PICTURES = 6
 """With fewer, even a difference of the same sign in each has a chance above 5 % (2 of 2^5)."""
 LEVEL = 0.95
+Seed = tuple[int, int]
+"""A seed, and which of its runs this is."""
 _RESAMPLES = 9999
 LARGER, NOT_LARGER = "larger than chance", "not larger than chance"
 TOO_FEW = "too few pictures to tell"
@@ -73,10 +75,7 @@ def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Compar
             tables = _tables(sides, name, metric)
             if tables is None:
                 continue
-            values = [
-                dict(zip((r.run.seed for r in rows), table, strict=True))
-                for rows, table in zip((a, b), tables, strict=True)
-            ]
+            values = [_by_seed(rows, table) for rows, table in zip((a, b), tables, strict=True)]
             one = _compared(metric, *values)
             found += [one] if name == main else []
             found += [replace(one, metric=f"{name}/{metric}")] if name else []
@@ -97,6 +96,12 @@ def _check_same_pictures(a: Sequence[Row], b: Sequence[Row]) -> None:
             )
 
 
+def _by_seed(rows: Sequence[Row], table: np.ndarray) -> dict[Seed, np.ndarray]:
+    """Rows of the table by seed; a second run of one is another seed's."""
+    seeds = [row.run.seed for row in rows]
+    return {(seed, seeds[:index].count(seed)): table[index] for index, seed in enumerate(seeds)}
+
+
 def _tables(sides: Sequence[Sequence[Pictures]], name: str, metric: str) -> list[np.ndarray] | None:
     """(runs, pictures) of each side, of the pictures of one set that every run has a value of; None where none is."""
     every = [run for side in sides for run in side]
@@ -104,7 +109,7 @@ def _tables(sides: Sequence[Sequence[Pictures]], name: str, metric: str) -> list
     return [np.array([[run[key][metric] for key in shared] for run in side]) for side in sides] if shared else None
 
 
-def _compared(metric: str, a: Mapping[int, np.ndarray], b: Mapping[int, np.ndarray]) -> Comparison:
+def _compared(metric: str, a: Mapping[Seed, np.ndarray], b: Mapping[Seed, np.ndarray]) -> Comparison:
     """One metric of two sides, whose values are (pictures,) by seed."""
     differences = np.mean([*b.values()], axis=0) - np.mean([*a.values()], axis=0)
     pictures = pictures_interval(differences)
@@ -133,18 +138,12 @@ def pictures_interval(differences: np.ndarray) -> tuple[float, float] | None:
         return None
     if np.ptp(differences) == 0:  # nothing to resample
         return float(differences[0]), float(differences[0])
-    found = stats.bootstrap(
-        (differences,),
-        np.mean,
-        n_resamples=_RESAMPLES,
-        confidence_level=LEVEL,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    rng = np.random.default_rng(0)
+    found = stats.bootstrap((differences,), np.mean, n_resamples=_RESAMPLES, confidence_level=LEVEL, rng=rng)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def seeds_interval(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, float] | None:
+def seeds_interval(a: Mapping[Seed, float], b: Mapping[Seed, float]) -> tuple[float, float] | None:
     """Interval of the difference of two means over seeds, 95 %; None where one side has a single seed.
 
     Args:
