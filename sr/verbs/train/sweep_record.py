@@ -16,6 +16,8 @@ from sr.printable import printable
 from sr.verbs.train.place import run_name
 
 FILE = "sweep.json"
+STORAGE = "search.log"
+"""What a search has learned, beside it."""
 _LARGEST = 1 << 24  # bytes; a thousand runs have 500 thousand
 _PLACE = ("run_dir", "resume", "trust", "report")
 """Settings that say where a sweep lies and how it ends, not what it is."""
@@ -47,12 +49,16 @@ class SweepRecord:
         own: the user's folder of choices beside conf/, or None.
         first: configuration of its first run, plain values.
         jobs: its runs, in order.
+        planned: so many will they be in the end; a search chooses them one after the other.
+        sweeper: that chooses them.
     """
 
     typed: tuple[str, ...]
     own: str | None
     first: Mapping[str, Any]
     jobs: tuple[SweptJob, ...]
+    planned: int
+    sweeper: str
 
 
 def what_it_is(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -120,7 +126,9 @@ def read_record(folder: Path) -> SweepRecord | None:
             for job in told["jobs"]
         )
         own = None if told["own"] is None else str(told["own"])
-        record = SweepRecord(tuple(map(str, told["typed"])), own, dict(told["first"]), jobs)
+        record = SweepRecord(
+            tuple(map(str, told["typed"])), own, dict(told["first"]), jobs, int(told["planned"]), str(told["sweeper"])
+        )
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
     # A name is a folder in that of the sweep, and a level a number, whoever wrote the file.
@@ -140,4 +148,6 @@ def unlike(record: SweepRecord, other: SweepRecord) -> str:
         new = [one for one in now if one not in was] or now
         old = [one for one in was if one not in now] or was
         return printable(f"{' '.join(new)[:300]} (was {' '.join(old)[:300]})")
-    return "" if record.own == other.own else f"--config-dir {other.own} (was {record.own})"
+    if record.sweeper != other.sweeper:
+        return printable(f"hydra/sweeper={other.sweeper} (was {record.sweeper[:80]})")
+    return "" if record.own == other.own else printable(f"--config-dir {other.own} (was {record.own})")

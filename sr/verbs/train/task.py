@@ -24,7 +24,7 @@ from sr.pasted import training
 from sr.printable import printable
 from sr.training.columns import gain
 from sr.training.keeping.command import Command
-from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.keeping.run_folder import ENDED, RunFolder
 from sr.training.signals import Signals
 from sr.verbs.screen.errors import print_own_error
 from sr.verbs.train.place import SweptRun
@@ -75,11 +75,13 @@ class Task:
         name = str(HydraConfig.get().job.name)
         if (place / STOP).exists():
             return None
-        with Signals() as signals, _output_in(place / f"{name}.txt"):
-            try:
-                return self._run(config, signals)
-            except KeyboardInterrupt:  # another one ends in its own time
-                return None
+        output = place / f"{name}.txt"
+        print(f"{printable(name)} begins; what it prints is in {output}", flush=True)
+        best = None
+        with Signals() as signals, _output_in(output), suppress(KeyboardInterrupt):  # the others end in their own time
+            best = self._run(config, signals)
+        print(f"{printable(name)} {'failed' if self.failed else 'ended'}", flush=True)
+        return best
 
     def _run(self, config: DictConfig, signals: Signals) -> float | None:
         signals.check()
@@ -139,7 +141,7 @@ class Task:
 def _keep_failure(folder: Path, sentence: str) -> None:
     """In the run's folder, unless that holds another run, or one that somebody else trains."""
     summary = RunFolder(folder).read_summary()
-    if summary is None or summary["exit_reason"] not in (*FINISHED, EXPLODED):
+    if summary is None or summary["exit_reason"] not in ENDED:
         with suppress(UserError):  # a full disk, say, which is what the sentence tells
             write_failure(folder, sentence)
 
