@@ -158,12 +158,17 @@ def _row(name: str, run: Run) -> Row:
             pictures_per_second=_rate(summary),
             parameters=int(summary["parameters"]),
             best=best,
-            best_updates=int(summary["best"].get("updates", -1)),
+            best_updates=_at(summary["best"].get("updates", math.nan)),
             final=summary["final"],
             bicubic=summary["bicubic"],
             pictures=pictures,
         )
     return _from_metrics(common, run, pictures)
+
+
+def _at(updates: float) -> int:
+    """-1 for what is no number of updates, as somebody may have written."""
+    return int(updates) if math.isfinite(updates) else -1
 
 
 def _rate(summary: Mapping[str, Any]) -> float:

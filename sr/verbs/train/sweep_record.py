@@ -132,7 +132,9 @@ def read_record(folder: Path) -> SweepRecord | None:
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
     # A name is a folder in that of the sweep, and a level a number, whoever wrote the file.
-    fine = all(job.name == Path(job.name).name and job.name != ".." and type(job.level) is int for job in jobs)
+    fine = all(
+        job.name == Path(job.name).name and job.name not in ("", "..") and type(job.level) is int for job in jobs
+    )
     return record if fine else None
 
 
@@ -143,11 +145,13 @@ def unlike(record: SweepRecord, other: SweepRecord) -> str:
         record: of the folder.
         other: that is asked for.
     """
-    was, now = list(record.typed), list(other.typed)
-    if was != now:
-        new = [one for one in now if one not in was] or now
-        old = [one for one in was if one not in now] or was
-        return printable(f"{' '.join(new)[:300]} (was {' '.join(old)[:300]})")
+    new = " ".join(one for one in other.typed if one not in record.typed)
+    old = " ".join(one for one in record.typed if one not in other.typed)
+    if new or old:
+        found = f"{new[:300]} (was {old[:300]})" if new and old else f"{new or old} is {'new' if new else 'gone'}"
+        return printable(found)
+    if record.typed != other.typed:
+        return printable(f"{' '.join(other.typed)} in another order, by which the runs are numbered")
     if record.sweeper != other.sweeper:
         return printable(f"hydra/sweeper={other.sweeper} (was {record.sweeper[:80]})")
     return "" if record.own == other.own else printable(f"--config-dir {other.own} (was {record.own})")

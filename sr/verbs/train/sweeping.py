@@ -25,7 +25,7 @@ from sr.verbs.train.arguments import Arguments
 from sr.verbs.train.launching import GRID, SWEEPERS, launcher_of, stop_children
 from sr.verbs.train.searching import best_of
 from sr.verbs.train.sweep import FREE, Sweep, check_jobs, sweep_in
-from sr.verbs.train.sweep_record import STORAGE, SweepRecord, jobs_of, read_record, what_it_is
+from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
 _LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
@@ -46,8 +46,10 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     """
     place = next((o.value() for o in parsed_overrides(typed.overrides)[0] if o.key_or_group == "resume"), None)
     record = read_record(Path(place)) if isinstance(place, str) and place else None
-    if record is None:
+    if record is None or not isinstance(place, str):
         return typed, False
+    if "trust=true" not in typed.overrides:
+        _check_harmless(record, Path(place) / FILE, typed.own is not None)
     others = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir", "trust", "report")]
     changed = [one for one in what_it_is(others) if one.split("=")[0].lstrip("+") not in FREE]
     if changed:
@@ -68,6 +70,22 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     flags = [*typed.flags, *([] if typed.several else ["-m"])]
     flags += ["--config-dir", str(folder)] if folder is not None and typed.own is None else []
     return Arguments(flags, overrides, typed.own or folder), True
+
+
+def _check_harmless(record: SweepRecord, source: Path, own: bool) -> None:
+    """Refuse what a stranger's file may not ask for: modules, the environment, another folder's choices.
+
+    Raises:
+        UserError: it does.
+    """
+    asking = next((one for one in record.typed if "_target_" in one or "${" in one), None)
+    if asking is None and record.own is not None and not own:
+        asking = f"--config-dir {record.own}"
+    if asking is not None:
+        raise UserError(
+            f"{printable(source)} asks for {printable(asking)[:200]}, which is not taken from a file; if you know who "
+            "wrote it, add trust=true"
+        )
 
 
 def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], stranger: bool, signals: Signals) -> int:
@@ -135,7 +153,7 @@ def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
         print(f"the launcher ended early: {printable(broken)[:500]}")
     if stopped or not {None, "interrupted", "cut off"}.isdisjoint(states):
         launched = [one for one in typed.overrides if one.startswith(("hydra/launcher=", "hydra.launcher."))]
-        again = [setting("resume", made.folder), *launched]
+        again = [setting("resume", made.folder), *launched, *(["trust=true"] if _needs_trust(made.record) else [])]
         print(f"go on with the sweep: {training(*again)}")
     if (made.folder / STORAGE).exists():
         _tell_best(made)
@@ -144,6 +162,14 @@ def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
     if stopped or "interrupted" in states:  # by a second signal, or that of its own process
         return signals.exit_code
     return 0 if not broken and set(states) <= {"finished", "pruned"} else USER_ERROR
+
+
+def _needs_trust(record: SweepRecord) -> bool:
+    try:
+        _check_harmless(record, Path(FILE), own=False)
+    except UserError:
+        return True
+    return False
 
 
 def _tell_best(made: Sweep) -> None:

@@ -28,6 +28,7 @@ from sr.training.keeping.run_folder import ENDED, RunFolder
 from sr.training.signals import Signals
 from sr.verbs.screen.errors import print_own_error
 from sr.verbs.train.place import SweptRun
+from sr.verbs.train.sweep_record import read_record
 
 STOP = "stop"
 """File in a sweep's folder that keeps runs from beginning: the sweep was interrupted."""
@@ -94,7 +95,7 @@ class Task:
         swept = self._swept(settings, config) if settings.mode == RunMode.MULTIRUN else None
         command = self._command(overrides, chosen, swept)
         if swept is not None:
-            print(f"\n=== run {printable(settings.job.name)} ===", flush=True)
+            print(f"\n=== run {_numbered(swept.place, str(settings.job.name))} ===", flush=True)
         try:
             self.summary = train(config, command, swept, signals, self.own)
         except UserError as error:
@@ -136,6 +137,16 @@ class Task:
         if swept is not None:
             sentence = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             _keep_failure(swept.folder, sentence)
+
+
+def _numbered(place: Path, name: str) -> str:
+    """Which run of its sweep this is, and what tells it apart."""
+    record = read_record(place)
+    names = [] if record is None else [job.name for job in record.jobs]
+    if record is None or name not in names:
+        return printable(name)
+    number = names.index(name)
+    return f"{number + 1} of {record.planned}: {printable(','.join(record.jobs[number].varied))}"
 
 
 def _keep_failure(folder: Path, sentence: str) -> None:
