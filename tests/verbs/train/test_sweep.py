@@ -238,7 +238,7 @@ def test_a_strangers_sweep_runs_no_code(train, tmp_path):
         code, out, err = train("resume=SW", defaults=False)
         assert code == 2, attack
         refused = (
-            f"error: SW/sweep.json asks for {attack}, which is not taken from a file; if you know who wrote it, add "
+            f"error: SW/sweep.json asks for {attack}, which is not taken from a file; if you know who wrote it, "
         )
         assert err.startswith(refused)
         assert "=== run" not in out
