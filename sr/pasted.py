@@ -38,6 +38,13 @@ def verb(*words: str | os.PathLike[str]) -> str:
     return pasted(*_runner(), "sr", *words)
 
 
+def install(extra: str) -> str:
+    """The command line that brings the packages of an extra: `uv sync` in a clone, `pip` elsewhere."""
+    if _runner():
+        return pasted("uv", "sync", "--inexact", "--extra", extra)
+    return pasted("pip", "install", f"sr-toolkit[{extra}]")
+
+
 def _runner() -> tuple[str, ...]:
     """`uv run` belongs to a clone; elsewhere the package is in the environment that is active."""
     inside = (_CLONE / "train.py").is_file() and Path.cwd().is_relative_to(_CLONE)

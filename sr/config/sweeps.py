@@ -94,7 +94,7 @@ def _one(override: Override, groups: Collection[str], config: DictConfig | str) 
     return f"{group} takes one" if takes_one(config, group) else f"for a list write '{key}=[{values}]'"
 
 
-def parents_first(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:
+def parents_first(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """The arguments of a sweep, with experiments in an order in which each comes after those that it starts from.
 
     Otherwise the order stays.
@@ -103,19 +103,25 @@ def parents_first(folders: Sequence[Path], arguments: Sequence[str]) -> list[str
         folders: the conf folder, and perhaps one of the user's.
         arguments: overrides without faults.
 
+    Returns:
+        The arguments, and the level of each experiment: one more than the highest of those that it starts from.
+
     Raises:
         UserError: experiments start from each other in a circle.
     """
     parsed = parsed_overrides(arguments)[0]
     swept = next((o for o in parsed if o.key_or_group == EXPERIMENT and o.is_sweep_override()), None)
     if swept is None:
-        return list(arguments)
+        return list(arguments), {}
     names = [value for value in values_of(swept) if isinstance(value, str)]
     if len(names) < len(values_of(swept)) or len(names) < 2:  # lists of experiments have no order of their own
-        return list(arguments)
+        return list(arguments), {}
     parents = {name: [p for p in _parents(folders, name, swept, parsed) if p in names and p != name] for name in names}
-    ordered = ",".join(_ordered(parents))
-    return [f"{EXPERIMENT}={ordered}" if argument == swept.input_line else argument for argument in arguments]
+    ordered, levels = _ordered(parents), dict[str, int]()
+    for name in ordered:
+        levels[name] = max((levels[parent] + 1 for parent in parents[name]), default=0)
+    line = f"{EXPERIMENT}={','.join(ordered)}"
+    return [line if argument == swept.input_line else argument for argument in arguments], levels
 
 
 def _parents(folders: Sequence[Path], name: str, swept: Override, parsed: Sequence[Override]) -> Iterator[str]:

@@ -42,6 +42,7 @@ class Row:
         sentence: why it failed or ended before its time; empty where there is nothing to say.
         updates: so many it made.
         seconds: of training; NaN where not known.
+        updates_per_second: NaN where not known.
         pictures_per_second: crops; NaN where not known.
         parameters: of the network; None where not known.
         best: what its best validation measured, by column; empty before the first.
@@ -58,6 +59,7 @@ class Row:
     sentence: str = ""
     updates: int = 0
     seconds: float = math.nan
+    updates_per_second: float = math.nan
     pictures_per_second: float = math.nan
     parameters: int | None = None
     best: Mapping[str, float] = field(default_factory=dict)
@@ -122,6 +124,11 @@ def rows_of(roots: Sequence[Path]) -> list[Row]:
     return [_row(name, run_in(folder)) for name, folder in zip(_unique_names(folders), folders, strict=True)]
 
 
+def row_in(folder: Path) -> Row | None:
+    """The row of the run in a folder; None where none has begun there."""
+    return _row(folder.name, run_in(folder)) if any((folder / name).is_file() for name in (CONFIG, FAILURE)) else None
+
+
 def run_in(folder: Path) -> Run:
     """The run in a folder; without a configuration where there is none that can be read."""
     place = RunFolder(folder)
@@ -147,6 +154,7 @@ def _row(name: str, run: Run) -> Row:
             **common,
             updates=int(summary["updates"]),
             seconds=float(summary["seconds"]),
+            updates_per_second=float(summary["updates_per_second"]),
             pictures_per_second=_rate(summary),
             parameters=int(summary["parameters"]),
             best=best,
@@ -178,11 +186,15 @@ def _from_metrics(common: Mapping[str, Any], run: Run, pictures: tuple[tuple[str
             final = {name: value for name, value in values.items() if math.isfinite(value)}
             best.take({best.metric: math.nan} | final, update)
             bicubic = {n.removeprefix(_BICUBIC): table[n][index] for n in table if n.startswith(_BICUBIC)}
-    speeds = [value for value in table.get("train/pictures_per_second", []) if math.isfinite(value)]
+    rates = [
+        next((value for value in reversed(table.get(name, [])) if math.isfinite(value)), math.nan)
+        for name in ("train/updates_per_second", "train/pictures_per_second")
+    ]
     return Row(
         **common,
         updates=max(updates, default=0),
-        pictures_per_second=speeds[-1] if speeds else math.nan,
+        updates_per_second=rates[0],
+        pictures_per_second=rates[1],
         best=best.values,
         best_updates=best.updates,
         final=final,

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from types import FrameType
@@ -14,6 +14,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _TOGETHER = 0.3
 """Seconds in which signals are one: a service manager, or `uv`, may pass on what the process group got already."""
 _A_MOMENT = 0.05
+_SAVING = "ending after this update, and saving; once more ends at once"
 _AT_ONCE = "ended at once, without saving; resume=… goes on from the last checkpoint\n"
 
 
@@ -37,6 +38,8 @@ class Signals:
         self.raised = self.begun = False
         self._process = os.getpid()
         self._entered = self._listening = False
+        self._told = _SAVING
+        self._also: Callable[[int], None] | None = None
         self._at = 0.0
         self._previous: dict[int, Any] = {}
         self._hook = sys.unraisablehook
@@ -66,14 +69,19 @@ class Signals:
             self._previous.setdefault(number, before)
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """The signals ask a run to end and save; afterwards they interrupt again."""
+    def heard(self, told: str = _SAVING, also: Callable[[int], None] | None = None) -> Iterator[None]:
+        """The signals ask a run to end and save; afterwards they interrupt again.
+
+        Args:
+            told: what is said when one comes.
+            also: called with its number, inside the signal's handler.
+        """
         self.install()
-        self._listening = True
+        self._listening, self._told, self._also = True, told, also
         try:
             yield
         finally:
-            self._listening = False
+            self._listening, self._also = False, None
 
     def check(self) -> None:
         """End here where a signal came and something between has swallowed its exception.
@@ -99,7 +107,9 @@ class Signals:
             if not self._listening:
                 self.raised = True
                 raise KeyboardInterrupt
-            _tell(f"{signal.Signals(number).name}: ending after this update, and saving; once more ends at once\n")
+            _tell(f"{signal.Signals(number).name}: {self._told}\n")
+            if self._also is not None:
+                self._also(number)
         elif monotonic() - self._at > _TOGETHER:
             _tell(self._at_once)
             with suppress(Exception):  # the stream may be in the middle of a line

@@ -50,8 +50,10 @@ def test_a_pattern_that_matches_nothing(folders):
 def test_parents_come_first_and_the_rest_stays(folders):
     names = "photos_5min,tale/00_last,tale/02_second,tale/aside/03_alone,tale/01_first"
     ordered = "photos_5min,tale/aside/03_alone,tale/01_first,tale/02_second,tale/00_last"
-    assert parents_first(folders, [f"experiment={names}", "seed=1"]) == [f"experiment={ordered}", "seed=1"]
-    assert parents_first(folders, ["seed=1,2"]) == ["seed=1,2"]
+    levels = {"photos_5min": 0, "tale/aside/03_alone": 0, "tale/01_first": 0, "tale/02_second": 1, "tale/00_last": 2}
+    asked = [f"experiment={names}", "seed=1"]
+    assert parents_first(folders, asked) == ([f"experiment={ordered}", "seed=1"], levels)
+    assert parents_first(folders, ["seed=1,2"]) == (["seed=1,2"], {})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is wrong, on stderr."""
 
+import os
 import sys
 
 from sr.printable import printable
@@ -14,3 +15,9 @@ def print_error(told: object, where: str = "") -> None:
     """
     for line in str(told).split("\n"):
         print(f"error: {where}{printable(line)}", file=sys.stderr, flush=True)
+
+
+def print_own_error(told: object) -> None:
+    """Likewise, saying which of the processes that train together it is; the first needs no name."""
+    process = os.environ.get("LOCAL_RANK", "0")
+    print_error(told, "" if process == "0" else f"process {process}: ")

@@ -13,7 +13,6 @@ from rich.table import Table
 from sr.config.stored import needs_trust
 from sr.console import plain_console
 from sr.pasted import setting, training, verb
-from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
 
@@ -28,7 +27,13 @@ def console_for_tables(quiet: bool = False) -> Console:
     return plain_console(soft_wrap=not terminal, width=None if known else WIDTH, quiet=quiet)
 
 
-def _number(name: str, value: float | None) -> str:
+def number(name: str, value: float | None) -> str:
+    """A metric as tables show it; empty where there is none.
+
+    Args:
+        name: of its column.
+        value: what was measured.
+    """
     if value is None or (metric_of(name) in PERCEPTUAL and math.isnan(value)):
         return ""  # no picture was large enough for it; a summary that is read back has None there
     return f"{value:.2f}" if name.startswith("psnr") or name in OTHERS else f"{value:.4f}"
@@ -43,12 +48,12 @@ def _result_table(summary: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for name in METRICS + OTHERS + PERCEPTUAL:
         if name in final:
-            table.add_row(name, *(_number(name, of[name]) if name in of else "" for of in (bicubic, final, best)))
-    table.add_row("gain psnr_y", "", *(_gain(of, bicubic) for of in (final, best)))
+            table.add_row(name, *(number(name, of[name]) if name in of else "" for of in (bicubic, final, best)))
+    table.add_row("gain psnr_y", "", *(gain(of, bicubic) for of in (final, best)))
     return table
 
 
-def _gain(of: dict[str, float], bicubic: dict[str, float]) -> str:
+def gain(of: Mapping[str, float], bicubic: Mapping[str, float]) -> str:
     """Over bicubic, in dB; empty where there is no number."""
     gain = of.get("psnr_y", math.nan) - bicubic.get("psnr_y", math.nan)
     return f"{gain:+z.2f}" if math.isfinite(gain) else ""
@@ -63,9 +68,9 @@ def _print_sets(console: Console, summary: dict[str, Any]) -> None:
     rows = []
     for name in dict.fromkeys(column.rpartition("/")[0] for column in final if "/" in column):
         b, f, at_best = (_of_set(name, values) for values in (bicubic, final, best))
-        psnr = [_number("psnr_y", of["psnr_y"]) if "psnr_y" in of else "" for of in (b, f, at_best)]
-        others = [_number(metric, f[metric]) if metric in f else "" for metric in _OF_SETS]
-        rows.append((name, [*psnr, _gain(f, b), *others]))
+        psnr = [number("psnr_y", of["psnr_y"]) if "psnr_y" in of else "" for of in (b, f, at_best)]
+        others = [number(metric, f[metric]) if metric in f else "" for metric in _OF_SETS]
+        rows.append((name, [*psnr, gain(f, b), *others]))
     if rows:
         title = "each set: psnr_y of bicubic, the final and the best network; gain and the rest of the final"
         print_numbers(console, "set", ("bicubic", "final", "best", "gain", *_OF_SETS), rows, title)
@@ -93,7 +98,7 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
         f"{summary['waiting_share']:.1%} of the time waiting for data"
     )
     for metric, best in summary.get("best_by", {}).items():
-        value = _number(metric_of(metric), best[metric])
+        value = number(metric_of(metric), best[metric])
         say(console, f"best by {metric}: {value} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
         trust = ["trust=true"] if needs_trust(config) else []
@@ -124,26 +129,6 @@ def say(console: Console, text: str) -> None:
     console.print(text, soft_wrap=True)
 
 
-SWEEP = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "updates", "updates/s")
-"""Numbers of a sweep's table, which fits 100 columns; sharpness and LPIPS where some run has them."""
-_LIMITS = ("max_updates", "max_time")
-
-
-def print_sweep(rows: Sequence[tuple[str, dict[str, Any] | None, str]]) -> None:
-    """One line per run, (name, summary, error), then what ended otherwise than at its limit."""
-    cells = [{} if summary is None else _sweep_cells(summary) for _, summary, _ in rows]
-    columns = [c for c in SWEEP if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
-    labelled = [
-        (name, [own.get(column, "") for column in columns]) for (name, _, _), own in zip(rows, cells, strict=True)
-    ]
-    print_numbers(console_for_tables(), "run", columns, labelled, "sweep: best network of each run, gain over bicubic")
-    for name, summary, error in rows:
-        if error:
-            print(f"{printable(name)} failed: {printable(error, keep=chr(10))}")
-        elif summary is not None and summary["exit_reason"] not in _LIMITS:
-            print(f"{printable(name)} ended by {summary['exit_reason']}")
-
-
 _LEAST = 16
 """Letters of a line that names have beside their numbers; with fewer, names are listed below and rows numbered."""
 
@@ -172,11 +157,3 @@ def print_numbers(
     console.print(table)
     for number, (name, _) in enumerate(() if fits else rows, 1):
         console.print(f"{label} {number}: {name}", soft_wrap=True)
-
-
-def _sweep_cells(summary: dict[str, Any]) -> dict[str, str]:
-    best, bicubic = summary["best"], summary["bicubic"]
-    cells = {name: _number(name, best[name]) for name in SWEEP if name in best and name != "updates"}
-    cells["gain"] = _gain(best, bicubic) if best else ""
-    counts = {"parameters": f"{summary['parameters']:,}", "updates": str(summary["updates"])}
-    return cells | counts | {"updates/s": f"{summary['updates_per_second']:.1f}"}

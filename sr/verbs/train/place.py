@@ -17,7 +17,7 @@ from sr.printable import printable
 from sr.training.keeping.claim import claimed
 from sr.training.keeping.command import Command
 from sr.training.keeping.run_folder import RunFolder
-from sr.verbs.train.resume import Resumed, differing, finished, going_on, newest, read_resumed
+from sr.verbs.train.resume import Resumed, differing, finished, going_on, is_run_of, newest, read_resumed
 
 _LONGEST = 100
 """Letters of a run's name in a sweep: file systems take 255 bytes, and Windows 260 for the whole path."""
@@ -29,13 +29,13 @@ class SweptRun:
     """One run of a sweep.
 
     Attributes:
-        folder: of the whole sweep; None where every run is given its own.
-        name: of this run's folder.
+        folder: of the run.
+        place: folder of the whole sweep, in which ``resume=auto`` looks.
         exact: limits are swept, so that they tell runs apart.
     """
 
-    folder: Path | None
-    name: str
+    folder: Path
+    place: Path
     exact: bool
 
 
@@ -88,7 +88,7 @@ def placed(config: Any, command: Command, swept: SweptRun | None, say: Callable[
     Raises:
         UserError: the place holds another run, is in use, or there is nothing to go on from; or it cannot be shown.
     """
-    _check_shown(config.run_dir)
+    check_shown(config.run_dir)
     if config.resume not in (None, "auto"):
         fault = folder_fault(config.resume)
         if fault is not None:
@@ -102,27 +102,31 @@ def placed(config: Any, command: Command, swept: SweptRun | None, say: Callable[
             yield _again(RunFolder(path), config, command.overrides, say)
         return
     own, anew = _own(config, command.choices["model"], swept)
-    with claimed(own, "" if anew else "run_dir=", anew, config.trust) as path:
+    name = "run_dir=" if swept is None and not anew else ""
+    with claimed(own, name, anew, config.trust) as path:
         folder = RunFolder(path)
+        if swept is not None and is_run_of(folder, config):
+            yield _again(folder, config, command.overrides, say)
+            return
         if folder.holds_run:
-            raise UserError(_taken(folder, config))
-        if swept is None and (runs := _runs_in(path)):
+            raise UserError(_taken(folder, config) if swept is None else of_another(folder, config))
+        if swept is None and (runs := runs_below(path)):
             raise UserError(f"run_dir={path} holds runs of its own ({runs[0]}), as of a sweep; choose another run_dir")
         yield Place(folder)
 
 
-def _runs_in(folder: Path) -> list[str]:
+def runs_below(folder: Path) -> list[str]:
     """Names of the folders directly in this one that hold a run."""
     return sorted(child.name for child in folder.iterdir() if child.is_dir() and RunFolder(child).holds_run)
 
 
 def _searched(config: Any, swept: SweptRun | None) -> list[RunFolder] | None:
     """Folders in which ``resume=auto`` looks; None for all below ``outputs/``."""
+    if swept is not None:
+        return [RunFolder(path.parent) for path in sorted(swept.place.glob("*/config.yaml"))]
     if config.run_dir is None:
         return None
-    place = Path(config.run_dir)
-    inside = [path.parent for path in sorted(place.glob("*/config.yaml"))] if swept is not None else [place]
-    return [RunFolder(path) for path in inside]
+    return [RunFolder(Path(config.run_dir))]
 
 
 def _again(folder: RunFolder, config: Any, overrides: Sequence[str], say: Callable[[str], None]) -> Place:
@@ -147,12 +151,24 @@ def _again(folder: RunFolder, config: Any, overrides: Sequence[str], say: Callab
 
 def _own(config: Any, model_name: str, swept: SweptRun | None) -> tuple[Path, bool]:
     """A new run's folder, and whether it gets another name where there is one of that name already."""
-    if swept is not None and swept.folder is not None:
-        return swept.folder / swept.name, True
+    if swept is not None:
+        return swept.folder, False
     if config.run_dir is not None:
-        return (Path(config.run_dir) / swept.name if swept is not None else Path(config.run_dir)), False
+        return Path(config.run_dir), False
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     return Path("outputs") / f"{now}_{model_name}_x{config.scale}", True
+
+
+def of_another(folder: RunFolder, config: Any) -> str:
+    """What to say of a run that lies where one of a sweep would.
+
+    Args:
+        folder: of the run.
+        config: of that of the sweep.
+    """
+    other = differing(folder, config)
+    what = f"of another configuration ({other})" if other else "that this program did not write"
+    return f"{folder.path} holds a run {what}; choose another run_dir for the sweep"
 
 
 def _taken(folder: RunFolder, config: Any) -> str:
@@ -171,38 +187,15 @@ def _taken(folder: RunFolder, config: Any) -> str:
     return f"{place} already holds a run, which has no checkpoint; {auto}, or choose another run_dir"
 
 
-def _check_shown(run_dir: str | None) -> None:
-    """Lines that we print to be pasted would name another folder."""
+def check_shown(run_dir: str | None) -> None:
+    """Refuse a folder whose name lines that we print to be pasted would not say.
+
+    Raises:
+        UserError: it has characters that no terminal shows.
+    """
     shown = "".join(letter if printable(letter) == letter else "_" for letter in run_dir or "")
     if run_dir is not None and shown != run_dir:
         raise UserError(
             f"run_dir={run_dir} holds a character that no terminal shows, so that no printed line could name it; "
             f"write {pasted(setting('run_dir', shown))}"
         )
-
-
-@contextmanager
-def sweep_place(config: Any, given: str | None) -> Iterator[Path]:
-    """The folder of a whole sweep, locked for this process.
-
-    Args:
-        config: of the first run.
-        given: what ``run_dir`` or Hydra's own setting names, or None for a new folder below ``outputs/``.
-
-    Raises:
-        UserError: it holds runs already, and the sweep does not go on with them; it is in use, or cannot be shown.
-    """
-    _check_shown(given)
-    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    path = Path("outputs") / f"{now}_sweep" if given is None else Path(given)
-    with claimed(path, "" if given is None else "run_dir=", given is None, config.trust) as folder:
-        if RunFolder(folder).holds_run:
-            raise UserError(f"run_dir={folder} holds a single run; choose another run_dir for a sweep")
-        runs = _runs_in(folder)
-        if runs and config.resume != "auto":
-            more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-            raise UserError(
-                f"run_dir={folder} already holds runs ({runs[0]}{more}); resume=auto goes on with those of the same "
-                "configuration, or choose another run_dir"
-            )
-        yield folder

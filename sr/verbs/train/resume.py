@@ -221,6 +221,13 @@ def differing(folder: RunFolder, config: DictConfig) -> str:
         return ""
 
 
+def is_run_of(folder: RunFolder, config: DictConfig) -> bool:
+    """Whether the run in a folder has this configuration, its end included."""
+    return folder.config.is_file() and _is_same(
+        folder, _comparable(OmegaConf.to_container(config, resolve=True), True), True
+    )
+
+
 def _is_unfinished(folder: RunFolder) -> bool:
     if not folder.checkpoint.exists():
         return False

@@ -1,0 +1,45 @@
+"""Runs as a table on the screen: what ends a sweep, and `sr runs`."""
+
+import math
+from collections.abc import Sequence
+
+from sr.experiments.table import Row
+from sr.printable import printable
+from sr.training.columns import OTHERS, PERCEPTUAL
+from sr.verbs.screen.tables import console_for_tables, gain, number, print_numbers
+
+COLUMNS = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "updates", "updates/s")
+"""Numbers of a run, which fit 100 columns; sharpness and LPIPS where some run has them."""
+NOT_BEGUN = "not begun"
+
+
+def print_runs(rows: Sequence[tuple[str, Row | None]], title: str) -> None:
+    """One line per run, then what did not come to its own end.
+
+    Args:
+        rows: a name, and the run; None where it has not begun.
+        title: above the table.
+    """
+    if not rows:
+        return
+    cells = [{} if row is None else cells_of(row) for _, row in rows]
+    columns = [c for c in COLUMNS if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
+    labelled = [(name, [own.get(column, "") for column in columns]) for (name, _), own in zip(rows, cells, strict=True)]
+    print_numbers(console_for_tables(), "run", columns, labelled, title)
+    for name, row in rows:
+        state, sentence = (NOT_BEGUN, "") if row is None else (row.state, row.sentence)
+        if state != "finished":
+            print(f"{printable(name)}: {state}" + (f": {printable(sentence, keep=chr(10))}" if sentence else ""))
+
+
+def cells_of(row: Row) -> dict[str, str]:
+    """The numbers of a run as the table shows them; what is not known is left out."""
+    cells = {name: number(name, row.best[name]) for name in COLUMNS if name in row.best}
+    cells["gain"] = gain(row.best, row.bicubic) if row.best else ""
+    if row.parameters is not None:
+        cells["parameters"] = f"{row.parameters:,}"
+    if row.updates:
+        cells["updates"] = str(row.updates)
+    if math.isfinite(row.updates_per_second):
+        cells["updates/s"] = f"{row.updates_per_second:.1f}"
+    return cells

@@ -1,0 +1,146 @@
+"""`train.py -m`: the runs of a sweep, in a folder that is this process's alone, and what ends it."""
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sr.config.folder import conf_folders
+from sr.config.overrides import first_run
+from sr.config.parsed import given, parsed_overrides, swept_keys
+from sr.config.sweeps import deferred
+from sr.errors import USER_ERROR, UserError
+from sr.experiments.table import Row, row_in
+from sr.pasted import setting, training
+from sr.printable import printable
+from sr.training.signals import Signals
+from sr.verbs.screen.runs import print_runs
+from sr.verbs.screen.tables import console_for_tables, say
+from sr.verbs.train.arguments import Arguments
+from sr.verbs.train.launching import GRID, launcher_of, stop_children
+from sr.verbs.train.sweep import FREE, Sweep, check_jobs, sweep_in
+from sr.verbs.train.sweep_record import SweepRecord, jobs_of, read_record, what_it_is
+from sr.verbs.train.task import STOP, Task, hydra_runs
+
+_LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
+_SAVING = "the runs end after their update, and save; once more ends this program at once"
+
+
+def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
+    """What ``resume=SWEEP`` stands for: the command that made the sweep.
+
+    Args:
+        typed: on the command line.
+
+    Returns:
+        What to do, and whether it is from a sweep's file, which may be a stranger's.
+
+    Raises:
+        UserError: the sweep would become another one.
+    """
+    place = next((o.value() for o in parsed_overrides(typed.overrides)[0] if o.key_or_group == "resume"), None)
+    record = read_record(Path(place)) if isinstance(place, str) and place else None
+    if record is None:
+        return typed, False
+    others = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir", "trust", "report")]
+    changed = [one for one in what_it_is(others) if one.split("=")[0].lstrip("+") not in FREE]
+    if changed:
+        raise UserError(
+            f"resume={place} goes on with that sweep, and {printable(changed[0])} would make another; leave it out, "
+            "or start the other by -m with a run_dir of its own"
+        )
+    limits = what_it_is(others)
+    own = [one for one in record.typed if one.split("=")[0] not in {limit.split("=")[0] for limit in limits}]
+    kept = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir")]
+    auto = ["resume=auto"] if limits else []
+    overrides = [*own, *kept, *auto, setting("run_dir", str(place))]
+    folder = None if record.own is None else Path(record.own)
+    flags = [*typed.flags, *([] if typed.several else ["-m"])]
+    flags += ["--config-dir", str(folder)] if folder is not None and typed.own is None else []
+    return Arguments(flags, overrides, typed.own or folder), True
+
+
+def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], stranger: bool, signals: Signals) -> int:
+    """Make the runs that are not there, and sum up; the result is the exit code.
+
+    Args:
+        typed: on the command line.
+        overrides: the same, checked and completed for Hydra.
+        levels: of experiments that start from each other.
+        stranger: the overrides come from a sweep's file.
+        signals: that end it.
+
+    Raises:
+        UserError: the folder holds something else, or is in use; or every run has a fault.
+    """
+    launcher = launcher_of(overrides)
+    folders, swept = conf_folders(typed.own), swept_keys(overrides)
+    config = first_run(folders, overrides)
+    jobs = jobs_of(overrides, swept, levels) if launcher.sweeper == GRID else ()
+    first: Any = json.loads(json.dumps(OmegaConf.to_container(config, resolve=False), default=str))
+    wanted = SweepRecord(what_it_is(overrides), None if typed.own is None else str(typed.own), first, jobs)
+    place = given(overrides, "hydra.sweep.dir") if "run_dir" in swept or config.run_dir is None else str(config.run_dir)
+    tell = partial(say, console_for_tables())
+    with sweep_in(wanted, place, config, config.resume == "auto", tell) as made:
+        check_jobs(made, typed.own, config.trust, stranger, tell)
+        task = Task(typed.own, bool(swept & _LIMITS), signals if launcher.in_sequence else None)
+        taken = deferred(folders, [one for one in overrides if not one.startswith("run_dir=")])
+        sys.argv[1:] = [*typed.flags, *taken, setting("hydra.sweep.dir", made.folder)]
+        broken = _launched(task, made, signals)
+        made = replace(made, record=read_record(made.folder) or made.record)
+        return _ended(made, typed, broken, signals)
+
+
+def _launched(task: Task, made: Sweep, signals: Signals) -> str:
+    """Run Hydra; what its launcher could not do, in one sentence, or nothing."""
+
+    def stop(number: int) -> None:
+        with suppress(OSError):
+            (made.folder / STOP).touch()
+        stop_children(number)
+
+    try:
+        if task.signals is not None:
+            hydra_runs(task)
+        else:
+            with signals.heard(_SAVING, stop):
+                hydra_runs(task)
+    except KeyboardInterrupt:
+        return ""
+    except UserError:
+        raise
+    except Exception as error:  # a launcher's own: a killed worker, a cluster that is not there
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
+    rows = [(job, row_in(made.run_folder(job))) for job in made.record.jobs]
+    labelled = [(printable(",".join(job.varied)) or job.name, row) for job, row in rows]
+    print_runs(labelled, "sweep: best network of each run, gain over bicubic")
+    stopped = signals.received is not None
+    states = [None if row is None else row.state for _, row in rows]
+    if broken:
+        print(f"the launcher ended early: {printable(broken)[:500]}")
+    if stopped or "interrupted" in states or None in states or "cut off" in states:
+        again = [setting("resume", made.folder)]
+        print(f"go on with the sweep: {training(*again)}")
+    if not stopped:
+        _verdicts(made, [row for _, row in rows if row is not None])
+    if stopped or "interrupted" in states:
+        return signals.exit_code
+    return 0 if all(state == "finished" for state in states) else USER_ERROR
+
+
+def _verdicts(made: Sweep, rows: list[Row]) -> None:
+    """On what the log claims of the experiments that were in it."""
+    experiments = [row.run.experiment for row in rows if row.run.experiment is not None]
+    if len(experiments) > 1:
+        from sr.verbs.log.log import show_verdicts
+
+        show_verdicts(made.folder, experiments)

@@ -1,0 +1,170 @@
+"""One run as Hydra calls it: in this process, or in one that a launcher has started."""
+
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from sr.config.experiments import named_choices
+from sr.config.folder import CONF
+from sr.config.schema import register_schema
+from sr.errors import UserError
+from sr.experiments.failure import write_failure
+from sr.pasted import training
+from sr.printable import printable
+from sr.training.columns import gain
+from sr.training.keeping.command import Command
+from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.signals import Signals
+from sr.verbs.screen.errors import print_own_error
+from sr.verbs.train.place import SweptRun
+
+STOP = "stop"
+"""File in a sweep's folder that keeps runs from beginning: the sweep was interrupted."""
+
+
+def hydra_runs(task: "Task") -> None:
+    """Let Hydra compose the configuration of each run of this process's command line, and run it."""
+    register_schema()
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task.run)()
+
+
+@dataclass
+class Task:
+    """What is done for each configuration that Hydra composes; it can be sent to another process.
+
+    Attributes:
+        own: the user's folder of choices beside conf/, or None.
+        exact: a sweep varies limits, so that they tell runs apart.
+        signals: that end a run of this process; None in another one, which listens itself.
+        failed: a run of this process ended with an error.
+        summary: of the last run of this process, or None.
+    """
+
+    own: Path | None
+    exact: bool = False
+    signals: Signals | None = None
+    failed: bool = False
+    summary: dict[str, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"signals": None}
+
+    def run(self, config: DictConfig) -> float | None:
+        """Train one configuration; in a sweep a failure does not keep the others from running.
+
+        Returns:
+            The best value of what the run watches, with more being better; None where there is none.
+
+        Raises:
+            KeyboardInterrupt: a signal came; the run is saved where it had begun.
+        """
+        if self.signals is not None:
+            return self._run(config, self.signals)
+        place = Path(HydraConfig.get().sweep.dir)
+        name = str(HydraConfig.get().job.name)
+        if (place / STOP).exists():
+            return None
+        with Signals() as signals, _output_in(place / f"{name}.txt"):
+            try:
+                return self._run(config, signals)
+            except KeyboardInterrupt:  # another one ends in its own time
+                return None
+
+    def _run(self, config: DictConfig, signals: Signals) -> float | None:
+        signals.check()
+        from sr.verbs.train.run import train
+
+        settings = HydraConfig.get()
+        overrides = list(settings.overrides.task)
+        chosen = named_choices(overrides, settings.runtime.choices)
+        config.experiment = chosen.get("experiment")
+        swept = self._swept(settings, config) if settings.mode == RunMode.MULTIRUN else None
+        command = self._command(overrides, chosen, swept)
+        if swept is not None:
+            print(f"\n=== run {printable(settings.job.name)} ===", flush=True)
+        try:
+            self.summary = train(config, command, swept, signals, self.own)
+        except UserError as error:
+            self._fail(error, swept, signals)
+        except Exception as error:
+            if swept is None and not signals.raised:
+                raise
+            self._fail(error, swept, signals)
+        finally:
+            if swept is not None:
+                with suppress(OSError):  # where nothing began
+                    swept.folder.rmdir()
+        if swept is not None:
+            signals.check()
+        return _watched(self.summary)
+
+    def _swept(self, settings: Any, config: DictConfig) -> SweptRun:
+        name, place = str(settings.job.name), Path(settings.sweep.dir)
+        return SweptRun(place / name if config.run_dir is None else Path(config.run_dir), place, self.exact)
+
+    def _command(self, overrides: list[str], chosen: dict[str, str], swept: SweptRun | None) -> Command:
+        own = [] if self.own is None else ["--config-dir", str(self.own)]
+        known = [one for one in overrides if one.split("=")[0] not in ("resume", "run_dir", "trust")]
+        return Command(training(*own, *known), overrides, chosen, None if swept is None else swept.place.name)
+
+    def _fail(self, error: Exception, swept: SweptRun | None, signals: Signals) -> None:
+        """Tell an error, in a sweep also the run's folder.
+
+        Raises:
+            KeyboardInterrupt: the error is what something has made of a signal's.
+        """
+        if signals.raised:
+            raise KeyboardInterrupt
+        self.failed = True
+        if isinstance(error, UserError):
+            print_own_error(error)
+        else:
+            traceback.print_exc()
+        if swept is not None:
+            sentence = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            _keep_failure(swept.folder, sentence)
+
+
+def _keep_failure(folder: Path, sentence: str) -> None:
+    """In the run's folder, unless that holds another run, or one that somebody else trains."""
+    summary = RunFolder(folder).read_summary()
+    if summary is None or summary["exit_reason"] not in (*FINISHED, EXPLODED):
+        with suppress(UserError):  # a full disk, say, which is what the sentence tells
+            write_failure(folder, sentence)
+
+
+def _watched(summary: Mapping[str, Any] | None) -> float | None:
+    """The best value of the metric that decides which network is kept; more is better."""
+    if summary is None or summary["monitor"] not in summary["best"]:
+        return None
+    value = gain(summary["monitor"], summary["best"][summary["monitor"]])
+    return value if math.isfinite(value) else None
+
+
+@contextmanager
+def _output_in(path: Path) -> Iterator[None]:
+    """What this process prints goes to a file: several at once would print into each other's lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        kept = [(stream, os.dup(stream.fileno())) for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+        try:
+            for stream, _ in kept:
+                stream.flush()
+                os.dup2(file.fileno(), stream.fileno())
+            yield
+        finally:
+            for stream, descriptor in kept:
+                stream.flush()
+                os.dup2(descriptor, stream.fileno())
+                os.close(descriptor)
