@@ -1,14 +1,14 @@
 """What tells runs apart: settings by dotted key, choices by their names, and which runs differ in their seed alone."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sr.experiments.places import without_places
 from sr.experiments.table import Row
 from sr.printable import printable
 
-SEED = "seed"
+SEED, TARGET = "seed", "_target_"
 _LEFT_OUT = ("run_dir", "resume", "trust", "started_from", "logger", "local")
 """Where a run lies and how it is watched makes no other run."""
 _PLACES = ("cache", "workers")
@@ -37,32 +37,42 @@ def flat(config: Mapping[str, Any]) -> Flat:
 def differing(rows: Sequence[Row]) -> list[Flat]:
     """What each row has that others have not, in the order of the configurations; the seed is among it.
 
-    Where the rows have different choices of a group (``model=espcn`` and ``model=rdn``), the choice is told, and of
-    what lies below it only what differs between rows of the same choice. Rows whose choices are not known have the
-    keys. What repeats another key (``model.scale`` is ``scale``) is left out.
+    Where the rows have different choices of a group (``model=espcn`` and ``model=rdn``), the choice is told; rows whose
+    choices are not known have the class, ``model._target_``. Of what lies below a choice or a class only that is told
+    in which rows of the same one differ. What repeats another key (``model.scale`` is ``scale``) is left out.
 
     Args:
         rows: to tell apart.
     """
     flats = [flat(row.run.config) for row in rows]
     chosen = [_choices(row, one) for row, one in zip(rows, flats, strict=True)]
+    swept = {group for one in chosen for group in one if len({other.get(group) for other in chosen} - {None}) > 1}
     repeated = _repeated(flats)
     told: list[Flat] = [{} for _ in rows]
-    for key in _keys(flats, chosen):
-        group = key.partition(".")[0]
-        names = [choices.get(group) for choices in chosen]
-        by_choice = len({name for name in names if name is not None}) > 1
-        if key == group and by_choice:
-            for one, name in zip(told, names, strict=True):
-                one |= {} if name is None else {key: name}
-        values = [one.get(key) for one in flats]
-        if key in repeated or len(set(values)) == 1:
+    for key in _keys(flats, swept):
+        for one, choices in zip(told, chosen, strict=True):
+            one |= {key: choices[key]} if key in swept and key in choices else {}
+        if key in repeated:
             continue
-        for index, value in enumerate(values):
-            alike = [v for v, name in zip(values, names, strict=True) if not by_choice or name == names[index]]
-            if value is not None and (len(set(alike)) > 1 or (by_choice and names[index] is None)):
-                told[index].setdefault(key, value)
+        above = [_above(key, one, choices, swept) for one, choices in zip(flats, chosen, strict=True)]
+        values: dict[Above, set[str | None]] = {}
+        for one, own in zip(flats, above, strict=True):
+            values.setdefault(own, set()).add(one.get(key))
+        for number, (one, own) in enumerate(zip(flats, above, strict=True)):
+            if key in one and len(values[own]) > 1:
+                told[number][key] = one[key]
     return told
+
+
+Above = tuple[str | None, ...]
+
+
+def _above(key: str, one: Flat, choices: Flat, swept: Collection[str]) -> Above:
+    """The choice and the classes that a key lies below: they decide which values it has by itself."""
+    parts = key.split(".")
+    classes = [".".join([*parts[:end], TARGET]) for end in range(1, len(parts))]
+    choice = choices.get(parts[0]) if parts[0] in swept else None
+    return (choice, *(one.get(name) for name in classes if name != key))
 
 
 def seed_groups(rows: Sequence[Row]) -> list[list[int]]:
@@ -99,15 +109,12 @@ def _choices(row: Row, own: Flat) -> Flat:
     }
 
 
-def _keys(flats: Sequence[Flat], chosen: Sequence[Flat]) -> list[str]:
-    """Groups with choices, then all dotted keys in the order of the configurations."""
-    groups = dict.fromkeys(group for one in chosen for group in sorted(one))
+def _keys(flats: Sequence[Flat], swept: Collection[str]) -> list[str]:
+    """Groups whose choices differ, then all dotted keys, in the order of the configurations."""
     keys = dict.fromkeys(key for one in flats for key in one)
     order = {group: number for number, group in enumerate(dict.fromkeys(key.partition(".")[0] for key in keys))}
-    return [
-        *sorted(groups, key=lambda group: order.get(group, len(order))),
-        *(key for key in keys if key not in groups),
-    ]
+    groups = sorted(swept, key=lambda group: (order.get(group, len(order)), group))
+    return [*groups, *(key for key in keys if key not in swept)]
 
 
 def _repeated(flats: Sequence[Flat]) -> set[str]:
