@@ -30,7 +30,7 @@ OnProgress = Callable[[str, int, int], None]
 
 
 def write_report(
-    rows: Sequence[Row], target: Path, wanted: Wanted, say: Say, on_progress: OnProgress, page: Path = PAGE
+    rows: Sequence[Row], target: Path, wanted: Wanted, say: Say, on_progress: OnProgress, page: Path | None = None
 ) -> dict[str, Any]:
     """Write the report, or write it again: what it held before stays whole until the new one is.
 
@@ -40,7 +40,7 @@ def write_report(
         wanted: title and the like.
         say: told of what is left out.
         on_progress: told how far it is.
-        page: folder of the page's own files.
+        page: folder of the page's own files; None is `PAGE`.
 
     Returns:
         What the page shows.
@@ -48,6 +48,9 @@ def write_report(
     Raises:
         UserError: the folder holds something else, belongs to a run, or cannot be written.
     """
+    page = PAGE if page is None else page
+    if not (page / INDEX).is_file():
+        raise UserError(f"{printable(page / INDEX)} is missing: this installation is not whole; install it again")
     with _claimed(target, rows):
         files = PictureFiles(target)
         pictures = []
@@ -98,8 +101,6 @@ def _films(
 def _write_page(target: Path, page: Path) -> None:
     from plotly.offline import get_plotlyjs  # half a second, which other verbs need not wait for
 
-    if not (page / INDEX).is_file():
-        raise UserError(f"{printable(page / INDEX)} is missing: this installation is not whole; install it again")
     write_atomically(target / PLOTLY, get_plotlyjs().encode())
     for path in sorted(page.rglob("*")):
         own = path.relative_to(page)

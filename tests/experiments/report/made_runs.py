@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from sr.experiments.failure import write_failure
+from sr.experiments.table import Row, rows_of
 from sr.training.keeping.command import Command, write_command
 from sr.training.keeping.pictures import KeptPictures, Views
 from sr.training.keeping.run_folder import RunFolder
@@ -123,6 +124,13 @@ def write_pictures(run: RunFolder, made: Made) -> None:
         kept.write(shown, {name: views.strip() for name, views in shown.items()}, updates)
 
 
+def rows_below(folder: Path, *runs: Made) -> list[Row]:
+    """Rows of runs that are written there first."""
+    for number, made in enumerate(runs):
+        write_run(folder / f"{number}_run", made)
+    return rows_of([folder])
+
+
 def write_zoo(folder: Path) -> None:
     """A run of every state but running, which needs a process: see `sr.locks`."""
     write_run(folder / "finished", Made())
@@ -135,7 +143,8 @@ def write_zoo(folder: Path) -> None:
     (folder / "foreign").mkdir()
     (folder / "foreign" / "config.yaml").write_text("colours: [red]\n")
     damaged = write_run(folder / "damaged", Made(seed=5))
-    for path in (damaged.summary, damaged.metrics, damaged.by_picture):
+    damaged.metrics.write_text(damaged.metrics.read_text() + "1,2,3,4,5,6,7\n")
+    for path in (damaged.summary, damaged.by_picture):
         path.write_bytes(path.read_bytes()[:40])
 
 
