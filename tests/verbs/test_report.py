@@ -55,7 +55,6 @@ def test_a_report_is_a_folder_of_static_files(sr, tmp_path):
 
 def test_a_report_is_updated(sr, tmp_path, runs):
     assert sr("report", "runs", "-o", "out", "--title", "first -o")[0] == 0
-    before = files(tmp_path / "out")
     assert report_of(tmp_path / "out")["command"] == "sr report runs -o out --title 'first -o'"
     (tmp_path / "out" / "notes.txt").write_text("mine")
     (tmp_path / "out" / ".data.js.0123abcd.tmp").write_text("left by one that was killed")

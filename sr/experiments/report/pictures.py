@@ -7,8 +7,12 @@ import base64
 import hashlib
 import io
 import re
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -22,6 +26,9 @@ FOLDER = "pictures"
 LARGEST = 2048
 """Pixels a side, and ten times as many bytes as such a picture has is no picture of ours."""
 _LARGEST_FILE = 3 * LARGEST**2
+_AT_A_TIME = 8
+_WAITING = 100
+"""Pictures that wait to be written at most, so that a slow disk does not fill the memory."""
 _NAME = re.compile(r"[0-9a-f]{32}\.js")
 _CLEAN = (b"IHDR", b"IDAT", b"IEND")
 """Chunks of a PNG file whose pixels mean the same to every program."""
@@ -43,7 +50,9 @@ class Stored:
 
 
 class PictureFiles:
-    """The folder of a report's pictures.
+    """The folder of a report's pictures; all are there once the block that it is entered for has ended.
+
+    Files are written side by side: each waits for the disk, and there are thousands.
 
     Args:
         report: folder of the report.
@@ -53,6 +62,18 @@ class PictureFiles:
         self.folder = report / FOLDER
         self._shown: set[str] = set()
         self._known: dict[bytes, Stored] = {}  # by the file's content: most runs have the same truth
+        self._pool = ThreadPoolExecutor(_AT_A_TIME)
+        self._jobs: deque[Future[None]] = deque()
+
+    def __enter__(self) -> "PictureFiles":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        while kind is None and self._jobs:
+            self._jobs.popleft().result()
 
     def add_file(self, path: Path) -> Stored:
         """Take a lossless picture file.
@@ -90,7 +111,7 @@ class PictureFiles:
             raise UserError(f"{printable(path)} is damaged")
         width, height = _size(path)
         stored = Stored(hashlib.blake2b(content, digest_size=16).hexdigest(), width, height)
-        self._write(stored.hash, "webp", content)
+        self._write(stored.hash, "webp", lambda: content)
         return stored
 
     def delete_others(self) -> None:
@@ -102,14 +123,15 @@ class PictureFiles:
     def _add(self, pixels: np.ndarray, content: bytes | None) -> Stored:
         height, width = pixels.shape[:2]
         found = hashlib.blake2b(f"{width}x{height}:".encode() + pixels.tobytes(), digest_size=16).hexdigest()
-        if found not in self._shown:
-            self._write(found, "png", content or _png(pixels))
+        self._write(found, "png", lambda: content or _png(pixels))
         return Stored(found, width, height)
 
-    def _write(self, name: str, kind: str, content: bytes) -> None:
+    def _write(self, name: str, kind: str, content: Callable[[], bytes]) -> None:
         path = self.folder / f"{name}.js"
         if name not in self._shown and not path.is_file():  # an earlier report has it, whole
-            write_atomically(path, wrapped(name, kind, content))
+            if len(self._jobs) >= _WAITING:
+                self._jobs.popleft().result()
+            self._jobs.append(self._pool.submit(lambda: write_atomically(path, wrapped(name, kind, content()))))
         self._shown.add(name)
 
 

@@ -52,11 +52,11 @@ def write_report(
     if not (page / INDEX).is_file():
         raise UserError(f"{printable(page / INDEX)} is missing: this installation is not whole; install it again")
     with _claimed(target, rows):
-        files = PictureFiles(target)
         pictures = []
-        for number, row in enumerate(rows):
-            on_progress("reading runs", number, len(rows))
-            pictures.append(shown(row, files, say))
+        with PictureFiles(target) as files:
+            for number, row in enumerate(rows):
+                on_progress("reading runs", number, len(rows))
+                pictures.append(shown(row, files, say))
         on_progress("reading runs", len(rows), len(rows))
         made = _films(target / films.FOLDER, rows, pictures, wanted, on_progress)
         report = build(wanted, rows, pictures, made, say)

@@ -82,14 +82,14 @@ def test_a_picture_that_was_not_finite_is_as_old_as_its_last_measures(tmp_path, 
 
 
 def test_a_picture_is_taken_as_it_is_only_where_nothing_changes_its_colours(tmp_path):
-    files = PictureFiles(tmp_path / "out")
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     odd = PngImagePlugin.PngInfo()
     odd.add(b"gAMA", (1000).to_bytes(4, "big"))
     Image.fromarray(pixels).save(tmp_path / "plain.png")
     Image.fromarray(pixels).save(tmp_path / "odd.png", pnginfo=odd)
-    one = files.add_file(tmp_path / "odd.png")
-    assert files.add_file(tmp_path / "plain.png") == one
+    with PictureFiles(tmp_path / "out") as files:
+        one = files.add_file(tmp_path / "odd.png")
+        assert files.add_file(tmp_path / "plain.png") == one
     text = (tmp_path / "out" / "pictures" / f"{one.hash}.js").read_text()
     assert text.startswith(f'(window.PICTURES ??= {{}})["{one.hash}"] = "data:image/png;base64,')
     assert "Z0FNQ" not in text
@@ -98,3 +98,9 @@ def test_a_picture_is_taken_as_it_is_only_where_nothing_changes_its_colours(tmp_
     Image.new("RGB", (3000, 2)).save(tmp_path / "wide.png")
     with pytest.raises(UserError, match=r"wide\.png is larger than any picture of a run"):
         files.add_file(tmp_path / "wide.png")
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "pictures").touch()
+    with pytest.raises(UserError, match=r"could not write .*pictures/\w{32}\.js: "), PictureFiles(tmp_path) as files:
+        files.add_pixels(np.zeros((4, 4, 3), np.uint8))
