@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from sr.training.keeping.checkpoint import read_checkpoint
 
-TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share", "train/seconds")
 
 
 def difference(first: Path, second: Path) -> str:

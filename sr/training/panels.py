@@ -35,6 +35,23 @@ def strip_without_truth(bicubic: np.ndarray, sr: np.ndarray, side: int = _SIDE) 
     return _in_a_row(_middles(side, bicubic, sr), ("LR, bicubic", "SR"))
 
 
+def parts(pixels: np.ndarray, truth: bool = True) -> list[np.ndarray]:
+    """The views of a strip again, without captions: bicubic, SR and, with the truth, HR; the error map is left out.
+
+    Args:
+        pixels: what `strip` gave, or without the truth what `strip_without_truth` gave.
+        truth: which of the two it was.
+
+    Raises:
+        ValueError: that is no strip.
+    """
+    count = 4 if truth else 2
+    height, width = pixels.shape[:2]
+    if height <= _CAPTION or width % count or not width:
+        raise ValueError(f"a picture of {width}x{height} is no strip of {count} views")
+    return np.split(pixels[_CAPTION:], count, axis=1)[:3]
+
+
 def _middles(side: int, *pictures: np.ndarray) -> list[np.ndarray]:
     height, width = (min(side, n) for n in pictures[0].shape[:2])
     top, left = (pictures[0].shape[0] - height) // 2, (pictures[0].shape[1] - width) // 2
@@ -42,10 +59,16 @@ def _middles(side: int, *pictures: np.ndarray) -> list[np.ndarray]:
 
 
 def _in_a_row(views: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
-    return np.concatenate([_captioned(view, name) for view, name in zip(views, names, strict=True)], axis=1)
+    return np.concatenate([captioned(view, name) for view, name in zip(views, names, strict=True)], axis=1)
 
 
-def _captioned(view: np.ndarray, text: str) -> np.ndarray:
+def captioned(view: np.ndarray, text: str) -> np.ndarray:
+    """A picture below a black bar with a line of text.
+
+    Args:
+        view: (height, width, 3) uint8.
+        text: in the bar.
+    """
     bar = PillowImage.new("RGB", (view.shape[1], _CAPTION), "black")
     ImageDraw.Draw(bar).text((4, 2), text, fill="white")
     return np.concatenate([np.asarray(bar), view])

@@ -191,6 +191,29 @@ def replay(
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders with runs.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of the page; one that is there is updated.")
+    ] = (Path("report")),
+    title: Annotated[
+        str | None, typer.Option(help="Over the page.  [default: the sweep's or the folder's name]")
+    ] = None,
+    film: Annotated[str, typer.Option(help="Histories of pictures as files too: mp4, gif, both or none.")] = "none",
+) -> None:
+    """One page that compares runs: table, curves, pictures side by side, what differs. It opens without a server.
+
+    Runs may be finished, running, cut off or exploded; everything is read from their folders.
+
+    [dim]sr report outputs/SWEEP
+    sr report outputs/RUN outputs/OTHER -o both/ --film mp4[/dim]
+    """
+    from sr.verbs.report import report as run
+
+    run(runs, output, title, film)
+
+
+@app.command()
 def log(
     only: Annotated[
         str,

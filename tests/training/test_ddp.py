@@ -13,7 +13,7 @@ from sr.training.keeping.checkpoint import read_checkpoint
 from tests.close import assert_close
 from tests.conftest import REPOSITORY
 
-TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share", "train/seconds")
 # A stepper that switches, and noise and shifts that belong to samples.
 GAN = [
     "adversary=[lsgan_conditional,stepper,instance_noise]",

@@ -41,7 +41,7 @@ from sr.training.watch import Alarm
 from tests import opponents
 from tests.opponents import opponent
 
-TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share", "train/seconds")
 
 
 class Both(nn.Module):

@@ -90,6 +90,7 @@ class TrainingLog(UpdateCallback):
             "train/updates_per_second": self.speed.updates_per_second,
             "train/pictures_per_second": self.speed.pictures_per_second,
             "train/waiting_share": self.speed.waiting,
+            "train/seconds": module.clock.elapsed,
         }
         publish(trainer, self.latest | rates, module.updates)
 

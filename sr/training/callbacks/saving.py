@@ -71,6 +71,7 @@ class Saving(UpdateCallback):
                 logger.resume_from(module.updates)
         if trainer.is_global_zero:
             self.validation.by_picture.resume_from(module.updates)
+            self.validation.kept.resume_from(module.updates)
             self.folder.summary.unlink(missing_ok=True)  # once nothing can be refused any more
         with understood(self.folder.checkpoint):
             set_random_states(self._resume["random"])

@@ -12,7 +12,6 @@ import numpy as np
 
 from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture, short_names
-from sr.image.io import write_picture
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
 from sr.models.upscale import NotFiniteError, gray_again
@@ -22,12 +21,12 @@ from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers import PictureLogger, publish
+from sr.training.keeping.pictures import KeptPictures, Views
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
-from sr.training.panels import strip, strip_without_truth
 from sr.training.steps import observe
 from sr.training.validation import Perceptual, as_exported, measured, network_upscaler, watched
-from sr.types import Picture, UserError
+from sr.types import UserError
 
 
 class Validation(UpdateCallback):
@@ -73,6 +72,7 @@ class Validation(UpdateCallback):
         self.latest: dict[str, float] = {}
         """The network's likewise."""
         self.by_picture = PictureTable(folder.by_picture)
+        self.kept = KeptPictures(folder, every)
         self._main = next(iter(sets), "")
         self._best = Best(first)
         self.others = [Best(metric) for metric in others]
@@ -146,7 +146,7 @@ class Validation(UpdateCallback):
             return
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
-            strips = self._measure(trainer, module) if trainer.is_global_zero else {}
+            views = self._measure(trainer, module) if trainer.is_global_zero else {}
             if trainer.world_size > 1:  # schedules listen to the result in every process
                 self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
@@ -157,34 +157,34 @@ class Validation(UpdateCallback):
                     error, progress = self.latest["colour_error"], module.clock.progress
                     self.alarm.judge(error, module.updates, progress, module.adversaries)
                 self._publish(trainer, module.updates)
-                self._show(trainer, strips, module.updates)
+                self._show(trainer, views, module.updates)
 
-    def _measure(self, trainer: lightning.Trainer, module: Trainable) -> dict[str, np.ndarray]:
-        """Measure all sets; the strips to show, by the name of their file."""
+    def _measure(self, trainer: lightning.Trainer, module: Trainable) -> dict[str, Views]:
+        """Measure all sets; the pictures to show, by the name of their file."""
         compute, scale = module.compute, scale_of(module.deliverable)
         upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
         rows: dict[str, list[dict[str, float]]] = {}
-        strips: dict[str, np.ndarray] = {}
+        shown: dict[str, Views] = {}
         sets = _sets(trainer)
         for name, pairs in sets.items():
-            show = partial(self._add_strip, strips, name, pairs)
+            show = partial(self._add_views, shown, name, pairs)
             rows[name], _ = measured(upscale, pairs, scale, show, self._lpips)
         self.latest = named_means(rows)
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in sets})
         for number, picture in enumerate(_shown(trainer)):
             with suppress(NotFiniteError):  # the measures tell of it
-                views = self._bicubic[SHOWN][number], upscale(picture.lr)
-                bicubic, sr = map(gray_again, views) if picture.gray else views
-                strips[_file(SHOWN, number, picture.name)] = strip_without_truth(bicubic, sr)
-        return strips
+                enlarged = self._bicubic[SHOWN][number], upscale(picture.lr)
+                bicubic, sr = map(gray_again, enlarged) if picture.gray else enlarged
+                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, bicubic, sr)
+        return shown
 
-    def _add_strip(
-        self, strips: dict[str, np.ndarray], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
+    def _add_views(
+        self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
     ) -> None:
         if number < len(self._bicubic[name]):
             pair = pairs[number]
-            strips[_file(name, number, pair.name)] = strip(self._bicubic[name][number], sr, pair.hr)
+            shown[_file(name, number, pair.name)] = Views(pair.lr, self._bicubic[name][number], sr, pair.hr)
 
     def _remember(self, before: float | None) -> bool:
         """Compare with the best; whether schedules and `EarlyStop` should hear of the result.
@@ -204,13 +204,9 @@ class Validation(UpdateCallback):
         values |= {f"val/bicubic/{name}": value for name, value in self.baseline.items()}
         publish(trainer, {name: value for name, value in values.items() if math.isfinite(value)}, updates)
 
-    def _show(self, trainer: lightning.Trainer, strips: dict[str, np.ndarray], updates: int) -> None:
-        self.folder.pictures.mkdir(parents=True, exist_ok=True)
-        for name, pixels in strips.items():
-            # The newest validation replaces the last: a long run must not fill the disk.
-            path = self.folder.pictures / f"{name}.png"
-            path.parent.mkdir(exist_ok=True)
-            write_picture(path, Picture(pixels))
+    def _show(self, trainer: lightning.Trainer, views: Mapping[str, Views], updates: int) -> None:
+        strips = {name: one.strip() for name, one in views.items()}
+        self.kept.write(views, strips, updates)
         for logger in trainer.loggers:
             if isinstance(logger, PictureLogger):
                 logger.log_pictures(strips, updates)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ class RunFolder:
         return self.path / "val"
 
     @property
+    def kept_pictures(self) -> Path:
+        """Folder of what a report shows of the first pictures of each set: see `sr.training.keeping.pictures`."""
+        return self.pictures / "pictures"
+
+    @property
     def by_picture(self) -> Path:
         """What each validation measured of each picture."""
         return self.pictures / "metrics.csv"
@@ -105,6 +111,8 @@ class RunFolder:
                     network.replace(network.with_name(f"before_{network.name}"))
             for file in (self.metrics, self.by_picture, self.summary):
                 file.unlink(missing_ok=True)
+            if self.kept_pictures.is_dir():  # their history would be of two runs
+                shutil.rmtree(self.kept_pictures)
         except OSError as error:
             raise UserError(f"could not write {self.path}: {error.strerror or error}") from error
 

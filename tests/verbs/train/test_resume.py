@@ -21,7 +21,7 @@ from sr.types import UserError
 from tests.conftest import REPOSITORY
 
 SETTINGS = ["trainer.max_updates=60", "trainer.val_every=15", "trainer.checkpoint_every=5", "trainer.accumulate=2"]
-TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share")
+TIMED = ("train/updates_per_second", "train/pictures_per_second", "train/waiting_share", "train/seconds")
 
 
 def tensors(value, name=""):
