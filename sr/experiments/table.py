@@ -87,11 +87,11 @@ class Row:
 
     @property
     def judged_on(self) -> tuple[Any, ...]:
-        """What its numbers are measured on: scale, pictures, and how these are degraded, by what bicubic reaches there.
+        """What its numbers are measured on: scale, and pictures as they are degraded, told by what bicubic reaches there.
 
         Numbers of two runs are compared only where this is equal.
         """
-        return (self.scale, self.pictures, tuple((name, round(self.bicubic[name], 3)) for name in _measured(self)))
+        return (self.scale, tuple((name, round(self.bicubic[name], 3)) for name in _measured(self)))
 
     def measures(self, at: At) -> Mapping[str, float]:
         """Of its best or of its last validation."""
