@@ -9,7 +9,7 @@ from sr.experiments.table import Row
 from sr.printable import printable
 
 SEED, TARGET = "seed", "_target_"
-_LEFT_OUT = ("run_dir", "resume", "trust", "started_from", "logger", "local")
+_LEFT_OUT = ("run_dir", "resume", "trust", "report", "started_from", "logger", "local")
 """Where a run lies and how it is watched makes no other run."""
 _PLACES = ("cache", "workers")
 """Likewise, at any depth."""

@@ -87,7 +87,7 @@ class Row:
 
     @property
     def judged_on(self) -> tuple[Any, ...]:
-        """What its numbers are measured on: scale, and pictures as they are degraded, told by what bicubic reaches there.
+        """What its numbers are measured on: scale and pictures, as degraded; told by what bicubic reaches there.
 
         Numbers of two runs are compared only where this is equal.
         """
