@@ -37,6 +37,36 @@ class GridSweeper(Sweeper):
         launch_pending(self.launcher, self.config)
 
 
+class OptunaSweeper(GridSweeper):
+    """A search: each run's values are chosen by what the runs before it have reached.
+
+    Args:
+        trials: runs in all.
+        together: runs that are chosen before the first of them has ended; as many as a launcher trains side by side.
+        sampler: tpe, random, cmaes or qmc.
+        prune: give up runs that fall behind the median of the others at the same validation.
+        seed: of the sampler.
+    """
+
+    def __init__(self, trials: int, together: int, sampler: str, prune: bool, seed: int) -> None:
+        self.trials, self.together, self.sampler, self.prune, self.seed = trials, together, sampler, prune, seed
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Launch the runs of the search.
+
+        Args:
+            arguments: as typed.
+        """
+        from sr.verbs.train.searching import Search, launch_search
+
+        search = Search(self.trials, self.together, self.sampler, self.prune, self.seed)
+        launch_search(self.launcher, self.config, search, arguments)
+
+
+_SEARCH = {"trials": 20, "together": 1, "sampler": "tpe", "prune": True, "seed": 0}
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="optuna", node={"_target_": f"{__name__}.OptunaSweeper"} | _SEARCH, provider="sr"
+)
 ConfigStore.instance().store(
     group="hydra/sweeper", name="grid", node={"_target_": f"{__name__}.GridSweeper"}, provider="sr"
 )

@@ -26,9 +26,8 @@ def named_choices(overrides: Sequence[str], chosen: Mapping[str, Any]) -> dict[s
         overrides: ``key=value`` of the run.
         chosen: the choice of each group as Hydra tells it, which leaves out where there are several.
     """
-    named = {
-        str(group): [choice] for group, choice in chosen.items() if str(group).split("/")[0] not in ("hydra", "local")
-    }
+    groups = [str(group) for group in chosen if str(group).split("/")[0] not in ("hydra", "local")]
+    named = {group: [chosen[group]] for group in groups}
     for override in parsed_overrides(overrides)[0]:
         if group_of(override) in named or override.key_or_group == EXPERIMENT:
             named[group_of(override)] = choices_of(override)

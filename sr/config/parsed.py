@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Sweep
+from hydra.core.override_parser.types import IntervalSweep, Override, Sweep
 from hydra.errors import HydraException
 
 from sr.pasted import pasted, setting
@@ -228,6 +228,9 @@ def first_of(override: Override) -> str:
     """The override itself, or with the first value of a sweep."""
     if not override.is_sweep_override():
         return override.input_line or ""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return f"{(override.input_line or '').partition('=')[0]}={value.start}"
     try:
         first = next(override.sweep_string_iterator(), "null")  # with its quotes: 'a=b' is no value without
     except HydraException:

@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "augmentation": ("sr.augmentations", "sr.degradations"),
     "optimizer": _OPTIMIZERS,
     "schedule": _SCHEDULES,
-    "callbacks": ("sr.training.callbacks.stopping.EarlyStop",),
+    "callbacks": ("sr.training.callbacks.stopping.EarlyStop", "sr.training.callbacks.pruning.Pruning"),
     "logger": ("sr.training.keeping.loggers.Wandb",),
 }
 """What a file may have called, by the group that asks: all public classes of a room, or one class or function."""

@@ -18,10 +18,10 @@ from sr.plain_yaml import read_plain_yaml
 from sr.training.columns import METRICS, Best
 from sr.training.keeping.claim import LOCK
 from sr.training.keeping.command import Command, read_command
-from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.keeping.run_folder import EXPLODED, FINISHED, PRUNED, RunFolder
 from sr.training.keeping.tables import read_table
 
-State = Literal["finished", "running", "interrupted", "cut off", "exploded", "failed", "foreign"]
+State = Literal["finished", "running", "interrupted", "cut off", "exploded", "pruned", "failed", "foreign"]
 """``cut off``: it neither ended nor runs; ``foreign``: a folder with a config.yaml that no run of ours has written."""
 At = Literal["best", "final"]
 _VAL, _BICUBIC = "val/", "val/bicubic/"
@@ -158,12 +158,17 @@ def _row(name: str, run: Run) -> Row:
             pictures_per_second=_rate(summary),
             parameters=int(summary["parameters"]),
             best=best,
-            best_updates=int(summary["best"].get("updates", -1)),
+            best_updates=_at(summary["best"].get("updates", math.nan)),
             final=summary["final"],
             bicubic=summary["bicubic"],
             pictures=pictures,
         )
     return _from_metrics(common, run, pictures)
+
+
+def _at(updates: float) -> int:
+    """-1 for what is no number of updates, as somebody may have written."""
+    return int(updates) if math.isfinite(updates) else -1
 
 
 def _rate(summary: Mapping[str, Any]) -> float:
@@ -223,6 +228,8 @@ def _state(run: Run) -> tuple[State, str]:
         return "finished", ""
     if run.reason == EXPLODED:
         return "exploded", f"exploded after {run.updates} updates"
+    if run.reason == PRUNED:
+        return "pruned", f"the search gave it up after {run.updates} updates"
     if run.reason is not None:
         return "interrupted", f"ended by {run.reason}"
     damaged = run.folder.summary.exists()

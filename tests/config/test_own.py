@@ -198,7 +198,7 @@ def test_own_choices_train_in_any_combination(train, own, tmp_path):
 def test_a_sweep_over_own_and_other_choices(train, own):
     code, out, err = train("--config-dir=my conf", "-m", "model=mine,espcn", "trainer.max_updates=1")
     assert code == 0, err
-    assert "=== run 2: model=espcn ===" in out
+    assert "=== run 2 of 2: model=espcn ===" in out
 
 
 def test_own_experiments_and_help(train, own, tmp_path):

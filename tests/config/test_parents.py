@@ -6,7 +6,7 @@ import os
 import pytest
 from omegaconf import OmegaConf
 
-from sr.config.experiments import named_choices, matching, names_of
+from sr.config.experiments import matching, named_choices, names_of
 from sr.models.files import read_tensors
 from tests.config.conftest import STILL
 

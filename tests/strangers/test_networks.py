@@ -12,13 +12,14 @@ import safetensors.torch
 import torch
 
 from sr.errors import UserError
+from sr.experiments.table import row_in
 from sr.models.espcn import Espcn
 from sr.models.files import load_network, save_network
 from sr.training.keeping.bundle import read_bundle
 from sr.training.keeping.checkpoint import read_checkpoint
 from sr.training.keeping.loggers import CsvLog
 from sr.training.keeping.run_folder import RunFolder
-from sr.verbs.screen.tables import print_sweep
+from sr.verbs.screen.runs import print_runs
 from tests.strangers.mark import MARK
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
@@ -195,7 +196,18 @@ def test_a_summary_of_ours_is_read_again(tmp_path):
     assert read is not None
     assert math.isnan(read["best"]["psnr_y"])
     assert math.isnan(read["bicubic"]["psnr_y"])
-    print_sweep([("one", read, "")])  # what is read can be shown
+    (tmp_path / "config.yaml").write_text("model: {}\ntrainer: {}\n")
+    row = row_in(tmp_path)
+    assert (row.updates, row.best_updates) == (OURS["updates"], 4)
+    print_runs([("one", row)], "runs")  # what is read can be shown
+
+
+def test_a_summary_whose_best_is_at_no_update(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {}\ntrainer: {monitor: [5]}\n")
+    (tmp_path / "summary.json").write_text(json.dumps(OURS | {"best": {"psnr_y": 3, "updates": None}}))
+    row = row_in(tmp_path)
+    assert (row.best_updates, row.best) == (-1, {"psnr_y": 3})
+    print_runs([("one", row)], "runs")
 
 
 def test_a_folder_in_place_of_the_summary(tmp_path):

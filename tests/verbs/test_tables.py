@@ -1,13 +1,18 @@
 """Tables at the end of a run and of a sweep, as wide as the terminal allows."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from sr.console import plain_console
+from sr.experiments.runs import Run
+from sr.experiments.table import Row
+from sr.training.keeping.command import Command
 from sr.training.keeping.run_folder import RunFolder
-from sr.verbs.screen.tables import SWEEP, _sweep_cells, print_numbers, print_result, print_sweep
+from sr.verbs.screen.runs import COLUMNS, cells_of, print_runs
+from sr.verbs.screen.tables import print_numbers, print_result
 
 METRICS = {"psnr_y": 30.0, "ssim_y": 0.9, "psnr_rgb": 28.0, "ssim_rgb": 0.8, "sharpness": 1.05, "lpips": 0.0083}
 CONFIG = {"model": {"_target_": "sr.models.espcn.Espcn"}}
@@ -41,10 +46,18 @@ def test_a_result_fits_a_narrow_terminal(tmp_path):
     assert rows["gain psnr_y"] == ["", "+2.25", "+1.50"]
 
 
+def row(state="finished", sentence="", **changes):
+    """A row whose numbers are those of the summary, with changes."""
+    summary = SUMMARY | changes
+    best = {name: value for name, value in summary["best"].items() if name != "updates"}
+    numbers = {name: summary[name] for name in ("updates", "updates_per_second", "parameters", "bicubic")}
+    return Row("run", Run(RunFolder(Path("run")), CONFIG, None), Command(), state, sentence, best=best, **numbers)
+
+
 def sweep(capsys, monkeypatch, *rows):
     """Cells by run of a table in 100 columns, the headings under ``run``; and the lines below it."""
     monkeypatch.setenv("COLUMNS", "100")
-    print_sweep(rows)
+    print_runs(rows, "sweep")
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 100
     assert "…" not in out, "nothing is cut"
@@ -57,8 +70,9 @@ COUNTS = ["71,196", "123456", "94.6"]
 
 
 def test_a_sweep_tells_each_run_and_what_failed(capsys, monkeypatch):
-    never_validated = SUMMARY | {"best": {}, "exit_reason": "interrupted"}
-    rows = ("0_loss=l1", SUMMARY, ""), ("1_loss=l2", never_validated, ""), ("2_loss=l3", None, "no such loss")
+    never_validated = row("interrupted", "ended by interrupted", best={})
+    failed = Row("run", Run(RunFolder(Path("run")), {}, None), Command(), "failed", "no such loss\nbut others")
+    rows = ("0_loss=l1", row()), ("1_loss=l2", never_validated), ("2_loss=l3", failed), ("3_loss=l4", None)
     cells, below = sweep(capsys, monkeypatch, *rows)
     assert cells["run"] == [
         "psnr_y",
@@ -73,19 +87,24 @@ def test_a_sweep_tells_each_run_and_what_failed(capsys, monkeypatch):
     assert cells["0_loss=l1"] == ["31.50", "+1.50", "0.9000", "1.05", "0.0070", *COUNTS]
     assert cells["1_loss=l2"] == ["", "", "", "", "", *COUNTS]
     assert cells["2_loss=l3"] == [""] * 8
-    assert below == ["1_loss=l2 ended by interrupted", "2_loss=l3 failed: no such loss"]
+    assert below == [
+        "1_loss=l2: interrupted: ended by interrupted",
+        "2_loss=l3: failed: no such loss",
+        "but others",
+        "3_loss=l4: not begun",
+    ]
 
 
 def test_a_sweep_with_the_longest_numbers_fits_too(capsys, monkeypatch):
     best = SUMMARY["best"] | {"psnr_y": 108.25, "sharpness": 12.25}
-    large = SUMMARY | {"best": best, "parameters": 138_245_569, "updates": 1_000_000, "updates_per_second": 1234.5}
-    cells, _ = sweep(capsys, monkeypatch, ("a=1", large, ""))
+    large = row(best=best, parameters=138_245_569, updates=1_000_000, updates_per_second=1234.5)
+    cells, _ = sweep(capsys, monkeypatch, ("a=1", large))
     assert cells["a=1"] == ["108.25", "+78.25", "0.9000", "12.25", "0.0070", "138,245,569", "1000000", "1234.5"]
 
 
 def test_a_sweep_without_sharpness_and_lpips_has_no_columns_for_them(capsys, monkeypatch):
-    old = SUMMARY | {"best": {"psnr_y": 31.5, "ssim_y": 0.9, "psnr_rgb": 28.0, "updates": 5}}
-    cells, below = sweep(capsys, monkeypatch, ("a=1", old, ""))
+    old = row(best={"psnr_y": 31.5, "ssim_y": 0.9, "psnr_rgb": 28.0, "updates": 5})
+    cells, below = sweep(capsys, monkeypatch, ("a=1", old))
     assert cells["a=1"] == ["31.50", "+1.50", "0.9000", *COUNTS]
     assert below == []
 
@@ -100,8 +119,9 @@ def test_the_best_by_a_further_metric_is_a_line(tmp_path):
 @pytest.mark.parametrize("width", [80, 100])
 def test_long_names_and_numbers_are_whole_in_a_narrow_terminal(width):
     best = SUMMARY["best"] | {"psnr_y": 108.25, "sharpness": 12.25}
-    large = SUMMARY | {"best": best, "parameters": 138_245_569, "updates": 1_000_000, "updates_per_second": 1234.5}
-    columns, cells = [*SWEEP], [*_sweep_cells(large).values()]
+    large = row(best=best, parameters=138_245_569, updates=1_000_000, updates_per_second=1234.5)
+    columns = [*COLUMNS]
+    cells = [cells_of(large)[column] for column in columns]
     names = ["data.train=[/home/somebody/pictures/of/summer,/A/b],model=espcn_dilated_progressive", "b"]
     text = io.StringIO()
     print_numbers(plain_console(width, file=text), "run", columns, [(name, cells) for name in names], "sweep")

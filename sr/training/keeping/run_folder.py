@@ -14,8 +14,12 @@ _LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
 
 FINISHED = ("max_updates", "max_time", "no_improvement")
 """Exit reasons of a run that came to its end."""
+PRUNED = "pruned"
+"""Exit reason of a run that its search gave up."""
 EXPLODED = "exploded"
 """Exit reason of a run that would end so again; what ended by none of these goes on by ``resume=auto``."""
+ENDED = (*FINISHED, PRUNED, EXPLODED)
+"""Exit reasons of a run that its sweep does not make again."""
 
 RUN_FOLDERS = ("checkpoints", "val", "bugs")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""

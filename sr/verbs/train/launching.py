@@ -31,6 +31,8 @@ LAUNCHERS = {
 }
 """Module and extra of each launcher that is known to work."""
 SWEEPERS = {GRID: ("", ""), "optuna": ("optuna", "optuna")}
+TRIALS = 20
+"""Runs of a search, as hydra_plugins/sr_sweepers.py has it."""
 _ELSEWHERE = "SlurmLauncher"
 """Its jobs have machines of their own."""
 
@@ -42,10 +44,12 @@ class Launching:
     Attributes:
         sweeper: grid, or a search.
         launcher: Hydra's name of it.
+        trials: runs of a search.
     """
 
     sweeper: str
     launcher: str
+    trials: int
 
     @property
     def in_sequence(self) -> bool:
@@ -70,7 +74,10 @@ def launcher_of(overrides: Sequence[str]) -> Launching:
         module, extra = known[name]
         if module and find_spec(module) is None:
             raise UserError(f"hydra/{kind}={name} needs a package that is not installed: {install(extra)}")
-    return Launching(sweeper, launcher)
+    trials = chosen.get("hydra.sweeper.trials", TRIALS)
+    if type(trials) is not int or trials < 1:
+        raise UserError(f"hydra.sweeper.trials={trials} must be a whole number of at least 1")
+    return Launching(sweeper, launcher, trials)
 
 
 def _near(name: str, known: Collection[str]) -> str:
@@ -89,6 +96,8 @@ def launch_pending(launcher: Launcher, config: DictConfig) -> None:
     record = read_record(folder)
     pending = [] if record is None else Sweep(folder, record).pending()
     divide_cores(config.hydra.launcher, len(pending))
+    if pending and not in_this_process(config.hydra.launcher):
+        print(f"{len(pending)} runs are launched; what each prints is in {folder / 'NAME.txt'}", flush=True)
     for _, jobs in groupby(sorted(pending, key=lambda job: job.level), key=lambda job: job.level):
         launcher.launch([overrides_of(job) for job in jobs], initial_job_idx=0)
 

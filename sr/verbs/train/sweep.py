@@ -20,10 +20,10 @@ from sr.experiments.failure import read_failure, write_failure
 from sr.locks import in_use
 from sr.printable import printable
 from sr.training.keeping.claim import LOCK, claimed
-from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.keeping.run_folder import ENDED, EXPLODED, FINISHED, PRUNED, RunFolder
 from sr.verbs.train.place import check_shown, of_another, runs_below
 from sr.verbs.train.resume import changes, is_run_of
-from sr.verbs.train.sweep_record import FILE, SweepRecord, SweptJob, read_record, unlike, write_record
+from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, SweptJob, read_record, unlike, write_record
 from sr.verbs.train.task import STOP
 
 FREE = ("trainer.max_updates", "trainer.max_time", "trainer.default_time", "logger")
@@ -47,8 +47,22 @@ class Sweep:
         return given_folder(job) or self.folder / job.name
 
     def pending(self) -> list[SweptJob]:
-        """Runs that have neither come to their end nor been given up in this sitting."""
-        return [job for job in self.record.jobs if not _settled(self.run_folder(job))]
+        """Runs to launch: all but those that came to their end, exploded, or were given up in this sitting.
+
+        With ``resume=auto`` a run that has ended may have a longer way to go; it says itself whether it has.
+        """
+        return [job for job in self.record.jobs if not self._settled(job)]
+
+    def there(self) -> int:
+        """How many have come to their end."""
+        return sum(_reason(self.run_folder(job)) in ENDED for job in self.record.jobs)
+
+    def _settled(self, job: SweptJob) -> bool:
+        folder = self.run_folder(job)
+        reason = _reason(folder)
+        if read_failure(folder) or reason in (EXPLODED, PRUNED):
+            return True
+        return reason in FINISHED and RunFolder(folder).last.exists() and "resume=auto" not in job.overrides
 
 
 def given_folder(job: SweptJob) -> Path | None:
@@ -60,11 +74,9 @@ def given_folder(job: SweptJob) -> Path | None:
     return None
 
 
-def _settled(folder: Path) -> bool:
+def _reason(folder: Path) -> str | None:
     summary = RunFolder(folder).read_summary()
-    if read_failure(folder):
-        return True
-    return summary is not None and summary["exit_reason"] in (*FINISHED, EXPLODED) and RunFolder(folder).last.exists()
+    return None if summary is None else str(summary["exit_reason"])
 
 
 @contextmanager
@@ -96,7 +108,7 @@ def sweep_in(
         try:
             yield sweep
         finally:
-            _leave(sweep)
+            _leave(replace(sweep, record=read_record(folder) or sweep.record))
 
 
 def _of(folder: Path, wanted: SweepRecord, auto: bool) -> SweepRecord | None:
@@ -136,9 +148,7 @@ def _unfinished(wanted: SweepRecord) -> Path | None:
         same = record is not None and not unlike(record, wanted) and not changes(record.first, wanted.first)
         if record is not None and same and not in_use(folder / LOCK):
             jobs = replace(wanted, jobs=record.jobs) if not wanted.jobs else wanted
-            states = [RunFolder(Sweep(folder, jobs).run_folder(job)).read_summary() for job in jobs.jobs]
-            ended = [state is not None and state["exit_reason"] in (*FINISHED, EXPLODED) for state in states]
-            if not all(ended):
+            if Sweep(folder, jobs).there() < wanted.planned:
                 return folder
     return None
 
@@ -149,9 +159,8 @@ def _prepare(sweep: Sweep, say: Callable[[str], None], again: bool) -> None:
     for job in sweep.record.jobs:
         (sweep.run_folder(job) / FAILURE).unlink(missing_ok=True)
     write_record(sweep.folder, sweep.record)
-    there = len(sweep.record.jobs) - len(sweep.pending())
     if again and sweep.record.jobs:
-        say(f"going on with {sweep.folder}: {there} of {len(sweep.record.jobs)} runs are there")
+        say(f"going on with {sweep.folder}: {sweep.there()} of {sweep.record.planned} runs are there")
 
 
 def check_jobs(sweep: Sweep, own: Path | None, trust: bool, stranger: bool, say: Callable[[str], None]) -> None:
@@ -175,7 +184,7 @@ def check_jobs(sweep: Sweep, own: Path | None, trust: bool, stranger: bool, say:
             faults[job] = error
         else:
             _check_place(RunFolder(sweep.run_folder(job)), given_folder(job), config)
-    if faults and len(faults) == len(sweep.record.jobs):
+    if faults and len(faults) == sweep.record.planned:
         raise next(iter(faults.values()))
     for job, fault in faults.items():
         write_failure(sweep.run_folder(job), str(fault))
@@ -210,4 +219,5 @@ def _leave(sweep: Sweep) -> None:
         (folder / FAILURE).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
-    (sweep.folder / FILE).unlink(missing_ok=True)
+    for name in (FILE, STORAGE):
+        (sweep.folder / name).unlink(missing_ok=True)

@@ -16,6 +16,8 @@ from sr.printable import printable
 from sr.verbs.train.place import run_name
 
 FILE = "sweep.json"
+STORAGE = "search.log"
+"""What a search has learned, beside it."""
 _LARGEST = 1 << 24  # bytes; a thousand runs have 500 thousand
 _PLACE = ("run_dir", "resume", "trust", "report")
 """Settings that say where a sweep lies and how it ends, not what it is."""
@@ -47,12 +49,16 @@ class SweepRecord:
         own: the user's folder of choices beside conf/, or None.
         first: configuration of its first run, plain values.
         jobs: its runs, in order.
+        planned: so many will they be in the end; a search chooses them one after the other.
+        sweeper: that chooses them.
     """
 
     typed: tuple[str, ...]
     own: str | None
     first: Mapping[str, Any]
     jobs: tuple[SweptJob, ...]
+    planned: int
+    sweeper: str
 
 
 def what_it_is(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -120,11 +126,15 @@ def read_record(folder: Path) -> SweepRecord | None:
             for job in told["jobs"]
         )
         own = None if told["own"] is None else str(told["own"])
-        record = SweepRecord(tuple(map(str, told["typed"])), own, dict(told["first"]), jobs)
+        record = SweepRecord(
+            tuple(map(str, told["typed"])), own, dict(told["first"]), jobs, int(told["planned"]), str(told["sweeper"])
+        )
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
     # A name is a folder in that of the sweep, and a level a number, whoever wrote the file.
-    fine = all(job.name == Path(job.name).name and job.name != ".." and type(job.level) is int for job in jobs)
+    fine = all(
+        job.name == Path(job.name).name and job.name not in ("", "..") and type(job.level) is int for job in jobs
+    )
     return record if fine else None
 
 
@@ -135,9 +145,13 @@ def unlike(record: SweepRecord, other: SweepRecord) -> str:
         record: of the folder.
         other: that is asked for.
     """
-    was, now = list(record.typed), list(other.typed)
-    if was != now:
-        new = [one for one in now if one not in was] or now
-        old = [one for one in was if one not in now] or was
-        return printable(f"{' '.join(new)[:300]} (was {' '.join(old)[:300]})")
-    return "" if record.own == other.own else f"--config-dir {other.own} (was {record.own})"
+    new = " ".join(one for one in other.typed if one not in record.typed)
+    old = " ".join(one for one in record.typed if one not in other.typed)
+    if new or old:
+        found = f"{new[:300]} (was {old[:300]})" if new and old else f"{new or old} is {'new' if new else 'gone'}"
+        return printable(found)
+    if record.typed != other.typed:
+        return printable(f"{' '.join(other.typed)} in another order, by which the runs are numbered")
+    if record.sweeper != other.sweeper:
+        return printable(f"hydra/sweeper={other.sweeper} (was {record.sweeper[:80]})")
+    return "" if record.own == other.own else printable(f"--config-dir {other.own} (was {record.own})")

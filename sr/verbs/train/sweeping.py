@@ -22,9 +22,10 @@ from sr.training.signals import Signals
 from sr.verbs.screen.runs import print_runs
 from sr.verbs.screen.tables import console_for_tables, say
 from sr.verbs.train.arguments import Arguments
-from sr.verbs.train.launching import GRID, launcher_of, stop_children
+from sr.verbs.train.launching import GRID, SWEEPERS, launcher_of, stop_children
+from sr.verbs.train.searching import best_of
 from sr.verbs.train.sweep import FREE, Sweep, check_jobs, sweep_in
-from sr.verbs.train.sweep_record import SweepRecord, jobs_of, read_record, what_it_is
+from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
 _LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
@@ -45,8 +46,10 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     """
     place = next((o.value() for o in parsed_overrides(typed.overrides)[0] if o.key_or_group == "resume"), None)
     record = read_record(Path(place)) if isinstance(place, str) and place else None
-    if record is None:
+    if record is None or not isinstance(place, str):
         return typed, False
+    if "trust=true" not in typed.overrides:
+        _check_harmless(record, Path(place) / FILE, typed.own is not None)
     others = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir", "trust", "report")]
     changed = [one for one in what_it_is(others) if one.split("=")[0].lstrip("+") not in FREE]
     if changed:
@@ -58,11 +61,31 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     own = [one for one in record.typed if one.split("=")[0] not in {limit.split("=")[0] for limit in limits}]
     kept = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir")]
     auto = ["resume=auto"] if limits else []
+    if record.sweeper in SWEEPERS and record.sweeper != GRID:
+        typed_keys = [one.split("=")[0] for one in others]
+        search = [f"hydra/sweeper={record.sweeper}", f"hydra.sweeper.trials={record.planned}"]
+        auto += [one for one in search if one.split("=")[0] not in typed_keys]
     overrides = [*own, *kept, *auto, setting("run_dir", str(place))]
     folder = None if record.own is None else Path(record.own)
     flags = [*typed.flags, *([] if typed.several else ["-m"])]
     flags += ["--config-dir", str(folder)] if folder is not None and typed.own is None else []
     return Arguments(flags, overrides, typed.own or folder), True
+
+
+def _check_harmless(record: SweepRecord, source: Path, own: bool) -> None:
+    """Refuse what a stranger's file may not ask for: modules, the environment, another folder's choices.
+
+    Raises:
+        UserError: it does.
+    """
+    asking = next((one for one in record.typed if "_target_" in one or "${" in one), None)
+    if asking is None and record.own is not None and not own:
+        asking = f"--config-dir {record.own}"
+    if asking is not None:
+        raise UserError(
+            f"{printable(source)} asks for {printable(asking)[:200]}, which is not taken from a file; if you know who "
+            "wrote it, add trust=true"
+        )
 
 
 def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], stranger: bool, signals: Signals) -> int:
@@ -83,7 +106,8 @@ def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], strang
     config = first_run(folders, overrides)
     jobs = jobs_of(overrides, swept, levels) if launcher.sweeper == GRID else ()
     first: Any = json.loads(json.dumps(OmegaConf.to_container(config, resolve=False), default=str))
-    wanted = SweepRecord(what_it_is(overrides), None if typed.own is None else str(typed.own), first, jobs)
+    own = None if typed.own is None else str(typed.own)
+    wanted = SweepRecord(what_it_is(overrides), own, first, jobs, len(jobs) or launcher.trials, launcher.sweeper)
     place = given(overrides, "hydra.sweep.dir") if "run_dir" in swept or config.run_dir is None else str(config.run_dir)
     tell = partial(say, console_for_tables())
     with sweep_in(wanted, place, config, config.resume == "auto", tell) as made:
@@ -127,14 +151,35 @@ def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
     states = [None if row is None else row.state for _, row in rows]
     if broken:
         print(f"the launcher ended early: {printable(broken)[:500]}")
-    if stopped or "interrupted" in states or None in states or "cut off" in states:
-        again = [setting("resume", made.folder)]
+    if stopped or not {None, "interrupted", "cut off"}.isdisjoint(states):
+        launched = [one for one in typed.overrides if one.startswith(("hydra/launcher=", "hydra.launcher."))]
+        again = [setting("resume", made.folder), *launched, *(["trust=true"] if _needs_trust(made.record) else [])]
         print(f"go on with the sweep: {training(*again)}")
+    if (made.folder / STORAGE).exists():
+        _tell_best(made)
     if not stopped:
         _verdicts(made, [row for _, row in rows if row is not None])
-    if stopped or "interrupted" in states:
+    if stopped or "interrupted" in states:  # by a second signal, or that of its own process
         return signals.exit_code
-    return 0 if all(state == "finished" for state in states) else USER_ERROR
+    return 0 if not broken and set(states) <= {"finished", "pruned"} else USER_ERROR
+
+
+def _needs_trust(record: SweepRecord) -> bool:
+    try:
+        _check_harmless(record, Path(FILE), own=False)
+    except UserError:
+        return True
+    return False
+
+
+def _tell_best(made: Sweep) -> None:
+    """The values that a search found best, to be pasted."""
+    best = best_of(made)
+    if best is not None:
+        job, value = best
+        print(f"best of {len(made.record.jobs)} runs: {job.name}, {value:.4f} of what is watched (more is better)")
+        kept = [one for one in job.overrides if not one.startswith("+callbacks.pruning.")]
+        print(f"train with its values: {training(*kept)}")
 
 
 def _verdicts(made: Sweep, rows: list[Row]) -> None:

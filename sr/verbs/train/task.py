@@ -24,10 +24,11 @@ from sr.pasted import training
 from sr.printable import printable
 from sr.training.columns import gain
 from sr.training.keeping.command import Command
-from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.keeping.run_folder import ENDED, RunFolder
 from sr.training.signals import Signals
 from sr.verbs.screen.errors import print_own_error
 from sr.verbs.train.place import SweptRun
+from sr.verbs.train.sweep_record import read_record
 
 STOP = "stop"
 """File in a sweep's folder that keeps runs from beginning: the sweep was interrupted."""
@@ -75,11 +76,13 @@ class Task:
         name = str(HydraConfig.get().job.name)
         if (place / STOP).exists():
             return None
-        with Signals() as signals, _output_in(place / f"{name}.txt"):
-            try:
-                return self._run(config, signals)
-            except KeyboardInterrupt:  # another one ends in its own time
-                return None
+        output = place / f"{name}.txt"
+        print(f"{printable(name)} begins; what it prints is in {output}", flush=True)
+        best = None
+        with Signals() as signals, _output_in(output), suppress(KeyboardInterrupt):  # the others end in their own time
+            best = self._run(config, signals)
+        print(f"{printable(name)} {'failed' if self.failed else 'ended'}", flush=True)
+        return best
 
     def _run(self, config: DictConfig, signals: Signals) -> float | None:
         signals.check()
@@ -92,7 +95,7 @@ class Task:
         swept = self._swept(settings, config) if settings.mode == RunMode.MULTIRUN else None
         command = self._command(overrides, chosen, swept)
         if swept is not None:
-            print(f"\n=== run {printable(settings.job.name)} ===", flush=True)
+            print(f"\n=== run {_numbered(swept.place, str(settings.job.name))} ===", flush=True)
         try:
             self.summary = train(config, command, swept, signals, self.own)
         except UserError as error:
@@ -136,10 +139,20 @@ class Task:
             _keep_failure(swept.folder, sentence)
 
 
+def _numbered(place: Path, name: str) -> str:
+    """Which run of its sweep this is, and what tells it apart."""
+    record = read_record(place)
+    names = [] if record is None else [job.name for job in record.jobs]
+    if record is None or name not in names:
+        return printable(name)
+    number = names.index(name)
+    return f"{number + 1} of {record.planned}: {printable(','.join(record.jobs[number].varied))}"
+
+
 def _keep_failure(folder: Path, sentence: str) -> None:
     """In the run's folder, unless that holds another run, or one that somebody else trains."""
     summary = RunFolder(folder).read_summary()
-    if summary is None or summary["exit_reason"] not in (*FINISHED, EXPLODED):
+    if summary is None or summary["exit_reason"] not in ENDED:
         with suppress(UserError):  # a full disk, say, which is what the sentence tells
             write_failure(folder, sentence)
 

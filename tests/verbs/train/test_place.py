@@ -240,21 +240,27 @@ def test_a_sweep_is_protected_and_gone_on_with(train, tmp_path):
     runs = sorted(path.name for path in (tmp_path / "SW").iterdir() if path.is_dir())
     assert runs == ["0_seed-1", "1_seed-2"]
     before = (tmp_path / "SW" / "0_seed-1" / "metrics.csv").read_bytes()
-    for again in (sweep, ["-m", "seed=3,4", "run_dir=SW"]):
-        code, _, err = train(*again, "trainer.max_updates=2")
+    others = {
+        ("seed=3,4",): "seed=3,4 (was seed=1,2)",
+        ("model=bicubic", "seed=1,2"): "model=bicubic is new",
+        ("--config-dir=mine", "seed=1,2"): f"--config-dir {tmp_path / 'mine'} (was None)",
+    }
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "mine.yaml").write_text("_target_: x.Y\n")
+    for other, told in others.items():
+        code, _, err = train("-m", *other, "run_dir=SW")
         assert code == 2
-        assert err.startswith("error: run_dir=SW already holds runs (0_seed-1 and 1 more); resume=auto goes on with ")
-        assert len(err.splitlines()) == 1
+        assert err == f"error: run_dir=SW holds another sweep: {told}; choose another run_dir\n"
     code, _, err = train("run_dir=SW")
     assert code == 2
     assert "run_dir=SW holds runs of its own (0_seed-1), as of a sweep; choose another run_dir" in err
     assert train("-m", "seed=1,2", "run_dir=SW/0_seed-1")[2].startswith("error: run_dir=SW/0_seed-1 holds a single run")
     RunFolder(tmp_path / "SW" / "1_seed-2").summary.unlink()  # as a run that was killed leaves it
-    code, out, err = train("-m", "seed=0,1,2", "run_dir=SW", "resume=auto")
+    code, out, err = train(*sweep)
     assert code == 0, err
-    assert "finished: SW/0_seed-1" in out
+    assert "going on with SW: 1 of 2 runs are there" in out
     assert "going on from SW/1_seed-2/checkpoints/last.ckpt" in out
-    assert "run folder: SW/0_seed-0" in out
+    assert out.count("=== run ") == 1
     assert (tmp_path / "SW" / "0_seed-1" / "metrics.csv").read_bytes() == before
 
 
@@ -262,7 +268,7 @@ def test_a_sweep_is_protected_and_gone_on_with(train, tmp_path):
 def test_limits_that_are_swept_tell_runs_apart(train, tmp_path):
     limits = ["-m", "trainer.max_updates=1,2", "run_dir=LIMITS", "resume=auto"]
     assert train(*limits)[0] == 0
-    assert train(*limits)[1].count("finished: LIMITS/") == 2
+    assert "going on with LIMITS: 2 of 2 runs are there" in train(*limits)[1]
     assert len([path for path in (tmp_path / "LIMITS").iterdir() if path.is_dir()]) == 2
 
 

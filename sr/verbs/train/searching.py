@@ -1,0 +1,196 @@
+"""`hydra/sweeper=optuna`: a search over settings, in a study on disk, so that it goes on after an interruption."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from sr.config.nearest import did_you_mean
+from sr.config.parsed import is_hydra, parsed_overrides
+from sr.errors import UserError
+from sr.experiments.table import Row, row_in
+from sr.pasted import setting
+from sr.training.columns import gain
+from sr.training.search import study_in
+from sr.verbs.train.launching import divide_cores, overrides_of
+from sr.verbs.train.place import run_name
+from sr.verbs.train.sweep import Sweep
+from sr.verbs.train.sweep_record import STORAGE, SweptJob, read_record, write_record
+
+_PRUNING = "sr.training.callbacks.pruning.Pruning"
+SAMPLERS = ("tpe", "random", "cmaes", "qmc")
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a search goes.
+
+    Attributes:
+        trials: runs in all.
+        together: runs that are chosen before the first of them has ended.
+        sampler: one of `SAMPLERS`.
+        prune: runs that fall behind are given up.
+        seed: of the sampler.
+    """
+
+    trials: int
+    together: int
+    sampler: str
+    prune: bool
+    seed: int
+
+    def study(self, folder: Path) -> Any:
+        """The study in a sweep's folder.
+
+        Raises:
+            UserError: a number out of range, or no such sampler.
+        """
+        import optuna
+
+        for name, value in (("trials", self.trials), ("together", self.together)):
+            if value < 1:
+                raise UserError(f"hydra.sweeper.{name}={value} must be at least 1")
+        samplers = optuna.samplers
+        made: dict[str, Any] = {
+            "tpe": lambda: samplers.TPESampler(seed=self.seed, constant_liar=self.together > 1),
+            "random": lambda: samplers.RandomSampler(seed=self.seed),
+            "cmaes": lambda: samplers.CmaEsSampler(seed=self.seed),
+            "qmc": lambda: samplers.QMCSampler(seed=self.seed),
+        }
+        if self.sampler not in made:
+            raise UserError(f"hydra.sweeper.sampler={self.sampler} does not exist{did_you_mean(self.sampler, made)}")
+        return study_in(folder / STORAGE, made[self.sampler](), optuna.pruners.MedianPruner())
+
+
+def launch_search(launcher: Launcher, config: DictConfig, search: Search, arguments: Sequence[str]) -> None:
+    """Launch runs until there are enough, those first that an interruption has cut off.
+
+    Args:
+        launcher: of Hydra.
+        config: of the sweep.
+        search: how it goes.
+        arguments: as typed.
+    """
+    folder = Path(config.hydra.sweep.dir)
+    study = search.study(folder)
+    space = space_of(arguments)
+    divide_cores(config.hydra.launcher, search.together)
+    while True:
+        record = read_record(folder)
+        assert record is not None, "the sweep's folder was made with its record"
+        sweep = Sweep(folder, record)
+        _tell(study, sweep)
+        batch = sweep.pending()[: search.together]
+        wanted = min(search.together - len(batch), search.trials - len(record.jobs))
+        new = [_asked(study, space, search, folder) for _ in range(wanted)]
+        write_record(folder, replace(record, jobs=(*record.jobs, *new)))
+        if not batch and not new:
+            return
+        launcher.launch([overrides_of(job) for job in (*batch, *new)], initial_job_idx=0)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched.
+
+    Attributes:
+        fixed: overrides of every run.
+        distributions: of Optuna, by setting.
+    """
+
+    fixed: tuple[str, ...]
+    distributions: Mapping[str, Any]
+
+
+def space_of(arguments: Sequence[str]) -> Space:
+    """What a command line fixes, and what it leaves to the search.
+
+    Values with commas are choices; ``interval(1e-4,1e-2)`` is a range, ``tag(log,interval(1e-4,1e-2))`` one in which
+    factors count alike, ``int(interval(1,8))`` and ``range(1,9)`` are whole numbers.
+
+    Args:
+        arguments: overrides without faults.
+
+    Raises:
+        UserError: nothing is left to the search, or a range is none.
+    """
+    fixed, found = list[str](), dict[str, Any]()
+    for override in parsed_overrides(arguments)[0]:
+        if is_hydra(override) or override.key_or_group == "run_dir":
+            continue
+        if override.is_sweep_override():
+            found[override.get_key_element()] = _distribution(override)
+        else:
+            fixed.append(str(override.input_line))
+    if not found:
+        raise UserError(
+            "hydra/sweeper=optuna needs something to search, such as 'optimizer.lr=tag(log,interval(1e-4,1e-2))' or "
+            "loss=l1,charbonnier"
+        )
+    return Space(tuple(fixed), found)
+
+
+def _distribution(override: Override) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    value: Any = override.value()
+    if isinstance(value, IntervalSweep):
+        start, end, log = value.start, value.end, "log" in value.tags
+        if start is None or end is None or not start < end or (log and start <= 0):
+            raise UserError(f"{override.input_line} is no range to search: it must rise, and with log begin above 0")
+        whole = isinstance(start, int) and isinstance(end, int)  # by int(interval(…)) only
+        return IntDistribution(int(start), int(end), log) if whole else FloatDistribution(float(start), float(end), log)
+    if isinstance(value, RangeSweep) and not value.shuffle and isinstance(value.step, int):
+        values = list(value.range())
+        return IntDistribution(int(values[0]), int(values[-1]), step=value.step)
+    return CategoricalDistribution(list(override.sweep_string_iterator()))
+
+
+def _asked(study: Any, space: Space, search: Search, folder: Path) -> SweptJob:
+    """A new run, with the values that the search chooses."""
+    trial = study.ask(dict(space.distributions))
+    varied = tuple(f"{key}={_written(value)}" for key, value in trial.params.items())
+    node = {"_target_": _PRUNING, "storage": setting("", folder / STORAGE)[1:], "trial": trial.number}
+    told = [f"+callbacks.pruning.{key}={value}" for key, value in node.items()]
+    return SweptJob(run_name(trial.number, varied), (*space.fixed, *varied, *(told if search.prune else [])), varied)
+
+
+def _tell(study: Any, sweep: Sweep) -> None:
+    """Tell the study how the runs ended that it does not know of yet, this process's or those of one before it."""
+    from optuna.trial import TrialState
+
+    jobs = {int(job.name.partition("_")[0]): job for job in sweep.record.jobs}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        job = jobs.get(trial.number)
+        row = None if job is None else row_in(sweep.run_folder(job))
+        if job is not None and (row is None or row.state not in ("finished", "pruned", "exploded", "failed")):
+            continue  # it goes on
+        value = reached(row)
+        if row is not None and row.state == "finished" and value is not None:
+            study.tell(trial.number, value)
+        else:
+            pruned = row is not None and row.state == "pruned"
+            study.tell(trial.number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+
+
+def reached(row: Row | None) -> float | None:
+    """The best value of the metric that a run watches, so that more is better; None where there is none."""
+    summary = {} if row is None else row.run.summary or {}
+    value = summary.get("best", {}).get(summary.get("monitor"))
+    return gain(summary["monitor"], value) if value is not None and math.isfinite(value) else None
+
+
+def best_of(made: Sweep) -> tuple[SweptJob, float] | None:
+    """The run of a search that has reached most, and what; None where none has ended."""
+    found = [(job, reached(row)) for job in made.record.jobs if (row := row_in(made.run_folder(job))) is not None]
+    values = [(job, value) for job, value in found if value is not None]
+    return max(values, key=lambda one: one[1], default=None)
+
+
+def _written(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
