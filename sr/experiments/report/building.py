@@ -9,7 +9,7 @@ from typing import Any
 
 from sr.errors import UserError
 from sr.experiments.report.curves import curves, no_curves, rounded
-from sr.experiments.report.films import Film
+from sr.experiments.report.films import FILMS, Film
 from sr.experiments.report.groups import Group, compared, groups
 from sr.experiments.report.shown import Say, Shown
 from sr.experiments.settings import SEED, differing
@@ -63,6 +63,7 @@ def build(
         "title": printable(wanted.title),
         "made": wanted.made.isoformat(),
         "command": wanted.command,
+        "films": [kind.removeprefix(".") for kind in FILMS[wanted.film]],
         "metrics": metrics(rows),
         "runs": runs,
         "groups": [{"name": group.name, "runs": list(group.runs)} for group in found],

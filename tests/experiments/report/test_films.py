@@ -56,6 +56,7 @@ def test_a_report_has_the_films_that_are_wanted(tmp_path, made):
     write_run(tmp_path / "runs" / "one", Made(pictures={"": ["a.png"]}))
     films = tmp_path / "out" / "films"
     report, _ = made(Wanted(WANTED.title, "", WANTED.made, "both"))
+    assert report["films"] == ["mp4", "gif"]
     film = report["pictures"][0]["runs"]["0"]["film"]
     assert film.startswith("films/one_a-")
     assert {path.name for path in films.iterdir()} == {
@@ -70,6 +71,7 @@ def test_a_report_has_the_films_that_are_wanted(tmp_path, made):
     assert all(path.stat().st_mtime_ns == times[path] for path in films.iterdir() if path.name != "mine.mp4")
     report, _ = made()
     assert report["pictures"][0]["runs"]["0"]["film"] is None
+    assert report["films"] == []
     assert [path.name for path in films.iterdir()] == ["mine.mp4"], "what is not ours stays"
 
 
