@@ -94,9 +94,7 @@ def _marks(rows: Sequence[Row]) -> list[str]:
 
 def _tell_unlike(runs: Sequence[Listed]) -> None:
     if any(_marks([run.row for run in runs])):
-        print(
-            "runs with other letters are measured on other pictures, or at another scale: do not compare their numbers"
-        )
+        print("runs with other letters are measured on other pictures, or at another scale: not to be compared")
 
 
 def _ordered(runs: Sequence[Listed], found: Sequence[Group], by: str | None) -> list[Group]:
