@@ -237,9 +237,7 @@ def test_a_strangers_sweep_runs_no_code(train, tmp_path):
         shutil.rmtree(tmp_path / "SW" / "1_seed-2", ignore_errors=True)
         code, out, err = train("resume=SW", defaults=False)
         assert code == 2, attack
-        refused = (
-            f"error: SW/sweep.json asks for {attack}, which is not taken from a file; if you know who wrote it, "
-        )
+        refused = f"error: SW/sweep.json asks for {attack}, which is not taken from a file; if you know who wrote it, "
         assert err.startswith(refused)
         assert "=== run" not in out
 
