@@ -63,7 +63,7 @@ def build(
         "title": printable(wanted.title),
         "made": wanted.made.isoformat(),
         "command": wanted.command,
-        "films": [kind.removeprefix(".") for kind in FILMS[wanted.film]],
+        "films": list(FILMS[wanted.film]),
         "metrics": metrics(rows),
         "runs": runs,
         "groups": [{"name": group.name, "runs": list(group.runs)} for group in found],
