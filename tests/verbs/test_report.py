@@ -222,6 +222,7 @@ def test_a_real_training_is_reported(train, sr, tmp_path):
     assert len(run["curves"]["seconds"]) == len(run["curves"]["updates"]) == 6
     assert run["curves"]["seconds"] == sorted(run["curves"]["seconds"])
     (picture,) = report["pictures"]
+    assert picture["bicubic_metrics"].keys() == picture["runs"]["0"]["metrics"].keys()
     shown = picture["runs"]["0"]
     assert [updates for updates, _ in shown["history"]] == [2, 4, 6]
     assert (tmp_path / "out" / f"{shown['film']}.gif").is_file()

@@ -63,7 +63,7 @@ def build(
         "title": printable(wanted.title),
         "made": wanted.made.isoformat(),
         "command": wanted.command,
-        "films": [kind.removeprefix(".") for kind in FILMS[wanted.film]],
+        "films": list(FILMS[wanted.film]),
         "metrics": metrics(rows),
         "runs": runs,
         "groups": [{"name": group.name, "runs": list(group.runs)} for group in found],
@@ -191,6 +191,7 @@ def _pictures(
             entry = found.setdefault(same, _picture(len(found), one, on[number], row.scale))
             entry["lr"] = entry["lr"] or one.lr
             entry["bicubic"] = entry["bicubic"] or one.bicubic
+            entry["bicubic_metrics"] = entry["bicubic_metrics"] or _values(one.bicubic_metrics)
             entry["runs"][str(number)] = {
                 "sr": one.sr,
                 "updates": one.measured.updates,
@@ -213,6 +214,6 @@ def _picture(number: int, one: Shown, on: int, scale: int | None) -> dict[str, A
         "lr": one.lr,
         "bicubic": one.bicubic,
         "hr": one.hr,
-        "bicubic_metrics": {},
+        "bicubic_metrics": _values(one.bicubic_metrics),
         "runs": {},
     }

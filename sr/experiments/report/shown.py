@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Shown:
         bicubic: that enlarged; likewise.
         hr: the truth; likewise.
         history: (updates, picture, its file), the newest last; empty where there is none.
+        bicubic_metrics: of the whole picture.
     """
 
     set: str
@@ -61,6 +62,7 @@ class Shown:
     bicubic: str | None
     hr: str | None
     history: tuple[tuple[int, str, Path], ...] = ()
+    bicubic_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def shown(row: Row, files: PictureFiles, say: Say) -> list[Shown]:
         UserError: the report cannot be written.
     """
     told = lambda fault: say(f"{row.name}: {fault}")  # noqa: E731
-    table = _measured(row)
+    table, bicubic = (_measured(path) for path in (row.run.folder.by_picture, row.run.folder.bicubic_by_picture))
     kept = {key: place for name, place in places(row.run.folder.kept_pictures).items() if (key := _key(name))}
     strips = {key: path for name, path in _strips(row.run.folder.pictures).items() if (key := _key(name))}
     order = {name: number for number, name in enumerate(table)}
@@ -96,7 +98,12 @@ def shown(row: Row, files: PictureFiles, say: Say) -> list[Shown]:
                 found.append(_of_strip(key, measured, strips[key], files))
         except UserError as error:
             told(str(error))
-    return found
+    return [replace(one, bicubic_metrics=_of_bicubic(one, bicubic)) for one in found]
+
+
+def _of_bicubic(one: Shown, table: Mapping[str, Mapping[int, Measured]]) -> Mapping[str, float]:
+    found = table.get(one.set, {}).get(one.number)
+    return found.metrics if found is not None and printable(_plain(found.name)) == one.measured.name else {}
 
 
 def _key(name: str) -> _Key | None:
@@ -163,9 +170,8 @@ def _of_strip(key: _Key, measured: Measured, path: Path, files: PictureFiles) ->
     return Shown(key.set, key.number, measured, (sr.width, sr.height), sr.hash, None, bicubic.hash, hr)
 
 
-def _measured(row: Row) -> dict[str, dict[int, Measured]]:
+def _measured(path: Path) -> dict[str, dict[int, Measured]]:
     """What was last measured of every picture, by set and number; empty where the table is missing or damaged."""
-    path = row.run.folder.by_picture
     try:
         lines = read_table(path)[1] if path.is_file() else []
     except (UserError, OSError):

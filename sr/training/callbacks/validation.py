@@ -81,6 +81,7 @@ class Validation(UpdateCallback):
         self.stale = 0
         """Validations since the best one, without those between which the generator did not learn."""
         self._bicubic: dict[str, list[np.ndarray]] = {}
+        self._bicubic_rows: dict[str, list[dict[str, float]]] = {}
 
     def about_small(self, sets: Mapping[str, Sequence[ValidationPair]]) -> str | None:
         """What to say before training of pictures of these sets that are too small for LPIPS; None where none is."""
@@ -111,7 +112,7 @@ class Validation(UpdateCallback):
             return
         scale, compute = scale_of(module.deliverable), module.compute
         upscale = network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact())
-        rows = {}
+        rows = self._bicubic_rows
         for name, pairs in sets.items():
             kept = self._bicubic[name] = []
             rows[name], _ = measured(upscale, pairs, scale, partial(self._keep, kept), self._lpips)
@@ -172,11 +173,14 @@ class Validation(UpdateCallback):
         self.latest = named_means(rows)
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in sets})
+        if self._bicubic_rows:  # once in a sitting; one that is refused at its start has written nothing
+            bicubic = {name: zip(names[name], self._bicubic_rows.pop(name), strict=True) for name in sets}
+            PictureTable(self.folder.bicubic_by_picture).add(0, bicubic)
         for number, picture in enumerate(_shown(trainer)):
             with suppress(NotFiniteError):  # the measures tell of it
                 enlarged = self._bicubic[SHOWN][number], upscale(picture.lr)
-                bicubic, sr = map(gray_again, enlarged) if picture.gray else enlarged
-                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, bicubic, sr)
+                two = map(gray_again, enlarged) if picture.gray else enlarged
+                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, *two)
         return shown
 
     def _add_views(

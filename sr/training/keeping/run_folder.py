@@ -79,6 +79,11 @@ class RunFolder:
         return self.pictures / "metrics.csv"
 
     @property
+    def bicubic_by_picture(self) -> Path:
+        """What bicubic reaches on each picture, as after 0 updates."""
+        return self.pictures / "bicubic.csv"
+
+    @property
     def bugs(self) -> Path:
         """Folder of bundles with which explosions can be seen again."""
         return self.path / "bugs"
@@ -109,7 +114,7 @@ class RunFolder:
             for network in (self.best, self.last):
                 if network.exists():
                     network.replace(network.with_name(f"before_{network.name}"))
-            for file in (self.metrics, self.by_picture, self.summary):
+            for file in (self.metrics, self.by_picture, self.bicubic_by_picture, self.summary):
                 file.unlink(missing_ok=True)
             if self.kept_pictures.is_dir():  # their history would be of two runs
                 shutil.rmtree(self.kept_pictures)

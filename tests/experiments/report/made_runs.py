@@ -68,6 +68,7 @@ def write_run(folder: Path, made: Made) -> RunFolder:
         write_command(folder, Command(f"python train.py seed={made.seed}", [], made.choices, "sweep"))
     write_tables(run, made)
     write_pictures(run, made)
+    write_bicubic(run, made)
     if made.ended is not None:
         values = {"psnr_y": 30.0 + made.gain, "ssim_y": 0.9}
         run.write_summary(
@@ -106,6 +107,16 @@ def write_tables(run: RunFolder, made: Made) -> None:
                 for number, picture in enumerate(pictures):
                     psnr = 30 + made.gain * updates / made.updates[-1] + number + 0.01 * made.seed
                     table.writerow([updates, name, picture, psnr, 0.9])
+
+
+def write_bicubic(run: RunFolder, made: Made) -> None:
+    """What bicubic reaches on each picture."""
+    with run.bicubic_by_picture.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["updates", "set", "picture", "psnr_y"])
+        for name, pictures in made.pictures.items():
+            for number, picture in enumerate(pictures):
+                table.writerow([0, name, picture, 30 + number])
 
 
 def write_pictures(run: RunFolder, made: Made) -> None:

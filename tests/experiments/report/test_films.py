@@ -56,7 +56,7 @@ def test_a_report_has_the_films_that_are_wanted(tmp_path, made):
     write_run(tmp_path / "runs" / "one", Made(pictures={"": ["a.png"]}))
     films = tmp_path / "out" / "films"
     report, _ = made(Wanted(WANTED.title, "", WANTED.made, "both"))
-    assert report["films"] == ["mp4", "gif"]
+    assert report["films"] == [".mp4", ".gif"]
     film = report["pictures"][0]["runs"]["0"]["film"]
     assert film.startswith("films/one_a-")
     assert {path.name for path in films.iterdir()} == {

@@ -24,6 +24,7 @@ def test_pictures_are_shared_by_the_runs_that_show_them(tmp_path, made):
     first = report["pictures"][0]
     assert (first["width"], first["height"], first["scale"], first["on"]) == (30, 24, 2, 0)
     assert report["pictures"][2]["hr"] is None
+    assert [one["bicubic_metrics"] for one in report["pictures"][:2]] == [{"psnr_y": 30.0}, {"psnr_y": 31.0}]
     one, two = first["runs"]["0"], first["runs"]["1"]
     assert one["sr"] != two["sr"]
     assert one["updates"] == 30
