@@ -1,0 +1,1 @@
+"""One page that compares runs: a folder of static files."""

@@ -1,0 +1,117 @@
+"use strict";
+/* Wheel, fingers, mouse and arrows on the stage. */
+SR.gestures = (() => {
+  const { byId } = SR.base;
+  const { state, viewer, pictures } = SR;
+  const pointers = new Map();
+  let sliding = false;
+  let pinch = null;
+  let turned = 0;
+
+  /** Place of an event in screen pixels of its pane. */
+  function place(event) {
+    const box = (event.target.closest(".pane") ?? byId("stage").firstElementChild).getBoundingClientRect();
+    return { x: (event.clientX - box.left) * viewer.ratio(), y: (event.clientY - box.top) * viewer.ratio(), share: (event.clientX - box.left) / box.width, width: box.width };
+  }
+
+  const slideTo = (share) => state.set({ slide: Math.round(1000 * Math.min(1, Math.max(0, share))) / 10 }, { later: true });
+
+  function down(event) {
+    if (event.button !== 0 || event.target.closest("a, button")) return;
+    const at = place(event);
+    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    byId("stage").setPointerCapture(event.pointerId);
+    const near = event.target.id === "handle" || Math.abs(at.share - viewer.slide()) * at.width < 14;
+    sliding = viewer.mode() === "slider" && pointers.size === 1 && (near || state.values.zoom === "");
+    if (sliding && event.target.id !== "handle") slideTo(at.share);
+    if (pointers.size === 2) pinch = { far: spread(), zoom: viewer.view().zoom };
+    if (event.pointerType === "mouse") event.preventDefault();
+    (event.target.id === "handle" ? event.target : byId("stage")).focus({ preventScroll: true });
+  }
+
+  function spread() {
+    const [one, other] = [...pointers.values()];
+    return Math.hypot(one.x - other.x, one.y - other.y) || 1;
+  }
+
+  function move(event) {
+    const before = pointers.get(event.pointerId);
+    if (!before) { readout(event); return; }
+    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (pointers.size === 2) { pinched(); return; }
+    if (sliding) {
+      const box = byId("stage").firstElementChild.getBoundingClientRect();
+      slideTo((event.clientX - box.left) / box.width);
+    } else viewer.pan((event.clientX - before.x) * viewer.ratio(), (event.clientY - before.y) * viewer.ratio());
+  }
+
+  /** The level nearest to what two fingers ask for, about the point between them. */
+  function pinched() {
+    const wanted = pinch.zoom * (spread() / pinch.far);
+    const level = viewer.LEVELS.reduce((best, one) => (Math.abs(Math.log(one / wanted)) < Math.abs(Math.log(best / wanted)) ? one : best));
+    if (level === viewer.view().zoom) return;
+    const [one, other] = [...pointers.values()];
+    const box = byId("stage").firstElementChild.getBoundingClientRect();
+    viewer.zoomTo(level, ((one.x + other.x) / 2 - box.left) * viewer.ratio(), ((one.y + other.y) / 2 - box.top) * viewer.ratio());
+  }
+
+  function up(event) {
+    pointers.delete(event.pointerId);
+    pinch = null;
+    if (!pointers.size) sliding = false;
+  }
+
+  function wheel(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === 1 ? 33 : 1;
+    turned += event.deltaY * lines;
+    if (Math.abs(turned) < 50) return;
+    const at = place(event);
+    viewer.zoomBy(turned < 0 ? 1 : -1, at.x, at.y);
+    turned = 0;
+  }
+
+  /** Colours under the pointer, as the pictures have them. */
+  function readout(event) {
+    if (!event.target.closest(".pane")) return;
+    const at = place(event);
+    const pixel = viewer.pixelAt(at.x, at.y);
+    if (!pixel) { byId("readout").textContent = ""; return; }
+    const colour = (one) => {
+      if (!one?.canvas || pixel.x >= one.width || pixel.y >= one.height) return null;
+      const { data, width } = pictures.pixels(one.source);
+      const start = 4 * (pixel.y * width + pixel.x);
+      return [...data.slice(start, start + 3)];
+    };
+    const { a, b } = viewer.loaded();
+    const [p, q] = [colour(a), colour(b)];
+    const apart = p && q ? p.reduce((sum, value, index) => sum + Math.abs(value - q[index]), 0) / 3 : null;
+    byId("readout").textContent = [`x ${pixel.x}, y ${pixel.y}`, p ? `A ${p.join(" ")}` : "", q ? `B ${q.join(" ")}` : "", apart === null ? "" : `|A − B| ${SR.base.fixed(apart, 1)}`].filter(Boolean).join("  ·  ");
+  }
+
+  function keys(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const [dx, dy] = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    const onHandle = event.target.id === "handle" || (event.shiftKey && viewer.mode() === "slider");
+    const ends = { Home: 0, End: 1 }[event.key];
+    if (onHandle && dx) slideTo(viewer.slide() - dx * 0.02);
+    else if (onHandle && ends !== undefined) slideTo(ends);
+    else if (dx || dy) {
+      const step = Math.max(viewer.view().zoom, Math.round(viewer.room().width / 16));
+      viewer.pan(dx * step, dy * step);
+    } else return;
+    event.preventDefault();
+  }
+
+  function start() {
+    const stage = byId("stage");
+    stage.addEventListener("pointerdown", down);
+    stage.addEventListener("pointermove", move);
+    stage.addEventListener("pointerup", up);
+    stage.addEventListener("pointercancel", up);
+    stage.addEventListener("wheel", wheel, { passive: false });
+    stage.addEventListener("keydown", keys);
+  }
+
+  return { start };
+})();
