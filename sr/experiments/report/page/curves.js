@@ -12,6 +12,9 @@ SR.curves = (() => {
 
   const column = () => (names.includes(state.values.column) ? state.values.column : (names.find((name) => name === `val/${model.metrics[0]?.name}`) ?? names.find((name) => name.startsWith("val/")) ?? names[0]));
 
+  /** Weight of the past: what was chosen, or none for validations, which are few, and some for the noise of training. */
+  const weight = () => (state.values.smooth === "" ? (column()?.startsWith("val/") ? 0 : 0.6) : Math.min(0.99, Math.max(0, Number(state.values.smooth) || 0)));
+
   /** Known points of a run: {x, y}, by updates or seconds; null where it has none. */
   function points(run, name, by) {
     const places = by === "seconds" ? run.curves.seconds : run.curves.updates;
@@ -28,17 +31,17 @@ SR.curves = (() => {
       .filter((each) => each.lines.length);
   }
 
-  function traces(each, weight) {
+  function traces(each, past) {
     const { colour, dash } = colours.style(each.row);
     const name = plain(each.row.name);
     const whole = each.lines.length > 1 ? maths.together(each.lines) : each.lines[0];
-    const smoothed = weight > 0 && whole.x.length > 2;
+    const smoothed = past > 0 && whole.x.length > 2;
     const base = { type: "scatter", mode: whole.x.length === 1 ? "markers" : "lines", name, line: { color: colour, dash, width: 2 }, marker: { color: colour, size: 7 } };
     const found = [];
-    const line = maths.thin(smoothed ? { x: whole.x, y: maths.smooth(whole.y, weight) } : whole);
+    const line = maths.thin(smoothed ? { x: whole.x, y: maths.smooth(whole.y, past) } : whole);
     if (whole.sd) {
-      const middle = smoothed ? maths.smooth(whole.y, weight) : whole.y;
-      const spread = smoothed ? maths.smooth(whole.sd, weight) : whole.sd;
+      const middle = smoothed ? maths.smooth(whole.y, past) : whole.y;
+      const spread = smoothed ? maths.smooth(whole.sd, past) : whole.sd;
       found.push(band(whole.x, middle, spread, colour));
     } else if (smoothed) {
       found.push({ ...base, ...maths.thin(whole), line: { color: colour, width: 1 }, opacity: 0.28, hoverinfo: "skip" });
@@ -88,7 +91,7 @@ SR.curves = (() => {
     note(all, name);
     if (!plotly) return;
     const shown = all.filter((each) => !off.has(each.row.key));
-    const data = shown.flatMap((each) => traces(each, Number(state.values.smooth)));
+    const data = shown.flatMap((each) => traces(each, weight()));
     if (shown.length && !off.has("bicubic")) data.push(...bicubic(name, shown));
     plotly.react("plot", data, layout(name), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     byId("plot").setAttribute("aria-label", `${name} over ${state.values.x}: ${shown.map((each) => each.row.name).join(", ")}`);
@@ -129,15 +132,15 @@ SR.curves = (() => {
       const head = name.includes("/") ? name.slice(0, name.indexOf("/")) : "other";
       groups.set(head, [...(groups.get(head) ?? []), [name, name]]);
     }
-    const weight = el("output", { id: "smooth-value", text: fixed(Number(state.values.smooth), 2) });
-    const range = el("input", { type: "range", id: "smooth", min: 0, max: 0.99, step: 0.01, value: state.values.smooth, "aria-label": "Smoothing",
-      input: (event) => { weight.textContent = fixed(Number(event.target.value), 2); state.set({ smooth: event.target.value }, { later: true }); } });
+    const told = el("output", { id: "smooth-value", text: fixed(weight(), 2) });
+    const range = el("input", { type: "range", id: "smooth", min: 0, max: 0.99, step: 0.01, value: weight(), "aria-label": "Smoothing",
+      input: (event) => state.set({ smooth: event.target.value }, { later: true }) });
     const seconds = withCurves.some((run) => run.curves.seconds);
     byId("curve-controls").append(
       chooser("Column", [...groups], column(), (value) => state.set({ column: value }), { id: "column" }),
       ...(seconds ? [segments("Over", [["updates", "Updates"], ["seconds", "Seconds"]], state.values.x, (x) => state.set({ x }))] : []),
       ...(model.groupRows.some((one) => one.kind === "group") ? [segments("One line per", [["groups", "Groups"], ["runs", "Runs"]], state.values.by, (by) => state.set({ by }))] : []),
-      el("label", { class: "field" }, el("span", { text: "Smoothing" }), range, weight),
+      el("label", { class: "field" }, el("span", { text: "Smoothing" }), range, told),
       tick("Log axis", Boolean(state.values.log), (on) => state.set({ log: on ? "1" : "" }), { id: "log" }));
   }
 
@@ -145,7 +148,8 @@ SR.curves = (() => {
     const box = byId("curve-controls");
     for (const group of box.querySelectorAll(".segments")) press(group, group.getAttribute("aria-label") === "Over" ? state.values.x : state.values.by);
     byId("column").value = column();
-    byId("smooth").value = state.values.smooth;
+    byId("smooth").value = String(weight());
+    byId("smooth-value").textContent = fixed(weight(), 2);
     byId("log").checked = Boolean(state.values.log);
   }
 

@@ -47,10 +47,10 @@ SR.model = (() => {
   ];
 
   const columns = [
+    ...metrics.map((metric) => ({ id: `m:${metric.name}`, label: metric.name, kind: "metric", ...metric })),
     ...settingNames.map((name) => ({ id: `s:${name}`, label: name, kind: "setting", name })),
     { id: "scale", label: "scale", kind: "fact", better: 0, digits: 0 },
     { id: "seed", label: "seed", kind: "fact", better: 0, digits: 0 },
-    ...metrics.map((metric) => ({ id: `m:${metric.name}`, label: metric.name, kind: "metric", ...metric })),
     ...NUMBERS.map((column) => ({ ...column, kind: "number" })),
   ];
 

@@ -102,8 +102,9 @@ SR.sides = (() => {
         chooser(`Picture ${index + 1} of ${model.pictures.length}`, model.pictures.map((one) => [String(one.id), title(one)]), String(shown.id), choose, { id: "picture" }),
         el("button", { type: "button", id: "before", text: "‹", title: "The picture before (,)", "aria-label": "The picture before", click: () => next(-1) }),
         el("button", { type: "button", id: "after", text: "›", title: "The next picture (.)", "aria-label": "The next picture", click: () => next(1) })),
-      chooser("A, left", options("a"), key("a"), (one) => state.set({ a: one, ha: "" }), { id: "side-a" }),
-      el("button", { type: "button", id: "swap", text: "⇄", title: "Swap A and B (x)", "aria-label": "Swap A and B", click: swap }),
+      el("span", { class: "together" },
+        chooser("A, left", options("a"), key("a"), (one) => state.set({ a: one, ha: "" }), { id: "side-a" }),
+        el("button", { type: "button", id: "swap", text: "⇄", title: "Swap A and B (x)", "aria-label": "Swap A and B", click: swap })),
       chooser("B, right", options("b"), key("b"), (one) => state.set({ b: one, hb: "" }), { id: "side-b" }));
     if (held) byId(held)?.focus();
   }

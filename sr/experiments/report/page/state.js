@@ -4,7 +4,7 @@ SR.state = (() => {
   const DEFAULTS = {
     theme: "system",
     at: "final", sort: "", filter: "", all: "", flat: "", base: "", open: "", run: "",
-    column: "", x: "updates", smooth: "0.6", by: "groups", log: "", off: "",
+    column: "", x: "updates", smooth: "", by: "groups", log: "", off: "",
     pic: "", a: "", b: "", ha: "", hb: "", mode: "slider", slide: "50", zoom: "", cx: "", cy: "", gain: "8", mark: "",
     grid: "", gridsize: "whole",
   };

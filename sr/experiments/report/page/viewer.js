@@ -176,6 +176,7 @@ SR.viewer = (() => {
     const handle = mode() === "slider" ? el("div", { id: "handle", class: "handle", role: "slider", tabindex: "0", "aria-label": "Border between A and B", "aria-valuemin": "0", "aria-valuemax": "100" }) : null;
     if (handle) panes[0].box.append(handle);
     byId("stage").className = `stage ${mode()}`;
+    byId("stage").style.setProperty("--shape", String(size().width / size().height));
     byId("stage").replaceChildren(...panes.map((pane) => pane.box));
     measure();
   }
@@ -246,6 +247,7 @@ SR.viewer = (() => {
     controls();
     build();
     new ResizeObserver(() => { measure(); draw(); }).observe(byId("stage"));
+    state.on(["pic"], build);
     state.on(["mode"], () => { press(byId("view-controls"), mode()); byId("flick").hidden = mode() !== "flicker"; build(); });
     state.on(["pic", "a", "b", "ha", "hb", "mode"], open);
     state.on(["zoom", "cx", "cy", "slide", "gain", "mark", "mode"], draw);
