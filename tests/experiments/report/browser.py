@@ -4,6 +4,7 @@ import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image
@@ -28,20 +29,35 @@ def find_browser() -> str | None:
     return next((found for found in map(shutil.which, NAMES) if found), None)
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until JavaScript says yes. Playwright's own way is forbidden by the page, as it forbids all evaluation."""
+    for _ in range(400):
+        if page.evaluate(f"Boolean({expression})"):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(f"not within 10 s: {expression}")
+
+
 def picture_of(place: Locator) -> np.ndarray:
-    """What the screen shows there: (height, width, 3), uint8."""
-    return np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB"))
+    """What the screen shows there: (height, width, 3), uint8; the place must be in sight.
+
+    Cut out of a picture of the window, as a place may begin between two pixels of the screen, which rounds that.
+    """
+    box, page = place.bounding_box(), place.page
+    assert box
+    ratio = page.evaluate("devicePixelRatio")
+    left, top, right, bottom = (
+        round(edge * ratio) for edge in (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+    )
+    window = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+    return window[top:bottom, left:right]
 
 
 def colour_at(page: Page, x: float, y: float, pane: int = 0) -> tuple[int, ...]:
     """Colour of the screen where a pane shows the middle of a picture's pixel (x, y); it must be in sight."""
-    box = page.locator("#stage .pane").nth(pane).bounding_box()
-    assert box
     corner = page.evaluate("SR.viewer.corner()")
-    ratio = page.evaluate("devicePixelRatio")
-    left, top = ((corner[key] + (at + 0.5) * corner["zoom"]) / ratio for key, at in (("x", x), ("y", y)))
-    shot = picture_of(page.locator("#stage .pane").nth(pane))
-    return tuple(int(value) for value in shot[int(top * ratio), int(left * ratio)])
+    left, top = (int(corner[key] + (at + 0.5) * corner["zoom"]) for key, at in (("x", x), ("y", y)))
+    return tuple(int(value) for value in picture_of(page.locator("#stage .pane").nth(pane))[top, left])
 
 
 def names_in(page: Page) -> Sequence[str]:
@@ -65,6 +81,4 @@ def cells_of(page: Page, column: str) -> Sequence[str]:
 
 def address(index: Path, **chosen: str) -> str:
     """The page's address with a state."""
-    from urllib.parse import urlencode
-
     return f"{index.as_uri()}#{urlencode(chosen)}"

@@ -163,6 +163,18 @@ SR.curves = (() => {
     draw();
   }
 
+  /** Once: when the curves come near, or when the reader has had time to see the table. */
+  function whenWanted(act) {
+    const watch = new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) begin(); }, { rootMargin: "200px" });
+    const timer = setTimeout(begin, 2000);
+    function begin() {
+      watch.disconnect();
+      clearTimeout(timer);
+      act();
+    }
+    watch.observe(byId("plot"));
+  }
+
   function start() {
     if (!names.length) {
       byId("plot").remove();
@@ -174,7 +186,7 @@ SR.curves = (() => {
     draw();
     state.on(["column", "x", "by", "smooth", "log", "off", "theme"], draw);
     state.on(["column", "x", "by", "log", "smooth"], follow);
-    requestAnimationFrame(() => setTimeout(fetchPlotly, 0));
+    whenWanted(fetchPlotly);
   }
 
   return { start, draw, count: names.length };
