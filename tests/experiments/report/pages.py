@@ -196,7 +196,7 @@ def small_folder() -> Folder:
         "hr": folder.keep(plain((100, 100, 100))),
         "runs": {"0": {**of_run, "sr": folder.keep(plain((110, 110, 110)))}},
     }
-    gone = {**picture(2, "gone.png"), "hr": hr, "bicubic": "0123456789abcdef", "runs": {"0": of_run}}
+    gone = {**picture(2, "gone.png"), "hr": hr, "bicubic": "0123456789abcdef", "runs": {"1": of_run}}
     other = {**picture(3, "other.png", on=1, scale=4), "hr": hr, "runs": {"5": of_run}, "bicubic_metrics": {}}
     report["pictures"] = [first, even, gone, other]
     return folder

@@ -493,7 +493,7 @@ class TestPictures:
         expect(page.locator("#side-b")).to_have_value("r0")
 
     def test_a_file_that_vanished_is_told_and_the_other_side_stays(self, visit):
-        page = visit_pictures(visit, pic="2", a="bicubic", b="r0")
+        page = visit_pictures(visit, pic="2", a="bicubic", b="r1")
         expect(page.locator("#stage .problem")).to_have_text(
             "The file pictures/0123456789abcdef.js is missing: copy the whole report folder, or make the report again."
         )
