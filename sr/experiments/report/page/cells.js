@@ -12,7 +12,7 @@ SR.cells = (() => {
   function absolute(one, column, at) {
     const { mean, sd, n } = model.number(one, column, at);
     const cell = el("td", { class: "number" }, shown(column, mean));
-    if (isNumber(sd)) {
+    if (isNumber(sd) && column.kind === "metric") {
       cell.append(el("span", { class: "sd", text: ` ±${shown(column, sd)}` }));
       cell.title = `mean ± sample standard deviation of ${plural(n, "run")}`;
     }
@@ -46,7 +46,7 @@ SR.cells = (() => {
     const { arrow, word, name } = verdict(column, delta);
     const cell = el("td", { class: `number ${name}`, title: `${shown(column, own.mean)} against ${shown(column, theirs.mean)}` },
       change(column, delta));
-    cell.append(el("span", { class: "arrow", "aria-hidden": "true", text: arrow }), el("span", { class: "unseen", text: ` ${word}` }));
+    if (column.better) cell.append(el("span", { class: "arrow", "aria-hidden": "true", text: arrow }), el("span", { class: "unseen", text: ` ${word}` }));
     const words = column.kind === "metric" && at === "final" && !one.part ? model.chance(one, base, column.name) : null;
     if (words) {
       const title = `difference ${signed(words.difference, column.digits)}, interval ${signed(words.low, column.digits)} to ${signed(words.high, column.digits)}`;

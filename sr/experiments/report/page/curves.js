@@ -1,7 +1,7 @@
 "use strict";
 /* Curves of one column, by plotly, which is loaded after the page is there. */
 SR.curves = (() => {
-  const { el, byId, chooser, segments, press, tick, load, fixed } = SR.base;
+  const { el, byId, chooser, segments, press, tick, load, fixed, plural } = SR.base;
   const { model, state, colours, maths } = SR;
   const withCurves = model.runs.filter((run) => run.curves?.updates?.length);
   const names = [...new Set(withCurves.flatMap((run) => Object.keys(run.curves.columns ?? {})))];
@@ -100,7 +100,7 @@ SR.curves = (() => {
   function note(all, name) {
     const missing = (state.values.by === "runs" ? model.runs.length : model.groupRows.length) - all.length;
     const parts = [];
-    if (missing) parts.push(`${missing} without ${name}${state.values.x === "seconds" ? " over seconds" : ""}.`);
+    if (missing) parts.push(`${plural(missing, state.values.by === "runs" ? "run" : "group")} without ${name}${state.values.x === "seconds" ? " over seconds" : ""}.`);
     const values = all.flatMap((each) => each.lines.flatMap((line) => line.y));
     if (state.values.log && values.length && !values.some((value) => value > 0)) parts.push("No value is above 0, so that a logarithmic axis shows nothing.");
     else if (state.values.log && values.some((value) => value <= 0)) parts.push("Values of 0 and below are left out by the logarithmic axis.");

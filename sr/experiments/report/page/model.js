@@ -67,7 +67,7 @@ SR.model = (() => {
       const value = column.kind === "metric" ? one.values[column.name] : column.id === "scale" ? one.scale : null;
       return SR.maths.spread([value ?? null]);
     }
-    const counted = column.kind === "metric" ? one.runs.filter((run) => run.on === one.on) : one.runs;
+    const counted = column.kind === "metric" ? one.runs.filter((run) => (run.on ?? null) === one.on) : one.runs;
     return SR.maths.spread(counted.map((run) => of(run, column, at)));
   }
 

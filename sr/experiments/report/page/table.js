@@ -109,8 +109,8 @@ SR.table = (() => {
       box.append(el("span", { class: "clip", text: one.name, title: one.name }));
     }
     if (one.kind === "group") box.append(el("span", { class: "count", text: plural(one.runs.length, "run") }));
+    if (pinned) box.append(el("span", { class: "pinned", text: "baseline" }));
     cell.append(box);
-    if (pinned) cell.append(el("span", { class: "pinned", text: "baseline" }));
     return cell;
   }
 
