@@ -3,7 +3,7 @@
 SR.cells = (() => {
   const { el, fixed, signed, duration, isNumber, plural } = SR.base;
   const { model } = SR;
-  const SIGNS = { finished: "✓", running: "▸", interrupted: "‖", "cut off": "✂", exploded: "✷", failed: "✕", foreign: "?" };
+  const SIGNS = { finished: "✓", running: "▸", interrupted: "‖", "cut off": "✂\uFE0E", exploded: "✷", failed: "✕", foreign: "?" };
 
   const shown = (column, value) => (column.time ? duration(value) : fixed(value, column.digits ?? 2));
   const change = (column, value) => (column.time ? (value > 0 ? "+" : "") + duration(value) : signed(value, column.digits ?? 2));
@@ -30,11 +30,18 @@ SR.cells = (() => {
       : { arrow: "▼", word: "worse", name: "worse" };
   }
 
+  /** Why two rows are not compared. */
+  function why(one, base) {
+    if (one.on === null) return "Not compared: there is no validation of it";
+    const [scale, other] = [model.scaleOf(one), model.scaleOf(base)];
+    if (scale !== other) return `Not compared: at scale ${scale}, the baseline ${base.name} at ${other}`;
+    return `Not compared: validated on other pictures than the baseline ${base.name}`;
+  }
+
   /** A number as its difference to the baseline's. */
   function difference(one, column, at, base) {
     if (column.kind === "metric" && !model.comparable(one, base)) {
-      const title = `Not compared: measured on other pictures or at another scale than the baseline ${base.name}`;
-      return el("td", { class: "number none", title }, "–", el("span", { class: "unseen", text: " not compared" }));
+      return el("td", { class: "number none", title: why(one, base) }, "–", el("span", { class: "unseen", text: " not compared" }));
     }
     const own = model.number(one, column, at);
     const theirs = model.number(base, column, at);

@@ -21,7 +21,7 @@ SR.curves = (() => {
     const values = run.curves.columns[name];
     if (!places || !values) return null;
     const kept = values.map((value, index) => index).filter((index) => SR.base.isNumber(values[index]) && SR.base.isNumber(places[index]));
-    return kept.length ? { x: kept.map((index) => places[index]), y: kept.map((index) => values[index]) } : null;
+    return kept.length ? { run, x: kept.map((index) => places[index]), y: kept.map((index) => values[index]) } : null;
   }
 
   /** One entry per line of the picture: a row and its runs' points. */
@@ -69,6 +69,18 @@ SR.curves = (() => {
     }));
   }
 
+  /** Crosses where runs exploded; on their own lines, also where these are part of a group. */
+  function explosions(each) {
+    const { colour } = colours.style(each.row);
+    const crosses = each.lines.flatMap((line) => (line.run.events ?? []).filter((event) => SR.base.isNumber(event.updates)).map((event) => {
+      const [y] = maths.interpolate(line.x, line.y, [event.updates]);
+      return { x: event.updates, y, text: plain(`${line.run.name}: ${event.what}`) };
+    })).filter((cross) => cross.y !== null);
+    if (!crosses.length || state.values.x === "seconds") return [];
+    return [{ type: "scatter", mode: "markers", x: crosses.map((one) => one.x), y: crosses.map((one) => one.y), text: crosses.map((one) => one.text),
+      name: "explosion", line: {}, marker: { symbol: "x", size: 10, color: colour, line: { width: 1, color: colours.value("--raised") } }, hovertemplate: "%{text}<extra></extra>" }];
+  }
+
   function layout(name) {
     const ink = colours.value("--ink");
     const rule = colours.value("--rule");
@@ -92,6 +104,7 @@ SR.curves = (() => {
     if (!plotly) return;
     const shown = all.filter((each) => !off.has(each.row.key));
     const data = shown.flatMap((each) => traces(each, weight()));
+    data.push(...shown.flatMap(explosions));
     if (shown.length && !off.has("bicubic")) data.push(...bicubic(name, shown));
     plotly.react("plot", data, layout(name), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     byId("plot").setAttribute("aria-label", `${name} over ${state.values.x}: ${shown.map((each) => each.row.name).join(", ")}`);
@@ -105,7 +118,9 @@ SR.curves = (() => {
     if (state.values.log && values.length && !values.some((value) => value > 0)) parts.push("No value is above 0, so that a logarithmic axis shows nothing.");
     else if (state.values.log && values.some((value) => value <= 0)) parts.push("Values of 0 and below are left out by the logarithmic axis.");
     if (all.some((each) => each.lines.length > 1)) parts.push("A band is ± one sample standard deviation of the seeds.");
+    if (plotly && all.some((each) => each.lines.some((line) => line.run.events?.length)) && state.values.x !== "seconds") parts.push("✕ marks an explosion.");
     if (!plotly && !byId("plot").dataset.missing) parts.push("Drawing …");
+    else if (plotly) parts.push("Drag in it to enlarge, double-click for all.");
     byId("curve-note").textContent = [byId("plot").dataset.missing, ...parts].filter(Boolean).join(" ");
   }
 

@@ -10,7 +10,7 @@ SR.gestures = (() => {
 
   /** Place of an event in screen pixels of its pane. */
   function place(event) {
-    const box = (event.target.closest(".pane") ?? byId("stage").firstElementChild).getBoundingClientRect();
+    const box = (event.target.closest(".pane")?.querySelector("canvas") ?? byId("stage").querySelector("canvas")).getBoundingClientRect();
     return { x: (event.clientX - box.left) * viewer.ratio(), y: (event.clientY - box.top) * viewer.ratio(), share: (event.clientX - box.left) / box.width, width: box.width };
   }
 
@@ -40,7 +40,7 @@ SR.gestures = (() => {
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     if (pointers.size === 2) { pinched(); return; }
     if (sliding) {
-      const box = byId("stage").firstElementChild.getBoundingClientRect();
+      const box = byId("stage").querySelector("canvas").getBoundingClientRect();
       slideTo((event.clientX - box.left) / box.width);
     } else viewer.pan((event.clientX - before.x) * viewer.ratio(), (event.clientY - before.y) * viewer.ratio());
   }
@@ -51,7 +51,7 @@ SR.gestures = (() => {
     const level = viewer.LEVELS.reduce((best, one) => (Math.abs(Math.log(one / wanted)) < Math.abs(Math.log(best / wanted)) ? one : best));
     if (level === viewer.view().zoom) return;
     const [one, other] = [...pointers.values()];
-    const box = byId("stage").firstElementChild.getBoundingClientRect();
+    const box = byId("stage").querySelector("canvas").getBoundingClientRect();
     viewer.zoomTo(level, ((one.x + other.x) / 2 - box.left) * viewer.ratio(), ((one.y + other.y) / 2 - box.top) * viewer.ratio());
   }
 

@@ -10,6 +10,7 @@ SR.model = (() => {
   const groups = (report.groups ?? []).map((group, index) => ({
     index, name: group.name, runs: group.runs.map((id) => byId.get(id)).filter(Boolean),
   })).filter((group) => group.runs.length);
+  const alone = runs.filter((run) => !groups.some((group) => group.runs.includes(run)));
 
   const settingNames = [...new Set(runs.flatMap((run) => Object.keys(run.settings ?? {})))];
 
@@ -17,9 +18,12 @@ SR.model = (() => {
   const row = (key, kind, name, members, more = {}) =>
     ({ key, kind, name, runs: members, on: first(members.map((run) => run.on)), group: null, ...more });
 
-  const groupRows = groups.map((group) => (group.runs.length === 1
-    ? row(`g${group.index}`, "run", group.runs[0].name, group.runs, { group: group.index })
-    : row(`g${group.index}`, "group", group.name, group.runs, { group: group.index })));
+  const groupRows = [
+    ...groups.map((group) => (group.runs.length === 1
+      ? row(`g${group.index}`, "run", group.runs[0].name, group.runs, { group: group.index })
+      : row(`g${group.index}`, "group", group.name, group.runs, { group: group.index }))),
+    ...alone.map((run) => row(`r${run.id}`, "run", run.name, [run])),
+  ];
   const singles = new Map(groupRows.filter((one) => one.kind === "run").map((one) => [one.runs[0].id, one]));
   const runRows = new Map(runs.map((run) => [run.id, singles.get(run.id) ?? row(`r${run.id}`, "run", run.name, [run])]));
   const bicubicRows = bicubics();
@@ -58,7 +62,8 @@ SR.model = (() => {
   function of(run, column, at) {
     if (column.kind === "setting") return run.settings?.[column.name] ?? null;
     if (column.kind === "metric") return run[at]?.[column.name] ?? null;
-    return run[column.id] ?? null;
+    const value = run[column.id] ?? null;
+    return column.id === "best_updates" && value < 0 ? null : value; // before the first validation
   }
 
   /** A row's number in a column: mean, sd, n over its runs that were measured on the same pictures. */

@@ -1,8 +1,9 @@
 "use strict";
 /* Pictures of the folder pictures/: loaded when they are chosen, decoded once, the least used forgotten. */
 SR.pictures = (() => {
-  const KEPT = 48;
+  const KEPT = 24e6; // pixels of decoded pictures, about 200 MB with what is read of them
   const cache = new Map();
+  const areas = new Map();
 
   const canvas = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
 
@@ -12,8 +13,17 @@ SR.pictures = (() => {
     const found = cache.get(hash);
     cache.delete(hash);
     cache.set(hash, found); // the newest are last
-    while (cache.size > KEPT) cache.delete(cache.keys().next().value);
     return found;
+  }
+
+  /** Forget the least used, but never what a screen full of them needs. */
+  function forget() {
+    let total = [...cache.keys()].reduce((sum, hash) => sum + (areas.get(hash) ?? 0), 0);
+    for (const hash of [...cache.keys()].slice(0, -4)) {
+      if (total <= KEPT) return;
+      total -= areas.get(hash) ?? 0;
+      cache.delete(hash);
+    }
   }
 
   async function open(hash) {
@@ -36,6 +46,8 @@ SR.pictures = (() => {
     }
     const drawn = canvas(image.naturalWidth, image.naturalHeight);
     drawn.getContext("2d", { willReadFrequently: true }).drawImage(image, 0, 0);
+    areas.set(hash, drawn.width * drawn.height);
+    forget();
     return { canvas: drawn, width: drawn.width, height: drawn.height };
   }
 

@@ -77,7 +77,18 @@ SR.viewer = (() => {
 
   const slide = () => Math.min(100, Math.max(0, Number(state.values.slide) || 0)) / 100;
 
+  /** Lay canvases on whole pixels of the screen: between two of them the browser would resample. */
+  function align() {
+    for (const { canvas, box } of panes) {
+      const { left, top } = box.getBoundingClientRect();
+      const shift = (place) => wholeLength(Math.ceil(place - 0.02), 1) - place;
+      canvas.style.left = `${shift(left + scrollX)}px`;
+      canvas.style.top = `${shift(top + scrollY)}px`;
+    }
+  }
+
   function draw() {
+    align();
     panes.forEach((pane, index) => {
       const { canvas } = pane;
       const context = canvas.getContext("2d");
@@ -99,7 +110,7 @@ SR.viewer = (() => {
       label(pane, index);
     });
     if (byId("handle")) {
-      byId("handle").style.left = `${100 * slide()}%`;
+      byId("handle").style.left = `${slide() * room().width / ratio()}px`;
       byId("handle").setAttribute("aria-valuenow", String(Math.round(100 * slide())));
     }
     const { zoom } = view();
@@ -141,7 +152,7 @@ SR.viewer = (() => {
   function kept(key, make) {
     if (!maps.has(key)) maps.set(key, make());
     const found = maps.get(key);
-    if (maps.size > 24) maps.delete(maps.keys().next().value);
+    if (maps.size > 12) maps.delete(maps.keys().next().value);
     return found;
   }
 
@@ -181,13 +192,22 @@ SR.viewer = (() => {
     measure();
   }
 
-  /** Canvases as large as their boxes in pixels of the screen. */
+  /** The next length from `start` on, by `step`, that is whole in the page's pixels and in the screen's. */
+  function wholeLength(start, step) {
+    for (let length = start; Math.abs(length - start) < 64 && length > 0; length += step) {
+      if (Math.abs(length * ratio() - Math.round(length * ratio())) < 1e-3) return length;
+    }
+    return start;
+  }
+
+  /** Canvases as large as their boxes. Had they broken sizes, the browser would resample them by a hair. */
   function measure() {
     for (const { canvas, box } of panes) {
-      canvas.width = Math.max(1, Math.round(box.clientWidth * ratio()));
-      canvas.height = Math.max(1, Math.round(box.clientHeight * ratio()));
-      canvas.style.width = `${canvas.width / ratio()}px`;
-      canvas.style.height = `${canvas.height / ratio()}px`;
+      const [width, height] = [wholeLength(box.clientWidth, -1), wholeLength(box.clientHeight, -1)];
+      canvas.width = Math.max(1, Math.round(width * ratio()));
+      canvas.height = Math.max(1, Math.round(height * ratio()));
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
     }
   }
 
@@ -247,6 +267,7 @@ SR.viewer = (() => {
     controls();
     build();
     new ResizeObserver(() => { measure(); draw(); }).observe(byId("stage"));
+    new ResizeObserver(draw).observe(document.body);
     state.on(["pic"], build);
     state.on(["mode"], () => { press(byId("view-controls"), mode()); byId("flick").hidden = mode() !== "flicker"; build(); });
     state.on(["pic", "a", "b", "ha", "hb", "mode"], open);
