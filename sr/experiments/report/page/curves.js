@@ -5,7 +5,11 @@ SR.curves = (() => {
   const { model, state, colours, maths } = SR;
   const withCurves = model.runs.filter((run) => run.curves?.updates?.length);
   const names = [...new Set(withCurves.flatMap((run) => Object.keys(run.curves.columns ?? {})))];
+  const timed = withCurves.some((run) => run.curves.seconds);
   let plotly = null;
+
+  /** What the curves lie over; updates where nobody kept the time. */
+  const over = () => (timed && state.values.x === "seconds" ? "seconds" : "updates");
 
   /** plotly reads some HTML in names: what would be a tag or an entity is text. */
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -27,7 +31,7 @@ SR.curves = (() => {
   /** One entry per line of the picture: a row and its runs' points. */
   function lines(name) {
     const rows = state.values.by === "runs" ? withCurves.map((run) => model.runRows.get(run.id)) : model.groupRows;
-    return rows.map((one) => ({ row: one, lines: one.runs.filter((run) => withCurves.includes(run)).map((run) => points(run, name, state.values.x)).filter(Boolean) }))
+    return rows.map((one) => ({ row: one, lines: one.runs.filter((run) => withCurves.includes(run)).map((run) => points(run, name, over())).filter(Boolean) }))
       .filter((each) => each.lines.length);
   }
 
@@ -43,7 +47,8 @@ SR.curves = (() => {
       const middle = smoothed ? maths.smooth(whole.y, past) : whole.y;
       const spread = smoothed ? maths.smooth(whole.sd, past) : whole.sd;
       found.push(band(whole.x, middle, spread, colour));
-    } else if (smoothed) {
+    }
+    if (smoothed) {
       found.push({ ...base, ...maths.thin(whole), line: { color: colour, width: 1 }, opacity: 0.28, hoverinfo: "skip" });
     }
     found.push({ ...base, ...line, hovertemplate: `%{y:.5~g}<extra>${name}</extra>` });
@@ -76,7 +81,7 @@ SR.curves = (() => {
       const [y] = maths.interpolate(line.x, line.y, [event.updates]);
       return { x: event.updates, y, text: plain(`${line.run.name}: ${event.what}`) };
     })).filter((cross) => cross.y !== null);
-    if (!crosses.length || state.values.x === "seconds") return [];
+    if (!crosses.length || over() === "seconds") return [];
     return [{ type: "scatter", mode: "markers", x: crosses.map((one) => one.x), y: crosses.map((one) => one.y), text: crosses.map((one) => one.text),
       name: "explosion", line: {}, marker: { symbol: "x", size: 10, color: colour, line: { width: 1, color: colours.value("--raised") } }, hovertemplate: "%{text}<extra></extra>" }];
   }
@@ -86,11 +91,11 @@ SR.curves = (() => {
     const rule = colours.value("--rule");
     const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, color: colours.value("--muted"), automargin: true };
     return {
-      xaxis: { ...axis, title: { text: state.values.x === "seconds" ? "seconds of training" : "updates", standoff: 8 } },
+      xaxis: { ...axis, title: { text: over() === "seconds" ? "seconds of training" : "updates", standoff: 8 } },
       yaxis: { ...axis, title: { text: plain(name), standoff: 8 }, type: state.values.log ? "log" : "linear" },
       font: { family: "system-ui, sans-serif", size: 12, color: ink }, hovermode: "closest", showlegend: false,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 56, r: 12, t: 10, b: 44 },
-      hoverlabel: { bgcolor: colours.value("--raised"), bordercolor: rule, font: { color: ink } }, uirevision: `${name} ${state.values.x} ${state.values.log}`,
+      hoverlabel: { bgcolor: colours.value("--raised"), bordercolor: rule, font: { color: ink } }, uirevision: `${name} ${over()} ${state.values.log}`,
     };
   }
 
@@ -107,18 +112,18 @@ SR.curves = (() => {
     data.push(...shown.flatMap(explosions));
     if (shown.length && !off.has("bicubic")) data.push(...bicubic(name, shown));
     plotly.react("plot", data, layout(name), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
-    byId("plot").setAttribute("aria-label", `${name} over ${state.values.x}: ${shown.map((each) => each.row.name).join(", ")}`);
+    byId("plot").setAttribute("aria-label", `${name} over ${over()}: ${shown.map((each) => each.row.name).join(", ")}`);
   }
 
   function note(all, name) {
     const missing = (state.values.by === "runs" ? model.runs.length : model.groupRows.length) - all.length;
     const parts = [];
-    if (missing) parts.push(`${plural(missing, state.values.by === "runs" ? "run" : "group")} without ${name}${state.values.x === "seconds" ? " over seconds" : ""}.`);
+    if (missing) parts.push(`${plural(missing, state.values.by === "runs" ? "run" : "group")} without ${name}${over() === "seconds" ? " over seconds" : ""}.`);
     const values = all.flatMap((each) => each.lines.flatMap((line) => line.y));
     if (state.values.log && values.length && !values.some((value) => value > 0)) parts.push("No value is above 0, so that a logarithmic axis shows nothing.");
     else if (state.values.log && values.some((value) => value <= 0)) parts.push("Values of 0 and below are left out by the logarithmic axis.");
     if (all.some((each) => each.lines.length > 1)) parts.push("A band is ± one sample standard deviation of the seeds.");
-    if (plotly && all.some((each) => each.lines.some((line) => line.run.events?.length)) && state.values.x !== "seconds") parts.push("✕ marks an explosion.");
+    if (plotly && all.some((each) => each.lines.some((line) => line.run.events?.length)) && over() !== "seconds") parts.push("✕ marks an explosion.");
     if (!plotly && !byId("plot").dataset.missing) parts.push("Drawing …");
     else if (plotly) parts.push("Drag in it to enlarge, double-click for all.");
     byId("curve-note").textContent = [byId("plot").dataset.missing, ...parts].filter(Boolean).join(" ");
@@ -150,10 +155,9 @@ SR.curves = (() => {
     const told = el("output", { id: "smooth-value", text: fixed(weight(), 2) });
     const range = el("input", { type: "range", id: "smooth", min: 0, max: 0.99, step: 0.01, value: weight(), "aria-label": "Smoothing",
       input: (event) => state.set({ smooth: event.target.value }, { later: true }) });
-    const seconds = withCurves.some((run) => run.curves.seconds);
     byId("curve-controls").append(
       chooser("Column", [...groups], column(), (value) => state.set({ column: value }), { id: "column" }),
-      ...(seconds ? [segments("Over", [["updates", "Updates"], ["seconds", "Seconds"]], state.values.x, (x) => state.set({ x }))] : []),
+      ...(timed ? [segments("Over", [["updates", "Updates"], ["seconds", "Seconds"]], over(), (x) => state.set({ x }))] : []),
       ...(model.groupRows.some((one) => one.kind === "group") ? [segments("One line per", [["groups", "Groups"], ["runs", "Runs"]], state.values.by, (by) => state.set({ by }))] : []),
       el("label", { class: "field" }, el("span", { text: "Smoothing" }), range, told),
       tick("Log axis", Boolean(state.values.log), (on) => state.set({ log: on ? "1" : "" }), { id: "log" }));
@@ -161,7 +165,7 @@ SR.curves = (() => {
 
   function follow() {
     const box = byId("curve-controls");
-    for (const group of box.querySelectorAll(".segments")) press(group, group.getAttribute("aria-label") === "Over" ? state.values.x : state.values.by);
+    for (const group of box.querySelectorAll(".segments")) press(group, group.getAttribute("aria-label") === "Over" ? over() : state.values.by);
     byId("column").value = column();
     byId("smooth").value = String(weight());
     byId("smooth-value").textContent = fixed(weight(), 2);

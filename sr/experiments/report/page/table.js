@@ -162,6 +162,7 @@ SR.table = (() => {
     if (filter.any) parts.push(`${count} of ${plural(model.runs.length, "run")}.`);
     if (base) {
       parts.push(`Numbers are differences to ${base.name}; ▲ better, ▼ worse.`);
+      if (base.on !== null && tops.some((one) => !model.comparable(one, base))) parts.push("– is not compared: validated on other pictures, at another scale, or not at all.");
       if (model.report.comparisons?.length && state.values.at === "best") parts.push("What is larger than chance is said of final values.");
     }
     byId("table-note").textContent = parts.join(" ");

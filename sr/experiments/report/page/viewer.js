@@ -126,6 +126,16 @@ SR.viewer = (() => {
       pane.left.textContent = far === null ? text : `${text}  RMSE ${fixed(far, 2)}`;
     } else pane.left.textContent = mode() === "side" ? (index ? b : a) : mode() === "flicker" && flickered ? b : a;
     pane.right.textContent = mode() === "slider" ? b : "";
+    const first = mode() === "errors" ? "" : colour((mode() === "side" && index) || (mode() === "flicker" && flickered) ? "b" : "a");
+    pane.left.style.borderLeftColor = first;
+    pane.right.style.borderLeftColor = colour("b");
+  }
+
+  /** The colour that a side's run has in the table and the curves. */
+  function colour(side) {
+    const key = sides.key(side);
+    const row = sides.isRun(key) ? SR.model.runRows.get(Number(key.slice(1))) : null;
+    return (row && SR.colours.style(row)?.variable) ?? "transparent";
   }
 
   function named(side) {
@@ -271,7 +281,7 @@ SR.viewer = (() => {
     state.on(["pic"], build);
     state.on(["mode"], () => { press(byId("view-controls"), mode()); byId("flick").hidden = mode() !== "flicker"; build(); });
     state.on(["pic", "a", "b", "ha", "hb", "mode"], open);
-    state.on(["zoom", "cx", "cy", "slide", "gain", "mark", "mode"], draw);
+    state.on(["zoom", "cx", "cy", "slide", "gain", "mark", "mode", "by"], draw);
     new IntersectionObserver((seen, watch) => { if (seen.some((one) => one.isIntersecting)) { watch.disconnect(); open(); } }, { rootMargin: "300px" }).observe(byId("stage"));
     draw();
   }
