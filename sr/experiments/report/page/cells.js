@@ -17,7 +17,9 @@ SR.cells = (() => {
       cell.title = `mean ± sample standard deviation of ${plural(n, "run")}`;
     }
     if (one.kind === "group" && isNumber(mean) && n < one.runs.length) {
-      cell.append(el("span", { class: "sd", text: ` (${n} of ${one.runs.length})`}));
+      const told = `${n} of ${plural(one.runs.length, "run")}`;
+      if (column.kind === "metric") cell.append(el("span", { class: "sd", text: ` (${n} of ${one.runs.length})` }));
+      else cell.title = `mean of ${told}`;
     }
     return cell;
   }

@@ -4,6 +4,7 @@ SR.history = (() => {
   const { el, byId, fixed } = SR.base;
   const { state, sides } = SR;
   const PAUSE = 400;
+  const KINDS = (SR.model.report.films ?? [".mp4", ".gif"]).filter((kind) => /^\.\w+$/.test(kind));
   let playing = null;
 
   const key = (side) => (side === "a" ? "ha" : "hb");
@@ -37,9 +38,9 @@ SR.history = (() => {
   const playable = () => ["b", "a"].find((side) => sides.steps(sides.picture(), sides.key(side)).length > 1);
 
   function films(run) {
-    if (typeof run.film !== "string" || !run.film.startsWith("films/")) return null;
+    if (!KINDS.length || typeof run.film !== "string" || !run.film.startsWith("films/")) return null;
     const address = run.film.split("/").map(encodeURIComponent).join("/");
-    return el("span", { class: "films" }, "as a film: ", el("a", { href: `${address}.mp4`, text: "mp4" }), " ", el("a", { href: `${address}.gif`, text: "gif" }));
+    return el("span", { class: "films" }, "as a film: ", ...KINDS.flatMap((kind) => [el("a", { href: address + kind, text: kind.slice(1) }), " "]));
   }
 
   function part(side) {

@@ -14,6 +14,15 @@ SR.model = (() => {
 
   const settingNames = [...new Set(runs.flatMap((run) => Object.keys(run.settings ?? {})))];
 
+  /** Runs whose settings are known; failed ones may have none, and foreign ones have others. */
+  const configured = runs.filter((run) => run.state !== "foreign" && Object.keys(run.settings ?? {}).length);
+
+  /** Is a column not the same in all of these runs, as far as that is known? */
+  function differs(column, some) {
+    const counted = column.kind === "setting" ? some.filter((run) => configured.includes(run)) : some.filter((run) => of(run, column, "final") !== null);
+    return new Set(counted.map((run) => of(run, column, "final"))).size > 1;
+  }
+
   const first = (values) => values.find((value) => value !== null && value !== undefined) ?? null;
   const row = (key, kind, name, members, more = {}) =>
     ({ key, kind, name, runs: members, on: first(members.map((run) => run.on)), group: null, ...more });
@@ -33,11 +42,12 @@ SR.model = (() => {
   function bicubics() {
     const found = new Map();
     for (const run of runs) {
-      if (run.on !== null && run.on !== undefined && !found.has(run.on) && Object.keys(run.bicubic ?? {}).length)
-        found.set(run.on, run);
+      if (run.on === null || run.on === undefined || !Object.keys(run.bicubic ?? {}).length) continue;
+      const { values, scale } = found.get(run.on) ?? {};
+      found.set(run.on, { values: { ...run.bicubic, ...values }, scale: scale ?? run.scale });
     }
-    return [...found].map(([on, run]) =>
-      row(`b${on}`, "bicubic", found.size > 1 ? `bicubic ×${run.scale ?? "?"}` : "bicubic", [], { on, values: run.bicubic, scale: run.scale }));
+    return [...found].map(([on, { values, scale }]) =>
+      row(`b${on}`, "bicubic", found.size > 1 ? `bicubic ×${scale ?? "?"}` : "bicubic", [], { on, values, scale }));
   }
 
   /** Columns that every table has: id, label, how it is read, and whether more is better (1), worse (-1) or neither. */
@@ -78,7 +88,8 @@ SR.model = (() => {
 
   /** The words of a row's setting, one after the other where its runs differ. */
   function words(one, column) {
-    return [...new Set(one.runs.map((run) => of(run, column, "final")).filter((value) => value !== null).map(String))].join(", ");
+    const found = [...new Set(one.runs.map((run) => of(run, column, "final")).filter((value) => value !== null).map(String))];
+    return found.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).join(", ");
   }
 
   /** What a column sorts a row by. */
@@ -106,5 +117,5 @@ SR.model = (() => {
   const scaleOf = (one) => one.scale ?? first(one.runs.map((run) => run.scale));
 
   return { report, runs, groups, metrics, pictures, columns, settingNames, byId, groupRows, runRows, bicubicRows, rows,
-    of, number, words, sortValue, comparable, chance, scaleOf };
+    of, differs, number, words, sortValue, comparable, chance, scaleOf };
 })();

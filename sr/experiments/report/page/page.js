@@ -3,6 +3,7 @@
 SR.page = (() => {
   const { el, byId, plural } = SR.base;
   const { model, state } = SR;
+  const NAMED = 6;
   const THEMES = ["system", "light", "dark"];
 
   const theme = () => (THEMES.includes(state.values.theme) ? state.values.theme : "system");
@@ -26,7 +27,8 @@ SR.page = (() => {
     const states = [...counts].map(([word, count]) => (count === runs.length ? `all ${word}` : `${count} ${word}`)).join(", ");
     const facts = [plural(runs.length, "run") + (groups.length && groups.length < runs.length ? ` in ${plural(groups.length, "group")}` : "")];
     if (runs.length > 1) facts.push(states);
-    if (model.settingNames.length) facts.push(`different in ${model.settingNames.join(", ")}`);
+    const names = model.columns.filter((column) => column.kind === "setting" && model.differs(column, runs)).map((column) => column.name);
+    if (names.length) facts.push(`different in ${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`);
     byId("lead").textContent = `${facts.join(" · ")}.`;
     byId("foot").replaceChildren(report.made ? `Made ${report.made} by ` : "Made by ", el("code", { text: report.command || "sr report" }), ". These files ask nothing of any network.");
   }

@@ -31,7 +31,7 @@ SR.table = (() => {
       if (!found.size || (found.size === 1 && found.has(null))) return false;
       if (state.values.all) return true;
       if (column.id === "recoveries") return [...found].some(Boolean);
-      return (column.kind !== "setting" && column.kind !== "fact") || found.size > 1;
+      return (column.kind !== "setting" && column.kind !== "fact") || model.differs(column, runs);
     });
   }
 
