@@ -55,7 +55,7 @@ def picture_of(place: Locator) -> np.ndarray:
 
 def colour_at(page: Page, x: float, y: float, pane: int = 0) -> tuple[int, ...]:
     """Colour of the screen where a pane shows the middle of a picture's pixel (x, y); it must be in sight."""
-    corner = page.evaluate("SR.viewer.corner()")
+    corner = page.evaluate("SR.stage.corner()")
     left, top = (int(corner[key] + (at + 0.5) * corner["zoom"]) for key, at in (("x", x), ("y", y)))
     return tuple(int(value) for value in picture_of(page.locator("#stage canvas").nth(pane))[top, left])
 

@@ -366,10 +366,10 @@ class TestPictures:
         page.locator("#stage").focus()
         box = page.locator("#stage").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        while page.evaluate("SR.viewer.view().zoom") < 24:
+        while page.evaluate("SR.stage.view().zoom") < 24:
             page.mouse.wheel(0, -120)
         screen = picture_of(page.locator("#stage canvas")).astype(int)
-        corner = page.evaluate("SR.viewer.corner()")
+        corner = page.evaluate("SR.stage.corner()")
         zoom, truth = corner["zoom"], pattern().astype(int)
         assert zoom >= 24
         for x, y in ((30, 20), (31, 20), (33, 27)):
@@ -404,17 +404,17 @@ class TestPictures:
         page.locator("#stage").focus()
         for key in ("+", "+", "ArrowRight", "ArrowDown"):
             page.keyboard.press(key)
-        x, y = (int(page.evaluate(f"SR.viewer.view().{axis}")) for axis in ("cx", "cy"))
+        x, y = (int(page.evaluate(f"SR.stage.view().{axis}")) for axis in ("cx", "cy"))
         assert (x, y) > (32, 24)
         assert (colour_at(page, x, y, pane=0), colour_at(page, x, y, pane=1)) == (BICUBIC, GREEN)
-        before = page.evaluate("SR.viewer.view().cx")
+        before = page.evaluate("SR.stage.view().cx")
         box = page.locator("#stage canvas").nth(1).bounding_box()
         page.mouse.move(box["x"] + 100, box["y"] + 100)
         page.mouse.down()
         page.mouse.move(box["x"] + 160, box["y"] + 100)
         page.mouse.up()
-        zoom = page.evaluate("SR.viewer.view().zoom")
-        assert page.evaluate("SR.viewer.view().cx") == pytest.approx(before - 60 / zoom, abs=0.02)
+        zoom = page.evaluate("SR.stage.view().zoom")
+        assert page.evaluate("SR.stage.view().cx") == pytest.approx(before - 60 / zoom, abs=0.02)
 
     def test_two_fingers_zoom(self, visit):
         page = visit_pictures(visit, a="bicubic", b="r0", mode="flicker", zoom="4")
@@ -425,7 +425,7 @@ class TestPictures:
                 pointerId: id, pointerType: 'touch', clientX: box.left + x, clientY: box.top + 100}));
             send('pointerdown', 1, 100); send('pointerdown', 2, 200); send('pointermove', 2, 300);
             send('pointerup', 1, 100); send('pointerup', 2, 300);
-            return SR.viewer.view().zoom;
+            return SR.stage.view().zoom;
         }"""
         assert page.evaluate(script) == 8
 
@@ -435,7 +435,7 @@ class TestPictures:
         x, y, width, height = PLANTED
         result = page.locator("#differ-result")
         expect(result).to_have_text(f"x {x} to {x + width - 1}, y {y} to {y + height - 1}: RMSE 57.74 of 255.")
-        view = page.evaluate("SR.viewer.view()")
+        view = page.evaluate("SR.stage.view()")
         assert (view["cx"], view["cy"]) == (x + width / 2, y + height / 2)
         assert view["zoom"] >= 12
         page.keyboard.press("f")
@@ -469,7 +469,7 @@ class TestPictures:
 
     def test_the_readout_has_the_pictures_own_values(self, visit):
         page = visit_pictures(visit, a="bicubic", b="r0", mode="flicker")
-        box, corner = page.locator("#stage canvas").bounding_box(), page.evaluate("SR.viewer.corner()")
+        box, corner = page.locator("#stage canvas").bounding_box(), page.evaluate("SR.stage.corner()")
         page.mouse.move(box["x"] + corner["x"] + 7.5 * corner["zoom"], box["y"] + corner["y"] + 3.5 * corner["zoom"])
         expect(page.locator("#readout")).to_have_text("x 7, y 3  ·  A 200 30 30  ·  B 20 60 200  ·  |A − B| 126.7")
 
@@ -566,12 +566,12 @@ class TestWhole:
         page.keyboard.press("d")
         page.keyboard.press("+")
         until(page, "location.hash.includes('zoom=')")
-        rows, view = cells_of(page, PSNR), page.evaluate("SR.viewer.view()")
+        rows, view = cells_of(page, PSNR), page.evaluate("SR.stage.view()")
         page.reload()
         shown(page)
         assert cells_of(page, PSNR) == rows
         assert rows == ["–", "32.50 ±0.71", "−2.00▼larger than chance", "−3.50▼", "–"]
-        assert page.evaluate("SR.viewer.view()") == view
+        assert page.evaluate("SR.stage.view()") == view
         expect(page.locator("#filter")).to_have_value("model=rdn,espcn")
         expect(page.locator("#side-a")).to_have_value("hr")
         assert colour_at(page, 32, 24, pane=0) == (100, 100, 100)

@@ -26,7 +26,8 @@ SR.base = (() => {
   function chooser(label, choices, value, changed, attributes = {}) {
     const option = ([key, text]) => el("option", { value: key, text });
     const items = choices.map((choice) =>
-      Array.isArray(choice[1]) ? el("optgroup", { label: choice[0] }, ...choice[1].map(option)) : option(choice));
+      Array.isArray(choice[1]) ? el("optgroup", { label: choice[0] }, ...choice[1].map(option)) : option(choice),
+    );
     const select = el("select", { ...attributes, change: (event) => changed(event.target.value) }, ...items);
     select.value = value;
     return el("label", { class: "field" }, el("span", { text: label }), select);
@@ -34,10 +35,20 @@ SR.base = (() => {
 
   /** Buttons of which one is pressed. `choices`: [value, text, title]. */
   function segments(label, choices, value, changed) {
-    return el("div", { class: "segments", role: "group", "aria-label": label },
-      ...choices.map(([key, text, title]) => el("button", {
-        type: "button", text, title, "data-value": key, "aria-pressed": String(key === value), click: () => changed(key),
-      })));
+    return el(
+      "div",
+      { class: "segments", role: "group", "aria-label": label },
+      ...choices.map(([key, text, title]) =>
+        el("button", {
+          type: "button",
+          text,
+          title,
+          "data-value": key,
+          "aria-pressed": String(key === value),
+          click: () => changed(key),
+        }),
+      ),
+    );
   }
 
   function press(box, value) {
@@ -59,7 +70,9 @@ SR.base = (() => {
       const done = await copied(text);
       button.textContent = done ? "Copied" : "Select and copy it by hand";
       say(button.textContent);
-      setTimeout(() => { button.textContent = "Copy"; }, 1600);
+      setTimeout(() => {
+        button.textContent = "Copy";
+      }, 1600);
     });
     return button;
   }
@@ -107,8 +120,12 @@ SR.base = (() => {
   function duration(seconds) {
     if (!isNumber(seconds)) return "–";
     const whole = Math.round(Math.abs(seconds));
-    const text = whole < 120 ? `${whole} s` : whole < 7200 ? `${Math.round(whole / 60)} min`
-      : `${Math.floor(whole / 3600)} h ${Math.round((whole % 3600) / 60)} min`;
+    const text =
+      whole < 120
+        ? `${whole} s`
+        : whole < 7200
+          ? `${Math.round(whole / 60)} min`
+          : `${Math.floor(whole / 3600)} h ${Math.round((whole % 3600) / 60)} min`;
     return (seconds < 0 && whole ? "−" : "") + text;
   }
 
@@ -118,8 +135,14 @@ SR.base = (() => {
   function load(source) {
     return new Promise((resolve, reject) => {
       const script = el("script", { src: source });
-      script.onload = () => { script.remove(); resolve(); };
-      script.onerror = () => { script.remove(); reject(new Error(`${source} is missing`)); };
+      script.onload = () => {
+        script.remove();
+        resolve();
+      };
+      script.onerror = () => {
+        script.remove();
+        reject(new Error(`${source} is missing`));
+      };
       document.head.append(script);
     });
   }

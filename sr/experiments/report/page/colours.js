@@ -1,7 +1,13 @@
 "use strict";
 /* One colour and dash for each group or run, the same all over the page. */
 SR.colours = (() => {
-  const DASHES = [["solid", ""], ["dash", "7 4"], ["dot", "2 3"], ["dashdot", "7 3 2 3"], ["longdash", "11 4"]];
+  const DASHES = [
+    ["solid", ""],
+    ["dash", "7 4"],
+    ["dot", "2 3"],
+    ["dashdot", "7 3 2 3"],
+    ["longdash", "11 4"],
+  ];
   const COLOURS = 8;
   const { model, state } = SR;
 
@@ -34,7 +40,8 @@ SR.colours = (() => {
     box.setAttribute("aria-hidden", "true");
     if (!found) return box;
     const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    for (const [name, at] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4, "stroke-dasharray": found.array })) line.setAttribute(name, at);
+    for (const [name, at] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4, "stroke-dasharray": found.array }))
+      line.setAttribute(name, at);
     line.style.stroke = found.variable ?? "var(--muted)";
     box.append(line);
     return box;

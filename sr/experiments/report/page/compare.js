@@ -4,7 +4,13 @@ SR.compare = (() => {
   const { el, byId, chooser, isNumber, fixed } = SR.base;
   const { model, state, sides, cells } = SR;
   const GAINS = ["1", "2", "4", "8", "16", "32"];
-  const STOPS = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+  const STOPS = [
+    [0, 0, 4],
+    [87, 16, 110],
+    [188, 55, 84],
+    [249, 142, 9],
+    [252, 255, 164],
+  ];
   const WINDOW = 32;
 
   const gain = () => (GAINS.includes(state.values.gain) ? Number(state.values.gain) : 8);
@@ -40,28 +46,75 @@ SR.compare = (() => {
     const rows = used.map((metric) => {
       const [p, q] = values.map((one) => one[metric.name]);
       const delta = isNumber(p) && isNumber(q) ? q - p : null;
-      const { arrow, word, name } = delta === null ? { arrow: "", word: "", name: "none" } : cells.verdict(metric, delta);
-      return el("tr", {}, el("th", { scope: "row", text: metric.name }), ...values.map((one) => el("td", { class: "number", text: fixed(one[metric.name], metric.digits) })),
-        el("td", { class: `number ${name}` }, delta === null ? "–" : cells.change(metric, delta), el("span", { class: "arrow", "aria-hidden": "true", text: arrow }), el("span", { class: "unseen", text: ` ${word}` })));
+      const { arrow, word, name } =
+        delta === null ? { arrow: "", word: "", name: "none" } : cells.verdict(metric, delta);
+      return el(
+        "tr",
+        {},
+        el("th", { scope: "row", text: metric.name }),
+        ...values.map((one) => el("td", { class: "number", text: fixed(one[metric.name], metric.digits) })),
+        el(
+          "td",
+          { class: `number ${name}` },
+          delta === null ? "–" : cells.change(metric, delta),
+          el("span", { class: "arrow", "aria-hidden": "true", text: arrow }),
+          el("span", { class: "unseen", text: ` ${word}` }),
+        ),
+      );
     });
     const titled = (text, title) => el("th", { scope: "col", class: "number", text, title });
-    const table = el("table", { class: "small" }, el("caption", { class: "unseen", text: "Metrics of this picture" }),
-      el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "" }), titled("A", sides.name(a)), titled("B", sides.name(b)), titled("bicubic"), titled("B − A"))), el("tbody", {}, ...rows));
+    const table = el(
+      "table",
+      { class: "small" },
+      el("caption", { class: "unseen", text: "Metrics of this picture" }),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col", text: "" }),
+          titled("A", sides.name(a)),
+          titled("B", sides.name(b)),
+          titled("bicubic"),
+          titled("B − A"),
+        ),
+      ),
+      el("tbody", {}, ...rows),
+    );
     const past = ["a", "b"].some((side) => sides.step(shown, side) < sides.steps(shown, sides.key(side)).length - 1);
-    return [head, table, ...(past ? [el("p", { class: "note", text: "Measured at the end, not at the updates that are shown." })] : [])];
+    return [
+      head,
+      table,
+      ...(past ? [el("p", { class: "note", text: "Measured at the end, not at the updates that are shown." })] : []),
+    ];
   }
 
   /** Find the window where A and B differ most, go there, and say so. */
   function jump() {
     const { a, b } = SR.viewer.loaded();
-    if (!a?.canvas || !b?.canvas) { tell("Both pictures must be there to be compared."); return; }
+    if (!a?.canvas || !b?.canvas) {
+      tell("Both pictures must be there to be compared.");
+      return;
+    }
     const found = SR.maths.worstWindow(...SR.pictures.both(a, b), WINDOW);
-    if (found.rmse === 0) { tell("A and B are equal in every pixel."); return; }
-    const room = SR.viewer.room();
+    if (found.rmse === 0) {
+      tell("A and B are equal in every pixel.");
+      return;
+    }
+    const room = SR.stage.room();
     const most = Math.min(room.width / found.width, room.height / found.height);
-    const zoom = SR.viewer.LEVELS.findLast((level) => level <= most) ?? 1;
-    state.set({ mark: [found.x, found.y, found.width, found.height].join(" "), zoom, cx: found.x + found.width / 2, cy: found.y + found.height / 2 });
-    tell(`x ${found.x} to ${found.x + found.width - 1}, y ${found.y} to ${found.y + found.height - 1}: RMSE ${fixed(found.rmse, 2)} of 255.`);
+    const zoom = SR.stage.LEVELS.findLast((level) => level <= most) ?? 1;
+    state.set({
+      mark: [found.x, found.y, found.width, found.height].join(" "),
+      zoom,
+      cx: found.x + found.width / 2,
+      cy: found.y + found.height / 2,
+    });
+    tell(
+      `x ${found.x} to ${found.x + found.width - 1}, y ${found.y} to ${found.y + found.height - 1}: ` +
+        `RMSE ${fixed(found.rmse, 2)} of 255.`,
+    );
   }
 
   function tell(text) {
@@ -69,14 +122,33 @@ SR.compare = (() => {
   }
 
   function legend() {
-    if (SR.viewer.mode() !== "errors") return [];
-    const canvas = coloured(Float32Array.from({ length: 256 }, (_, index) => index / gain()), 256, 1, gain()).canvas;
+    if (SR.stage.mode() !== "errors") return [];
+    const canvas = coloured(
+      Float32Array.from({ length: 256 }, (_, index) => index / gain()),
+      256,
+      1,
+      gain(),
+    ).canvas;
     canvas.className = "scale";
     canvas.setAttribute("aria-hidden", "true");
-    return [el("h3", { text: "Scale of the errors" }), canvas,
-      el("div", { class: "ends" }, el("span", { text: "0" }), el("span", { text: `${fixed(255 / gain(), gain() > 8 ? 1 : 0)} of 255 and more` })),
+    return [
+      el("h3", { text: "Scale of the errors" }),
+      canvas,
+      el(
+        "div",
+        { class: "ends" },
+        el("span", { text: "0" }),
+        el("span", { text: `${fixed(255 / gain(), gain() > 8 ? 1 : 0)} of 255 and more` }),
+      ),
       el("p", { class: "note", text: "Mean of |difference| over R, G and B; one scale for all pictures." }),
-      chooser("Gain", GAINS.map((one) => [one, `×${one}`]), String(gain()), (one) => state.set({ gain: one }), { id: "gain" })];
+      chooser(
+        "Gain",
+        GAINS.map((one) => [one, `×${one}`]),
+        String(gain()),
+        (one) => state.set({ gain: one }),
+        { id: "gain" },
+      ),
+    ];
   }
 
   function draw() {
@@ -87,9 +159,20 @@ SR.compare = (() => {
   }
 
   function start() {
-    byId("differ").append(el("button", { type: "button", id: "jump", text: "Where do these two differ most?", title: "Go to the 32 × 32 pixels with the largest difference (m)", click: jump }),
-      el("p", { id: "differ-result", class: "result", role: "status" }));
-    state.on(["pic", "a", "b", "ha", "hb"], () => { tell(""); draw(); });
+    byId("differ").append(
+      el("button", {
+        type: "button",
+        id: "jump",
+        text: "Where do these two differ most?",
+        title: "Go to the 32 × 32 pixels with the largest difference (m)",
+        click: jump,
+      }),
+      el("p", { id: "differ-result", class: "result", role: "status" }),
+    );
+    state.on(["pic", "a", "b", "ha", "hb"], () => {
+      tell("");
+      draw();
+    });
     state.on(["gain", "mode"], draw);
     draw();
   }

@@ -11,8 +11,9 @@ SR.filter = (() => {
     const wanted = key.toLowerCase();
     if (wanted === "name" || wanted === "state" || wanted === "folder") return { id: wanted, kind: "plain" };
     const labelled = columns.map((column) => [column, column.label.toLowerCase()]);
-    const found = labelled.find(([column, label]) => label === wanted || column.id === wanted)
-      ?? labelled.find(([, label]) => label.endsWith(`.${wanted}`) || label.endsWith(`/${wanted}`));
+    const found =
+      labelled.find(([column, label]) => label === wanted || column.id === wanted) ??
+      labelled.find(([, label]) => label.endsWith(`.${wanted}`) || label.endsWith(`/${wanted}`));
     return found ? found[0] : null;
   }
 
@@ -31,7 +32,11 @@ SR.filter = (() => {
       return { test: (run) => textOf(run).includes(text) };
     }
     const column = columnOf(key);
-    if (!column) return { problem: `No column is called “${key}”. There are ${columns.map((one) => one.label).join(", ")}, name and state.` };
+    if (!column)
+      return {
+        problem:
+          `No column is called “${key}”. ` + `There are ${columns.map((one) => one.label).join(", ")}, name and state.`,
+      };
     if (wanted === "") return {};
     const compare = OPERATIONS[sign];
     const value = (run, at) => (column.kind === "plain" ? run[column.id] : of(run, column, at)) ?? "";

@@ -4,7 +4,12 @@ SR.grid = (() => {
   const { el, byId, chooser, segments } = SR.base;
   const { model, state, sides } = SR;
   const withPictures = model.runs.filter((run) => model.pictures.some((one) => one.runs?.[run.id]));
-  const SIZES = [["whole", "Whole"], ["1", "1:1"], ["2", "2:1"], ["4", "4:1"]];
+  const SIZES = [
+    ["whole", "Whole"],
+    ["1", "1:1"],
+    ["2", "2:1"],
+    ["4", "4:1"],
+  ];
   let watch = null;
 
   const size = () => (SIZES.some(([one]) => one === state.values.gridsize) ? state.values.gridsize : "whole");
@@ -23,14 +28,23 @@ SR.grid = (() => {
     canvas.width = Math.max(1, Math.round(box.clientWidth * ratio));
     const fitted = canvas.width / picture.width;
     const zoom = size() === "whole" ? (fitted >= 1 ? Math.floor(fitted) : fitted) : Number(size());
-    canvas.height = size() === "whole" ? Math.max(1, Math.round(picture.height * zoom)) : Math.min(Math.round(canvas.width * 0.75), Math.round(picture.height * zoom));
+    canvas.height =
+      size() === "whole"
+        ? Math.max(1, Math.round(picture.height * zoom))
+        : Math.min(Math.round(canvas.width * 0.75), Math.round(picture.height * zoom));
     canvas.style.width = `${canvas.width / ratio}px`;
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = zoom < 1;
     context.imageSmoothingQuality = "high";
     const width = Math.round(picture.width * zoom);
     const height = Math.round(picture.height * zoom);
-    context.drawImage(picture.canvas, Math.round((canvas.width - width) / 2), Math.round((canvas.height - height) / 2), width, height);
+    context.drawImage(
+      picture.canvas,
+      Math.round((canvas.width - width) / 2),
+      Math.round((canvas.height - height) / 2),
+      width,
+      height,
+    );
   }
 
   function tile(shown, key, text) {
@@ -43,31 +57,81 @@ SR.grid = (() => {
     const texts = ["LR", "SR", "HR", "bicubic", "bicubic", "bicubic"];
     const cells = keys.map((key, index) => tile(shown, key, texts[index]));
     const box = el("div", { class: "cells" }, ...cells);
-    box.show = () => cells.forEach((cell, index) => { const canvas = cell.querySelector("canvas"); if (canvas) fill(canvas, shown, keys[index]); });
-    return el("article", {}, el("h4", {}, el("button", { type: "button", class: "link", text: sides.title(shown), title: "Look at it above: bicubic against this run", click: () => {
-      state.set({ pic: shown.id, a: "bicubic", b: `r${run.id}`, zoom: "", cx: "", cy: "", mark: "", ha: "", hb: "" });
-      byId("pictures").scrollIntoView({ block: "start" });
-    } })), box);
+    box.show = () =>
+      cells.forEach((cell, index) => {
+        const canvas = cell.querySelector("canvas");
+        if (canvas) fill(canvas, shown, keys[index]);
+      });
+    return el(
+      "article",
+      {},
+      el(
+        "h4",
+        {},
+        el("button", {
+          type: "button",
+          class: "link",
+          text: sides.title(shown),
+          title: "Look at it above: bicubic against this run",
+          click: () => {
+            state.set({
+              pic: shown.id,
+              a: "bicubic",
+              b: `r${run.id}`,
+              zoom: "",
+              cx: "",
+              cy: "",
+              mark: "",
+              ha: "",
+              hb: "",
+            });
+            byId("pictures").scrollIntoView({ block: "start" });
+          },
+        }),
+      ),
+      box,
+    );
   }
 
   function draw() {
     watch?.disconnect();
     const run = withPictures.find((one) => String(one.id) === state.values.grid);
-    if (!run) { byId("grid").replaceChildren(el("p", { class: "note", text: "Choose a run to see all of its pictures." })); return; }
+    if (!run) {
+      byId("grid").replaceChildren(el("p", { class: "note", text: "Choose a run to see all of its pictures." }));
+      return;
+    }
     const blocks = model.pictures.filter((one) => one.runs?.[run.id]).map((one) => block(one, run));
     byId("grid").replaceChildren(el("div", { class: `grid ${size()}` }, ...blocks));
-    watch = new IntersectionObserver((seen) => {
-      for (const { isIntersecting, target } of seen) if (isIntersecting) { watch.unobserve(target); target.show(); }
-    }, { rootMargin: "200px" });
+    watch = new IntersectionObserver(
+      (seen) => {
+        for (const { isIntersecting, target } of seen)
+          if (isIntersecting) {
+            watch.unobserve(target);
+            target.show();
+          }
+      },
+      { rootMargin: "200px" },
+    );
     for (const one of blocks) watch.observe(one.querySelector(".cells"));
   }
 
   function start() {
     byId("grid-controls").append(
-      chooser("Run", [["", "none"], ...withPictures.map((run) => [String(run.id), run.name])], state.values.grid, (id) => state.set({ grid: id }), { id: "grid-run" }),
-      segments("Part", SIZES, size(), (one) => state.set({ gridsize: one })));
+      chooser(
+        "Run",
+        [["", "none"], ...withPictures.map((run) => [String(run.id), run.name])],
+        state.values.grid,
+        (id) => state.set({ grid: id }),
+        { id: "grid-run" },
+      ),
+      segments("Part", SIZES, size(), (one) => state.set({ gridsize: one })),
+    );
     draw();
-    state.on(["grid", "gridsize"], () => { SR.base.press(byId("grid-controls"), size()); byId("grid-run").value = state.values.grid; draw(); });
+    state.on(["grid", "gridsize"], () => {
+      SR.base.press(byId("grid-controls"), size());
+      byId("grid-run").value = state.values.grid;
+      draw();
+    });
   }
 
   return { start };

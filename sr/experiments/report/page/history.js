@@ -16,15 +16,21 @@ SR.history = (() => {
 
   /** Play or stop; at the end it begins again. */
   function play(side) {
-    if (playing) { stop(); return; }
+    if (playing) {
+      stop();
+      return;
+    }
     const start = sides.steps(sides.picture(), sides.key(side));
     if (sides.step(sides.picture(), side) === start.length - 1) go(side, 0, start);
-    playing = { side, timer: setInterval(() => {
-      const list = sides.steps(sides.picture(), sides.key(side));
-      const at = sides.step(sides.picture(), side);
-      if (at >= list.length - 1) stop();
-      else go(side, at + 1, list);
-    }, PAUSE) };
+    playing = {
+      side,
+      timer: setInterval(() => {
+        const list = sides.steps(sides.picture(), sides.key(side));
+        const at = sides.step(sides.picture(), side);
+        if (at >= list.length - 1) stop();
+        else go(side, at + 1, list);
+      }, PAUSE),
+    };
     draw();
   }
 
@@ -40,7 +46,12 @@ SR.history = (() => {
   function films(run) {
     if (!KINDS.length || typeof run.film !== "string" || !run.film.startsWith("films/")) return null;
     const address = run.film.split("/").map(encodeURIComponent).join("/");
-    return el("span", { class: "films" }, "as a film: ", ...KINDS.flatMap((kind) => [el("a", { href: address + kind, text: kind.slice(1) }), " "]));
+    return el(
+      "span",
+      { class: "films" },
+      "as a film: ",
+      ...KINDS.flatMap((kind) => [el("a", { href: address + kind, text: kind.slice(1) }), " "]),
+    );
   }
 
   function part(side) {
@@ -50,14 +61,46 @@ SR.history = (() => {
     if (!sides.isRun(one) || !sides.entry(shown, one)) return null;
     const title = el("h3", {}, "Over the updates, ", el("span", { text: `${side.toUpperCase()}: ${sides.name(one)}` }));
     const film = films(sides.entry(shown, one));
-    if (list.length < 2) return el("div", { class: "history" }, title, el("p", { class: "note", text: "Only its last picture was kept." }), film);
+    if (list.length < 2)
+      return el(
+        "div",
+        { class: "history" },
+        title,
+        el("p", { class: "note", text: "Only its last picture was kept." }),
+        film,
+      );
     const at = sides.step(shown, side);
     const is = playing?.side === side;
-    const range = el("input", { type: "range", id: `scrub-${side}`, min: 0, max: list.length - 1, step: 1, value: at, "aria-label": `Updates of ${side.toUpperCase()}`,
-      "aria-valuetext": `${list[at][0]} updates`, input: (event) => go(side, Number(event.target.value), sides.steps(sides.picture(), sides.key(side))) });
-    return el("div", { class: "history" }, title, el("div", { class: "scrub" },
-      el("button", { type: "button", id: `play-${side}`, text: is ? "Stop" : "Play", "aria-pressed": String(is), click: () => play(side) }), range,
-      el("output", { text: fixed(list[at][0], 0) })), film);
+    const range = el("input", {
+      type: "range",
+      id: `scrub-${side}`,
+      min: 0,
+      max: list.length - 1,
+      step: 1,
+      value: at,
+      "aria-label": `Updates of ${side.toUpperCase()}`,
+      "aria-valuetext": `${list[at][0]} updates`,
+      input: (event) => go(side, Number(event.target.value), sides.steps(sides.picture(), sides.key(side))),
+    });
+    return el(
+      "div",
+      { class: "history" },
+      title,
+      el(
+        "div",
+        { class: "scrub" },
+        el("button", {
+          type: "button",
+          id: `play-${side}`,
+          text: is ? "Stop" : "Play",
+          "aria-pressed": String(is),
+          click: () => play(side),
+        }),
+        range,
+        el("output", { text: fixed(list[at][0], 0) }),
+      ),
+      film,
+    );
   }
 
   /** The range that is being dragged stays: only what it says is changed. */
@@ -83,9 +126,18 @@ SR.history = (() => {
 
   function start() {
     draw();
-    state.on(["pic", "a", "b"], () => { if (playing) stop(); else draw(); });
+    state.on(["pic", "a", "b"], () => {
+      if (playing) stop();
+      else draw();
+    });
     state.on(["ha", "hb"], update);
   }
 
-  return { start, toggle: () => { const side = playable(); if (side) play(playing?.side ?? side); } };
+  return {
+    start,
+    toggle: () => {
+      const side = playable();
+      if (side) play(playing?.side ?? side);
+    },
+  };
 })();

@@ -7,7 +7,10 @@ SR.keys = (() => {
   let pressed = null;
 
   const pictures = () => !byId("viewer").hidden;
-  const jump = (id) => { byId(id).scrollIntoView({ block: "start" }); byId(id).focus({ preventScroll: true }); };
+  const jump = (id) => {
+    byId(id).scrollIntoView({ block: "start" });
+    byId(id).focus({ preventScroll: true });
+  };
   const seen = () => byId("stage").scrollIntoView({ block: "nearest" });
 
   /** [key, group, what it does, act]; those that need pictures do nothing without. */
@@ -17,7 +20,15 @@ SR.keys = (() => {
     ["2", "Page", "to the curves", () => jump("curves")],
     ["3", "Page", "to the pictures", () => jump("pictures")],
     ["t", "Page", "light, dark, or as the system", () => SR.page.nextTheme()],
-    ["/", "Runs", "type a filter", () => { jump("runs"); byId("filter").focus(); }],
+    [
+      "/",
+      "Runs",
+      "type a filter",
+      () => {
+        jump("runs");
+        byId("filter").focus();
+      },
+    ],
     ["b", "Runs", "best or final values", () => state.set({ at: state.values.at === "best" ? "final" : "best" })],
     ["u", "Runs", "unpin the baseline", () => state.set({ base: "" })],
     ["l", "Curves", "logarithmic axis", () => state.set({ log: state.values.log ? "" : "1" })],
@@ -27,10 +38,18 @@ SR.keys = (() => {
     ["s", "Pictures", "slider", () => state.set({ mode: "slider" })],
     ["d", "Pictures", "side by side", () => state.set({ mode: "side" })],
     ["e", "Pictures", "errors", () => state.set({ mode: "errors" })],
-    ["m", "Pictures", "where A and B differ most", () => { seen(); SR.compare.jump(); }],
-    ["+", "Pictures", "larger", () => SR.viewer.zoomBy(1)],
-    ["-", "Pictures", "smaller", () => SR.viewer.zoomBy(-1)],
-    ["0", "Pictures", "the whole picture", () => SR.viewer.whole()],
+    [
+      "m",
+      "Pictures",
+      "where A and B differ most",
+      () => {
+        seen();
+        SR.compare.jump();
+      },
+    ],
+    ["+", "Pictures", "larger", () => SR.stage.zoomBy(1)],
+    ["-", "Pictures", "smaller", () => SR.stage.zoomBy(-1)],
+    ["0", "Pictures", "the whole picture", () => SR.stage.whole()],
     ["p", "Pictures", "play the updates, or stop", () => SR.history.toggle()],
   ];
   const TOLD = [
@@ -45,7 +64,10 @@ SR.keys = (() => {
   function down(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (key === "f" && pictures()) { holdFlicker(event); return; }
+    if (key === "f" && pictures()) {
+      holdFlicker(event);
+      return;
+    }
     const found = KEYS.find(([one]) => one === (key === "=" ? "+" : key));
     if (!found || (found[1] === "Pictures" && !pictures())) return;
     event.preventDefault();
@@ -69,10 +91,30 @@ SR.keys = (() => {
 
   function help() {
     const all = [...KEYS, ...TOLD];
-    const parts = [...new Set(all.map(([, group]) => group))].map((group) => el("section", {}, el("h3", { text: group }),
-      el("dl", { class: "keys" }, ...all.filter((one) => one[1] === group).flatMap(([key, , what]) => [el("dt", {}, el("kbd", { text: key })), el("dd", { text: what })]))));
+    const parts = [...new Set(all.map(([, group]) => group))].map((group) =>
+      el(
+        "section",
+        {},
+        el("h3", { text: group }),
+        el(
+          "dl",
+          { class: "keys" },
+          ...all
+            .filter((one) => one[1] === group)
+            .flatMap(([key, , what]) => [el("dt", {}, el("kbd", { text: key })), el("dd", { text: what })]),
+        ),
+      ),
+    );
     const dialog = byId("key-dialog");
-    dialog.append(el("div", { class: "dialog-head" }, el("h2", { id: "key-title", text: "Keys" }), el("button", { type: "button", text: "Close", click: () => dialog.close() })), el("div", { class: "keygroups" }, ...parts));
+    dialog.append(
+      el(
+        "div",
+        { class: "dialog-head" },
+        el("h2", { id: "key-title", text: "Keys" }),
+        el("button", { type: "button", text: "Close", click: () => dialog.close() }),
+      ),
+      el("div", { class: "keygroups" }, ...parts),
+    );
   }
 
   function start() {
@@ -80,7 +122,9 @@ SR.keys = (() => {
     byId("help").addEventListener("click", () => byId("key-dialog").showModal());
     addEventListener("keydown", down);
     addEventListener("keyup", up);
-    addEventListener("blur", () => { pressed = null; });
+    addEventListener("blur", () => {
+      pressed = null;
+    });
   }
 
   return { start };

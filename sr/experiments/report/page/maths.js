@@ -98,7 +98,8 @@ SR.maths = (() => {
     let best = { x: 0, y: 0, sum: -1 };
     for (let y = 0; y + h <= height; y += 1) {
       for (let x = 0; x + w <= width; x += 1) {
-        const sum = sums[(y + h) * line + x + w] - sums[y * line + x + w] - sums[(y + h) * line + x] + sums[y * line + x];
+        const sum =
+          sums[(y + h) * line + x + w] - sums[y * line + x + w] - sums[(y + h) * line + x] + sums[y * line + x];
         if (sum > best.sum) best = { x, y, sum };
       }
     }

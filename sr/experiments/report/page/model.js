@@ -7,9 +7,13 @@ SR.model = (() => {
   const pictures = report.pictures ?? [];
   const comparisons = report.comparisons ?? [];
   const byId = new Map(runs.map((run) => [run.id, run]));
-  const groups = (report.groups ?? []).map((group, index) => ({
-    index, name: group.name, runs: group.runs.map((id) => byId.get(id)).filter(Boolean),
-  })).filter((group) => group.runs.length);
+  const groups = (report.groups ?? [])
+    .map((group, index) => ({
+      index,
+      name: group.name,
+      runs: group.runs.map((id) => byId.get(id)).filter(Boolean),
+    }))
+    .filter((group) => group.runs.length);
   const alone = runs.filter((run) => !groups.some((group) => group.runs.includes(run)));
 
   const settingNames = [...new Set(runs.flatMap((run) => Object.keys(run.settings ?? {})))];
@@ -19,22 +23,36 @@ SR.model = (() => {
 
   /** Is a column not the same in all of these runs, as far as that is known? */
   function differs(column, some) {
-    const counted = column.kind === "setting" ? some.filter((run) => configured.includes(run)) : some.filter((run) => of(run, column, "final") !== null);
+    const counted =
+      column.kind === "setting"
+        ? some.filter((run) => configured.includes(run))
+        : some.filter((run) => of(run, column, "final") !== null);
     return new Set(counted.map((run) => of(run, column, "final"))).size > 1;
   }
 
   const first = (values) => values.find((value) => value !== null && value !== undefined) ?? null;
-  const row = (key, kind, name, members, more = {}) =>
-    ({ key, kind, name, runs: members, on: first(members.map((run) => run.on)), group: null, ...more });
+  const row = (key, kind, name, members, more = {}) => ({
+    key,
+    kind,
+    name,
+    runs: members,
+    on: first(members.map((run) => run.on)),
+    group: null,
+    ...more,
+  });
 
   const groupRows = [
-    ...groups.map((group) => (group.runs.length === 1
-      ? row(`g${group.index}`, "run", group.runs[0].name, group.runs, { group: group.index })
-      : row(`g${group.index}`, "group", group.name, group.runs, { group: group.index }))),
+    ...groups.map((group) =>
+      group.runs.length === 1
+        ? row(`g${group.index}`, "run", group.runs[0].name, group.runs, { group: group.index })
+        : row(`g${group.index}`, "group", group.name, group.runs, { group: group.index }),
+    ),
     ...alone.map((run) => row(`r${run.id}`, "run", run.name, [run])),
   ];
   const singles = new Map(groupRows.filter((one) => one.kind === "run").map((one) => [one.runs[0].id, one]));
-  const runRows = new Map(runs.map((run) => [run.id, singles.get(run.id) ?? row(`r${run.id}`, "run", run.name, [run])]));
+  const runRows = new Map(
+    runs.map((run) => [run.id, singles.get(run.id) ?? row(`r${run.id}`, "run", run.name, [run])]),
+  );
   const bicubicRows = bicubics();
   const rows = new Map([...groupRows, ...runRows.values(), ...bicubicRows].map((one) => [one.key, one]));
 
@@ -47,7 +65,8 @@ SR.model = (() => {
       found.set(run.on, { values: { ...run.bicubic, ...values }, scale: scale ?? run.scale });
     }
     return [...found].map(([on, { values, scale }]) =>
-      row(`b${on}`, "bicubic", found.size > 1 ? `bicubic ×${scale ?? "?"}` : "bicubic", [], { on, values, scale }));
+      row(`b${on}`, "bicubic", found.size > 1 ? `bicubic ×${scale ?? "?"}` : "bicubic", [], { on, values, scale }),
+    );
   }
 
   /** Columns that every table has: id, label, how it is read, and whether more is better (1), worse (-1) or neither. */
@@ -88,7 +107,14 @@ SR.model = (() => {
 
   /** The words of a row's setting, one after the other where its runs differ. */
   function words(one, column) {
-    const found = [...new Set(one.runs.map((run) => of(run, column, "final")).filter((value) => value !== null).map(String))];
+    const found = [
+      ...new Set(
+        one.runs
+          .map((run) => of(run, column, "final"))
+          .filter((value) => value !== null)
+          .map(String),
+      ),
+    ];
     return found.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).join(", ");
   }
 
@@ -116,6 +142,26 @@ SR.model = (() => {
 
   const scaleOf = (one) => one.scale ?? first(one.runs.map((run) => run.scale));
 
-  return { report, runs, groups, metrics, pictures, columns, settingNames, byId, groupRows, runRows, bicubicRows, rows,
-    of, differs, number, words, sortValue, comparable, chance, scaleOf };
+  return {
+    report,
+    runs,
+    groups,
+    metrics,
+    pictures,
+    columns,
+    settingNames,
+    byId,
+    groupRows,
+    runRows,
+    bicubicRows,
+    rows,
+    of,
+    differs,
+    number,
+    words,
+    sortValue,
+    comparable,
+    chance,
+    scaleOf,
+  };
 })();

@@ -24,13 +24,28 @@ SR.page = (() => {
     byId("count-pictures").textContent = pictures.length;
     const counts = new Map();
     for (const run of runs) counts.set(run.state, (counts.get(run.state) ?? 0) + 1);
-    const states = [...counts].map(([word, count]) => (count === runs.length ? `all ${word}` : `${count} ${word}`)).join(", ");
-    const facts = [plural(runs.length, "run") + (groups.length && groups.length < runs.length ? ` in ${plural(groups.length, "group")}` : "")];
+    const states = [...counts]
+      .map(([word, count]) => (count === runs.length ? `all ${word}` : `${count} ${word}`))
+      .join(", ");
+    const facts = [
+      plural(runs.length, "run") +
+        (groups.length && groups.length < runs.length ? ` in ${plural(groups.length, "group")}` : ""),
+    ];
     if (runs.length > 1) facts.push(states);
-    const names = model.columns.filter((column) => column.kind === "setting" && model.differs(column, runs)).map((column) => column.name);
-    if (names.length) facts.push(`different in ${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`);
+    const names = model.columns
+      .filter((column) => column.kind === "setting" && model.differs(column, runs))
+      .map((column) => column.name);
+    if (names.length)
+      facts.push(
+        `different in ${names.slice(0, NAMED).join(", ")}` +
+          (names.length > NAMED ? ` and ${names.length - NAMED} more` : ""),
+      );
     byId("lead").textContent = `${facts.join(" · ")}.`;
-    byId("foot").replaceChildren(report.made ? `Made ${report.made} by ` : "Made by ", el("code", { text: report.command || "sr report" }), ". These files ask nothing of any network.");
+    byId("foot").replaceChildren(
+      report.made ? `Made ${report.made} by ` : "Made by ",
+      el("code", { text: report.command || "sr report" }),
+      ". These files ask nothing of any network.",
+    );
   }
 
   function pictures() {
@@ -49,11 +64,19 @@ SR.page = (() => {
     byId("theme").addEventListener("click", nextTheme);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => SR.curves.draw());
     for (const button of document.querySelectorAll("[data-jump]"))
-      button.addEventListener("click", () => { byId(button.dataset.jump).scrollIntoView({ block: "start" }); byId(button.dataset.jump).focus({ preventScroll: true }); });
-    byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("table-box").focus(); });
+      button.addEventListener("click", () => {
+        byId(button.dataset.jump).scrollIntoView({ block: "start" });
+        byId(button.dataset.jump).focus({ preventScroll: true });
+      });
+    byId("skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      byId("table-box").focus();
+    });
     if (!window.REPORT) {
       byId("lead").className = "empty";
-      byId("lead").textContent = "There is nothing to show: data.js is missing beside this page, or damaged. Copy the whole report folder, or make the report again.";
+      byId("lead").textContent =
+        "There is nothing to show: data.js is missing beside this page, or damaged. " +
+        "Copy the whole report folder, or make the report again.";
       for (const section of document.querySelectorAll("main > section")) section.hidden = true;
       return;
     }

@@ -9,7 +9,14 @@ SR.pictures = (() => {
 
   /** A picture by its hash, as {canvas, width, height}; the promise fails with a sentence to show. */
   function get(hash) {
-    if (!cache.has(hash)) cache.set(hash, open(hash).catch((error) => { cache.delete(hash); throw error; }));
+    if (!cache.has(hash))
+      cache.set(
+        hash,
+        open(hash).catch((error) => {
+          cache.delete(hash);
+          throw error;
+        }),
+      );
     const found = cache.get(hash);
     cache.delete(hash);
     cache.set(hash, found); // the newest are last
@@ -35,7 +42,8 @@ SR.pictures = (() => {
       throw new Error(`The file ${file} is missing: copy the whole report folder, or make the report again.`);
     }
     const data = window.PICTURES?.[hash];
-    if (typeof data !== "string" || !data.startsWith("data:image/")) throw new Error(`The file ${file} holds no picture.`);
+    if (typeof data !== "string" || !data.startsWith("data:image/"))
+      throw new Error(`The file ${file} holds no picture.`);
     delete window.PICTURES[hash];
     const image = new Image();
     image.src = data;

@@ -8,7 +8,10 @@ SR.sides = (() => {
 
   const picture = () => model.pictures.find((one) => String(one.id) === state.values.pic) ?? model.pictures[0];
   const entry = (shown, key) => shown.runs?.[key.slice(1)] ?? null;
-  const keysOf = (shown) => [...Object.keys(FIXED).filter((key) => shown[key]), ...runsOf(shown).map((run) => `r${run.id}`)];
+  const keysOf = (shown) => [
+    ...Object.keys(FIXED).filter((key) => shown[key]),
+    ...runsOf(shown).map((run) => `r${run.id}`),
+  ];
   const runsOf = (shown) => model.runs.filter((run) => shown.runs?.[run.id]);
   const isRun = (key) => /^r\d+$/.test(key);
 
@@ -18,14 +21,18 @@ SR.sides = (() => {
     if (chosen in FIXED || (isRun(chosen) && model.byId.has(Number(chosen.slice(1))))) return chosen;
     const there = keysOf(picture());
     const runs = there.filter(isRun);
-    if (side === "a") return there.includes("bicubic") ? "bicubic" : there.find((one) => one !== bestOf(runs)) ?? "bicubic";
-    return bestOf(runs) ?? (there.includes("hr") ? "hr" : there[1] ?? "hr");
+    if (side === "a")
+      return there.includes("bicubic") ? "bicubic" : (there.find((one) => one !== bestOf(runs)) ?? "bicubic");
+    return bestOf(runs) ?? (there.includes("hr") ? "hr" : (there[1] ?? "hr"));
   }
 
   function bestOf(keys) {
     const metric = model.metrics.find((one) => one.better);
     if (!metric) return keys[0];
-    const value = (one) => { const found = entry(picture(), one)?.metrics?.[metric.name]; return isNumber(found) ? found * metric.better : -Infinity; };
+    const value = (one) => {
+      const found = entry(picture(), one)?.metrics?.[metric.name];
+      return isNumber(found) ? found * metric.better : -Infinity;
+    };
     return keys.reduce((best, one) => (best === undefined || value(one) > value(best) ? one : best), undefined);
   }
 
@@ -60,13 +67,14 @@ SR.sides = (() => {
     const hash = hashOf(shown, one, side);
     if (!hash) throw new Error(`${name(one)}: there is none of ${shown.name}.`);
     const found = await SR.pictures.get(hash);
-    const scale = one === "lr" ? shown.scale ?? 1 : 1;
+    const scale = one === "lr" ? (shown.scale ?? 1) : 1;
     if (scale === 1) return found;
     if (!enlarged.has(found)) enlarged.set(found, SR.pictures.enlarged(found, scale));
     return enlarged.get(found);
   }
 
-  const metricsOf = (shown, one) => (one === "bicubic" ? shown.bicubic_metrics ?? {} : isRun(one) ? entry(shown, one)?.metrics ?? {} : {});
+  const metricsOf = (shown, one) =>
+    one === "bicubic" ? (shown.bicubic_metrics ?? {}) : isRun(one) ? (entry(shown, one)?.metrics ?? {}) : {};
 
   function title(shown) {
     const many = new Set(model.pictures.map((one) => one.scale)).size > 1;
@@ -92,20 +100,60 @@ SR.sides = (() => {
     const shown = picture();
     const held = document.activeElement?.id;
     const here = new Set(keysOf(shown));
-    const options = (side) => [
-      ["Given", Object.entries(FIXED).map(([one, text]) => [one, here.has(one) ? text : `${text}: not kept`])],
-      ["Runs", model.runs.filter((run) => here.has(`r${run.id}`) || key(side) === `r${run.id}`).map((run) => [`r${run.id}`, here.has(`r${run.id}`) ? run.name : `${run.name}: none of this picture`])],
-    ].filter(([, list]) => list.length);
+    const options = (side) =>
+      [
+        ["Given", Object.entries(FIXED).map(([one, text]) => [one, here.has(one) ? text : `${text}: not kept`])],
+        [
+          "Runs",
+          model.runs
+            .filter((run) => here.has(`r${run.id}`) || key(side) === `r${run.id}`)
+            .map((run) => [`r${run.id}`, here.has(`r${run.id}`) ? run.name : `${run.name}: none of this picture`]),
+        ],
+      ].filter(([, list]) => list.length);
     const index = model.pictures.indexOf(shown);
     byId("picture-controls").replaceChildren(
-      el("span", { class: "together" },
-        chooser(`Picture ${index + 1} of ${model.pictures.length}`, model.pictures.map((one) => [String(one.id), title(one)]), String(shown.id), choose, { id: "picture" }),
-        el("button", { type: "button", id: "before", text: "‹", title: "The picture before (,)", "aria-label": "The picture before", click: () => next(-1) }),
-        el("button", { type: "button", id: "after", text: "›", title: "The next picture (.)", "aria-label": "The next picture", click: () => next(1) })),
-      el("span", { class: "together" },
+      el(
+        "span",
+        { class: "together" },
+        chooser(
+          `Picture ${index + 1} of ${model.pictures.length}`,
+          model.pictures.map((one) => [String(one.id), title(one)]),
+          String(shown.id),
+          choose,
+          { id: "picture" },
+        ),
+        el("button", {
+          type: "button",
+          id: "before",
+          text: "‹",
+          title: "The picture before (,)",
+          "aria-label": "The picture before",
+          click: () => next(-1),
+        }),
+        el("button", {
+          type: "button",
+          id: "after",
+          text: "›",
+          title: "The next picture (.)",
+          "aria-label": "The next picture",
+          click: () => next(1),
+        }),
+      ),
+      el(
+        "span",
+        { class: "together" },
         chooser("A, left", options("a"), key("a"), (one) => state.set({ a: one, ha: "" }), { id: "side-a" }),
-        el("button", { type: "button", id: "swap", text: "⇄", title: "Swap A and B (x)", "aria-label": "Swap A and B", click: swap })),
-      chooser("B, right", options("b"), key("b"), (one) => state.set({ b: one, hb: "" }), { id: "side-b" }));
+        el("button", {
+          type: "button",
+          id: "swap",
+          text: "⇄",
+          title: "Swap A and B (x)",
+          "aria-label": "Swap A and B",
+          click: swap,
+        }),
+      ),
+      chooser("B, right", options("b"), key("b"), (one) => state.set({ b: one, hb: "" }), { id: "side-b" }),
+    );
     if (held) byId(held)?.focus();
   }
 
@@ -114,5 +162,23 @@ SR.sides = (() => {
     state.on(["pic", "a", "b"], controls);
   }
 
-  return { start, picture, key, name, keysOf, runsOf, isRun, entry, steps, step, hashOf, open, metricsOf, title, choose, next, swap };
+  return {
+    start,
+    picture,
+    key,
+    name,
+    keysOf,
+    runsOf,
+    isRun,
+    entry,
+    steps,
+    step,
+    hashOf,
+    open,
+    metricsOf,
+    title,
+    choose,
+    next,
+    swap,
+  };
 })();
