@@ -82,3 +82,26 @@ def cells_of(page: Page, column: str) -> Sequence[str]:
 def address(index: Path, **chosen: str) -> str:
     """The page's address with a state."""
     return f"{index.as_uri()}#{urlencode(chosen)}"
+
+
+def shown(page: Page) -> Page:
+    """The same page, when both pictures are drawn."""
+    page.locator("#stage").scroll_into_view_if_needed()
+    until(page, "SR.viewer.loaded().b && !document.querySelector('#stage[aria-busy]')")
+    return page
+
+
+def visit_pictures(visit, **chosen) -> Page:
+    """Its viewer in the middle of the window."""
+    page = visit(**chosen)
+    page.locator("#picture-controls").evaluate("node => node.scrollIntoView()")
+    return shown(page)
+
+
+def traces(page: Page) -> list[dict]:
+    """What plotly draws, without bands."""
+    page.locator("#plot").scroll_into_view_if_needed()
+    until(page, "document.getElementById('plot').data")
+    script = """() => document.getElementById('plot').data.filter(one => !one.fill)
+        .map(one => ({name: one.name, x: [...one.x], y: [...one.y], dash: one.line?.dash, colour: one.line?.color}))"""
+    return page.evaluate(script)

@@ -3,7 +3,7 @@
 SR.keys = (() => {
   const { el, byId } = SR.base;
   const { state } = SR;
-  const HOLD = 300;
+  const HOLD = 400; // milliseconds; a tap is shorter
   let pressed = null;
 
   const pictures = () => !byId("viewer").hidden;
@@ -77,7 +77,7 @@ SR.keys = (() => {
   function holdFlicker(event) {
     event.preventDefault();
     if (event.repeat || pressed !== null) return;
-    pressed = performance.now();
+    pressed = event.timeStamp;
     seen();
     SR.viewer.flicker();
   }
@@ -85,7 +85,7 @@ SR.keys = (() => {
   /** A tap stays; what was held goes back. */
   function up(event) {
     if (event.key.toLowerCase() !== "f" || pressed === null) return;
-    if (performance.now() - pressed > HOLD) SR.viewer.flicker();
+    if (event.timeStamp - pressed > HOLD) SR.viewer.flicker();
     pressed = null;
   }
 
