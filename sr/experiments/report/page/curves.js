@@ -4,6 +4,7 @@ SR.curves = (() => {
   const { el, byId, chooser, segments, press, tick, load, fixed, plural } = SR.base;
   const { model, state, colours, lines } = SR;
   const { names, timed, over, plain } = lines;
+  const byFinger = matchMedia("(pointer: coarse)").matches;
   let plotly = null;
 
   const column = () =>
@@ -36,6 +37,7 @@ SR.curves = (() => {
       yaxis: { ...axis, title: { text: plain(name), standoff: 8 }, type: state.values.log ? "log" : "linear" },
       font: { family: "system-ui, sans-serif", size: 12, color: ink },
       hovermode: "closest",
+      dragmode: byFinger ? false : "zoom", // a finger scrolls the page
       showlegend: false,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -87,7 +89,8 @@ SR.curves = (() => {
       unshown(all),
       all.some((each) => each.lines.length > 1) && "A band is ± one sample standard deviation of the seeds.",
       plotly && exploded && "✕ marks an explosion.",
-      plotly ? "Drag in it to enlarge, double-click for all." : !lost && "Drawing …",
+      !plotly && !lost && "Drawing …",
+      plotly && !byFinger && "Drag in it to enlarge, double-click for all.",
     ];
     byId("curve-note").textContent = parts.filter(Boolean).join(" ");
   }
