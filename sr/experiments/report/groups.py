@@ -46,9 +46,10 @@ def groups(rows: Sequence[Row], settings: Sequence[Mapping[str, str]]) -> list[G
 
 
 def _name(row: Row, settings: Mapping[str, str], runs: int) -> str:
-    name = named(settings)
-    if 0 < len(name) <= _LONGEST:
-        return name
+    short = {key.rpartition(".")[2]: value for key, value in settings.items()}
+    for name in (named(settings), named(short) if len(short) == len(settings) else ""):
+        if 0 < len(name) <= _LONGEST:
+            return name
     if name and row.run.experiment:
         return row.run.experiment
     return row.name if name or runs == 1 else "all runs"
