@@ -20,9 +20,9 @@ def entries(runs: Sequence[Listed], group_of: Mapping[int, str]) -> list[dict[st
         runs: in their order.
         group_of: name of the group of runs that differ in nothing but the seed, by place in that order.
     """
-    measured = {run.row.judged_on: number for number, run in reversed(list(enumerate(runs)))}
+    measured = {run.row.measured_by: number for number, run in reversed(list(enumerate(runs)))}
     places = {on: number for number, on in enumerate(sorted(measured, key=lambda one: measured[one]))}
-    return [_entry(run, group_of[number], places[run.row.judged_on]) for number, run in enumerate(runs)]
+    return [_entry(run, group_of[number], places[run.row.measured_by]) for number, run in enumerate(runs)]
 
 
 def _entry(run: Listed, group: str, on: int) -> dict[str, Any]:

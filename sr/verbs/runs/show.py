@@ -86,10 +86,10 @@ def _labels(runs: Sequence[Listed]) -> list[str]:
 
 
 def _marks(rows: Sequence[Row]) -> list[str]:
-    kinds = list(dict.fromkeys(row.judged_on for row in rows if row.final))
+    kinds = list(dict.fromkeys(row.measured_by for row in rows if row.final))
     if len(kinds) < 2:
         return ["" for _ in rows]
-    return [_LETTERS[kinds.index(row.judged_on) % len(_LETTERS)] if row.final else "" for row in rows]
+    return [_LETTERS[kinds.index(row.measured_by) % len(_LETTERS)] if row.final else "" for row in rows]
 
 
 def _tell_unlike(runs: Sequence[Listed]) -> None:
