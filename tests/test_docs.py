@@ -48,7 +48,7 @@ def test_the_experiment_of_the_gan_page_trains(train, tmp_path, monkeypatch):
     assert found
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder)
-    monkeypatch.setattr("sr.verbs.train.session.CONF", folder)
+    monkeypatch.setattr("sr.verbs.train.task.CONF", folder)
     monkeypatch.setattr("sr.config.folder.CONF", folder)
     written = found[1].replace("2000", "2").replace("2300", "4")
     (folder / "experiment" / "phases.yaml").write_text(written)

@@ -290,7 +290,7 @@ def own_conf(tmp_path, monkeypatch):
     """A copy of conf/ with an experiment of the user's."""
     folder = tmp_path / "conf"
     shutil.copytree(CONF, folder)
-    monkeypatch.setattr("sr.verbs.train.session.CONF", folder)
+    monkeypatch.setattr("sr.verbs.train.task.CONF", folder)
     monkeypatch.setattr("sr.config.folder.CONF", folder)
 
     def write(text: str) -> Path:
