@@ -21,7 +21,7 @@ class GridSweeper(Sweeper):
             task_function: trains one.
             config: of the sweep.
         """
-        self.config = config
+        self.config: DictConfig | None = config
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -34,6 +34,7 @@ class GridSweeper(Sweeper):
         """
         from sr.verbs.train.launching import launch_pending
 
+        assert self.config is not None, "Hydra sets up a sweeper before it sweeps"
         launch_pending(self.launcher, self.config)
 
 
@@ -59,6 +60,7 @@ class OptunaSweeper(GridSweeper):
         """
         from sr.verbs.train.searching import Search, launch_search
 
+        assert self.config is not None, "Hydra sets up a sweeper before it sweeps"
         search = Search(self.trials, self.together, self.sampler, self.prune, self.seed)
         launch_search(self.launcher, self.config, search, arguments)
 

@@ -92,6 +92,7 @@ def train(monkeypatch, tmp_path, pictures, capsys):
             "trainer.log_every=1",
         ]
         monkeypatch.delenv("SR_WEIGHTS", raising=False)
+        small += ["report=false"] if "-m" in overrides else []
         given = {override.split("=")[0] for override in overrides}
         kept = [s for s in small if s.split("=")[0] not in given] if defaults else []
         monkeypatch.chdir(tmp_path)

@@ -72,6 +72,7 @@ class TrainConfig:
     started_from: dict[str, Any] = field(default_factory=dict)  # the runs that this was, set by the program
     run_dir: str | None = MISSING
     resume: str | None = MISSING
+    report: bool = MISSING
     trust: bool = MISSING
 
 

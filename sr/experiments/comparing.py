@@ -77,8 +77,7 @@ def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Compar
                 continue
             values = [_by_seed(rows, table) for rows, table in zip((a, b), tables, strict=True)]
             one = _compared(metric, *values)
-            found += [one] if name == main else []
-            found += [replace(one, metric=f"{name}/{metric}")] if name else []
+            found.append(one if name == main else replace(one, metric=f"{name}/{metric}"))
     return sorted(found, key=lambda one: "/" in one.metric)
 
 

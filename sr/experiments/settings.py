@@ -9,12 +9,13 @@ from sr.experiments.table import Row
 from sr.printable import printable
 
 SEED, TARGET = "seed", "_target_"
-_LEFT_OUT = ("run_dir", "resume", "trust", "started_from", "logger", "local")
+_LEFT_OUT = ("run_dir", "resume", "trust", "report", "started_from", "logger", "local")
 """Where a run lies and how it is watched makes no other run."""
 _PLACES = ("cache", "workers")
 """Likewise, at any depth."""
 _SIZE = "size"
 """Of it the name alone is told: its numbers are told where they are used."""
+_TRIAL = "pruning"
 _LONGEST = 80
 
 Flat = dict[str, str]
@@ -28,6 +29,9 @@ def flat(config: Mapping[str, Any]) -> Flat:
         config: plain values.
     """
     kept = {key: value for key, value in config.items() if key not in _LEFT_OUT}
+    callbacks = kept.get("callbacks")
+    if isinstance(callbacks, Mapping):  # which trial of its search a run is makes no other run
+        kept["callbacks"] = {name: node for name, node in callbacks.items() if name != _TRIAL}
     size = kept.get(_SIZE)
     if isinstance(size, Mapping):
         kept[_SIZE] = size.get("name")

@@ -87,11 +87,16 @@ class Row:
 
     @property
     def judged_on(self) -> tuple[Any, ...]:
-        """What its numbers are measured on: scale, pictures, and how these are degraded, by what bicubic reaches there.
+        """What its numbers are measured on; those of two runs are compared only where this is equal."""
+        return (*self.measured_by, self.pictures)
 
-        Numbers of two runs are compared only where this is equal.
+    @property
+    def measured_by(self) -> tuple[Any, ...]:
+        """Scale, and the pictures as they are degraded, told by what bicubic reaches there.
+
+        Of a run without a table of its pictures this is all that is known.
         """
-        return (self.scale, self.pictures, tuple((name, round(self.bicubic[name], 3)) for name in _measured(self)))
+        return (self.scale, tuple((name, round(self.bicubic[name], 3)) for name in _measured(self)))
 
     def measures(self, at: At) -> Mapping[str, float]:
         """Of its best or of its last validation."""

@@ -191,6 +191,36 @@ def replay(
 
 
 @app.command()
+def runs(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDER…", help="Run folders, or folders with runs.  [outputs]")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Order by a column, the best first: psnr_y, lpips, updates, name, …")
+    ] = None,
+    where: Annotated[list[str] | None, typer.Option(help="Only runs for which NAME=VALUE is true. Repeatable.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Compare with these runs: a name, or NAME=VALUE, such as model=espcn.")
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="A line for each run, not for the seeds together.")] = False,
+    at: Annotated[str, typer.Option(help="Values of the best or of the final validation.")] = "best",
+    csv: Annotated[Path | None, typer.Option(help="Write everything that is known of each run here.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Likewise.")] = None,
+) -> None:
+    """Runs as a table: finished, running, cut off, exploded, failed; seeds as mean ± standard deviation.
+
+    With --baseline each difference has its interval, and the words whether it is larger than chance.
+
+    [dim]sr runs outputs/SWEEP --by psnr_y --where model=rdn_small
+    sr runs outputs/SWEEP --baseline model=espcn --at final
+    sr runs --csv runs.csv[/dim]
+    """
+    from sr.verbs.runs.show import show_runs
+
+    show_runs(folders or [Path("outputs")], by, where or [], baseline, each, at, csv, json)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders with runs.")],
     output: Annotated[

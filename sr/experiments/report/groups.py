@@ -46,9 +46,10 @@ def groups(rows: Sequence[Row], settings: Sequence[Mapping[str, str]]) -> list[G
 
 
 def _name(row: Row, settings: Mapping[str, str], runs: int) -> str:
-    name = named(settings)
-    if 0 < len(name) <= _LONGEST:
-        return name
+    short = {key.rpartition(".")[2]: value for key, value in settings.items()}
+    for name in (named(settings), named(short) if len(short) == len(settings) else ""):
+        if 0 < len(name) <= _LONGEST:
+            return name
     if name and row.run.experiment:
         return row.run.experiment
     return row.name if name or runs == 1 else "all runs"
@@ -62,7 +63,7 @@ def compared(rows: Sequence[Row], found: Sequence[Group], say: Say) -> list[dict
         found: their groups.
         say: told where there are too many.
     """
-    sides = [_side([rows[number] for number in group.runs]) for group in found]
+    sides = [side([rows[number] for number in group.runs]) for group in found]
     usable = [number for number, side in enumerate(sides) if side]
     if len(usable) > MOST:
         say(f"{len(usable)} groups of runs are too many to compare two by two (at most {MOST}); report fewer at a time")
@@ -70,8 +71,12 @@ def compared(rows: Sequence[Row], found: Sequence[Group], say: Say) -> list[dict
     return [one for a, b in combinations(usable, 2) for one in _pair(a, b, sides)]
 
 
-def _side(rows: Sequence[Row]) -> list[Row]:
-    """Runs of a group that can be compared: those that came to their end, where any did, on the same pictures."""
+def side(rows: Sequence[Row]) -> list[Row]:
+    """Runs of a group that can be compared: those that came to their end, where any did, on the same pictures.
+
+    Args:
+        rows: of the group.
+    """
     measured = [row for row in rows if row.final and row.pictures]
     ended = [row for row in measured if row.state == "finished"] or measured
     return [row for row in ended if row.judged_on == ended[0].judged_on]

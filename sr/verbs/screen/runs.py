@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from sr.experiments.table import Row
+from sr.experiments.table import At, Row
 from sr.printable import printable
 from sr.training.columns import OTHERS, PERCEPTUAL
 from sr.verbs.screen.tables import console_for_tables, gain, number, print_numbers
@@ -13,16 +13,17 @@ COLUMNS = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "upda
 NOT_BEGUN = "not begun"
 
 
-def print_runs(rows: Sequence[tuple[str, Row | None]], title: str) -> None:
+def print_runs(rows: Sequence[tuple[str, Row | None]], title: str, at: At = "best") -> None:
     """One line per run, then what did not come to its own end.
 
     Args:
         rows: a name, and the run; None where it has not begun.
         title: above the table.
+        at: whose values count.
     """
     if not rows:
         return
-    cells = [{} if row is None else cells_of(row) for _, row in rows]
+    cells = [{} if row is None else cells_of(row, at) for _, row in rows]
     columns = [c for c in COLUMNS if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
     labelled = [(name, [own.get(column, "") for column in columns]) for (name, _), own in zip(rows, cells, strict=True)]
     print_numbers(console_for_tables(), "run", columns, labelled, title)
@@ -32,10 +33,16 @@ def print_runs(rows: Sequence[tuple[str, Row | None]], title: str) -> None:
             print(f"{printable(name)}: {state}" + (f": {printable(sentence, keep=chr(10))}" if sentence else ""))
 
 
-def cells_of(row: Row) -> dict[str, str]:
-    """The numbers of a run as the table shows them; what is not known is left out."""
-    cells = {name: number(name, row.best[name]) for name in COLUMNS if name in row.best}
-    cells["gain"] = gain(row.best, row.bicubic) if row.best else ""
+def cells_of(row: Row, at: At = "best") -> dict[str, str]:
+    """The numbers of a run as the table shows them; what is not known is left out.
+
+    Args:
+        row: the run.
+        at: whose values count.
+    """
+    measures = row.measures(at)
+    cells = {name: number(name, measures[name]) for name in COLUMNS if name in measures}
+    cells["gain"] = gain(measures, row.bicubic) if measures else ""
     if row.parameters is not None:
         cells["parameters"] = f"{row.parameters:,}"
     if row.updates:

@@ -22,7 +22,7 @@ from sr.training.keeping.claim import LOCK
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
 from sr.types import UserError
 
-_NOT_COMPARED = ("run_dir", "resume", "trust", "started_from")
+_NOT_COMPARED = ("run_dir", "resume", "trust", "report", "started_from")
 _NOT_IN_EARLIER = ("experiment", "size")
 """What runs of earlier versions do not have."""
 _SHOWN = 8

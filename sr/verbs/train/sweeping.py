@@ -29,6 +29,8 @@ from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, jobs_of, rea
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
 _LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
+REPORT = "report"
+"""Folder of the page, in that of the sweep."""
 _SAVING = "the runs end after their update, and save; once more ends this program at once"
 
 
@@ -117,7 +119,7 @@ def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], strang
         sys.argv[1:] = [*typed.flags, *taken, setting("hydra.sweep.dir", made.folder)]
         broken = _launched(task, made, signals)
         made = replace(made, record=read_record(made.folder) or made.record)
-        return _ended(made, typed, broken, signals)
+        return _ended(made, typed, broken, config.report, signals)
 
 
 def _launched(task: Task, made: Sweep, signals: Signals) -> str:
@@ -143,7 +145,7 @@ def _launched(task: Task, made: Sweep, signals: Signals) -> str:
     return ""
 
 
-def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
+def _ended(made: Sweep, typed: Arguments, broken: str, report: bool, signals: Signals) -> int:
     rows = [(job, row_in(made.run_folder(job))) for job in made.record.jobs]
     labelled = [(printable(",".join(job.varied)) or job.name, row) for job, row in rows]
     print_runs(labelled, "sweep: best network of each run, gain over bicubic")
@@ -157,6 +159,8 @@ def _ended(made: Sweep, typed: Arguments, broken: str, signals: Signals) -> int:
         print(f"go on with the sweep: {training(*again)}")
     if (made.folder / STORAGE).exists():
         _tell_best(made)
+    if report and any(row is not None and row.final for _, row in rows):
+        _report(made)
     if not stopped:
         _verdicts(made, [row for _, row in rows if row is not None])
     if stopped or "interrupted" in states:  # by a second signal, or that of its own process
@@ -180,6 +184,16 @@ def _tell_best(made: Sweep) -> None:
         print(f"best of {len(made.record.jobs)} runs: {job.name}, {value:.4f} of what is watched (more is better)")
         kept = [one for one in job.overrides if not one.startswith("+callbacks.pruning.")]
         print(f"train with its values: {training(*kept)}")
+
+
+def _report(made: Sweep) -> None:
+    """The page that compares the runs; what keeps it from being written costs no run."""
+    from sr.verbs.report import report
+
+    try:
+        report([made.folder], made.folder / REPORT, None, "none")
+    except UserError as error:
+        print(f"the page that compares the runs was not written: {printable(error)}")
 
 
 def _verdicts(made: Sweep, rows: list[Row]) -> None:

@@ -1,0 +1,1 @@
+"""`sr runs`: run folders as a table, chosen, ordered, seeds put together, compared."""
