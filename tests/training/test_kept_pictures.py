@@ -112,6 +112,12 @@ def test_a_history_that_cannot_be_thinned_is_one_sentence(tmp_path):
         kept.resume_from(3)
 
 
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "val").touch()
+    with pytest.raises(UserError, match=r"could not write .*val/pictures/00_x/lr\.png: "):
+        KeptPictures(RunFolder(tmp_path), 1).write({"00_x": views(10, 10, 2)}, {}, 1)
+
+
 def test_a_run_that_starts_over_begins_its_history_anew(tmp_path):
     history(tmp_path, 1, [(0, 3)])
     RunFolder(tmp_path).clear()

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.image.io import write_picture
+from sr.image.encode import encode
 from sr.training import panels
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import Picture
@@ -166,7 +166,6 @@ class KeptPictures:
         Raises:
             UserError: the disk is full or not writable.
         """
-        self.folder.pictures.mkdir(parents=True, exist_ok=True)
         for name, pixels in strips.items():
             _write_png(self.folder.pictures / f"{name}.png", pixels)
         for name, whole in views.items():
@@ -188,8 +187,7 @@ class KeptPictures:
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(path, Picture(np.ascontiguousarray(pixels)))
+    write_atomically(path, encode(Picture(np.ascontiguousarray(pixels)), ".png"))  # which makes its folder, too
 
 
 def _write_frame(path: Path, pixels: np.ndarray) -> None:
