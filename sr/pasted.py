@@ -38,6 +38,25 @@ def verb(*words: str | os.PathLike[str]) -> str:
     return pasted(*_runner(), "sr", *words)
 
 
+def in_environment(*words: str | os.PathLike[str]) -> str:
+    """The command line of another program of the environment, as it is typed in the current folder.
+
+    Args:
+        words: its name, and what is behind it.
+    """
+    return pasted(*_runner(), *words)
+
+
+def extra_command(extra: str) -> str:
+    """The command line that installs an extra of this package, as it is typed in the current folder.
+
+    Args:
+        extra: its name, as pyproject.toml has it.
+    """
+    here = ("uv", "sync", "--inexact", "--extra", extra)
+    return pasted(*here) if _runner() else pasted("pip", "install", f"sr-toolkit[{extra}]")
+
+
 def _runner() -> tuple[str, ...]:
     """`uv run` belongs to a clone; elsewhere the package is in the environment that is active."""
     inside = (_CLONE / "train.py").is_file() and Path.cwd().is_relative_to(_CLONE)
