@@ -136,7 +136,7 @@ class Wandb(Logger):
             self._told_of.add(name)
             best = better(name) if name.startswith("val/") and not name.startswith("val/bicubic/") else None
             if best is not None:
-                self._run.define_metric(name, step_metric="updates", summary=best)
+                self._run.define_metric(name, step_metric="updates", summary=f"{best},last")
         self._run.log({**metrics, "updates": step or 0}, step=step or 0)
 
     @rank_zero_only

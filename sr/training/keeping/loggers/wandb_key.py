@@ -8,11 +8,16 @@ from urllib.parse import urlsplit
 from sr.types import UserError
 
 
+def wandb_url() -> str:
+    """The server: ``WANDB_BASE_URL``, or that of Weights & Biases."""
+    return os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
+
+
 def has_wandb_key() -> bool:
     """Whether this machine is logged in to Weights & Biases: by ``WANDB_API_KEY`` or by the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").netloc
+    host = urlsplit(wandb_url()).netloc
     try:
         entry = netrc.netrc(_netrc_file()).authenticators(host)
     except (OSError, UnicodeDecodeError, netrc.NetrcParseError):
