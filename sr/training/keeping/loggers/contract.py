@@ -36,8 +36,13 @@ class ResultLogger(Protocol):
 class ContinuedLogger(Protocol):
     """A logger that must know where a run goes on."""
 
-    def go_on_from(self, updates: int, told: int) -> None:
-        """What came after ``updates`` is about to be computed again; loggers were told values up to ``told``."""
+    def go_on_from(self, updates: int, told: int) -> int:
+        """What came after ``updates`` is about to be computed again; loggers were told values up to ``told``.
+
+        Returns:
+            Up to which updates the service has what it was told and cannot take it back, so that it is not told
+            twice; -1 where it takes everything.
+        """
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ class Guarded(Logger):
     """A logger whose first error is said, once, and which is then left alone.
 
     A run that goes on computes again what came after its checkpoint; a service that has been told already, and
-    cannot take anything back, is not told twice: `continued` of such a logger is true.
+    cannot take anything back, is not told twice.
 
     Args:
         logger: of a service.
@@ -45,12 +45,12 @@ class Guarded(Logger):
         """None of its own."""
         return ""
 
-    def go_on_from(self, updates: int, told: int) -> None:
+    def go_on_from(self, updates: int, told: int) -> int:
         """Take up an earlier sitting."""
-        if getattr(self.logger, "continued", False):
-            self._told = told
         if isinstance(self.logger, ContinuedLogger):
-            self._attempt(self.logger.go_on_from, updates, told)
+            known = self._attempt(self.logger.go_on_from, updates, told)
+            self._told = -1 if known is None else known
+        return self._told
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log scalars over ``updates``, unless they have been."""
@@ -82,11 +82,11 @@ class Guarded(Logger):
                 self.logger.finalize(status)
         self._attempt(self.logger.finalize, status)
 
-    def _attempt(self, call: Callable[..., Any], *arguments: Any) -> None:
+    def _attempt(self, call: Callable[..., Any], *arguments: Any) -> Any:
         if self.failed:
-            return
+            return None
         try:
-            call(*arguments)
+            return call(*arguments)
         except Exception as error:  # whatever a library of others raises; an interruption is none of these
             self.failed = True
             reason = f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
@@ -94,3 +94,4 @@ class Guarded(Logger):
                 f"{self.name} has failed ({reason}) and is told nothing more; training goes on, and metrics.csv has "
                 "everything"
             )
+            return None

@@ -50,7 +50,7 @@ class MLflow(MLFlowLogger):
     ) -> None:
         folder = Path(run_dir).resolve()
         marker = folder / MARKER
-        self.continued = marker.exists()
+        self._continued = marker.exists()
         about = about_run(run_dir, config)
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _own_store(folder / STORE)
         words = {**about.choices, "seed": config.get("seed"), "sweep": about.group}
@@ -60,7 +60,7 @@ class MLflow(MLFlowLogger):
             tracking_uri=uri,
             tags={key: str(value) for key, value in words.items() if value is not None},
             artifact_location=artifact_location or _beside(uri),
-            run_id=marker.read_text().strip() if self.continued else None,
+            run_id=marker.read_text().strip() if self._continued else None,
         )
         self._uri = uri
         for chatty in ("mlflow", "alembic", "lightning.pytorch.loggers.mlflow"):  # new tables, a new experiment
@@ -74,7 +74,7 @@ class MLflow(MLFlowLogger):
         write_atomically(marker, f"{self.run_id}\n".encode())
 
     def _begin(self, config: dict[str, Any]) -> None:
-        if self.continued:
+        if self._continued:
             self.experiment.update_run(self.run_id, status="RUNNING")
         else:  # parameters cannot be changed later
             self.log_hyperparams({re.sub(r"[^\w./ :-]", "_", key): value for key, value in _flat(config)})
@@ -83,6 +83,10 @@ class MLflow(MLFlowLogger):
     def announcement(self) -> str:
         """One line for the user: where the run can be seen."""
         return f"MLflow: {self._uri}, experiment {self._experiment_name}"
+
+    def go_on_from(self, updates: int, told: int) -> int:
+        """Values cannot be taken back."""
+        return told if self._continued else -1
 
     def log_pictures(self, pictures: Mapping[str, np.ndarray], updates: int) -> None:
         """Show validation strips, each under a name that stays."""

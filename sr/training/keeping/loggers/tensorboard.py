@@ -48,9 +48,10 @@ class TensorBoard(TensorBoardLogger):
         """One line for the user: where the run can be seen."""
         return f"TensorBoard: files in {self._place}"
 
-    def go_on_from(self, updates: int, told: int) -> None:
+    def go_on_from(self, updates: int, told: int) -> int:
         """What was written of later updates is not shown any more."""
         self._kwargs["purge_step"] = updates + 1
+        return -1
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log scalars over ``updates``."""

@@ -53,15 +53,16 @@ class Trackio(Logger):
     ) -> None:
         super().__init__()
         marker = Path(run_dir) / MARKER
-        self.continued = marker.exists()
+        continued = marker.exists()
         about = about_run(run_dir, config)
         fresh = f"{name or about.name}-{secrets.token_hex(2)}"
-        self._name = marker.read_text().strip() if self.continued else fresh
+        self._name = marker.read_text().strip() if continued else fresh
         self._project, self._alert = project, alert
         try:
             self._run = self._started(about.group, config, system_metrics)
         except Exception as error:  # of Trackio, its data base or its HTTP client
             raise UserError(f"Trackio did not start ({first_line(error)}); logger=csv works without it") from error
+        self._before = self._last_step() if continued else -1
         write_atomically(marker, f"{self._name}\n".encode())
 
     def _started(self, group: str | None, config: dict[str, Any], system_metrics: bool) -> Any:
@@ -94,6 +95,16 @@ class Trackio(Logger):
     def version(self) -> str:
         """The run's name in Trackio."""
         return self._name
+
+    def go_on_from(self, updates: int, told: int) -> int:
+        """Values cannot be taken back; the last ones before a crash may not have reached the data base."""
+        return min(told, self._before)
+
+    def _last_step(self) -> int:
+        from trackio.sqlite_storage import SQLiteStorage
+
+        found = SQLiteStorage.get_max_step_for_run(self._project, self._name)
+        return -1 if found is None else int(found)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log scalars over ``updates``."""

@@ -64,8 +64,8 @@ class Wandb(Logger):
         self._folder, self.mode = Path(run_dir), wandb_mode(mode)
         self._artifact, self._alert = artifact, alert
         marker = self._folder / MARKER
-        self.continued = marker.exists()
-        run_id = marker.read_text().strip() if self.continued else secrets.token_hex(4)
+        self._continued = marker.exists()
+        run_id = marker.read_text().strip() if self._continued else secrets.token_hex(4)
         about = about_run(run_dir, config)
         self._run = self._started(about, config, run_id, (project, entity, name), system_metrics, finish_seconds)
         write_atomically(marker, f"{run_id}\n".encode())
@@ -92,6 +92,7 @@ class Wandb(Logger):
             x_disable_stats=not system_metrics,
             finish_timeout=finish_seconds,
             finish_timeout_raises=True,
+            x_transaction_log_flush_interval=1.0,  # what a killed run loses of its file
         )
         try:
             return wandb.init(
@@ -128,6 +129,10 @@ class Wandb(Logger):
     def version(self) -> str:
         """The run's identifier in W&B."""
         return str(self._run.id)
+
+    def go_on_from(self, updates: int, told: int) -> int:
+        """Values cannot be taken back. The last row is W&B's only when the next begins, so a crash has lost it."""
+        return told - 1 if self._continued else -1
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
