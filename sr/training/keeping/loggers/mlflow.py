@@ -3,7 +3,8 @@
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
 
 MARKER = "mlflow_run_id.txt"
+_ADDRESS = "MLFLOW_TRACKING_URI"
 STORE = "mlflow"
 """Folder of a run's own store: ``mlflow.db``, and pictures."""
 
@@ -52,7 +54,7 @@ class MLflow(MLFlowLogger):
         marker = folder / MARKER
         self._continued = marker.exists()
         about = about_run(run_dir, config)
-        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _own_store(folder / STORE)
+        uri = tracking_uri or os.environ.get(_ADDRESS) or _own_store(folder / STORE)
         words = {**about.choices, "seed": config.get("seed"), "sweep": about.group}
         super().__init__(
             experiment_name=experiment,
@@ -66,7 +68,8 @@ class MLflow(MLFlowLogger):
         for chatty in ("mlflow", "alembic", "lightning.pytorch.loggers.mlflow"):  # new tables, a new experiment
             logging.getLogger(chatty).setLevel(logging.ERROR)
         try:
-            self._begin(config)
+            with _own_environment():
+                self._begin(config)
         except Exception as error:  # of MLflow, its data base or its HTTP client
             raise UserError(
                 f"MLflow did not start with {uri} ({first_line(error)}); logger.mlflow.tracking_uri=… names another"
@@ -74,8 +77,9 @@ class MLflow(MLFlowLogger):
         write_atomically(marker, f"{self.run_id}\n".encode())
 
     def _begin(self, config: dict[str, Any]) -> None:
+        run_id = self.run_id  # asks for the run, or makes it
         if self._continued:
-            self.experiment.update_run(self.run_id, status="RUNNING")
+            self.experiment.update_run(run_id, status="RUNNING")
         else:  # parameters cannot be changed later
             self.log_hyperparams({re.sub(r"[^\w./ :-]", "_", key): value for key, value in _flat(config)})
 
@@ -102,6 +106,18 @@ class MLflow(MLFlowLogger):
                 self.experiment.set_tag(self.run_id, name, value)
         if folder.by_picture.exists():
             self.experiment.log_artifact(self.run_id, str(folder.by_picture), "val")
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """MLflow writes its address into the environment, where the next run of this process would find it."""
+    before = os.environ.get(_ADDRESS)
+    try:
+        yield
+    finally:
+        os.environ.pop(_ADDRESS, None)
+        if before is not None:
+            os.environ[_ADDRESS] = before
 
 
 _FILE = "sqlite:///"
