@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import socket
+import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -88,7 +89,8 @@ def _saved(project: str, entity: str | None, content: Sequence[Section]) -> tupl
     """
     import wandb
 
-    with redirect_stderr(io.StringIO()):  # the library tells the same in its own words
+    # The library tells the same in its own words, and warns of its own code.
+    with redirect_stderr(io.StringIO()), warnings.catch_warnings(action="ignore"):
         try:
             owner = str(entity or wandb.Api().default_entity)
             workspace: Any = workspace_of(project, owner, content)

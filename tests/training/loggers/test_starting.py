@@ -100,3 +100,19 @@ def test_what_a_logger_announces_is_said(tmp_path):
     (guarded,) = started({"a": Fine}, "place", {}, said.append)
     assert said == ["fine: place"]
     assert guarded.logger is MADE[-1]
+
+
+@pytest.mark.parametrize("choice", ["wandb_tensorboard", "[wandb,tensorboard]", "csv_tensorboard_wandb"])
+def test_several_at_once(train, tmp_path, choice):
+    code, out, err = train(f"logger={choice}", "run_dir=run", "trainer.max_updates=1", "trainer.val_images=0")
+    assert code == 0, err
+    assert "W&B: disabled" in out
+    assert "TensorBoard: files in run/tensorboard" in out
+    assert (tmp_path / "run" / "metrics.csv").exists()
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_a_name_of_which_a_part_is_misspelt(train):
+    code, _, err = train("logger=wandb_tensorbord")
+    assert code == 2
+    assert "logger=wandb_tensorbord: there is no such logger in conf/logger; did you mean wandb_tensorboard" in err
