@@ -47,14 +47,15 @@ def in_environment(*words: str | os.PathLike[str]) -> str:
     return pasted(*_runner(), *words)
 
 
-def extra_command(extra: str) -> str:
+def extra_command(extra: str, package: str) -> str:
     """The command line that installs an extra of this package, as it is typed in the current folder.
 
     Args:
         extra: its name, as pyproject.toml has it.
+        package: that it brings, for an environment that is not a clone's.
     """
     here = ("uv", "sync", "--inexact", "--extra", extra)
-    return pasted(*here) if _runner() else pasted("pip", "install", f"sr-toolkit[{extra}]")
+    return pasted(*here) if _runner() else pasted("pip", "install", package)
 
 
 def _runner() -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def _check(project: str) -> None:
     """
     without = "--dry-run prints the panels without it"
     if importlib.util.find_spec("wandb_workspaces") is None:
-        command = extra_command("dashboard")
+        command = extra_command("dashboard", "wandb-workspaces")
         raise UserError(
             f"sr dashboard needs the package wandb-workspaces, which is not installed: {command}; {without}"
         )

@@ -57,7 +57,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch, kind):
     monkeypatch.chdir("/")
     with pytest.raises(UserError) as error:
         check_packages({"service": kind})
-    assert str(error.value) == f"{sentence}pip install 'sr-toolkit[{extra}]'"
+    assert str(error.value) == f"{sentence}pip install {module}"
 
 
 def test_every_missing_package_is_named(monkeypatch):

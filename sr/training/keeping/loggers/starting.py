@@ -32,7 +32,9 @@ def check_packages(factories: Mapping[str, Factory]) -> None:
         made = factory.func if isinstance(factory, partial) else factory
         module, extra = getattr(made, "needs", ("", ""))
         if module and importlib.util.find_spec(module) is None:
-            faults.append(f"logger={name} needs the package {module}, which is not installed: {extra_command(extra)}")
+            faults.append(
+                f"logger={name} needs the package {module}, which is not installed: {extra_command(extra, module)}"
+            )
     if faults:
         raise UserError(*faults)
 
