@@ -1,11 +1,15 @@
 """What W&B is told, read back from the files of offline runs; a server that stops answering."""
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-import wandb
 
+import wandb
 from sr.errors import UserError
 from sr.training.keeping.loggers.guarded import Guarded
 from sr.training.keeping.loggers.uploading import upload_line
@@ -89,6 +93,29 @@ def test_a_resumed_run_of_a_sweep(run_dir, wandb_home):
     line = upload_line([run_dir])
     assert line is not None
     assert line.endswith(f"wandb sync {run_dir}/wandb")
+
+
+def test_one_command_uploads_a_sweep_with_a_run_that_was_interrupted(tmp_path, wandb_home):
+    runs = [tmp_path / "my sweep" / name for name in ("0_a", "1_b")]
+    for run in runs:
+        run.mkdir(parents=True)
+        for sitting in (range(1, 4), range(4, 6)) if run.name == "0_a" else (range(1, 3),):
+            logger = Wandb(str(run), {"seed": 0})
+            for updates in sitting:
+                logger.log_metrics({"x": 10.0 * updates}, updates)
+            logger.finalize("success")
+    wandb.teardown()
+    line = upload_line(runs)
+    assert line is not None
+    with wandb_server("sr") as server:
+        ready = {**os.environ, "WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": server.url}
+        command = line[line.index("wandb sync") :].replace("wandb", f"{shlex.quote(sys.executable)} -m wandb", 1)
+        done = subprocess.run(["sh", "-c", command], env=ready, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    names = [(run / "wandb_id.txt").read_text().strip() for run in runs]
+    rows = {run: [(row["_step"], row["x"]) for _, row in sorted(server.history[run].items())] for run in names}
+    assert rows == {names[0]: [(n, 10 * n) for n in range(1, 6)], names[1]: [(1, 10), (2, 20)]}
+    assert upload_line(runs) is None, "nothing waits any more"
 
 
 def test_numbers_out_of_range_are_refused(run_dir):
