@@ -16,7 +16,7 @@ FINISHED = ("max_updates", "max_time", "no_improvement")
 EXPLODED = "exploded"
 """Exit reason of a run that would end so again; what ended by none of these goes on by ``resume=auto``."""
 
-RUN_FOLDERS = ("checkpoints", "val", "bugs")
+RUN_FOLDERS = ("checkpoints", "val", "bugs", "tensorboard", "mlflow")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""
 
 _METRICS = ("bicubic", "final", "best")

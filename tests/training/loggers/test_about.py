@@ -7,6 +7,7 @@ import pytest
 from sr.training.columns import better
 from sr.training.keeping.command import Command, write_command
 from sr.training.keeping.loggers.about import about_run, cut, tags
+from sr.training.keeping.loggers.marker import as_name, read_marker
 from sr.training.keeping.loggers.results import flat_result, last_by_picture, numbers
 from sr.training.keeping.run_folder import RunFolder
 
@@ -84,3 +85,25 @@ def test_the_last_validation_picture_by_picture(tmp_path):
 )
 def test_which_values_are_the_better_ones(column, which):
     assert better(column) == which
+
+
+@pytest.mark.parametrize(
+    "text", ["", "../../elsewhere", "a/b", ".hidden", "-x", "a b", "x" * 201, "a\x1b[2J", "é", "x" * 5000]
+)
+def test_a_name_that_could_lead_elsewhere_is_none(tmp_path, text):
+    (tmp_path / "wandb_id.txt").write_text(text)
+    assert read_marker(tmp_path / "wandb_id.txt") is None
+
+
+def test_a_name_is_read_back(tmp_path):
+    assert read_marker(tmp_path / "none") is None
+    for text in ("1a2b3c4d", "0_model-espcn.v2-ab12"):
+        (tmp_path / "name").write_text(f"{text}\n")
+        assert read_marker(tmp_path / "name") == text
+    (tmp_path / "name").write_bytes(b"\xff\xfe")
+    assert read_marker(tmp_path / "name") is None
+
+
+@pytest.mark.parametrize(("text", "name"), [("my run/é", "my-run-"), ("..", "run"), ("0_a=b", "0_a-b")])
+def test_a_text_becomes_a_name(text, name):
+    assert as_name(text) == name

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from sr.files import write_atomically
 from sr.printable import first_line
 from sr.training.keeping.loggers.about import about_run
+from sr.training.keeping.loggers.marker import read_marker
 from sr.training.keeping.loggers.results import flat_result, numbers
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
@@ -52,7 +53,8 @@ class MLflow(MLFlowLogger):
     ) -> None:
         folder = Path(run_dir).resolve()
         marker = folder / MARKER
-        self._continued = marker.exists()
+        known = read_marker(marker)
+        self._continued = known is not None
         about = about_run(run_dir, config)
         uri = tracking_uri or os.environ.get(_ADDRESS) or _own_store(folder / STORE)
         words = {**about.choices, "seed": config.get("seed"), "sweep": about.group}
@@ -62,7 +64,7 @@ class MLflow(MLFlowLogger):
             tracking_uri=uri,
             tags={key: str(value) for key, value in words.items() if value is not None},
             artifact_location=artifact_location or _beside(uri),
-            run_id=marker.read_text().strip() if self._continued else None,
+            run_id=known,
         )
         self._uri = uri
         for chatty in ("mlflow", "alembic", "lightning.pytorch.loggers.mlflow"):  # new tables, a new experiment

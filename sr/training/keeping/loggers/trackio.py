@@ -15,6 +15,7 @@ from sr.files import write_atomically
 from sr.pasted import in_environment
 from sr.printable import first_line
 from sr.training.keeping.loggers.about import about_run
+from sr.training.keeping.loggers.marker import as_name, read_marker
 from sr.training.keeping.loggers.results import flat_result, numbers
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import UserError
@@ -53,16 +54,16 @@ class Trackio(Logger):
     ) -> None:
         super().__init__()
         marker = Path(run_dir) / MARKER
-        continued = marker.exists()
+        known = read_marker(marker)
         about = about_run(run_dir, config)
-        fresh = f"{name or about.name}-{secrets.token_hex(2)}"
-        self._name = marker.read_text().strip() if continued else fresh
+        fresh = f"{as_name(name or about.name)}-{secrets.token_hex(2)}"
+        self._name = known or fresh
         self._project, self._alert = project, alert
         try:
             self._run = self._started(about.group, config, system_metrics)
         except Exception as error:  # of Trackio, its data base or its HTTP client
             raise UserError(f"Trackio did not start ({first_line(error)}); logger=csv works without it") from error
-        self._before = self._last_step() if continued else -1
+        self._before = -1 if known is None else self._last_step()
         write_atomically(marker, f"{self._name}\n".encode())
 
     def _started(self, group: str | None, config: dict[str, Any], system_metrics: bool) -> Any:

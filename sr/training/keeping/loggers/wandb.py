@@ -14,6 +14,7 @@ from sr.files import write_atomically
 from sr.printable import first_line
 from sr.training.columns import better
 from sr.training.keeping.loggers.about import About, about_run
+from sr.training.keeping.loggers.marker import read_marker
 from sr.training.keeping.loggers.results import flat_result, last_by_picture
 from sr.training.keeping.loggers.uploading import sync_line
 from sr.training.keeping.loggers.wandb_key import wandb_mode
@@ -64,8 +65,9 @@ class Wandb(Logger):
         self._folder, self.mode = Path(run_dir), wandb_mode(mode)
         self._artifact, self._alert = artifact, alert
         marker = self._folder / MARKER
-        self._continued = marker.exists()
-        run_id = marker.read_text().strip() if self._continued else secrets.token_hex(4)
+        known = read_marker(marker)
+        self._continued = known is not None
+        run_id = known or secrets.token_hex(4)
         about = about_run(run_dir, config)
         self._run = self._started(about, config, run_id, (project, entity, name), system_metrics, finish_seconds)
         write_atomically(marker, f"{run_id}\n".encode())
