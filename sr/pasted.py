@@ -38,11 +38,24 @@ def verb(*words: str | os.PathLike[str]) -> str:
     return pasted(*_runner(), "sr", *words)
 
 
-def install(extra: str) -> str:
-    """The command line that brings the packages of an extra: `uv sync` in a clone, `pip` elsewhere."""
-    if _runner():
-        return pasted("uv", "sync", "--inexact", "--extra", extra)
-    return pasted("pip", "install", f"sr-toolkit[{extra}]")
+def in_environment(*words: str | os.PathLike[str]) -> str:
+    """The command line of another program of the environment, as it is typed in the current folder.
+
+    Args:
+        words: its name, and what is behind it.
+    """
+    return pasted(*_runner(), *words)
+
+
+def extra_command(extra: str, package: str) -> str:
+    """The command line that installs an extra of this package, as it is typed in the current folder.
+
+    Args:
+        extra: its name, as pyproject.toml has it.
+        package: that it brings, for an environment that is not a clone's.
+    """
+    here = ("uv", "sync", "--inexact", "--extra", extra)
+    return pasted(*here) if _runner() else pasted("pip", "install", package)
 
 
 def _runner() -> tuple[str, ...]:

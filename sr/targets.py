@@ -34,7 +34,8 @@ MOVED = {
     "sr.data.twins": "sr.data.store.twins",
     "sr.training.bundle": "sr.training.keeping.bundle",
     "sr.training.checkpoint": "sr.training.keeping.checkpoint",
-    "sr.training.loggers": "sr.training.keeping.loggers",
+    "sr.training.keeping.loggers": "sr.training.keeping.loggers.wandb",
+    "sr.training.loggers": "sr.training.keeping.loggers.wandb",
     "sr.training.run_folder": "sr.training.keeping.run_folder",
     "sr.training.state": "sr.training.keeping.state",
 }

@@ -27,6 +27,7 @@ def own_cache(tmp_path_factory, monkeypatch):
     """Stores built by a test land in the session's temporary folder, and no weights of the user's are found."""
     monkeypatch.setenv("SR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path_factory.getbasetemp() / "trackio"))  # read once, when it is imported
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ PAGES = {
     "adversary": "gan.md",
     "discriminator": "discriminators.md",
     "degradation": "degradations.md",
+    "logger": "loggers.md",
 }
 
 
@@ -33,8 +34,15 @@ def test_every_choice_has_a_line(group, page):
 def test_settings_in_the_text_exist(page):
     from sr.config.composing import composed
 
-    config = composed(["adversary=[lsgan,stepper,image_pool,instance_noise]", "discriminator=conv", "loss=l1_vgg"])
-    for name in re.findall(r"`((?:trainer|adversary|discriminator|loss)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
+    config = composed(
+        [
+            "adversary=[lsgan,stepper,image_pool,instance_noise]",
+            "discriminator=conv",
+            "loss=l1_vgg",
+            "logger=[wandb,tensorboard,mlflow,trackio]",
+        ]
+    )
+    for name in re.findall(r"`((?:trainer|adversary|discriminator|loss|logger)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
         node = config
         for key in name.split("."):
             assert key in node or name in ("discriminator.trim", "discriminator.strides"), f"{page}: {name}"

@@ -15,7 +15,7 @@ from sr.config.parsed import group_of, values_of
 
 OPTIONAL = ("experiment", "local")
 """Groups that may be null."""
-ADDED_UP = (*COMBINED, "callbacks", "logger", "experiment")
+ADDED_UP = (*COMBINED, "callbacks", "experiment")
 """Groups that take several choices."""
 
 

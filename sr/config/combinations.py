@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-COMBINED = ("loss", "adversary", "augmentation")
+COMBINED = ("loss", "adversary", "augmentation", "logger")
 """Groups whose choices add up."""
 
 

@@ -11,6 +11,12 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
     "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
+    "sr.training.keeping.loggers.wandb.Wandb": {
+        "system_metrics": False,
+        "artifact": False,
+        "alert": False,
+        "finish_seconds": 300.0,
+    },
 }
 """Arguments that conf/ names only since runs were written, by the class that takes them."""
 
@@ -25,9 +31,8 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     start = config.get("init_from")
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    later = {
-        name: _with_later(config[name]) for name in ("model", "data", "degradation", "adversary") if name in config
-    }
+    groups = ("model", "data", "degradation", "adversary", "logger")
+    later = {name: _with_later(config[name]) for name in groups if name in config}
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     return {**config, **later}
 

@@ -45,7 +45,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "optimizer": _OPTIMIZERS,
     "schedule": _SCHEDULES,
     "callbacks": ("sr.training.callbacks.stopping.EarlyStop", "sr.training.callbacks.pruning.Pruning"),
-    "logger": ("sr.training.keeping.loggers.Wandb",),
+    "logger": (
+        "sr.training.keeping.loggers.mlflow.MLflow",
+        "sr.training.keeping.loggers.tensorboard.TensorBoard",
+        "sr.training.keeping.loggers.trackio.Trackio",
+        "sr.training.keeping.loggers.wandb.Wandb",
+    ),
 }
 """What a file may have called, by the group that asks: all public classes of a room, or one class or function."""
 _OF_ADVERSARIES = {"network": ROOMS["discriminator"], "optimizer": _OPTIMIZERS, "schedule": _SCHEDULES}

@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -126,3 +126,15 @@ def named_means(rows: Mapping[str, Sequence[dict[str, float]]]) -> dict[str, flo
     by_set = {name: means(values) for name, values in rows.items()}
     named = {f"{name}/{metric}": v for name, values in by_set.items() if name for metric, v in values.items()}
     return next(iter(by_set.values())) | named
+
+
+def better(column: str) -> Literal["max", "min"] | None:
+    """Which values of a column are the better ones; None where neither more nor less is.
+
+    Args:
+        column: ``psnr_y``, or ``NAME/psnr_y`` of a set with a name.
+    """
+    metric = metric_of(column)
+    if metric in METRICS:
+        return "max"
+    return "min" if metric in (*PERCEPTUAL, *WATCHED) else None

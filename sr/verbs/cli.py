@@ -289,6 +289,28 @@ def log(
 
 
 @app.command()
+def dashboard(
+    project: Annotated[str, typer.Argument(help="Of Weights & Biases, as logger.wandb.project.")],
+    entity: Annotated[str | None, typer.Option(help="Team or user; without it, the account's default.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Option(help="Folders of runs whose validation pictures are shown.  [outputs]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the panels as JSON; no key, no network.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the panels here as JSON.")] = None,
+) -> None:
+    """A workspace in W&B for runs of this program: metrics beside bicubic, pictures, losses of both sides, rates.
+
+    Runs are grouped by sweep. The same command again brings it up to date; keep changes of your own in a copy.
+
+    [dim]sr dashboard sr --dry-run
+    sr dashboard sr --entity TEAM[/dim]
+    """
+    from sr.verbs.dashboard import show_dashboard
+
+    show_dashboard(project, entity, runs or [Path("outputs")], dry_run, json)
+
+
+@app.command()
 def world(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Overrides of data=miniature, for instance data.world.seed=1.")

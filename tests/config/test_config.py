@@ -29,7 +29,14 @@ HEAVY = {
     ("discriminator", "vgg128"),
     ("model", "sr_resnet18"),
 }
-TRAINED = [pytest.param(*one, marks=pytest.mark.slow) if one in HEAVY else one for one in CHOICES]
+NOISY = {("logger", "mlflow")}
+"""Slow, and with warnings of its own."""
+TRAINED = [
+    pytest.param(*one, marks=[pytest.mark.slow, *[pytest.mark.filterwarnings("ignore")] * (one in NOISY)])
+    if one in HEAVY | NOISY
+    else one
+    for one in CHOICES
+]
 NEEDS = {"folder": ["data.train=a", "data.val=b"], "photos_5min": ["data.train=a", "data.val=b"]}
 
 

@@ -82,6 +82,7 @@ NAMES = [
     "sr.files.write_atomically",
     "sr.verbs.train.session.main",
     "sr.training.keeping.loggers.CsvLog",
+    "sr.training.keeping.loggers.csv.CsvLog",
     "hydra.utils.get_object",
     "hydra.utils.instantiate",
     "torch.load",

@@ -26,6 +26,8 @@ PLACES = {
     "last.safetensors": "precious",
     "best_lpips.safetensors": "precious",
     "wandb_id.txt": "precious",
+    "mlflow/mlflow.db": "precious",
+    "tensorboard": "elsewhere",
     ".lock": "precious",
     "val": "elsewhere",
     "wandb": "elsewhere",

@@ -17,7 +17,7 @@ from sr.models.espcn import Espcn
 from sr.models.files import load_network, save_network
 from sr.training.keeping.bundle import read_bundle
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.training.keeping.loggers import CsvLog
+from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.verbs.screen.runs import print_runs
 from tests.strangers.mark import MARK

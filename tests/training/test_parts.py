@@ -19,7 +19,10 @@ from sr.training import precision, stopwatch
 from sr.training.callbacks.stopping import EarlyStop
 from sr.training.callbacks.validation import Validation
 from sr.training.clock import Clock, parse_duration
-from sr.training.keeping.loggers import CsvLog, Wandb, has_wandb_key, publish
+from sr.training.keeping.loggers.csv import CsvLog
+from sr.training.keeping.loggers.publishing import publish
+from sr.training.keeping.loggers.wandb import Wandb
+from sr.training.keeping.loggers.wandb_key import has_wandb_key
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.means import RunningMeans
 from sr.training.memory import bytes_kept_for_backward, check_batch_fits

@@ -28,7 +28,7 @@ from sr.training.ema import Ema
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.bundle import read_bundle
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.training.keeping.loggers import CsvLog
+from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.means import RunningMeans
 from sr.training.optimisers import make_optimizer

@@ -14,6 +14,7 @@ from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
 from sr.training.keeping.bundle import Bundle, write_bundle
 from sr.training.keeping.checkpoint import random_states
+from sr.training.keeping.loggers.publishing import publish_explosion
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
 from sr.training.steps import is_finite
@@ -124,13 +125,17 @@ class Guard(UpdateCallback):
             return
         bundle = self._write(trainer, module, trouble)
         if not self.recover or self.in_a_row >= self.limit:
-            raise ExplodedError(self._end(trouble, bundle))
+            end = self._end(trouble, bundle)
+            publish_explosion(trainer, end, module.updates, recovered=False)
+            raise ExplodedError(end)
         self._go_back(module)
         rate = f", learning rates x{module.rate:g}" if self.rate_factor < 1 else ""
-        self.say(
+        text = (
             f"update {trouble.update}: {trouble.text}; back to update {module.updates}{rate} "
             f"({self.in_a_row} of {self.limit} in a row){bundle}"
         )
+        self.say(text)
+        publish_explosion(trainer, text, module.updates, recovered=True)
 
     def _trouble(self, module: Trainable) -> Trouble | None:
         alert = module.alarm.read()

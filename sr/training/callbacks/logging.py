@@ -6,7 +6,7 @@ import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.contract import Trainable
-from sr.training.keeping.loggers import publish
+from sr.training.keeping.loggers.publishing import publish
 from sr.training.processes import average_over_processes
 from sr.training.steps import learning_rates
 from sr.types import UserError

@@ -11,7 +11,7 @@ from sr.training.callbacks.guard import Guard
 from sr.training.callbacks.validation import Validation
 from sr.training.contract import Trainable
 from sr.training.keeping.checkpoint import random_states, set_random_states, understood, write_checkpoint
-from sr.training.keeping.loggers import CsvLog
+from sr.training.keeping.loggers.publishing import go_on
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.state import load_trained_state, trained_state
 from sr.training.steps import is_finite
@@ -66,10 +66,8 @@ class Saving(UpdateCallback):
             if "guard" in self._resume:
                 self.guard.load_state_dict(self._resume["guard"])
         trainer.datamodule.stream.start = module.batches  # type: ignore[attr-defined]
-        for logger in trainer.loggers:
-            if isinstance(logger, CsvLog):
-                logger.resume_from(module.updates)
         if trainer.is_global_zero:
+            go_on(trainer.loggers, module.updates)
             self.validation.by_picture.resume_from(module.updates)
             self.validation.kept.resume_from(module.updates)
             self.folder.summary.unlink(missing_ok=True)  # once nothing can be refused any more

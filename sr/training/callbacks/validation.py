@@ -20,7 +20,7 @@ from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
 from sr.training.contract import Trainable
-from sr.training.keeping.loggers import PictureLogger, publish
+from sr.training.keeping.loggers.publishing import publish, publish_pictures
 from sr.training.keeping.pictures import KeptPictures, Views
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
@@ -211,9 +211,7 @@ class Validation(UpdateCallback):
     def _show(self, trainer: lightning.Trainer, views: Mapping[str, Views], updates: int) -> None:
         strips = {name: one.strip() for name, one in views.items()}
         self.kept.write(views, strips, updates)
-        for logger in trainer.loggers:
-            if isinstance(logger, PictureLogger):
-                logger.log_pictures(strips, updates)
+        publish_pictures(trainer, strips, updates)
 
     def state_dict(self) -> dict[str, Any]:
         """What was measured so far."""

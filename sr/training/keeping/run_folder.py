@@ -21,7 +21,7 @@ EXPLODED = "exploded"
 ENDED = (*FINISHED, PRUNED, EXPLODED)
 """Exit reasons of a run that its sweep does not make again."""
 
-RUN_FOLDERS = ("checkpoints", "val", "bugs")
+RUN_FOLDERS = ("checkpoints", "val", "bugs", "tensorboard", "mlflow")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""
 
 _METRICS = ("bicubic", "final", "best")

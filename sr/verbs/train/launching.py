@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from sr.config.nearest import did_you_mean
 from sr.config.parsed import is_hydra, parsed_overrides, values_of
 from sr.errors import UserError
-from sr.pasted import install, setting
+from sr.pasted import extra_command, setting
 from sr.training.machine import cores
 from sr.verbs.train.sweep import Sweep
 from sr.verbs.train.sweep_record import SweptJob, read_record
@@ -23,14 +23,14 @@ GRID = "grid"
 """The sweeper of every combination."""
 IN_SEQUENCE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 LAUNCHERS = {
-    "basic": ("", ""),
-    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
-    "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "slurm"),
-    "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "slurm"),
-    "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
+    "basic": ("", "", ""),
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib", "hydra-joblib-launcher"),
+    "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "slurm", "hydra-submitit-launcher"),
+    "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "slurm", "hydra-submitit-launcher"),
+    "ray": ("hydra_plugins.hydra_ray_launcher", "ray", "hydra-ray-launcher"),
 }
-"""Module and extra of each launcher that is known to work."""
-SWEEPERS = {GRID: ("", ""), "optuna": ("optuna", "optuna")}
+"""Module, extra and package of each launcher that is known to work."""
+SWEEPERS = {GRID: ("", "", ""), "optuna": ("optuna", "optuna", "optuna")}
 TRIALS = 20
 """Runs of a search, as hydra_plugins/sr_sweepers.py has it."""
 _ELSEWHERE = "SlurmLauncher"
@@ -71,9 +71,9 @@ def launcher_of(overrides: Sequence[str]) -> Launching:
     for kind, name, known in (("sweeper", sweeper, SWEEPERS), ("launcher", launcher, LAUNCHERS)):
         if name not in known:
             raise UserError(f"hydra/{kind}={name}: there is no such {kind}{_near(name, known)}")
-        module, extra = known[name]
+        module, extra, package = known[name]
         if module and find_spec(module) is None:
-            raise UserError(f"hydra/{kind}={name} needs a package that is not installed: {install(extra)}")
+            raise UserError(f"hydra/{kind}={name} needs a package that is not installed: {extra_command(extra, package)}")
     trials = chosen.get("hydra.sweeper.trials", TRIALS)
     if type(trials) is not int or trials < 1:
         raise UserError(f"hydra.sweeper.trials={trials} must be a whole number of at least 1")

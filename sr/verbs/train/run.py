@@ -20,6 +20,7 @@ from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
 from sr.training.callbacks.progress import ProgressBar
+from sr.training.callbacks.result import Result
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.validation import Validation
@@ -28,7 +29,8 @@ from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.command import Command, write_command
-from sr.training.keeping.loggers import CsvLog, Wandb
+from sr.training.keeping.loggers.csv import CsvLog
+from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
 from sr.training.processes import rank
@@ -157,6 +159,8 @@ class Run:
         signals: Signals,
     ) -> None:
         self.config, self.folder, self.console, self.resumed = config, folder, console, resumed
+        self.loggers = build("logger", config.logger) if rank() == 0 else {}  # several would write into one run
+        check_packages(self.loggers)
         self.command, self.signals = command, signals
         self.from_scratch = start is not None and GENERATOR not in start.places
         config.run_dir = str(folder.path)
@@ -222,13 +226,10 @@ class Run:
     def _trainer(self) -> lightning.Trainer:
         progress = ProgressBar(self.console, self.log, self.validation)
         kept, ends = [self.best_networks, self.saving], [*self.extra_callbacks, Stopping(self.signals)]
-        callbacks = [self.guard, self.validation, self.log, *kept, *ends, progress]
-        config = OmegaConf.to_container(self.config, resolve=True)
-        made = build("logger", self.config.logger) if rank() == 0 else {}  # several would write into one run
-        loggers = [factory(run_dir=str(self.folder.path), config=config) for factory in made.values()]
-        for logger in loggers:
-            if isinstance(logger, Wandb):
-                self.say(logger.announcement)
+        result = Result(self._summary, self.folder)
+        callbacks = [self.guard, self.validation, self.log, *kept, *ends, result, progress]
+        config: Any = OmegaConf.to_container(self.config, resolve=True)
+        loggers = started(self.loggers, str(self.folder.path), config, self.say)
         devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
         return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
 
