@@ -31,7 +31,20 @@ def trained(scratch: Path) -> Path:
     """The report of the sweep, which is made where it is missing."""
     drawn, sweep = scratch / "drawn", scratch / "sweep"
     if not drawn.exists():
-        make = ["prepare", "drawings", "-o", str(drawn), "--count", "8", "--size", "256x256", "--lines", "30", "--seed", "7"]
+        make = [
+            "prepare",
+            "drawings",
+            "-o",
+            str(drawn),
+            "--count",
+            "8",
+            "--size",
+            "256x256",
+            "--lines",
+            "30",
+            "--seed",
+            "7",
+        ]
         subprocess.run([sys.executable, "-c", "from sr.verbs.cli import main; main()", *make], check=True)
     place = [f"data.val={drawn}", f"run_dir={sweep}"]
     subprocess.run([sys.executable, "-m", "sr.verbs.train", *SWEEP, *place], check=True)

@@ -31,10 +31,16 @@ HEAVY = {
 }
 NOISY = {("logger", "mlflow")}
 """Slow, and with warnings of its own."""
+SERVICES = {("logger", "mlflow"), ("logger", "trackio")}
 TRAINED = [
-    pytest.param(*one, marks=[pytest.mark.slow, *[pytest.mark.filterwarnings("ignore")] * (one in NOISY)])
-    if one in HEAVY | NOISY
-    else one
+    pytest.param(
+        *one,
+        marks=[
+            *[pytest.mark.slow] * (one in HEAVY | NOISY),
+            *[pytest.mark.filterwarnings("ignore")] * (one in NOISY),
+            *[needs(one[1])] * (one in SERVICES),
+        ],
+    )
     for one in CHOICES
 ]
 NEEDS = {"folder": ["data.train=a", "data.val=b"], "photos_5min": ["data.train=a", "data.val=b"]}

@@ -73,7 +73,9 @@ def launcher_of(overrides: Sequence[str]) -> Launching:
             raise UserError(f"hydra/{kind}={name}: there is no such {kind}{_near(name, known)}")
         module, extra, package = known[name]
         if module and find_spec(module) is None:
-            raise UserError(f"hydra/{kind}={name} needs a package that is not installed: {extra_command(extra, package)}")
+            raise UserError(
+                f"hydra/{kind}={name} needs a package that is not installed: {extra_command(extra, package)}"
+            )
     trials = chosen.get("hydra.sweeper.trials", TRIALS)
     if type(trials) is not int or trials < 1:
         raise UserError(f"hydra.sweeper.trials={trials} must be a whole number of at least 1")

@@ -18,6 +18,7 @@ from sr.errors import USER_ERROR, UserError
 from sr.experiments.table import Row, row_in
 from sr.pasted import setting, training
 from sr.printable import printable
+from sr.training.keeping.loggers.uploading import upload_line
 from sr.training.signals import Signals
 from sr.verbs.screen.runs import print_runs
 from sr.verbs.screen.tables import console_for_tables, say
@@ -157,6 +158,9 @@ def _ended(made: Sweep, typed: Arguments, broken: str, report: bool, signals: Si
         launched = [one for one in typed.overrides if one.startswith(("hydra/launcher=", "hydra.launcher."))]
         again = [setting("resume", made.folder), *launched, *(["trust=true"] if _needs_trust(made.record) else [])]
         print(f"go on with the sweep: {training(*again)}")
+    upload = upload_line([row.folder for _, row in rows if row is not None])
+    if upload is not None:
+        print(f"upload all runs to W&B later with: {upload}")
     if (made.folder / STORAGE).exists():
         _tell_best(made)
     if report and any(row is not None and row.final for _, row in rows):

@@ -8,9 +8,11 @@ import pytest
 from sr.errors import UserError
 from sr.training.keeping.loggers.guarded import Guarded
 from sr.training.keeping.loggers.mlflow import MLflow
+from tests.packages import needs
 
 pytestmark = [
     pytest.mark.slow,
+    needs("mlflow"),
     pytest.mark.filterwarnings("ignore"),  # MLflow's own, of its data base
 ]
 

@@ -5,6 +5,9 @@ import pytest
 
 from sr.training.keeping.loggers.guarded import Guarded
 from sr.training.keeping.loggers.trackio import Trackio
+from tests.packages import needs
+
+pytestmark = needs("trackio")
 
 
 def read(project, run):

@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-
 import wandb
+
 from sr.errors import UserError
 from sr.training.keeping.loggers.guarded import Guarded
 from sr.training.keeping.loggers.uploading import upload_line
