@@ -19,7 +19,7 @@ from sr.files import write_atomically
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-SIZE = {"width": 1280, "height": 1010}
+WIDTH, HEIGHT = 1280, 1010
 COLOURS = 64
 SWEEP = (
     *("-m", "model=espcn", "loss=l1,l2", "seed=1,2", "data=drawings", "degradation=aug_12", "scale=2"),
@@ -70,7 +70,7 @@ def main() -> None:
     report = trained(asked.scratch)
     with sync_playwright() as playwright:
         window = playwright.chromium.launch(executable_path=browser, args=[*FLAGS])
-        taken = shown(window.new_page(viewport=SIZE, color_scheme="light"), report)
+        taken = shown(window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light"), report)
         window.close()
     small = io.BytesIO()
     Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)

@@ -185,6 +185,11 @@ def _nodes(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _text_faults(stored: Any, here: Mapping[str, Any]) -> Iterator[str]:
     """A fault for each text that asks for more than another value: ``${oc.env:SECRET}`` reads the environment."""
     for name, value in _nodes(stored):
+        if isinstance(value, str) and name.startswith("logger.") and "://" in value and here.get(name) != value:
+            yield (
+                f"would send the run to {printable(value)[:80]!r} ({printable(name)[:80]}), which is not taken from a "
+                "file; if you know who wrote it, add trust=true"
+            )
         if isinstance(value, str) and "${" in value and (here.get(name) != value or _NESTED.search(value)):
             where = printable(name)[:80]
             if name.rpartition(".")[2].startswith("_"):

@@ -124,5 +124,5 @@ def _of_sets() -> tuple[Panel, ...]:
 def _speed() -> tuple[Panel, ...]:
     return tuple(
         Panel(name.replace("_", " "), "lines", (f"train/{name}",))
-        for name in ("updates_per_second", "pictures_per_second", "waiting_share")
+        for name in ("updates_per_second", "pictures_per_second", "waiting_share", "seconds")
     )

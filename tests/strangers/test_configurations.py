@@ -143,6 +143,17 @@ def test_texts_that_compute(text, monkeypatch):
     assert "a key" not in str(error.value)
 
 
+@pytest.mark.parametrize("place", ["logger.mlflow.tracking_uri", "logger.wandb.entity", "logger.x.y.z"])
+def test_a_run_is_not_sent_where_its_file_says(place):
+    stored = with_value(place, "https://elsewhere.example/api")
+    with pytest.raises(
+        UserError, match=rf"would send the run to 'https://elsewhere.example/api' \({place}\), .* trust=true"
+    ):
+        opened(stored, Path("last.ckpt"))
+    assert opened(stored, Path("last.ckpt"), trust=True)
+    assert opened(stored, Path("last.ckpt"), here={place: "https://elsewhere.example/api"}), "typed again"
+
+
 @pytest.mark.parametrize("error", [ImportError("libx.so.1: cannot open"), OSError("libx.so.1: no such library")])
 def test_a_module_of_ours_that_cannot_be_imported(error, monkeypatch):
     def refuse(name):
