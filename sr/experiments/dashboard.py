@@ -84,7 +84,7 @@ def picture_names(folders: Iterable[Path]) -> list[str]:
     for folder in folders:
         place = RunFolder(folder).pictures
         names |= {file.relative_to(place).with_suffix("").as_posix() for file in place.glob("**/*.png")}
-    return sorted(name for name in names if re.fullmatch(r"(?:[^/]+/)?\d\d+_.*", name))
+    return sorted(name for name in names if re.fullmatch(r"(?:[^/]+/)?\d\d+_[^/]*", name))
 
 
 def _beside_bicubic(metric: str) -> Panel:
