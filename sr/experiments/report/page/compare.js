@@ -39,8 +39,10 @@ SR.compare = (() => {
   function metrics() {
     const shown = sides.picture();
     const [a, b] = [sides.key("a"), sides.key("b")];
-    const values = [a, b, "bicubic"].map((one) => sides.metricsOf(shown, one));
-    const used = model.metrics.filter((metric) => values.some((one) => isNumber(one[metric.name])));
+    const values = [a, b].map((one) => sides.metricsOf(shown, one));
+    const beside = [a, b].includes("bicubic") ? [] : [sides.metricsOf(shown, "bicubic")];
+    const number = (one, metric) => el("td", { class: "number", text: fixed(one[metric.name], metric.digits) });
+    const used = model.metrics.filter((metric) => [...values, ...beside].some((one) => isNumber(one[metric.name])));
     const head = el("h3", { text: sides.title(shown) });
     if (!used.length) return [head, el("p", { class: "note", text: "No metrics are known of this picture." })];
     const rows = used.map((metric) => {
@@ -52,7 +54,7 @@ SR.compare = (() => {
         "tr",
         {},
         el("th", { scope: "row", text: metric.name }),
-        ...values.map((one) => el("td", { class: "number", text: fixed(one[metric.name], metric.digits) })),
+        ...values.map((one) => number(one, metric)),
         el(
           "td",
           { class: `number ${name}` },
@@ -60,6 +62,7 @@ SR.compare = (() => {
           el("span", { class: "arrow", "aria-hidden": "true", text: arrow }),
           el("span", { class: "unseen", text: ` ${word}` }),
         ),
+        ...beside.map((one) => number(one, metric)),
       );
     });
     const titled = (text, title) => el("th", { scope: "col", class: "number", text, title });
@@ -76,8 +79,8 @@ SR.compare = (() => {
           el("th", { scope: "col", text: "" }),
           titled("A", sides.name(a)),
           titled("B", sides.name(b)),
-          titled("bicubic"),
           titled("B − A"),
+          ...beside.map(() => titled("bicubic")),
         ),
       ),
       el("tbody", {}, ...rows),
