@@ -193,6 +193,12 @@ def swept_keys(arguments: Sequence[str]) -> set[str]:
     return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
 
 
+def key_of(argument: str) -> str:
+    """The setting or group that an override names, whatever signs stand before it; empty for what is none."""
+    override = _parsed(argument)
+    return "" if override is None else str(override.key_or_group)
+
+
 def group_of(override: Override) -> str:
     """The group that a choice is made in; of a single value, its whole name."""
     return str(override.key_or_group).split("@")[0].split("/")[0]

@@ -64,7 +64,7 @@ def differing(rows: Sequence[Row]) -> list[Flat]:
             values.setdefault(own, set()).add(one.get(key))
         for number, (one, own) in enumerate(zip(flats, above, strict=True)):
             if key in one and len(values[own]) > 1:
-                told[number][key] = one[key]
+                told[number][key] = _short(one[key])
     return told
 
 
@@ -147,10 +147,10 @@ def _leaves(node: Any, key: str) -> Iterator[tuple[str, str]]:
 def _text(value: Any) -> str:
     """A value as it is typed, short enough for a cell."""
     if isinstance(value, list):
-        return _short(f"[{','.join(map(_text, value))}]")
+        return f"[{','.join(map(_text, value))}]"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
-    return _short(printable(value))
+    return printable(value)
 
 
 def _short(text: str) -> str:

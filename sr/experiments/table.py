@@ -96,7 +96,7 @@ class Row:
 
         Of a run without a table of its pictures this is all that is known.
         """
-        return (self.scale, tuple((name, round(self.bicubic[name], 3)) for name in _measured(self)))
+        return (self.scale, tuple((name, round(self.bicubic[name], 2)) for name in _measured(self)))
 
     def measures(self, at: At) -> Mapping[str, float]:
         """Of its best or of its last validation."""
@@ -159,7 +159,7 @@ def _row(name: str, run: Run) -> Row:
             **common,
             updates=int(summary["updates"]),
             seconds=float(summary["seconds"]),
-            updates_per_second=float(summary["updates_per_second"]),
+            updates_per_second=float(summary["updates_per_second"]) or math.nan,  # 0: resumed at its end
             pictures_per_second=_rate(summary),
             parameters=int(summary["parameters"]),
             best=best,
@@ -186,7 +186,7 @@ def _from_metrics(common: Mapping[str, Any], run: Run, pictures: tuple[tuple[str
     try:
         table = columns(run)
         updates = [int(value) for value in table.get("updates", [])]
-    except (UserError, ValueError):
+    except (UserError, ValueError, OverflowError):  # as of a stranger's 1e999 updates
         return Row(**common, pictures=pictures)
     names = [name for name in table if name.startswith(_VAL) and not name.startswith(_BICUBIC)]
     best, final, bicubic = Best(_monitor(run)), dict[str, float](), dict[str, float]()

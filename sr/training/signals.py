@@ -112,6 +112,8 @@ class Signals:
                 self._also(number)
         elif monotonic() - self._at > _TOGETHER:
             _tell(self._at_once)
+            if self._also is not None:
+                self._also(number)
             with suppress(Exception):  # the stream may be in the middle of a line
                 sys.stdout.flush()
             os._exit(128 + number)

@@ -47,6 +47,14 @@ def test_a_run_without_a_summary_says_what_it_has_reached(tmp_path):
     assert ended.by_picture("final")["", "a.png"] == {"psnr_y": 31.01, "ssim_y": 0.9}
 
 
+def test_a_strangers_metrics_cost_only_their_run(tmp_path):
+    write_run(tmp_path / "a", Made())
+    for number, value in enumerate(("1e999", "nan", "-5", "x", "9" * 400)):
+        run = write_run(tmp_path / f"b{number}", Made(ended=None))
+        run.metrics.write_text(f"updates,val/psnr_y,train/updates_per_second\n{value},31.5,inf\n")
+    assert [row.state for row in rows_of([tmp_path])] == ["finished"] + ["cut off"] * 5
+
+
 def test_names_are_as_long_as_it_takes(tmp_path):
     for place in ("a/sweep/0_x", "b/sweep/0_x", "b/sweep/1_y"):
         write_run(tmp_path / place, Made())

@@ -60,7 +60,9 @@ class Pruning(UpdateCallback):
             trainer.should_stop = True
 
     def _behind(self, validation: Validation, updates: int) -> bool:
-        known = self._trial.study.get_trials(deepcopy=False)[self.trial].intermediate_values
-        if updates not in known:  # told before an interruption
+        own = self._trial.study.get_trials(deepcopy=False)[self.trial]
+        if own.state.is_finished():  # the search has closed it; the run is made longer
+            return False
+        if updates not in own.intermediate_values:  # else told before an interruption
             self._trial.report(gain(validation.monitor, validation.latest[validation.monitor]), updates)
         return bool(self._trial.should_prune())

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
@@ -17,10 +18,8 @@ from sr.errors import UserError
 from sr.pasted import extra_command, setting
 from sr.training.machine import cores
 from sr.verbs.train.sweep import Sweep
-from sr.verbs.train.sweep_record import SweptJob, read_record
+from sr.verbs.train.sweep_record import GRID, SweptJob, read_record
 
-GRID = "grid"
-"""The sweeper of every combination."""
 IN_SEQUENCE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 LAUNCHERS = {
     "basic": ("", "", ""),
@@ -145,7 +144,5 @@ def stop_children(number: int) -> None:
 
     children: Sequence[psutil.Process] = psutil.Process().children(recursive=True)
     for child in children:
-        try:
+        with suppress(psutil.Error):  # gone, or of somebody else
             child.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue

@@ -31,11 +31,13 @@ class SweptRun:
     Attributes:
         folder: of the run.
         place: folder of the whole sweep, in which ``resume=auto`` looks.
+        told: folder in that of the sweep in which it is kept why the run failed; that of the run, if it has no other.
         exact: limits are swept, so that they tell runs apart.
     """
 
     folder: Path
     place: Path
+    told: Path
     exact: bool
 
 

@@ -78,10 +78,10 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
 def _ignored(folder: RunFolder, counts: Mapping[str, Any]) -> str:
     """What config.yaml says otherwise than the checkpoint; of one that cannot be read nothing can be said."""
     try:
-        written = dict(_flat(read_config(folder.config))) if folder.config.is_file() else {}
+        written = dict(flattened(read_config(folder.config))) if folder.config.is_file() else {}
     except UserError:
         return ""
-    known = {name: value for name, value in _flat(counts) if name in written}
+    known = {name: value for name, value in flattened(counts) if name in written}
     return changes(known, written)
 
 
@@ -99,7 +99,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 def _changes(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[str]:
     """``name=new (was old)`` for each setting that differs, the run's place apart."""
-    before, after = dict(_flat(saved)), dict(_flat(joined))
+    before, after = dict(flattened(saved)), dict(flattened(joined))
     names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED]
     return [
         printable(f"{name}={after.get(name, 'none')!s:.300} (was {before.get(name, 'none')!s:.300})")
@@ -108,10 +108,16 @@ def _changes(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flattened(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a configuration, each with its dotted key.
+
+    Args:
+        node: plain values.
+        prefix: of the keys.
+    """
     if isinstance(node, Mapping):
         for key, child in node.items():
-            yield from _flat(child, f"{prefix}{key}.")
+            yield from flattened(child, f"{prefix}{key}.")
     else:
         yield prefix.rstrip("."), node
 

@@ -14,6 +14,7 @@ from sr.config.checks import checked
 from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
+from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
 from sr.pasted import training
 from sr.training.callbacks.best_networks import BestNetworks
@@ -299,6 +300,7 @@ class Run:
                 )
             self.say(f"going on from {self.folder.checkpoint}")
         self.say(f"run folder: {self.folder.path}")
+        (self.folder.path / FAILURE).unlink(missing_ok=True)  # of a sitting before this one
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
         if self.resumed is None:  # what made it, not what made it go on
             write_command(self.folder.path, self.command)

@@ -11,18 +11,21 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from sr.config.nearest import did_you_mean
-from sr.config.parsed import is_hydra, parsed_overrides
+from sr.config.parsed import is_hydra, key_of, parsed_overrides
 from sr.errors import UserError
-from sr.experiments.table import Row, row_in
+from sr.experiments.table import Row
 from sr.pasted import setting
+from sr.printable import printable
 from sr.training.columns import gain
 from sr.training.search import study_in
 from sr.verbs.train.launching import divide_cores, overrides_of
 from sr.verbs.train.place import run_name
 from sr.verbs.train.sweep import Sweep
-from sr.verbs.train.sweep_record import STORAGE, SweptJob, read_record, write_record
+from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, SweptJob, read_record, write_record
+from sr.verbs.train.task import STOP, TRIAL
 
-_PRUNING = "sr.training.callbacks.pruning.Pruning"
+_CALLBACK = "sr.training.callbacks.pruning.Pruning"
+_PLACE = ("run_dir", "resume", "trust", "report")
 SAMPLERS = ("tpe", "random", "cmaes", "qmc")
 
 
@@ -57,14 +60,29 @@ class Search:
                 raise UserError(f"hydra.sweeper.{name}={value} must be at least 1")
         samplers = optuna.samplers
         made: dict[str, Any] = {
-            "tpe": lambda: samplers.TPESampler(seed=self.seed, constant_liar=self.together > 1),
-            "random": lambda: samplers.RandomSampler(seed=self.seed),
-            "cmaes": lambda: samplers.CmaEsSampler(seed=self.seed),
-            "qmc": lambda: samplers.QMCSampler(seed=self.seed),
+            "tpe": lambda seed: samplers.TPESampler(seed=seed, constant_liar=self.together > 1),
+            "random": lambda seed: samplers.RandomSampler(seed=seed),
+            "cmaes": lambda seed: samplers.CmaEsSampler(seed=seed),
+            "qmc": lambda seed: samplers.QMCSampler(seed=seed),
         }
         if self.sampler not in made:
             raise UserError(f"hydra.sweeper.sampler={self.sampler} does not exist{did_you_mean(self.sampler, made)}")
-        return study_in(folder / STORAGE, made[self.sampler](), optuna.pruners.MedianPruner())
+        before = len(study_in(folder / STORAGE).get_trials(deepcopy=False))
+        seed = 1000 * self.seed + before  # one that goes on does not choose the same values again
+        return study_in(folder / STORAGE, made[self.sampler](seed), optuna.pruners.MedianPruner())
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched.
+
+    Attributes:
+        fixed: overrides of every run.
+        distributions: of Optuna, by setting.
+    """
+
+    fixed: tuple[str, ...]
+    distributions: Mapping[str, Any]
 
 
 def launch_search(launcher: Launcher, config: DictConfig, search: Search, arguments: Sequence[str]) -> None:
@@ -80,31 +98,44 @@ def launch_search(launcher: Launcher, config: DictConfig, search: Search, argume
     study = search.study(folder)
     space = space_of(arguments)
     divide_cores(config.hydra.launcher, search.together)
-    while True:
+    launched: set[str] = set()  # once in a sitting, also where the disk is too full to keep why one failed
+    while not (folder / STOP).exists():
         record = read_record(folder)
         assert record is not None, "the sweep's folder was made with its record"
         sweep = Sweep(folder, record)
+        _check_jobs(record, space)
         _tell(study, sweep)
-        batch = sweep.pending()[: search.together]
+        batch = [job for job in sweep.pending() if job.name not in launched][: search.together]
         wanted = min(search.together - len(batch), search.trials - len(record.jobs))
         new = [_asked(study, space, search, folder) for _ in range(wanted)]
         write_record(folder, replace(record, jobs=(*record.jobs, *new)))
         if not batch and not new:
             return
-        launcher.launch([overrides_of(job) for job in (*batch, *new)], initial_job_idx=0)
+        launched |= {job.name for job in (*batch, *new)}
+        trial = [_pruning(folder, job) if search.prune else [] for job in (*batch, *new)]
+        jobs = zip((*batch, *new), trial, strict=True)
+        launcher.launch([[*overrides_of(job), *own] for job, own in jobs], initial_job_idx=0)
 
 
-@dataclass(frozen=True)
-class Space:
-    """What is searched.
+def _check_jobs(record: SweepRecord, space: Space) -> None:
+    """Refuse what the record has and the command line could not have chosen: the file may be anybody's."""
+    keys = list(map(key_of, space.distributions))
+    for job in record.jobs:
+        fixed, chosen = job.overrides[: len(space.fixed)], job.overrides[len(space.fixed) :]
+        if fixed != space.fixed or list(map(key_of, chosen)) != keys or any(map(_is_several, chosen)):
+            made = printable(" ".join(job.overrides))[:200]
+            raise UserError(f"{FILE} of this search has a run that its command does not make: {made}")
 
-    Attributes:
-        fixed: overrides of every run.
-        distributions: of Optuna, by setting.
-    """
 
-    fixed: tuple[str, ...]
-    distributions: Mapping[str, Any]
+def _is_several(override: str) -> bool:
+    return any(one.is_sweep_override() for one in parsed_overrides([override])[0])
+
+
+def _pruning(folder: Path, job: SweptJob) -> list[str]:
+    """What makes a run tell the search how it gets on."""
+    number = job.name.partition("_")[0]
+    node = {"_target_": _CALLBACK, "storage": setting("", folder / STORAGE)[1:], "trial": number}
+    return [f"+{TRIAL}{key}={value}" for key, value in node.items()]
 
 
 def space_of(arguments: Sequence[str]) -> Space:
@@ -121,7 +152,7 @@ def space_of(arguments: Sequence[str]) -> Space:
     """
     fixed, found = list[str](), dict[str, Any]()
     for override in parsed_overrides(arguments)[0]:
-        if is_hydra(override) or override.key_or_group == "run_dir":
+        if is_hydra(override) or override.key_or_group in _PLACE:
             continue
         if override.is_sweep_override():
             found[override.get_key_element()] = _distribution(override)
@@ -146,8 +177,10 @@ def _distribution(override: Override) -> Any:
         whole = isinstance(start, int) and isinstance(end, int)  # by int(interval(…)) only
         return IntDistribution(int(start), int(end), log) if whole else FloatDistribution(float(start), float(end), log)
     if isinstance(value, RangeSweep) and not value.shuffle and isinstance(value.step, int):
-        values = list(value.range())
-        return IntDistribution(int(values[0]), int(values[-1]), step=value.step)
+        values = sorted(value.range())
+        if not values:
+            raise UserError(f"{override.input_line} has no value; a range rises: range(1,9)")
+        return IntDistribution(int(values[0]), int(values[-1]), step=abs(value.step))
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
@@ -155,9 +188,7 @@ def _asked(study: Any, space: Space, search: Search, folder: Path) -> SweptJob:
     """A new run, with the values that the search chooses."""
     trial = study.ask(dict(space.distributions))
     varied = tuple(f"{key}={_written(value)}" for key, value in trial.params.items())
-    node = {"_target_": _PRUNING, "storage": setting("", folder / STORAGE)[1:], "trial": trial.number}
-    told = [f"+callbacks.pruning.{key}={value}" for key, value in node.items()]
-    return SweptJob(run_name(trial.number, varied), (*space.fixed, *varied, *(told if search.prune else [])), varied)
+    return SweptJob(run_name(trial.number, varied), (*space.fixed, *varied), varied)
 
 
 def _tell(study: Any, sweep: Sweep) -> None:
@@ -167,7 +198,7 @@ def _tell(study: Any, sweep: Sweep) -> None:
     jobs = {int(job.name.partition("_")[0]): job for job in sweep.record.jobs}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         job = jobs.get(trial.number)
-        row = None if job is None else row_in(sweep.run_folder(job))
+        row = None if job is None else sweep.row(job)
         if job is not None and (row is None or row.state not in ("finished", "pruned", "exploded", "failed")):
             continue  # it goes on
         value = reached(row)
@@ -181,13 +212,14 @@ def _tell(study: Any, sweep: Sweep) -> None:
 def reached(row: Row | None) -> float | None:
     """The best value of the metric that a run watches, so that more is better; None where there is none."""
     summary = {} if row is None else row.run.summary or {}
-    value = summary.get("best", {}).get(summary.get("monitor"))
-    return gain(summary["monitor"], value) if value is not None and math.isfinite(value) else None
+    monitor = summary.get("monitor")
+    value = summary["best"].get(monitor) if isinstance(monitor, str) else None
+    return gain(str(monitor), value) if value is not None and math.isfinite(value) else None
 
 
 def best_of(made: Sweep) -> tuple[SweptJob, float] | None:
     """The run of a search that has reached most, and what; None where none has ended."""
-    found = [(job, reached(row)) for job in made.record.jobs if (row := row_in(made.run_folder(job))) is not None]
+    found = [(job, reached(row)) for job in made.record.jobs if (row := made.row(job)) is not None]
     values = [(job, value) for job, value in found if value is not None]
     return max(values, key=lambda one: one[1], default=None)
 

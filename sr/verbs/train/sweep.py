@@ -13,17 +13,20 @@ from sr.config.checks import checked
 from sr.config.compose_faults import composed_or_fault
 from sr.config.experiments import named_choices
 from sr.config.folder import conf_folders
+from sr.config.later_settings import with_later_settings
+from sr.config.parsed import given, key_of
 from sr.config.stored import opened
 from sr.errors import UserError
 from sr.experiments.failure import FILE as FAILURE
 from sr.experiments.failure import read_failure, write_failure
+from sr.experiments.table import Row, row_in
 from sr.locks import in_use
 from sr.printable import printable
 from sr.training.keeping.claim import LOCK, claimed
 from sr.training.keeping.run_folder import ENDED, EXPLODED, FINISHED, PRUNED, RunFolder
 from sr.verbs.train.place import check_shown, of_another, runs_below
-from sr.verbs.train.resume import changes, is_run_of
-from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, SweptJob, read_record, unlike, write_record
+from sr.verbs.train.resume import changes, flattened, is_run_of
+from sr.verbs.train.sweep_record import FILE, GRID, STORAGE, SweepRecord, SweptJob, read_record, unlike, write_record
 from sr.verbs.train.task import STOP
 
 FREE = ("trainer.max_updates", "trainer.max_time", "trainer.default_time", "logger")
@@ -44,7 +47,15 @@ class Sweep:
 
     def run_folder(self, job: SweptJob) -> Path:
         """Where a run lies: in the sweep's folder, or where it says itself."""
-        return given_folder(job) or self.folder / job.name
+        return given_folder(job) or self.told(job)
+
+    def told(self, job: SweptJob) -> Path:
+        """Where it is kept why a run failed."""
+        return self.folder / job.name
+
+    def row(self, job: SweptJob) -> Row | None:
+        """What has become of a run; None where it has not begun."""
+        return row_in(self.told(job) if read_failure(self.told(job)) else self.run_folder(job))
 
     def pending(self) -> list[SweptJob]:
         """Runs to launch: all but those that came to their end, exploded, or were given up in this sitting.
@@ -58,20 +69,23 @@ class Sweep:
         return sum(_reason(self.run_folder(job)) in ENDED for job in self.record.jobs)
 
     def _settled(self, job: SweptJob) -> bool:
-        folder = self.run_folder(job)
-        reason = _reason(folder)
-        if read_failure(folder) or reason in (EXPLODED, PRUNED):
+        if read_failure(self.told(job)):
             return True
-        return reason in FINISHED and RunFolder(folder).last.exists() and "resume=auto" not in job.overrides
+        if _said(job, "resume") is not None:  # auto, or the folder of a run, which may have a longer way to go
+            return _said(job, "resume") == "auto" and _reason(self.run_folder(job)) in (EXPLODED, PRUNED)
+        reason = _reason(self.run_folder(job))
+        return reason in (EXPLODED, PRUNED) or (reason in FINISHED and RunFolder(self.run_folder(job)).last.exists())
 
 
 def given_folder(job: SweptJob) -> Path | None:
     """The folder that a run of a sweep names itself, by ``run_dir`` or ``resume``; None where it does not."""
-    for override in job.overrides:
-        key, _, value = override.partition("=")
-        if key in ("run_dir", "resume") and value not in ("auto", "null"):
-            return Path(value.strip("'\""))
-    return None
+    named = [place for key in ("run_dir", "resume") if (place := _said(job, key)) not in (None, "auto")]
+    return Path(named[0]) if named and named[0] is not None else None
+
+
+def _said(job: SweptJob, key: str) -> str | None:
+    """The text that a run's overrides give a setting; None for none, or null."""
+    return next((v for one in job.overrides if key_of(one) == key and (v := given([one], key)) != "None"), None)
 
 
 def _reason(folder: Path) -> str | None:
@@ -120,7 +134,7 @@ def _of(folder: Path, wanted: SweepRecord, auto: bool) -> SweepRecord | None:
     before = read_record(folder)
     if before is not None:
         other = unlike(_loosely(before), _loosely(wanted)) if auto else unlike(before, wanted)
-        other = other or ("" if auto else changes(before.first, wanted.first))
+        other = other or ("" if auto else _changed(before, wanted))
         if other:
             raise UserError(f"run_dir={folder} holds another sweep: {other}; choose another run_dir")
         return before
@@ -136,8 +150,14 @@ def _of(folder: Path, wanted: SweepRecord, auto: bool) -> SweepRecord | None:
     return None
 
 
+def _changed(before: SweepRecord, now: SweepRecord) -> str:
+    """What the choices of the same command have become since; settings that there were none of then do not count."""
+    was = dict(flattened(with_later_settings(before.first)))
+    return changes(was, {key: value for key, value in flattened(with_later_settings(now.first)) if key in was})
+
+
 def _loosely(record: SweepRecord) -> SweepRecord:
-    return replace(record, typed=tuple(one for one in record.typed if one.split("=")[0].lstrip("+") not in FREE))
+    return replace(record, typed=tuple(one for one in record.typed if key_of(one) not in FREE))
 
 
 def _unfinished(wanted: SweepRecord) -> Path | None:
@@ -145,7 +165,7 @@ def _unfinished(wanted: SweepRecord) -> Path | None:
     folders = sorted((path.parent for path in Path("outputs").glob(f"*/{FILE}")), reverse=True)
     for folder in folders:
         record = read_record(folder)
-        same = record is not None and not unlike(record, wanted) and not changes(record.first, wanted.first)
+        same = record is not None and not unlike(record, wanted) and not _changed(record, wanted)
         if record is not None and same and not in_use(folder / LOCK):
             jobs = replace(wanted, jobs=record.jobs) if not wanted.jobs else wanted
             if Sweep(folder, jobs).there() < wanted.planned:
@@ -156,8 +176,9 @@ def _unfinished(wanted: SweepRecord) -> Path | None:
 def _prepare(sweep: Sweep, say: Callable[[str], None], again: bool) -> None:
     """Keep the record, forget what failed before, and say how much there is to do."""
     (sweep.folder / STOP).unlink(missing_ok=True)
-    for job in sweep.record.jobs:
-        (sweep.run_folder(job) / FAILURE).unlink(missing_ok=True)
+    if sweep.record.sweeper == GRID:  # what failed is tried again; in a search it is one of the trials
+        for job in sweep.record.jobs:
+            (sweep.told(job) / FAILURE).unlink(missing_ok=True)
     write_record(sweep.folder, sweep.record)
     if again and sweep.record.jobs:
         say(f"going on with {sweep.folder}: {sweep.there()} of {sweep.record.planned} runs are there")
@@ -177,6 +198,7 @@ def check_jobs(sweep: Sweep, own: Path | None, trust: bool, stranger: bool, say:
         UserError: all fail, or one would overwrite a run of another configuration.
     """
     faults = {}
+    _check_apart(sweep)
     for job in sweep.pending():
         try:
             config = _checked_job(job, sweep.folder / FILE if stranger else None, own, trust)
@@ -187,8 +209,18 @@ def check_jobs(sweep: Sweep, own: Path | None, trust: bool, stranger: bool, say:
     if faults and len(faults) == sweep.record.planned:
         raise next(iter(faults.values()))
     for job, fault in faults.items():
-        write_failure(sweep.run_folder(job), str(fault))
+        write_failure(sweep.told(job), str(fault))
         say(f"{printable(job.name)} will not be trained: {printable(fault)}")
+
+
+def _check_apart(sweep: Sweep) -> None:
+    """Refuse two runs in one folder."""
+    own = [folder.resolve() for job in sweep.record.jobs if (folder := given_folder(job)) is not None]
+    twice = next((folder for folder in own if own.count(folder) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"two runs of this sweep would lie in {printable(twice)}; give run_dir or resume as many values"
+        )
 
 
 def _checked_job(job: SweptJob, source: Path | None, own: Path | None, trust: bool) -> Any:
@@ -211,11 +243,10 @@ def _check_place(run: RunFolder, given: Path | None, config: Any) -> None:
 
 def _leave(sweep: Sweep) -> None:
     """Where no run has begun, nothing stays: what failed was said."""
-    folders = [sweep.run_folder(job) for job in sweep.record.jobs if given_folder(job) is None]
-    begun = any({path.name for path in folder.glob("*")} - {FAILURE} for folder in folders)
+    begun = any({path.name for path in sweep.run_folder(job).glob("*")} - {FAILURE} for job in sweep.record.jobs)
     if begun or any(sweep.folder.glob("*.txt")):
         return
-    for folder in folders:
+    for folder in map(sweep.told, sweep.record.jobs):
         (folder / FAILURE).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()

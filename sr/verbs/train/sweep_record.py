@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,16 +10,20 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from sr.config.parsed import group_of, is_hydra, parsed_overrides
+from sr.config.parsed import group_of, is_hydra, key_of, parsed_overrides
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.printable import printable
 from sr.verbs.train.place import run_name
 
 FILE = "sweep.json"
+GRID = "grid"
+"""The sweeper of every combination."""
 STORAGE = "search.log"
 """What a search has learned, beside it."""
 _LARGEST = 1 << 24  # bytes; a thousand runs have 500 thousand
+_OF_SEARCH = re.compile(r"hydra\.sweeper\.(trials|together|sampler|prune|seed)=[A-Za-z0-9]+")
+"""Settings of a search that a file may have."""
 _PLACE = ("run_dir", "resume", "trust", "report")
 """Settings that say where a sweep lies and how it ends, not what it is."""
 
@@ -51,6 +56,7 @@ class SweepRecord:
         jobs: its runs, in order.
         planned: so many will they be in the end; a search chooses them one after the other.
         sweeper: that chooses them.
+        search: ``hydra.sweeper.…`` as typed.
     """
 
     typed: tuple[str, ...]
@@ -59,6 +65,7 @@ class SweepRecord:
     jobs: tuple[SweptJob, ...]
     planned: int
     sweeper: str
+    search: tuple[str, ...] = ()
 
 
 def what_it_is(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -84,7 +91,7 @@ def jobs_of(overrides: Sequence[str], swept: Collection[str], levels: Mapping[st
     columns = {override.get_key_element(): list(_each(override)) for override in parsed}  # the later of two wins
     jobs = []
     for number, combination in enumerate(itertools.product(*columns.values())):
-        varied = [one for one in combination if one.split("=")[0].lstrip("+") in swept]
+        varied = [one for one in combination if key_of(one) in swept]
         names = [one.partition("=")[2] for one in varied if group_of(parsed_overrides([one])[0][0]) == "experiment"]
         level = max((levels.get(name, 0) for name in names), default=0)
         jobs.append(SweptJob(run_name(number, varied), tuple(combination), tuple(varied), level))
@@ -125,17 +132,23 @@ def read_record(folder: Path) -> SweepRecord | None:
             SweptJob(str(job["name"]), tuple(map(str, job["overrides"])), tuple(map(str, job["varied"])), job["level"])
             for job in told["jobs"]
         )
-        own = None if told["own"] is None else str(told["own"])
         record = SweepRecord(
-            tuple(map(str, told["typed"])), own, dict(told["first"]), jobs, int(told["planned"]), str(told["sweeper"])
+            typed=tuple(map(str, told["typed"])),
+            own=None if told["own"] is None else str(told["own"]),
+            first=dict(told["first"]),
+            jobs=jobs,
+            planned=int(told["planned"]),
+            sweeper=str(told["sweeper"]),
+            search=tuple(one for one in map(str, told.get("search", ())) if _OF_SEARCH.fullmatch(one)),
         )
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, OverflowError):
         return None
-    # A name is a folder in that of the sweep, and a level a number, whoever wrote the file.
-    fine = all(
-        job.name == Path(job.name).name and job.name not in ("", "..") and type(job.level) is int for job in jobs
-    )
-    return record if fine else None
+    return record if all(map(_is_ours, jobs)) else None
+
+
+def _is_ours(job: SweptJob) -> bool:
+    """A name is a folder in that of the sweep, and a level a number, whoever wrote the file."""
+    return job.name == Path(job.name).name and job.name not in ("", "..") and type(job.level) is int
 
 
 def unlike(record: SweepRecord, other: SweepRecord) -> str:

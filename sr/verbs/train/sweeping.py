@@ -1,6 +1,7 @@
 """`train.py -m`: the runs of a sweep, in a folder that is this process's alone, and what ends it."""
 
 import json
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -12,10 +13,10 @@ from omegaconf import OmegaConf
 
 from sr.config.folder import conf_folders
 from sr.config.overrides import first_run
-from sr.config.parsed import given, parsed_overrides, swept_keys
+from sr.config.parsed import given, key_of, parsed_overrides, swept_keys
 from sr.config.sweeps import deferred
 from sr.errors import USER_ERROR, UserError
-from sr.experiments.table import Row, row_in
+from sr.experiments.table import Row
 from sr.pasted import setting, training
 from sr.printable import printable
 from sr.training.keeping.loggers.uploading import upload_line
@@ -23,15 +24,17 @@ from sr.training.signals import Signals
 from sr.verbs.screen.runs import print_runs
 from sr.verbs.screen.tables import console_for_tables, say
 from sr.verbs.train.arguments import Arguments
-from sr.verbs.train.launching import GRID, SWEEPERS, launcher_of, stop_children
+from sr.verbs.train.launching import SWEEPERS, launcher_of, stop_children
 from sr.verbs.train.searching import best_of
 from sr.verbs.train.sweep import FREE, Sweep, check_jobs, sweep_in
-from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
+from sr.verbs.train.sweep_record import FILE, GRID, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
 _LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
 REPORT = "report"
 """Folder of the page, in that of the sweep."""
+_NEVER = ("trust", "run_dir", "resume", "")
+"""Not in what is kept of a command line; somebody has written it there."""
 _SAVING = "the runs end after their update, and save; once more ends this program at once"
 
 
@@ -53,21 +56,22 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
         return typed, False
     if "trust=true" not in typed.overrides:
         _check_harmless(record, Path(place) / FILE, typed.own is not None)
-    others = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir", "trust", "report")]
-    changed = [one for one in what_it_is(others) if one.split("=")[0].lstrip("+") not in FREE]
+    others = [one for one in typed.overrides if key_of(one) not in ("resume", "run_dir", "trust", "report")]
+    swept = {key_of(one) for job in record.jobs for one in job.varied}  # whose values tell the runs apart
+    free = set(FREE) - swept if record.sweeper == GRID else set[str]()  # what a search compares must be alike
+    changed = [one for one in what_it_is(others) if key_of(one) not in free]
     if changed:
         raise UserError(
             f"resume={place} goes on with that sweep, and {printable(changed[0])} would make another; leave it out, "
             "or start the other by -m with a run_dir of its own"
         )
     limits = what_it_is(others)
-    own = [one for one in record.typed if one.split("=")[0] not in {limit.split("=")[0] for limit in limits}]
-    kept = [one for one in typed.overrides if one.split("=")[0] not in ("resume", "run_dir")]
+    own = [one for one in record.typed if key_of(one) not in set(map(key_of, limits))]
+    kept = [one for one in typed.overrides if key_of(one) not in ("resume", "run_dir")]
     auto = ["resume=auto"] if limits else []
     if record.sweeper in SWEEPERS and record.sweeper != GRID:
-        typed_keys = [one.split("=")[0] for one in others]
-        search = [f"hydra/sweeper={record.sweeper}", f"hydra.sweeper.trials={record.planned}"]
-        auto += [one for one in search if one.split("=")[0] not in typed_keys]
+        search = [f"hydra/sweeper={record.sweeper}", *record.search]
+        auto += [one for one in search if key_of(one) not in set(map(key_of, others))]
     overrides = [*own, *kept, *auto, setting("run_dir", str(place))]
     folder = None if record.own is None else Path(record.own)
     flags = [*typed.flags, *([] if typed.several else ["-m"])]
@@ -81,7 +85,10 @@ def _check_harmless(record: SweepRecord, source: Path, own: bool) -> None:
     Raises:
         UserError: it does.
     """
-    asking = next((one for one in record.typed if "_target_" in one or "${" in one), None)
+    asked = [*record.typed, *(one for job in record.jobs for one in job.overrides)]
+    asking = next((one for one in asked if "_target_" in one or "${" in one), None)
+    keys = {one: key_of(one) for one in record.typed}
+    asking = asking or next((one for one, key in keys.items() if key in _NEVER or key.startswith("hydra")), None)
     if asking is None and record.own is not None and not own:
         asking = f"--config-dir {record.own}"
     if asking is not None:
@@ -110,7 +117,9 @@ def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], strang
     jobs = jobs_of(overrides, swept, levels) if launcher.sweeper == GRID else ()
     first: Any = json.loads(json.dumps(OmegaConf.to_container(config, resolve=False), default=str))
     own = None if typed.own is None else str(typed.own)
-    wanted = SweepRecord(what_it_is(overrides), own, first, jobs, len(jobs) or launcher.trials, launcher.sweeper)
+    search = tuple(one for one in typed.overrides if one.startswith("hydra.sweeper."))
+    planned = len(jobs) or launcher.trials
+    wanted = SweepRecord(what_it_is(overrides), own, first, jobs, planned, launcher.sweeper, search)
     place = given(overrides, "hydra.sweep.dir") if "run_dir" in swept or config.run_dir is None else str(config.run_dir)
     tell = partial(say, console_for_tables())
     with sweep_in(wanted, place, config, config.resume == "auto", tell) as made:
@@ -131,6 +140,7 @@ def _launched(task: Task, made: Sweep, signals: Signals) -> str:
             (made.folder / STOP).touch()
         stop_children(number)
 
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra ends this program where its launcher fails
     try:
         if task.signals is not None:
             hydra_runs(task)
@@ -147,7 +157,7 @@ def _launched(task: Task, made: Sweep, signals: Signals) -> str:
 
 
 def _ended(made: Sweep, typed: Arguments, broken: str, report: bool, signals: Signals) -> int:
-    rows = [(job, row_in(made.run_folder(job))) for job in made.record.jobs]
+    rows = [(job, made.row(job)) for job in made.record.jobs]
     labelled = [(printable(",".join(job.varied)) or job.name, row) for job, row in rows]
     print_runs(labelled, "sweep: best network of each run, gain over bicubic")
     stopped = signals.received is not None
@@ -164,7 +174,7 @@ def _ended(made: Sweep, typed: Arguments, broken: str, report: bool, signals: Si
     if (made.folder / STORAGE).exists():
         _tell_best(made)
     if report and any(row is not None and row.final for _, row in rows):
-        _report(made)
+        _report(made, [row.folder for _, row in rows if row is not None])
     if not stopped:
         _verdicts(made, [row for _, row in rows if row is not None])
     if stopped or "interrupted" in states:  # by a second signal, or that of its own process
@@ -186,16 +196,16 @@ def _tell_best(made: Sweep) -> None:
     if best is not None:
         job, value = best
         print(f"best of {len(made.record.jobs)} runs: {job.name}, {value:.4f} of what is watched (more is better)")
-        kept = [one for one in job.overrides if not one.startswith("+callbacks.pruning.")]
-        print(f"train with its values: {training(*kept)}")
+        print(f"train with its values: {training(*job.overrides)}")
 
 
-def _report(made: Sweep) -> None:
+def _report(made: Sweep, folders: list[Path]) -> None:
     """The page that compares the runs; what keeps it from being written costs no run."""
     from sr.verbs.report import report
 
     try:
-        report([made.folder], made.folder / REPORT, None, "none")
+        inside = all(folder.is_relative_to(made.folder) for folder in folders)
+        report([made.folder] if inside else folders, made.folder / REPORT, None, "none")
     except UserError as error:
         print(f"the page that compares the runs was not written: {printable(error)}")
 

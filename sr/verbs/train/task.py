@@ -1,10 +1,9 @@
 """One run as Hydra calls it: in this process, or in one that a launcher has started."""
 
-import math
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,14 @@ from omegaconf import DictConfig
 
 from sr.config.experiments import named_choices
 from sr.config.folder import CONF
+from sr.config.parsed import key_of
 from sr.config.schema import register_schema
 from sr.errors import UserError
 from sr.experiments.failure import write_failure
+from sr.locks import in_use
 from sr.pasted import training
 from sr.printable import printable
-from sr.training.columns import gain
+from sr.training.keeping.claim import LOCK
 from sr.training.keeping.command import Command
 from sr.training.keeping.run_folder import ENDED, RunFolder
 from sr.training.signals import Signals
@@ -30,6 +31,9 @@ from sr.verbs.screen.errors import print_own_error
 from sr.verbs.train.place import SweptRun
 from sr.verbs.train.sweep_record import read_record
 
+_PLACE = ("resume", "run_dir", "trust")
+TRIAL = "callbacks.pruning."
+"""Beginning of the settings by which a run knows that it is a trial of a search."""
 STOP = "stop"
 """File in a sweep's folder that keeps runs from beginning: the sweep was interrupted."""
 
@@ -61,30 +65,26 @@ class Task:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"signals": None}
 
-    def run(self, config: DictConfig) -> float | None:
+    def run(self, config: DictConfig) -> None:
         """Train one configuration; in a sweep a failure does not keep the others from running.
-
-        Returns:
-            The best value of what the run watches, with more being better; None where there is none.
 
         Raises:
             KeyboardInterrupt: a signal came; the run is saved where it had begun.
         """
         if self.signals is not None:
-            return self._run(config, self.signals)
+            self._run(config, self.signals)
+            return
         place = Path(HydraConfig.get().sweep.dir)
         name = str(HydraConfig.get().job.name)
         if (place / STOP).exists():
-            return None
+            return
         output = place / f"{name}.txt"
         print(f"{printable(name)} begins; what it prints is in {output}", flush=True)
-        best = None
         with Signals() as signals, _output_in(output), suppress(KeyboardInterrupt):  # the others end in their own time
-            best = self._run(config, signals)
+            self._run(config, signals)
         print(f"{printable(name)} {'failed' if self.failed else 'ended'}", flush=True)
-        return best
 
-    def _run(self, config: DictConfig, signals: Signals) -> float | None:
+    def _run(self, config: DictConfig, signals: Signals) -> None:
         signals.check()
         from sr.verbs.train.run import train
 
@@ -110,15 +110,15 @@ class Task:
                     swept.folder.rmdir()
         if swept is not None:
             signals.check()
-        return _watched(self.summary)
 
     def _swept(self, settings: Any, config: DictConfig) -> SweptRun:
         name, place = str(settings.job.name), Path(settings.sweep.dir)
-        return SweptRun(place / name if config.run_dir is None else Path(config.run_dir), place, self.exact)
+        own = place / name
+        return SweptRun(own if config.run_dir is None else Path(config.run_dir), place, own, self.exact)
 
     def _command(self, overrides: list[str], chosen: dict[str, str], swept: SweptRun | None) -> Command:
         own = [] if self.own is None else ["--config-dir", str(self.own)]
-        known = [one for one in overrides if one.split("=")[0] not in ("resume", "run_dir", "trust")]
+        known = [one for one in overrides if key_of(one) not in _PLACE and not key_of(one).startswith(TRIAL)]
         return Command(training(*own, *known), overrides, chosen, None if swept is None else swept.place.name)
 
     def _fail(self, error: Exception, swept: SweptRun | None, signals: Signals) -> None:
@@ -136,7 +136,7 @@ class Task:
             traceback.print_exc()
         if swept is not None:
             sentence = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            _keep_failure(swept.folder, sentence)
+            _keep_failure(swept, sentence)
 
 
 def _numbered(place: Path, name: str) -> str:
@@ -149,20 +149,13 @@ def _numbered(place: Path, name: str) -> str:
     return f"{number + 1} of {record.planned}: {printable(','.join(record.jobs[number].varied))}"
 
 
-def _keep_failure(folder: Path, sentence: str) -> None:
-    """In the run's folder, unless that holds another run, or one that somebody else trains."""
-    summary = RunFolder(folder).read_summary()
-    if summary is None or summary["exit_reason"] not in ENDED:
+def _keep_failure(swept: SweptRun, sentence: str) -> None:
+    """In the run's folder of the sweep, unless a run has ended there, or is being trained by somebody else."""
+    summary = RunFolder(swept.told).read_summary()
+    ended = summary is not None and summary["exit_reason"] in ENDED
+    if not ended and not in_use(swept.told / LOCK):
         with suppress(UserError):  # a full disk, say, which is what the sentence tells
-            write_failure(folder, sentence)
-
-
-def _watched(summary: Mapping[str, Any] | None) -> float | None:
-    """The best value of the metric that decides which network is kept; more is better."""
-    if summary is None or summary["monitor"] not in summary["best"]:
-        return None
-    value = gain(summary["monitor"], summary["best"][summary["monitor"]])
-    return value if math.isfinite(value) else None
+            write_failure(swept.told, sentence)
 
 
 @contextmanager

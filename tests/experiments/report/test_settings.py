@@ -30,7 +30,7 @@ def test_a_configuration_by_dotted_key():
         "size": "mini",
         "lr": "0.0001",
         "ema": "true",
-        "long": "x" * 39 + "…" + "y" * 40,
+        "long": "x" * 60 + "y" * 60,
     }
 
 
@@ -106,3 +106,10 @@ def test_runs_without_a_configuration_are_each_alone(tmp_path):
     both = rows_of([tmp_path / "runs"])
     assert seed_groups(both) == [[0], [1]]
     assert [group.name for group in groups(both, differing(both))] == ["a", "b"]
+
+
+def test_long_values_are_compared_whole_and_shown_short(tmp_path):
+    long = ["a" * 60 + middle + "b" * 60 for middle in "xy"]
+    rows = rows_below(tmp_path, *(Made(settings={"optimizer": {"name": value}}) for value in long))
+    assert seed_groups(rows) == [[0], [1]]
+    assert [one["optimizer.name"] for one in differing(rows)] == ["a" * 39 + "…" + "b" * 40] * 2

@@ -13,12 +13,14 @@ import pytest
 
 from sr.config.schema import register_schema
 from sr.errors import UserError
-from sr.experiments.failure import read_failure
+from sr.experiments.failure import read_failure, write_failure
 from sr.experiments.table import rows_of
 from sr.training.signals import Signals
 from sr.verbs.train.launching import launcher_of
+from sr.verbs.train.sweep import given_folder
 from sr.verbs.train.sweep_record import FILE, SweepRecord, SweptJob, jobs_of, read_record, unlike, write_record
 from tests.conftest import REPOSITORY
+from tests.test_locks import HOLD
 
 TINY = [
     "data=folder",
@@ -349,3 +351,91 @@ def test_signals_say_what_ends_and_are_passed_on(capfd):
         os.kill(os.getpid(), signal.SIGTERM)
     assert passed == [signal.SIGTERM]
     assert capfd.readouterr().err == "SIGTERM: the runs end\n"
+
+
+# ------------------------------------------------------------------------------------- folders of their own
+
+
+def test_runs_in_folders_of_their_own(train, tmp_path):
+    code, out, err = train("-m", "run_dir=a,'b c'", "trainer.max_updates=2")
+    assert code == 0, err
+    assert [row.updates for row in rows_of([tmp_path / "a", tmp_path / "b c"])] == [2, 2]
+    (sweep,) = (tmp_path / "outputs").iterdir()
+    assert read_record(sweep) is not None, "it is known which runs these were"
+    assert "run_dir='b c'" in out
+    code, out, err = train("-m", "resume=a,'b c'", "trainer.max_updates=4", defaults=False)
+    assert code == 0, err
+    assert [row.updates for row in rows_of([tmp_path / "a", tmp_path / "b c"])] == [4, 4]
+
+
+def test_two_runs_in_one_folder_are_refused(train):
+    code, _, err = train("-m", "run_dir=a,b", "seed=1,2")
+    assert code == 2
+    assert err.startswith("error: two runs of this sweep would lie in ")
+
+
+@pytest.mark.parametrize(
+    ("override", "folder"),
+    [
+        ("run_dir=a\\ b", "a b"),
+        ("run_dir='it\\'s'", "it's"),
+        ("++run_dir=a", "a"),
+        ("resume='c=d'", "c=d"),
+        ("resume=auto", None),
+        ("run_dir=null", None),
+        ("seed=1", None),
+    ],
+)
+def test_the_folder_that_a_run_names(override, folder):
+    found = given_folder(SweptJob("0", (override,), ()))
+    assert (None if found is None else str(found)) == folder
+
+
+def test_a_run_that_another_process_trains_gets_no_failure(train, tmp_path):
+    line = ("-m", "seed=1,2", "run_dir=SW", "trainer.max_updates=2")
+    assert train(*line)[0] == 0
+    run = tmp_path / "SW" / "1_seed-2"
+    (run / "summary.json").unlink()
+    command = [sys.executable, "-c", HOLD, str(run / ".lock")]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        code, out, _ = train(*line)
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert code == 2
+    assert "seed=2: running" in out
+    assert not (run / "failure.json").exists()
+
+
+def test_a_failure_of_before_is_over_when_the_run_goes_on(train, tmp_path):
+    line = ("-m", "seed=1,2", "run_dir=SW", "trainer.max_updates=2")
+    assert train(*line)[0] == 0
+    write_failure(tmp_path / "SW" / "1_seed-2", "no such device")
+    assert [row.state for row in rows_of([tmp_path / "SW"])] == ["finished", "failed"]
+    assert train("resume=SW/1_seed-2", "trainer.max_updates=3", defaults=False)[0] == 0
+    assert [row.state for row in rows_of([tmp_path / "SW"])] == ["finished"] * 2
+
+
+def test_limits_that_are_swept_are_not_changed(train, tmp_path):
+    assert train("-m", "trainer.max_updates=1,2", "run_dir=SW")[0] == 0
+    code, _, err = train("resume=SW", "trainer.max_updates=3", defaults=False)
+    assert code == 2
+    assert "trainer.max_updates=3 would make another" in err
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_leaves_a_table(sweep, tmp_path):
+    import psutil
+
+    process = sweep("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "run_dir=OOM", "trainer.max_updates=1000000")
+    wait_for(lambda: len(list((tmp_path / "OOM").glob("*/checkpoints/last.ckpt"))) == 2, process)
+    workers = [c for c in psutil.Process(process.pid).children(recursive=True) if "loky" in " ".join(c.cmdline())]
+    train = [worker for worker in workers if "popen_loky" in " ".join(worker.cmdline())]
+    train[0].kill()  # as a system without memory does
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, out
+    assert "the launcher ended early: TerminatedWorkerError" in out
+    assert "resume=OOM hydra/launcher=joblib" in out
+    kill_others(tmp_path)
