@@ -69,7 +69,7 @@ def test_groups_are_compared_with_a_baseline(sr):
     assert "model=rdn minus model=espcn (final; 95 % interval)" in out
     (psnr,) = [line for line in lines_with(out, "psnr_y") if "chance" in line]
     cells = [cell.strip() for cell in psnr.strip("│").split("│")]
-    assert cells == ["psnr_y", "+1.0000", "+1.0000", "+1.0000", "8", "2 and 2", "larger than chance"]
+    assert cells == ["psnr_y", "+1", "+1", "+1", "8", "2 and 2", "larger than chance"]
     _, out, _ = sr("runs", "SW", "--baseline", "3_rdn_2")
     assert "model=espcn minus model=rdn (best; 95 % interval)" in out
 
