@@ -1,5 +1,6 @@
 """`sr runs` on the screen."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from functools import partial
@@ -173,7 +174,7 @@ def _print_compared(runs: Sequence[Listed], found: Sequence[Group], baseline: st
 
 
 def _compared_cells(one: Comparison) -> list[str]:
-    values = [f"{value:+.4f}" if value == value else "" for value in (one.difference, one.low, one.high)]
+    values = [f"{value:+z.3g}" if math.isfinite(value) else "" for value in (one.difference, one.low, one.high)]
     return [*values, str(one.pictures), f"{one.seeds[1]} and {one.seeds[0]}", one.words]
 
 
