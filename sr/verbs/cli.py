@@ -14,7 +14,10 @@ from typer.core import TyperGroup
 from sr.errors import USER_ERROR, UserError
 from sr.printable import printable
 from sr.training.signals import Signals
+from sr.verbs.bench.cli import app as bench
+from sr.verbs.comparing import dashboard, report, runs
 from sr.verbs.current_folder import see_current_folder
+from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
 
@@ -47,20 +50,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Use, measure and time super-resolution networks. Training is `python train.py`.",
 )
-bench = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
 app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")
-
-Accelerator = Annotated[str, typer.Option(help="cpu, gpu, mps, or auto.")]
-Trust = Annotated[
-    bool, typer.Option("--trust", help="The file's own modules may be called: you know who wrote it, and have them.")
-]
-ConfOverrides = Annotated[
-    list[str] | None, typer.Argument(help="Overrides as for train.py, for instance model=rdn_small.")
-]
-ConfigDir = Annotated[
-    Path | None, typer.Option(help="A folder of your own choices, such as model/mine.yaml, beside those of conf/.")
-]
 
 
 @app.command()
@@ -190,58 +181,8 @@ def replay(
     run(bundle, last, overrides or [], trust)
 
 
-@app.command()
-def runs(
-    folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER…", help="Run folders, or folders with runs.  [outputs]")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Order by a column, the best first: psnr_y, lpips, updates, name, …")
-    ] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Only runs for which NAME=VALUE is true. Repeatable.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="Compare with these runs: a name, or NAME=VALUE, such as model=espcn.")
-    ] = None,
-    each: Annotated[bool, typer.Option("--each", help="A line for each run, not for the seeds together.")] = False,
-    at: Annotated[str, typer.Option(help="Values of the best or of the final validation.")] = "best",
-    csv: Annotated[Path | None, typer.Option(help="Write everything that is known of each run here.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Likewise.")] = None,
-) -> None:
-    """Runs as a table: finished, running, cut off, exploded, failed; seeds as mean ± standard deviation.
-
-    With --baseline each difference has its interval, and the words whether it is larger than chance.
-
-    [dim]sr runs outputs/SWEEP --by psnr_y --where model=rdn_small
-    sr runs outputs/SWEEP --baseline model=espcn --at final
-    sr runs --csv runs.csv[/dim]
-    """
-    from sr.verbs.runs.show import show_runs
-
-    show_runs(folders or [Path("outputs")], by, where or [], baseline, each, at, csv, json)
-
-
-@app.command()
-def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders with runs.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder of the page; one that is there is updated.")
-    ] = Path("report"),
-    title: Annotated[
-        str | None, typer.Option(help="Over the page.  [default: the sweep's or the folder's name]")
-    ] = None,
-    film: Annotated[str, typer.Option(help="Histories of pictures as films too: mp4, gif, both or none.")] = "none",
-) -> None:
-    """One page that compares runs: table, curves, pictures side by side, what differs. It opens without a server.
-
-    Runs may be finished, running, cut off or exploded; everything is read from their folders. The page plays the
-    history of a picture by itself; a film of it takes a quarter of a second as mp4, and a second and 2 MB as gif.
-
-    [dim]sr report outputs/SWEEP
-    sr report outputs/RUN outputs/OTHER -o both/ --film mp4[/dim]
-    """
-    from sr.verbs.report import report as run
-
-    run(runs, output, title, film)
+for verb in (runs, report, dashboard):
+    app.command()(verb)
 
 
 @app.command()
@@ -289,28 +230,6 @@ def log(
 
 
 @app.command()
-def dashboard(
-    project: Annotated[str, typer.Argument(help="Of Weights & Biases, as logger.wandb.project.")],
-    entity: Annotated[str | None, typer.Option(help="Team or user; without it, the account's default.")] = None,
-    runs: Annotated[
-        list[Path] | None, typer.Option(help="Folders of runs whose validation pictures are shown.  [outputs]")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the panels as JSON; no key, no network.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write the panels here as JSON.")] = None,
-) -> None:
-    """A workspace in W&B for runs of this program: metrics beside bicubic, pictures, losses of both sides, rates.
-
-    Runs are grouped by sweep. The same command again brings it up to date; keep changes of your own in a copy.
-
-    [dim]sr dashboard sr --dry-run
-    sr dashboard sr --entity TEAM[/dim]
-    """
-    from sr.verbs.dashboard import show_dashboard
-
-    show_dashboard(project, entity, runs or [Path("outputs")], dry_run, json)
-
-
-@app.command()
 def world(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="Overrides of data=miniature, for instance data.world.seed=1.")
@@ -327,56 +246,6 @@ def world(
     from sr.verbs.world import show_world
 
     show_world(overrides or [], output)
-
-
-@bench.command("data")
-def bench_data(
-    overrides: ConfOverrides = None,
-    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 3.0,
-    config_dir: ConfigDir = None,
-) -> None:
-    """Pairs of crops per second from the store, and with the PNG files decoded each time.
-
-    [dim]sr bench data                        generated pictures
-    sr bench data data=folder data.train=DIR data.val=null[/dim]
-    """
-    from sr.verbs.bench.data import bench_data as run
-
-    run(overrides or [], seconds, config_dir)
-
-
-@bench.command("step")
-def bench_step(
-    overrides: ConfOverrides = None,
-    updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
-    rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
-    config_dir: ConfigDir = None,
-) -> None:
-    """The training step against a bare PyTorch loop of the same networks, precision and batch.
-
-    [dim]sr bench step
-    sr bench step model=rdn_small --updates 20
-    sr bench step adversary=lsgan_conditional discriminator=rev_norm --updates 20[/dim]
-    """
-    from sr.verbs.bench.step import bench_step as run
-
-    run(overrides or [], updates, rounds, config_dir)
-
-
-@bench.command("degradation")
-def bench_degradation(
-    overrides: ConfOverrides = None,
-    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
-    config_dir: ConfigDir = None,
-) -> None:
-    """Degraded pictures per second: batched, one at a time, and (second_order) in a plain PyTorch loop.
-
-    [dim]sr bench degradation degradation=second_order scale=4
-    sr bench degradation degradation=realsr degradation.pool=DIR[/dim]
-    """
-    from sr.verbs.bench.degradation import bench_degradation as run
-
-    run(overrides or [], seconds, config_dir)
 
 
 def main() -> None:

@@ -1,0 +1,59 @@
+"""`sr bench`: speed on this machine."""
+
+from typing import Annotated
+
+import typer
+
+from sr.verbs.options import ConfigDir, ConfOverrides
+
+app = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
+
+
+@app.command("data")
+def bench_data(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 3.0,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Pairs of crops per second from the store, and with the PNG files decoded each time.
+
+    [dim]sr bench data                        generated pictures
+    sr bench data data=folder data.train=DIR data.val=null[/dim]
+    """
+    from sr.verbs.bench.data import bench_data as run
+
+    run(overrides or [], seconds, config_dir)
+
+
+@app.command("step")
+def bench_step(
+    overrides: ConfOverrides = None,
+    updates: Annotated[int, typer.Option(help="Updates per round.")] = 100,
+    rounds: Annotated[int, typer.Option(help="Rounds of each; medians are compared.")] = 7,
+    config_dir: ConfigDir = None,
+) -> None:
+    """The training step against a bare PyTorch loop of the same networks, precision and batch.
+
+    [dim]sr bench step
+    sr bench step model=rdn_small --updates 20
+    sr bench step adversary=lsgan_conditional discriminator=rev_norm --updates 20[/dim]
+    """
+    from sr.verbs.bench.step import bench_step as run
+
+    run(overrides or [], updates, rounds, config_dir)
+
+
+@app.command("degradation")
+def bench_degradation(
+    overrides: ConfOverrides = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate is measured.")] = 10.0,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Degraded pictures per second: batched, one at a time, and (second_order) in a plain PyTorch loop.
+
+    [dim]sr bench degradation degradation=second_order scale=4
+    sr bench degradation degradation=realsr degradation.pool=DIR[/dim]
+    """
+    from sr.verbs.bench.degradation import bench_degradation as run
+
+    run(overrides or [], seconds, config_dir)
