@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 1280, 1010
 COLOURS = 64
 SWEEP = (
     *("-m", "model=espcn", "loss=l1,l2", "seed=1,2", "data=drawings", "degradation=aug_12", "scale=2"),
-    *("trainer.max_updates=1500", "trainer.val_every=150", "optimizer.lr=2e-3"),
+    *("trainer.max_updates=600", "trainer.val_every=60", "optimizer.lr=2e-3"),
 )
 
 

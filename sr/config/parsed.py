@@ -143,7 +143,7 @@ def empty_paths(parsed: Sequence[Override]) -> Iterator[str]:
     for override in parsed:
         name = str(override.key_or_group)
         values = [one for value in values_of(override) for one in (value if isinstance(value, list) else [value])]
-        if name in _DATA_PATHS and "" in values and not override.is_delete():
+        if name in (*_DATA_PATHS, *_ONE_PATH) and "" in values and not override.is_delete():
             yield f"{override.input_line} has no value; give {name} a file or folder, or leave it out"
 
 
@@ -214,7 +214,7 @@ def values_of(override: Override) -> list[Any]:
     if override.is_sweep_override() and isinstance(override.value(), Sweep):
         try:
             return [_plain(v) for v in override.sweep_iterator()]
-        except HydraException:
+        except (HydraException, ValueError):  # a range without steps, or with steps of 0
             return []
     return [_plain(override.value())]
 
@@ -239,6 +239,6 @@ def first_of(override: Override) -> str:
         return f"{(override.input_line or '').partition('=')[0]}={value.start}"
     try:
         first = next(override.sweep_string_iterator(), "null")  # with its quotes: 'a=b' is no value without
-    except HydraException:
+    except (HydraException, ValueError):
         first = "null"
     return f"{(override.input_line or '').partition('=')[0]}={first}"

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +22,23 @@ from sr.config.nearest import did_you_mean, neighbours
 from sr.config.parsed import first_of, group_of, is_hydra, parsed_overrides, values_of
 from sr.errors import UserError
 from sr.pasted import pasted, setting
+
+
+def check_values(arguments: Sequence[str]) -> None:
+    """Refuse sweeps over nothing: ``seed=range(5,1)``.
+
+    Args:
+        arguments: of the command line; those that are no overrides are told elsewhere.
+
+    Raises:
+        UserError: a line for each.
+    """
+    swept = [
+        o for o in parsed_overrides(arguments)[0] if o.is_sweep_override() and not isinstance(o.value(), IntervalSweep)
+    ]
+    faults = [f"{override.input_line} has no value" for override in swept if not values_of(override)]
+    if faults:
+        raise UserError(*faults)
 
 
 def listed(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:

@@ -133,9 +133,12 @@ def columns(run: Run) -> dict[str, list[float]]:
         if not run.folder.metrics.is_file():  # a pipe would be waited for
             raise FileNotFoundError("there is no such file")
         with run.folder.metrics.open(newline="") as file:
-            rows = list(csv.DictReader(file, restkey=""))
+            reader = csv.DictReader(file, restkey="")
+            rows = list(reader)
         if any("" in row for row in rows):
             raise ValueError("a row is longer than the first")
+        if len(set(reader.fieldnames or ())) < len(reader.fieldnames or ()):
+            raise ValueError("two columns have one name")
         return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise UserError(f"{run.folder.metrics} cannot be read ({error}); train the run anew") from error

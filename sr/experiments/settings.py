@@ -53,6 +53,7 @@ def differing(rows: Sequence[Row]) -> list[Flat]:
     swept = {group for one in chosen for group in one if len({other.get(group) for other in chosen} - {None}) > 1}
     repeated = _repeated(flats)
     told: list[Flat] = [{} for _ in rows]
+    known = [number for number, one in enumerate(flats) if one]  # what is not known of a failed run is no difference
     for key in _keys(flats, swept):
         for one, choices in zip(told, chosen, strict=True):
             one |= {key: choices[key]} if key in swept and key in choices else {}
@@ -60,8 +61,8 @@ def differing(rows: Sequence[Row]) -> list[Flat]:
             continue
         above = [_above(key, one, choices, swept) for one, choices in zip(flats, chosen, strict=True)]
         values: dict[Above, set[str | None]] = {}
-        for one, own in zip(flats, above, strict=True):
-            values.setdefault(own, set()).add(one.get(key))
+        for number in known:
+            values.setdefault(above[number], set()).add(flats[number].get(key))
         for number, (one, own) in enumerate(zip(flats, above, strict=True)):
             if key in one and len(values[own]) > 1:
                 told[number][key] = _short(one[key])

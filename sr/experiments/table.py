@@ -187,7 +187,8 @@ def _from_metrics(common: Mapping[str, Any], run: Run, pictures: tuple[tuple[str
         table = columns(run)
         updates = [int(value) for value in table.get("updates", [])]
     except (UserError, ValueError, OverflowError):  # as of a stranger's 1e999 updates
-        return Row(**common, pictures=pictures)
+        damaged = run.folder.metrics.is_file() and "metrics.csv is damaged"
+        return Row(**{**common, "sentence": common["sentence"] or damaged or ""}, pictures=pictures)
     names = [name for name in table if name.startswith(_VAL) and not name.startswith(_BICUBIC)]
     best, final, bicubic = Best(_monitor(run)), dict[str, float](), dict[str, float]()
     for index, update in enumerate(updates):
@@ -236,7 +237,7 @@ def _state(run: Run) -> tuple[State, str]:
     if run.reason == PRUNED:
         return "pruned", f"the search gave it up after {run.updates} updates"
     if run.reason is not None:
-        return "interrupted", f"ended by {run.reason}"
+        return "interrupted", f"at update {run.updates}"
     damaged = run.folder.summary.exists()
     return "cut off", f"{run.folder.summary.name} is damaged" if damaged else ""
 

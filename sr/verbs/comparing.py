@@ -19,7 +19,7 @@ def runs(
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="A line for each run, not for the seeds together.")] = False,
     at: Annotated[str, typer.Option(help="Values of the best or of the final validation.")] = "best",
-    csv: Annotated[Path | None, typer.Option(help="Write everything that is known of each run here.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write every number of each run, and what differs, here.")] = None,
     json: Annotated[Path | None, typer.Option(help="Likewise.")] = None,
 ) -> None:
     """Runs as a table: finished, running, cut off, exploded, failed; seeds as mean ± standard deviation.

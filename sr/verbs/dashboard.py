@@ -71,10 +71,10 @@ def _check(project: str) -> None:
             f"sr dashboard {printable(project)} needs a key for {url}: run `wandb login` first, or set WANDB_API_KEY; "
             f"{without}"
         )
-    place = urlsplit(url)
-    if getproxies().get(place.scheme):
-        return  # which alone knows whether the server can be reached
     try:
+        place = urlsplit(url)
+        if getproxies().get(place.scheme):
+            return  # which alone knows whether the server can be reached
         port = place.port or (80 if place.scheme == "http" else 443)
         socket.create_connection((place.hostname or "", port), _PATIENCE).close()
     except (OSError, ValueError) as error:

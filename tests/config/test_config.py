@@ -13,6 +13,7 @@ from sr.config.checks import checked
 from sr.config.overrides import config_groups, override_faults
 from sr.config.schema import TrainConfig, register_schema
 from tests.conftest import REPOSITORY
+from tests.packages import needs
 from tests.stand_ins import chosen, needed
 
 CONF = REPOSITORY / "conf"

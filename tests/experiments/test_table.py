@@ -55,6 +55,22 @@ def test_a_strangers_metrics_cost_only_their_run(tmp_path):
     assert [row.state for row in rows_of([tmp_path])] == ["finished"] + ["cut off"] * 5
 
 
+def test_numbers_that_none_computes_with_cost_only_their_run(tmp_path):
+    for number, key in enumerate(("seconds", "updates", "parameters", "pictures_per_second", "recoveries", "bicubic")):
+        run = write_run(tmp_path / f"{number}_run", Made())
+        summary = json.loads(run.summary.read_text())
+        huge = {"psnr_y": 10**400} if key == "bicubic" else 10**400
+        run.summary.write_text(json.dumps(summary | {key: huge}))
+    assert {(row.state, row.sentence) for row in rows_of([tmp_path])} == {("cut off", "summary.json is damaged")}
+
+
+def test_a_doubled_column_is_damage(tmp_path):
+    run = write_run(tmp_path / "run", Made(ended=None))
+    run.metrics.write_text("updates,val/psnr_y,val/psnr_y\n5,31,0.8\n")
+    (row,) = rows_of([tmp_path])
+    assert (row.final, row.sentence) == ({}, "metrics.csv is damaged")
+
+
 def test_names_are_as_long_as_it_takes(tmp_path):
     for place in ("a/sweep/0_x", "b/sweep/0_x", "b/sweep/1_y"):
         write_run(tmp_path / place, Made())

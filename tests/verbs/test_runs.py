@@ -117,7 +117,7 @@ def test_files_hold_everything(sr, tmp_path):
         (["SW", "--where", "model=rdm"], "--where model=rdm: no run has that; did you mean rdn?"),
         (["SW", "--where", "rdn"], "--where rdn is no condition; write NAME=VALUE, as in --where model=rdn"),
         (["SW", "--at", "last"], "--at last is neither best nor final; take one of the two"),
-        (["SW", "--baseline", "seed=1"], "--baseline seed=1 is true of 2 groups of runs (model=espcn, model=rdn…)"),
+        (["SW", "--baseline", "seed=1"], "--baseline seed=1 is true of 2 groups of runs (model=espcn; model=rdn)"),
         (["SW", "--baseline", "2_rdn"], "--baseline name=2_rdn: no run has that; did you mean 2_rdn_1"),
     ],
 )
@@ -132,7 +132,40 @@ def test_wrong_words(sr, words, told):
 def test_a_file_that_cannot_be_written(sr, option):
     code, _, err = sr("runs", "SW", option, "SW")  # a folder
     assert code == 2
-    assert err.startswith("error: could not write SW: ")
+    assert err == "error: could not write SW: it is no file; name another one\n"
+
+
+@pytest.mark.parametrize("place", ["SW/0_espcn_1/summary.json", "SW/0_espcn_1/val/metrics.csv", "SW/sweep.json"])
+def test_a_file_of_a_run_is_not_written_over(sr, sweep, tmp_path, place):
+    (sweep / "sweep.json").write_text("{}")
+    before = (tmp_path / place).read_bytes()
+    for option in ("--csv", "--json"):
+        code, _, err = sr("runs", "SW", option, place)
+        assert code == 2
+        assert err == f"error: {place} is part of a run or a sweep, and would be lost; name another file\n"
+    assert (tmp_path / place).read_bytes() == before
+
+
+@pytest.mark.usefixtures("sweep")
+def test_two_tables_do_not_go_into_one_file(sr, tmp_path):
+    code, _, err = sr("runs", "SW", "--csv", "a", "--json", "SW/../a")
+    assert code == 2
+    assert err == "error: a cannot hold both tables; name two files\n"
+    code, _, err = sr("runs", "SW", "--json", "/dev/null")
+    assert code == 2
+    assert "could not write /dev/null: it is no file" in err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.usefixtures("sweep")
+def test_unfinished_runs_and_repeated_seeds_are_no_spread(sr, tmp_path):
+    choices = {"model": "espcn", "loss": "l1"}
+    write_run(tmp_path / "SW" / "4_again", Made(1, gain=1.0, choices=choices, pictures=PICTURES))
+    write_run(tmp_path / "SW" / "5_half", Made(3, gain=-9, choices=choices, pictures=PICTURES, ended="interrupted"))
+    _, out, _ = sr("runs", "SW")
+    (espcn,) = lines_with(out, "model=espcn")
+    assert [cell.strip() for cell in espcn.strip("│").split("│")][1:3] == ["3 of 4", "31.00 ±0.00"]
+    assert "5_half: interrupted: at update 30" in out
 
 
 def test_an_empty_folder(sr, tmp_path):

@@ -126,7 +126,7 @@ def _kept(key: _Key, measured: Measured, place: PicturePlace, files: PictureFile
     """
     sr = files.add_file(place.sr)
     lr, bicubic = (_if_whole(files.add_file, path, say) for path in (place.lr, place.bicubic))
-    hr = _if_whole(files.add_file, place.hr, say) if place.hr.exists() else None
+    hr = None if key.set == SHOWN else _if_whole(files.add_file, place.hr, say)
     for name, other in (("bicubic", bicubic), ("hr", hr)):
         if other is not None and not _alike(other, sr):
             raise UserError(f"{printable(place.path)}: {name}.png and sr.png are of two sizes")

@@ -181,5 +181,5 @@ def _check_ours(target: Path) -> None:
 def _free(target: Path) -> str:
     """The nearest name that nobody has."""
     names = (f"{target.resolve().name}_report{number}" for number in ("", *range(2, 1000)))
-    places = [target / "report", *map(target.with_name, names)]
+    places = [target / "report", *map(target.resolve().with_name, names if target.resolve().name else ())]
     return printable(next((place for place in places if not os.path.lexists(place) and target.is_dir()), "report"))

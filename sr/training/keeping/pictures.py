@@ -113,7 +113,8 @@ def places(folder: Path) -> dict[str, PicturePlace]:
     Args:
         folder: of all of them; may be missing.
     """
-    found = [place.parent for pattern in ("*/lr.png", "*/*/lr.png") for place in folder.glob(pattern)]
+    patterns = [f"{depth}/{name}.png" for depth in ("*", "*/*") for name in ("lr", "sr")]
+    found = {place.parent for pattern in patterns for place in folder.glob(pattern)}
     return {path.relative_to(folder).as_posix(): PicturePlace(path) for path in sorted(found)}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sr.errors import UserError
 from sr.files import write_atomically
 
+_LARGEST_NUMBER = 10**30
 _LARGEST_SUMMARY = 1 << 20  # bytes; ours have two thousand
 
 FINISHED = ("max_updates", "max_time", "no_improvement")
@@ -139,14 +140,21 @@ class RunFolder:
 
 def _is_ours(summary: dict[str, Any]) -> bool:
     """Whether what is read of a summary is there, and of its kind; tables are made of it."""
-    counts = all(type(summary.get(key)) is int for key in ("updates", "parameters"))
-    rates = all(type(summary.get(key)) in (int, float) for key in ("seconds", "updates_per_second"))
+    counts = all(type(summary.get(key)) is int and _is_small(summary[key]) for key in ("updates", "parameters"))
+    rates = all(_is_small(summary.get(key)) for key in ("seconds", "updates_per_second"))
+    others = all(_is_small(summary.get(key, 0)) for key in ("pictures_per_second", "recoveries"))
     tables = (summary.get(key) for key in _METRICS)
-    return isinstance(summary.get("exit_reason"), str) and counts and rates and all(map(_is_table, tables))
+    named = isinstance(summary.get("exit_reason"), str)
+    return named and counts and rates and others and all(map(_is_table, tables))
+
+
+def _is_small(value: Any) -> bool:
+    """A number that is none, or infinite, is one that a run may have had; one of 400 digits is not."""
+    return type(value) in (int, float) and not _LARGEST_NUMBER < abs(value) < math.inf
 
 
 def _is_table(metrics: Any) -> bool:
-    return isinstance(metrics, dict) and all(type(value) in (int, float, type(None)) for value in metrics.values())
+    return isinstance(metrics, dict) and all(value is None or _is_small(value) for value in metrics.values())
 
 
 def _numbered(summary: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sr.errors import UserError
+from sr.experiments.runs import CONFIG
 from sr.files import write_atomically
 from sr.printable import cell, printable
 from sr.verbs.runs.asked import Listed
+from sr.verbs.train.sweep_record import FILE as SWEEP
 
 
 def entries(runs: Sequence[Listed], group_of: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -57,6 +60,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return printable(value) if isinstance(value, str) else value
+
+
+def check_outputs(paths: Sequence[Path]) -> None:
+    """Refuse to write where something else than a table lies.
+
+    Args:
+        paths: of the files that are asked for.
+
+    Raises:
+        UserError: a file of a run or a sweep, a folder or a device would be replaced, or two are the same.
+    """
+    for path in paths:
+        whole = path.resolve()
+        if path.exists() and not path.is_file():
+            raise UserError(f"could not write {printable(path)}: it is no file; name another one")
+        inside = next((p for p in whole.parents if any((p / name).is_file() for name in (CONFIG, SWEEP))), None)
+        if inside is not None and path.exists():
+            raise UserError(f"{printable(path)} is part of a run or a sweep, and would be lost; name another file")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UserError(f"{printable(paths[0])} cannot hold both tables; name two files")
 
 
 def write_json(path: Path, told: Sequence[Mapping[str, Any]]) -> None:

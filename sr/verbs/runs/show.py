@@ -15,7 +15,7 @@ from sr.printable import printable
 from sr.training.columns import OTHERS, PERCEPTUAL
 from sr.verbs.report import check_roots
 from sr.verbs.runs.asked import Listed, listed, ordered, sign_of, where
-from sr.verbs.runs.files import entries, write_csv, write_json
+from sr.verbs.runs.files import check_outputs, entries, write_csv, write_json
 from sr.verbs.screen.runs import COLUMNS, print_runs
 from sr.verbs.screen.tables import console_for_tables, number, print_numbers, say
 
@@ -50,6 +50,7 @@ def show_runs(
     """
     check_roots(folders)
     moment = _at(at)
+    check_outputs([path for path in (csv, json) if path is not None])
     runs = ordered(where(listed(rows_of(folders), moment), conditions), by)
     rows = [run.row for run in runs]
     found = groups(rows, [run.differing for run in runs])
@@ -69,7 +70,7 @@ def show_runs(
         )
     _tell_unlike(runs)
     if baseline is not None:
-        _print_compared(runs, found, baseline, moment)
+        _print_compared(runs, found, _baseline(runs, found, baseline, folders), moment)
 
 
 def _at(word: str) -> At:
@@ -111,13 +112,15 @@ def _ordered(runs: Sequence[Listed], found: Sequence[Group], by: str | None) -> 
 
 
 def _print_groups(runs: Sequence[Listed], found: Sequence[Group], at: At) -> None:
-    """A line for each group: the mean over its seeds ± the sample standard deviation."""
+    """A line for each group: of its finished runs the mean over seeds ± the sample standard deviation."""
     marks = _marks([run.row for run in runs])
     lines = []
     for group in found:
         own = [runs[place] for place in group.runs]
         mark = f" ({marks[group.runs[0]]})" if marks[group.runs[0]] else ""
-        lines.append((printable(group.name) + mark, {"runs": str(len(own))} | _spreads(own)))
+        ended = [run for run in own if run.row.state == "finished"] or own
+        count = f"{len(ended)} of {len(own)}" if len(ended) < len(own) else str(len(own))
+        lines.append((printable(group.name) + mark, {"runs": count} | _spreads(ended)))
     columns = ["runs", *(c for c in COLUMNS if c not in OTHERS + PERCEPTUAL or any(c in cells for _, cells in lines))]
     table = [(name, [cells.get(column, "") for column in columns]) for name, cells in lines]
     title = f"{len(runs)} runs: {at} validation, mean ± standard deviation over seeds"
@@ -131,9 +134,12 @@ def _print_groups(runs: Sequence[Listed], found: Sequence[Group], at: At) -> Non
 def _spreads(runs: Sequence[Listed]) -> dict[str, str]:
     cells = {}
     for column in COLUMNS:
-        values = [run.numbers[column] for run in runs if column in run.numbers]
-        if values:
-            cells[column] = _spread(column, values)
+        by_seed: dict[int, list[float]] = {}  # the same seed again is no other chance
+        for run in runs:
+            if column in run.numbers:
+                by_seed.setdefault(run.row.run.seed, []).append(run.numbers[column])
+        if by_seed:
+            cells[column] = _spread(column, [statistics.fmean(values) for values in by_seed.values()])
     return cells
 
 
@@ -146,16 +152,13 @@ def _spread(column: str, values: Sequence[float]) -> str:
     return shown if len(values) < 2 else f"{shown} ±{number(kind, statistics.stdev(values))}"
 
 
-def _print_compared(runs: Sequence[Listed], found: Sequence[Group], baseline: str, at: At) -> None:
-    """How each group differs from the baseline, metric by metric.
-
-    Raises:
-        UserError: the baseline names no run, or runs of several groups.
-    """
+def _print_compared(runs: Sequence[Listed], found: Sequence[Group], base: Group, at: At) -> None:
+    """How each group differs from the baseline, metric by metric."""
     console = console_for_tables()
-    base = _baseline(runs, found, baseline)
     against = side([runs[place].row for place in base.runs])
     tell = partial(say, console)
+    if len(found) == 1:
+        tell(f"{printable(base.name)} is all there is: nothing to compare it with")
     for group in found:
         own = side([runs[place].row for place in group.runs])
         if group is base:
@@ -178,7 +181,7 @@ def _compared_cells(one: Comparison) -> list[str]:
     return [*values, str(one.pictures), f"{one.seeds[1]} and {one.seeds[0]}", one.words]
 
 
-def _baseline(runs: Sequence[Listed], found: Sequence[Group], asked: str) -> Group:
+def _baseline(runs: Sequence[Listed], found: Sequence[Group], asked: str, folders: Sequence[Path]) -> Group:
     named = [place for place, run in enumerate(runs) if run.row.name == asked]
     named = named or [place for group in found if group.name == asked for place in group.runs]
     if not named:
@@ -186,9 +189,9 @@ def _baseline(runs: Sequence[Listed], found: Sequence[Group], asked: str) -> Gro
         named = [place for place, run in enumerate(runs) if run in chosen]
     own = [group for group in found if set(group.runs) & set(named)]
     if len(own) > 1:
-        names = ", ".join(printable(group.name) for group in own[:4])
+        names = "; ".join(printable(group.name) for group in own[:4]) + ("; …" if len(own) > 4 else "")
         raise UserError(
-            f"--baseline {printable(asked)} is true of {len(own)} groups of runs ({names}…); name one: "
-            f"{verb('runs', '--baseline', own[0].name)}"
+            f"--baseline {printable(asked)} is true of {len(own)} groups of runs ({names}); name one: "
+            f"{verb('runs', *folders, '--baseline', own[0].name)}"
         )
     return own[0]

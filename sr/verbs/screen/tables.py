@@ -34,7 +34,7 @@ def number(name: str, value: float | None) -> str:
         name: of its column.
         value: what was measured.
     """
-    if value is None or (metric_of(name) in PERCEPTUAL and math.isnan(value)):
+    if value is None or math.isnan(value):
         return ""  # no picture was large enough for it; a summary that is read back has None there
     return f"{value:.2f}" if name.startswith("psnr") or name in OTHERS else f"{value:.4f}"
 

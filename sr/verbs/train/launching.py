@@ -30,6 +30,7 @@ LAUNCHERS = {
 }
 """Module, extra and package of each launcher that is known to work."""
 SWEEPERS = {GRID: ("", "", ""), "optuna": ("optuna", "optuna", "optuna")}
+_LARGEST = 10**6
 TRIALS = 20
 """Runs of a search, as hydra_plugins/sr_sweepers.py has it."""
 _ELSEWHERE = "SlurmLauncher"
@@ -75,10 +76,14 @@ def launcher_of(overrides: Sequence[str]) -> Launching:
             raise UserError(
                 f"hydra/{kind}={name} needs a package that is not installed: {extra_command(extra, package)}"
             )
-    trials = chosen.get("hydra.sweeper.trials", TRIALS)
-    if type(trials) is not int or trials < 1:
-        raise UserError(f"hydra.sweeper.trials={trials} must be a whole number of at least 1")
-    return Launching(sweeper, launcher, trials)
+    for name, least in (("trials", 1), ("together", 1), ("seed", 0)):
+        value = chosen.get(f"hydra.sweeper.{name}", least)
+        if type(value) is not int or not least <= value <= _LARGEST:
+            raise UserError(f"hydra.sweeper.{name}={value} must be a whole number of at least {least}")
+    prune = chosen.get("hydra.sweeper.prune", True)
+    if type(prune) is not bool:
+        raise UserError(f"hydra.sweeper.prune={prune} must be true or false")
+    return Launching(sweeper, launcher, int(chosen.get("hydra.sweeper.trials", TRIALS)))
 
 
 def _near(name: str, known: Collection[str]) -> str:

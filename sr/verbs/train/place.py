@@ -64,7 +64,7 @@ def run_name(number: int, varied: Sequence[str]) -> str:
         varied: ``key=value`` that tell it apart.
     """
     text = unicodedata.normalize("NFKD", "_".join(map(_short, varied))).encode("ascii", "ignore").decode()
-    name = f"{number}_{re.sub(r'[^A-Za-z0-9._]+', '-', text).strip('-.')}"
+    name = f"{number}_{re.sub(r'[^A-Za-z0-9._]+', '-', text).strip('-.')}".rstrip("_")
     if len(name) <= _LONGEST:
         return name
     digest = blake2b("_".join(varied).encode(errors="surrogateescape"), digest_size=4).hexdigest()

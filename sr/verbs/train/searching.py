@@ -14,8 +14,9 @@ from sr.config.nearest import did_you_mean
 from sr.config.parsed import is_hydra, key_of, parsed_overrides
 from sr.errors import UserError
 from sr.experiments.table import Row
+from sr.files import write_atomically
 from sr.pasted import setting
-from sr.printable import printable
+from sr.printable import first_line, printable
 from sr.training.columns import gain
 from sr.training.search import study_in
 from sr.verbs.train.launching import divide_cores, overrides_of
@@ -67,9 +68,26 @@ class Search:
         }
         if self.sampler not in made:
             raise UserError(f"hydra.sweeper.sampler={self.sampler} does not exist{did_you_mean(self.sampler, made)}")
-        before = len(study_in(folder / STORAGE).get_trials(deepcopy=False))
+        before = len(_opened(folder / STORAGE).get_trials(deepcopy=False))
         seed = 1000 * self.seed + before  # one that goes on does not choose the same values again
         return study_in(folder / STORAGE, made[self.sampler](seed), optuna.pruners.MedianPruner())
+
+
+def _opened(storage: Path) -> Any:
+    """The study, without what a power cut has left of a last line.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    content = storage.read_bytes() if storage.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        write_atomically(storage, content[: content.rfind(b"\n") + 1])
+    try:
+        return study_in(storage)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{printable(storage)} is damaged ({first_line(error)}); delete the sweep's folder, or take another run_dir"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -83,6 +101,27 @@ class Space:
 
     fixed: tuple[str, ...]
     distributions: Mapping[str, Any]
+
+
+def probes(space: Space) -> list[SweptJob]:
+    """A run at the ends and in the middle of each range, and with each choice, to be checked before any is trained.
+
+    Args:
+        space: what is searched.
+    """
+    ends = {key: _ends(distribution) for key, distribution in space.distributions.items()}
+    middle = {key: values[0] for key, values in ends.items()}
+    tried = [{**middle, key: value} for key, values in ends.items() for value in values]
+    lines = [tuple(f"{key}={_written(value)}" for key, value in one.items()) for one in tried]
+    return [SweptJob("0", (*space.fixed, *line), line) for line in lines]
+
+
+def _ends(distribution: Any) -> list[Any]:
+    if hasattr(distribution, "choices"):
+        return list(distribution.choices)
+    low, high = distribution.low, distribution.high
+    between = [math.sqrt(low * high) if distribution.log else (low + high) / 2] if isinstance(low, float) else []
+    return [low, high, *between]
 
 
 def launch_search(launcher: Launcher, config: DictConfig, search: Search, arguments: Sequence[str]) -> None:
@@ -103,7 +142,7 @@ def launch_search(launcher: Launcher, config: DictConfig, search: Search, argume
         record = read_record(folder)
         assert record is not None, "the sweep's folder was made with its record"
         sweep = Sweep(folder, record)
-        _check_jobs(record, space)
+        _check_jobs(record, space, study)
         _tell(study, sweep)
         batch = [job for job in sweep.pending() if job.name not in launched][: search.together]
         wanted = min(search.together - len(batch), search.trials - len(record.jobs))
@@ -117,9 +156,16 @@ def launch_search(launcher: Launcher, config: DictConfig, search: Search, argume
         launcher.launch([[*overrides_of(job), *own] for job, own in jobs], initial_job_idx=0)
 
 
-def _check_jobs(record: SweepRecord, space: Space) -> None:
+def _check_jobs(record: SweepRecord, space: Space, study: Any) -> None:
     """Refuse what the record has and the command line could not have chosen: the file may be anybody's."""
-    keys = list(map(key_of, space.distributions))
+    largest = max((int(job.name.partition("_")[0]) for job in record.jobs), default=-1)
+    trials = len(study.get_trials(deepcopy=False))
+    if largest >= trials:
+        raise UserError(
+            f"{STORAGE} knows {trials} runs, and {FILE} has number {largest}: one of the two is another search's; take "
+            "another run_dir"
+        )
+    keys = [key_of(f"{key}=x") for key in space.distributions]
     for job in record.jobs:
         fixed, chosen = job.overrides[: len(space.fixed)], job.overrides[len(space.fixed) :]
         if fixed != space.fixed or list(map(key_of, chosen)) != keys or any(map(_is_several, chosen)):
@@ -153,6 +199,8 @@ def space_of(arguments: Sequence[str]) -> Space:
     fixed, found = list[str](), dict[str, Any]()
     for override in parsed_overrides(arguments)[0]:
         if is_hydra(override) or override.key_or_group in _PLACE:
+            if override.key_or_group in _PLACE and override.is_sweep_override():
+                raise UserError(f"{override.input_line} cannot be searched; give it one value")
             continue
         if override.is_sweep_override():
             found[override.get_key_element()] = _distribution(override)
@@ -171,8 +219,9 @@ def _distribution(override: Override) -> Any:
 
     value: Any = override.value()
     if isinstance(value, IntervalSweep):
-        start, end, log = value.start, value.end, "log" in value.tags
-        if start is None or end is None or not start < end or (log and start <= 0):
+        log = "log" in value.tags
+        start, end = (math.nan if one is None else one for one in (value.start, value.end))
+        if not math.isfinite(start + end) or not start < end or (log and start <= 0):
             raise UserError(f"{override.input_line} is no range to search: it must rise, and with log begin above 0")
         whole = isinstance(start, int) and isinstance(end, int)  # by int(interval(…)) only
         return IntDistribution(int(start), int(end), log) if whole else FloatDistribution(float(start), float(end), log)
@@ -210,10 +259,11 @@ def _tell(study: Any, sweep: Sweep) -> None:
 
 
 def reached(row: Row | None) -> float | None:
-    """The best value of the metric that a run watches, so that more is better; None where there is none."""
+    """The best value of the metric that a finished run watches, so that more is better; None where there is none."""
     summary = {} if row is None else row.run.summary or {}
     monitor = summary.get("monitor")
-    value = summary["best"].get(monitor) if isinstance(monitor, str) else None
+    finished = row is not None and row.state == "finished"
+    value = summary["best"].get(monitor) if finished and isinstance(monitor, str) else None
     return gain(str(monitor), value) if value is not None and math.isfinite(value) else None
 
 

@@ -6,7 +6,7 @@ import sys
 
 from sr.config.folder import conf_folders
 from sr.config.overrides import as_hydra_takes
-from sr.config.sweeps import listed, parents_first, sweep_faults
+from sr.config.sweeps import check_values, listed, parents_first, sweep_faults
 from sr.errors import USER_ERROR, UserError
 from sr.training.signals import Signals
 from sr.verbs.current_folder import see_current_folder
@@ -59,6 +59,7 @@ def _completed(typed: Arguments) -> tuple[list[str], dict[str, int]]:
     """
     folders = conf_folders(typed.own)
     told = [wait_passively_if_busy()]  # before a class of the user's imports torch
+    check_values(typed.overrides)
     written = listed(folders, typed.overrides) if typed.several else typed.overrides
     overrides, left_out = as_hydra_takes(folders, written)
     levels = dict[str, int]()

@@ -1,6 +1,6 @@
 """The folder of a sweep: found again by the same command, refused to another one; which of its runs are to be made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from sr.experiments.failure import FILE as FAILURE
 from sr.experiments.failure import read_failure, write_failure
 from sr.experiments.table import Row, row_in
 from sr.locks import in_use
+from sr.pasted import setting
 from sr.printable import printable
 from sr.training.keeping.claim import LOCK, claimed
 from sr.training.keeping.run_folder import ENDED, EXPLODED, FINISHED, PRUNED, RunFolder
@@ -122,7 +123,8 @@ def sweep_in(
         try:
             yield sweep
         finally:
-            _leave(replace(sweep, record=read_record(folder) or sweep.record))
+            if before is None:  # else it is not this process's to take away
+                _leave(replace(sweep, record=read_record(folder) or sweep.record))
 
 
 def _of(folder: Path, wanted: SweepRecord, auto: bool) -> SweepRecord | None:
@@ -136,7 +138,10 @@ def _of(folder: Path, wanted: SweepRecord, auto: bool) -> SweepRecord | None:
         other = unlike(_loosely(before), _loosely(wanted)) if auto else unlike(before, wanted)
         other = other or ("" if auto else _changed(before, wanted))
         if other:
-            raise UserError(f"run_dir={folder} holds another sweep: {other}; choose another run_dir")
+            raise UserError(
+                f"run_dir={folder} holds another sweep: {other}; {setting('resume', folder)} goes on with that one, or "
+                "choose another run_dir"
+            )
         return before
     if RunFolder(folder).holds_run:
         raise UserError(f"run_dir={folder} holds a single run; choose another run_dir for a sweep")
@@ -211,6 +216,23 @@ def check_jobs(sweep: Sweep, own: Path | None, trust: bool, stranger: bool, say:
     for job, fault in faults.items():
         write_failure(sweep.told(job), str(fault))
         say(f"{printable(job.name)} will not be trained: {printable(fault)}")
+
+
+def check_each(jobs: Sequence[SweptJob], own: Path | None) -> None:
+    """Compose and check runs that are only tried out.
+
+    Args:
+        jobs: of a search, at the ends of what it may choose.
+        own: the user's folder of choices beside conf/, or None.
+
+    Raises:
+        UserError: one has a fault.
+    """
+    for job in jobs:
+        try:
+            _checked_job(job, None, own, trust=False)
+        except UserError as error:
+            raise UserError(f"{printable(' '.join(job.varied))}: {error}") from error
 
 
 def _check_apart(sweep: Sweep) -> None:

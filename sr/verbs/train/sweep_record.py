@@ -24,6 +24,8 @@ STORAGE = "search.log"
 _LARGEST = 1 << 24  # bytes; a thousand runs have 500 thousand
 _OF_SEARCH = re.compile(r"hydra\.sweeper\.(trials|together|sampler|prune|seed)=[A-Za-z0-9]+")
 """Settings of a search that a file may have."""
+_NAME = re.compile(r"\d{1,9}[A-Za-z0-9._-]{0,150}")
+"""Of a run's folder, as `run_name` makes them."""
 _PLACE = ("run_dir", "resume", "trust", "report")
 """Settings that say where a sweep lies and how it ends, not what it is."""
 
@@ -75,7 +77,8 @@ def what_it_is(overrides: Sequence[str]) -> tuple[str, ...]:
         overrides: without faults.
     """
     parsed = parsed_overrides(overrides)[0]
-    return tuple(str(o.input_line) for o in parsed if not is_hydra(o) and o.key_or_group not in _PLACE)
+    kept = [o for o in parsed if not is_hydra(o) and (o.key_or_group not in _PLACE or o.is_sweep_override())]
+    return tuple(str(o.input_line) for o in kept)
 
 
 def jobs_of(overrides: Sequence[str], swept: Collection[str], levels: Mapping[str, int]) -> tuple[SweptJob, ...]:
@@ -148,7 +151,7 @@ def read_record(folder: Path) -> SweepRecord | None:
 
 def _is_ours(job: SweptJob) -> bool:
     """A name is a folder in that of the sweep, and a level a number, whoever wrote the file."""
-    return job.name == Path(job.name).name and job.name not in ("", "..") and type(job.level) is int
+    return _NAME.fullmatch(job.name) is not None and type(job.level) is int
 
 
 def unlike(record: SweepRecord, other: SweepRecord) -> str:

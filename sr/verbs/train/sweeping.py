@@ -19,14 +19,15 @@ from sr.errors import USER_ERROR, UserError
 from sr.experiments.table import Row
 from sr.pasted import setting, training
 from sr.printable import printable
+from sr.training.columns import gain, metric_of
 from sr.training.keeping.loggers.uploading import upload_line
 from sr.training.signals import Signals
 from sr.verbs.screen.runs import print_runs
-from sr.verbs.screen.tables import console_for_tables, say
+from sr.verbs.screen.tables import console_for_tables, number, say
 from sr.verbs.train.arguments import Arguments
 from sr.verbs.train.launching import SWEEPERS, launcher_of, stop_children
-from sr.verbs.train.searching import best_of
-from sr.verbs.train.sweep import FREE, Sweep, check_jobs, sweep_in
+from sr.verbs.train.searching import best_of, probes, space_of
+from sr.verbs.train.sweep import FREE, Sweep, check_each, check_jobs, sweep_in
 from sr.verbs.train.sweep_record import FILE, GRID, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
@@ -53,13 +54,20 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     place = next((o.value() for o in parsed_overrides(typed.overrides)[0] if o.key_or_group == "resume"), None)
     record = read_record(Path(place)) if isinstance(place, str) and place else None
     if record is None or not isinstance(place, str):
+        if isinstance(place, str) and (Path(place) / FILE).exists():
+            raise UserError(
+                f"{printable(Path(place) / FILE)} is damaged; the command that made the sweep, with resume=auto "
+                f"{setting('run_dir', place)}, goes on with its runs when that file is deleted"
+            )
         return typed, False
     if "trust=true" not in typed.overrides:
         _check_harmless(record, Path(place) / FILE, typed.own is not None)
     others = [one for one in typed.overrides if key_of(one) not in ("resume", "run_dir", "trust", "report")]
     swept = {key_of(one) for job in record.jobs for one in job.varied}  # whose values tell the runs apart
     free = set(FREE) - swept if record.sweeper == GRID else set[str]()  # what a search compares must be alike
-    changed = [one for one in what_it_is(others) if key_of(one) not in free]
+    several = swept_keys(others)
+    changed = [one for one in what_it_is(others) if key_of(one) not in free or key_of(one) in several]
+    changed += [one for one in typed.overrides if key_of(one) == "run_dir"]
     if changed:
         raise UserError(
             f"resume={place} goes on with that sweep, and {printable(changed[0])} would make another; leave it out, "
@@ -124,6 +132,8 @@ def sweep(typed: Arguments, overrides: list[str], levels: dict[str, int], strang
     tell = partial(say, console_for_tables())
     with sweep_in(wanted, place, config, config.resume == "auto", tell) as made:
         check_jobs(made, typed.own, config.trust, stranger, tell)
+        if launcher.sweeper != GRID:
+            check_each(probes(space_of(overrides)), typed.own)
         task = Task(typed.own, bool(swept & _LIMITS), signals if launcher.in_sequence else None)
         taken = deferred(folders, [one for one in overrides if not one.startswith("run_dir=")])
         sys.argv[1:] = [*typed.flags, *taken, setting("hydra.sweep.dir", made.folder)]
@@ -195,7 +205,10 @@ def _tell_best(made: Sweep) -> None:
     best = best_of(made)
     if best is not None:
         job, value = best
-        print(f"best of {len(made.record.jobs)} runs: {job.name}, {value:.4f} of what is watched (more is better)")
+        row = made.row(job)
+        monitor = str(((None if row is None else row.run.summary) or {}).get("monitor"))
+        reached = number(metric_of(monitor), gain(monitor, value))
+        print(f"best of {len(made.record.jobs)} runs: {job.name}, {monitor} {reached}")
         print(f"train with its values: {training(*job.overrides)}")
 
 

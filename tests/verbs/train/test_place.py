@@ -245,12 +245,13 @@ def test_a_sweep_is_protected_and_gone_on_with(train, tmp_path):
         ("model=bicubic", "seed=1,2"): "model=bicubic is new",
         ("--config-dir=mine", "seed=1,2"): f"--config-dir {tmp_path / 'mine'} (was None)",
     }
+    resume = "resume=SW goes on with that one, or choose another run_dir"
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "mine.yaml").write_text("_target_: x.Y\n")
     for other, told in others.items():
         code, _, err = train("-m", *other, "run_dir=SW")
         assert code == 2
-        assert err == f"error: run_dir=SW holds another sweep: {told}; choose another run_dir\n"
+        assert err == f"error: run_dir=SW holds another sweep: {told}; {resume}\n"
     code, _, err = train("run_dir=SW")
     assert code == 2
     assert "run_dir=SW holds runs of its own (0_seed-1), as of a sweep; choose another run_dir" in err

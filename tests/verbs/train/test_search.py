@@ -43,6 +43,8 @@ def test_what_is_searched(typed, distribution):
         ("model=espcn", "hydra/sweeper=optuna needs something to search, such as "),
         ("optimizer.lr=interval(2,1)", "optimizer.lr=interval(2,1) is no range to search: it must rise"),
         ("optimizer.lr=tag(log,interval(0,1))", "with log begin above 0"),
+        ("optimizer.lr=interval(1,inf)", "is no range to search"),
+        ("data.crop=range(9,9)", "data.crop=range(9,9) has no value"),
     ],
 )
 def test_what_cannot_be_searched(typed, told):
@@ -63,6 +65,41 @@ def test_settings_of_a_search(tmp_path, changes, told):
     with pytest.raises(UserError) as error:
         Search(**settings).study(tmp_path)
     assert str(error.value) == told
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("hydra.sweeper.prune=perhaps", "hydra.sweeper.prune=perhaps must be true or false"),
+        ("hydra.sweeper.together=abc", "hydra.sweeper.together=abc must be a whole number of at least 1"),
+        ("hydra.sweeper.seed=-1", "hydra.sweeper.seed=-1 must be a whole number of at least 0"),
+        ("model.features=interval(8,9)", "model.features=8"),
+        ("optimizer.lr=1e-3,abc", "optimizer.lr=abc: optimizer.lr=abc does not fit"),
+    ],
+)
+def test_a_search_with_a_fault_is_refused_before_anything_begins(train, tmp_path, typed, told):
+    code, out, err = train("-m", "hydra/sweeper=optuna", "loss=l1,l2", typed, "run_dir=SW")
+    assert code == 2
+    assert told in err
+    assert "=== run" not in out
+    assert not (tmp_path / "SW").exists()
+
+
+def test_half_a_line_of_a_power_cut_is_cut_off(tmp_path):
+    search = Search(3, 1, "random", prune=True, seed=0)
+    search.study(tmp_path).ask({"x": FloatDistribution(0, 1)})
+    whole = (tmp_path / STORAGE).read_bytes()
+    (tmp_path / STORAGE).write_bytes(whole + b'{"op_code": 5, "worker')
+    assert len(search.study(tmp_path).get_trials()) == 1
+    (tmp_path / STORAGE).write_bytes(b"nonsense\n" + whole)
+    with pytest.raises(UserError, match=r"search.log is damaged \(.*\); delete the sweep's folder, or take another"):
+        search.study(tmp_path)
+
+
+def test_a_search_that_goes_on_chooses_other_values(tmp_path):
+    search, space = Search(3, 1, "random", prune=True, seed=0), {"x": FloatDistribution(0, 1)}
+    values = [search.study(tmp_path).ask(space).params["x"] for _ in range(4)]
+    assert len(set(values)) == 4
 
 
 @pytest.mark.slow

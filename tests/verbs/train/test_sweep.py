@@ -244,6 +244,61 @@ def test_a_strangers_sweep_runs_no_code(train, tmp_path):
         assert "=== run" not in out
 
 
+HOSTILE = [
+    "+hydra.job.env_set={LD_PRELOAD:/tmp/evil.so}",
+    "hydra.sweep.subdir=../elsewhere",
+    "hydra/job_logging=default",
+    "run_dir=/tmp/elsewhere",
+    "resume=/tmp/elsewhere",
+    "model._target_=os.system",
+    "trust=true",
+    "seed=9",
+    "(((",
+]
+
+
+@pytest.mark.parametrize("override", HOSTILE)
+def test_a_strangers_search_makes_no_other_runs(train, tmp_path, override):
+    jobs = [{"name": "0_loss-l1", "overrides": ["loss=l1", override], "varied": ["loss=l1"], "level": 0}]
+    told = {"typed": ["loss=l1,l2"], "own": None, "first": {}, "planned": 1, "sweeper": "optuna", "jobs": jobs}
+    (tmp_path / "SW").mkdir()
+    (tmp_path / "SW" / FILE).write_text(json.dumps(told))
+    code, out, err = train("resume=SW", defaults=False)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert "=== run" not in out
+    assert json.loads((tmp_path / "SW" / FILE).read_text())["planned"] in (1, 20), "it is not ours to delete"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["resume=SW", "trainer.max_updates=6,8"], "trainer.max_updates=6,8 would make another"),
+        (["resume=SW", "run_dir=OTHER"], "run_dir=OTHER would make another"),
+        (
+            ["resume=BAD"],
+            "error: BAD/sweep.json is damaged; the command that made the sweep, with resume=auto run_dir=BAD",
+        ),
+        (["-m", "seed=1,2", "run_dir="], "run_dir= has no value; give run_dir a file or folder, or leave it out"),
+        (["-m", "seed=range(1,10,0)"], "seed=range(1,10,0) has no value"),
+        (["-m", "seed=range(5,1)"], "seed=range(5,1) has no value"),
+        (
+            ["-m", "run_dir=a,b", "loss=l1,l2", "hydra/sweeper=optuna"],
+            "run_dir=a,b cannot be searched; give it one value",
+        ),
+    ],
+)
+def test_what_no_sweep_is(train, tmp_path, typed, told):
+    for name, text in (("SW", json.dumps(GOOD)), ("BAD", json.dumps(GOOD)[:30])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / FILE).write_text(text)
+    code, _, err = train(*typed, defaults=False)
+    assert code == 2
+    assert told in err
+    assert (tmp_path / "SW" / FILE).read_text() == json.dumps(GOOD)
+
+
 # ------------------------------------------------------------------------------------- killed, and other processes
 
 

@@ -111,7 +111,7 @@ class Wandb(Logger):
                 config=config,
                 settings=settings,
             )
-        except wandb.Error as error:
+        except (wandb.Error, OSError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"W&B did not start ({reason}); logger.wandb.mode=offline works without it") from error
 
