@@ -19,8 +19,10 @@ from sr.files import write_atomically
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-WIDTH, HEIGHT = 1280, 1010
-COLOURS = 64
+WIDTH, HEIGHT = 1120, 900
+SHOWN = 860  # pixels of the picture's width
+WAIT = 2500  # milliseconds for curves and pictures to be drawn
+COLOURS = 128
 SWEEP = (
     *("-m", "model=espcn", "loss=l1,l2", "seed=1,2", "data=drawings", "degradation=aug_12", "scale=2"),
     *("trainer.max_updates=600", "trainer.val_every=60", "optimizer.lr=2e-3"),
@@ -52,10 +54,17 @@ def trained(scratch: Path) -> Path:
 
 
 def shown(page: Page, report: Path) -> bytes:
-    """What the window shows: the table with a baseline, and below it two pictures under the slider."""
-    page.goto(f"{(report / 'index.html').resolve().as_uri()}")
-    page.wait_for_timeout(3000)
-    return page.screenshot()
+    """The whole page: a baseline is pinned, and a network is beside bicubic under the slider, enlarged."""
+    chosen = "base=g0&a=bicubic&b=r0&pic=0&zoom=3"
+    page.goto(f"{(report / 'index.html').resolve().as_uri()}#{chosen}")
+    page.locator("#pictures").scroll_into_view_if_needed()
+    page.wait_for_timeout(WAIT)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(WAIT)
+    end = page.locator(".workbench").bounding_box()
+    assert end is not None, "the page shows pictures"
+    height = end["y"] + end["height"] + 16  # without the foot, which names folders of this machine
+    return page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
 
 
 def main() -> None:
@@ -73,7 +82,9 @@ def main() -> None:
         taken = shown(window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light"), report)
         window.close()
     small = io.BytesIO()
-    Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
+    whole = Image.open(io.BytesIO(taken)).convert("RGB")
+    size = (SHOWN, round(whole.height * SHOWN / whole.width))
+    whole.resize(size, Image.Resampling.LANCZOS).quantize(COLOURS).save(small, "PNG", optimize=True)
     write_atomically(asked.output, small.getvalue())
 
 
