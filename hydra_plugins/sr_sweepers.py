@@ -44,7 +44,7 @@ class OptunaSweeper(GridSweeper):
     Args:
         trials: runs in all.
         together: runs that are chosen before the first of them has ended; as many as a launcher trains side by side.
-        sampler: tpe, random, cmaes or qmc.
+        sampler: tpe, random or qmc.
         prune: give up runs that fall behind the median of the others at the same validation.
         seed: of the sampler.
     """

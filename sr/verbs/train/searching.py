@@ -27,7 +27,7 @@ from sr.verbs.train.task import STOP, TRIAL
 
 _CALLBACK = "sr.training.callbacks.pruning.Pruning"
 _PLACE = ("run_dir", "resume", "trust", "report")
-SAMPLERS = ("tpe", "random", "cmaes", "qmc")
+SAMPLERS = ("tpe", "random", "qmc")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,6 @@ class Search:
         made: dict[str, Any] = {
             "tpe": lambda seed: samplers.TPESampler(seed=seed, constant_liar=self.together > 1),
             "random": lambda seed: samplers.RandomSampler(seed=seed),
-            "cmaes": lambda seed: samplers.CmaEsSampler(seed=seed),
             "qmc": lambda seed: samplers.QMCSampler(seed=seed),
         }
         if self.sampler not in made:
