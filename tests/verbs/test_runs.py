@@ -98,6 +98,7 @@ def test_files_hold_everything(sr, tmp_path):
         12.5,
     )
     assert run["settings"]["model"] == "espcn"
+    assert run["exit_reason"] == "max_updates"
     assert run["bicubic"] == {"psnr_y": 30.0, "ssim_y": 0.8}
     assert told["=1+1"]["seconds"] is None
     assert run["measured_on"] == told["3_rdn_2"]["measured_on"]

@@ -35,6 +35,7 @@ def _entry(run: Listed, group: str, on: int) -> dict[str, Any]:
         "folder": str(row.folder),
         "group": group,
         "state": row.state,
+        "exit_reason": row.run.reason,
         "sentence": row.sentence,
         "command": row.command.line,
         "experiment": row.run.experiment,
