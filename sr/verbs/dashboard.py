@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from sr.config.nearest import near_files, neighbours
 from sr.errors import UserError
 from sr.experiments.dashboard import Panel, Section, as_data, picture_names, sections
 from sr.experiments.runs import find_runs
@@ -19,10 +20,12 @@ from sr.files import write_atomically
 from sr.pasted import extra_command
 from sr.printable import first_line, printable
 from sr.training.keeping.loggers.wandb_key import has_wandb_key, wandb_url
+from sr.verbs.runs.files import check_outputs
 
 VIEW = "nw-srtoolkit-v"
 """W&B's name for the workspace: the same in every project, so that it is found again."""
 TITLE = "super-resolution"
+_FORBIDDEN = set("/\\#?%:")
 _PATIENCE = 10.0
 """Seconds in which a server must answer."""
 
@@ -40,6 +43,14 @@ def show_dashboard(project: str, entity: str | None, runs: Sequence[Path], dry_r
     Raises:
         UserError: no key, no network, no such project, or the package is missing.
     """
+    for what, name in (("PROJECT", project), ("--entity", entity)):
+        if name is not None and (not name.strip() or set(name) & _FORBIDDEN):
+            raise UserError(f"{what} {printable(name)!r} is no name of W&B's; it has letters, digits, - and _")
+    gone = next((folder for folder in runs if folder != Path("outputs") and not folder.is_dir()), None)
+    if gone is not None:
+        raise UserError(f"--runs {printable(gone)}: there is no such folder{neighbours(near_files(gone))}")
+    if target is not None:
+        check_outputs([target])
     found = [run.folder.path for run in find_runs([folder for folder in runs if folder.is_dir()])]
     content = sections(picture_names(found))
     text = json.dumps({"project": project, "entity": entity, "sections": as_data(content)}, indent=1)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-import wandb
 
+import wandb
 from tests.wandb_server import wandb_server
 
 
@@ -99,3 +99,20 @@ def test_it_is_made_once_and_then_brought_up_to_date(sr, tmp_path, monkeypatch):
     assert (config["xAxis"], config["metrics"]) == ("updates", ["val/psnr_y", "val/bicubic/psnr_y"])
     assert banks[1]["Pictures"][0]["config"]["mediaKeys"] == ["val/pictures/00_astronaut"]
     assert banks[0]["Losses of the discriminator"][0]["config"]["useMetricRegex"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["", "--dry-run"], "error: PROJECT '' is no name of W&B's; it has letters, digits, - and _"),
+        (["a/b", "--dry-run"], "error: PROJECT 'a/b' is no name of W&B's"),
+        (["sr", "--entity", "", "--dry-run"], "error: --entity '' is no name of W&B's"),
+        (["sr", "--runs", "gone", "--dry-run"], "error: --runs gone: there is no such folder"),
+        (["sr", "--json", "outputs/run/config.yaml", "--dry-run"], "is part of a run or a sweep, and would be lost"),
+    ],
+)
+def test_wrong_words(sr, tmp_path, words, told):
+    run_folder(tmp_path / "outputs" / "run")
+    code, _, err = sr("dashboard", *words)
+    assert code == 2
+    assert told in err
