@@ -40,7 +40,8 @@ def test_the_panels_without_key_network_or_package(sr, tmp_path, monkeypatch):
     panels = {panel["title"]: panel for section in told["sections"] for panel in section["panels"]}
     assert panels["psnr_y"]["columns"] == ["val/psnr_y", "val/bicubic/psnr_y"]
     assert panels["00_astronaut"]["kind"] == "pictures"
-    code, out, _ = sr("dashboard", "my_project", "--dry-run", "--json", "panels.json", "--runs", "nowhere")
+    (tmp_path / "empty").mkdir()
+    code, out, _ = sr("dashboard", "my_project", "--dry-run", "--json", "panels.json", "--runs", "empty")
     assert (code, out) == (0, "panels: panels.json\n")
     written = json.loads((tmp_path / "panels.json").read_text())
     assert "Pictures" not in [section["title"] for section in written["sections"]]
