@@ -245,11 +245,11 @@ def test_a_strangers_sweep_runs_no_code(train, tmp_path):
 
 
 HOSTILE = [
-    "+hydra.job.env_set={LD_PRELOAD:/tmp/evil.so}",
+    "+hydra.job.env_set={LD_PRELOAD:evil.so}",
     "hydra.sweep.subdir=../elsewhere",
     "hydra/job_logging=default",
-    "run_dir=/tmp/elsewhere",
-    "resume=/tmp/elsewhere",
+    "run_dir=../elsewhere",
+    "resume=../elsewhere",
     "model._target_=os.system",
     "trust=true",
     "seed=9",
