@@ -22,11 +22,10 @@ from sr.training.search import study_in
 from sr.verbs.train.launching import divide_cores, overrides_of
 from sr.verbs.train.place import run_name
 from sr.verbs.train.sweep import Sweep
-from sr.verbs.train.sweep_record import FILE, STORAGE, SweepRecord, SweptJob, read_record, write_record
+from sr.verbs.train.sweep_record import FILE, PLACE, STORAGE, SweepRecord, SweptJob, read_record, write_record
 from sr.verbs.train.task import STOP, TRIAL
 
 _CALLBACK = "sr.training.callbacks.pruning.Pruning"
-_PLACE = ("run_dir", "resume", "trust", "report")
 SAMPLERS = ("tpe", "random", "qmc")
 
 
@@ -197,8 +196,8 @@ def space_of(arguments: Sequence[str]) -> Space:
     """
     fixed, found = list[str](), dict[str, Any]()
     for override in parsed_overrides(arguments)[0]:
-        if is_hydra(override) or override.key_or_group in _PLACE:
-            if override.key_or_group in _PLACE and override.is_sweep_override():
+        if is_hydra(override) or override.key_or_group in PLACE:
+            if override.key_or_group in PLACE and override.is_sweep_override():
                 raise UserError(f"{override.input_line} cannot be searched; give it one value")
             continue
         if override.is_sweep_override():

@@ -26,7 +26,7 @@ _OF_SEARCH = re.compile(r"hydra\.sweeper\.(trials|together|sampler|prune|seed)=[
 """Settings of a search that a file may have."""
 _NAME = re.compile(r"\d{1,9}[A-Za-z0-9._-]{0,150}")
 """Of a run's folder, as `run_name` makes them."""
-_PLACE = ("run_dir", "resume", "trust", "report")
+PLACE = ("run_dir", "resume", "trust", "report")
 """Settings that say where a sweep lies and how it ends, not what it is."""
 
 
@@ -77,7 +77,7 @@ def what_it_is(overrides: Sequence[str]) -> tuple[str, ...]:
         overrides: without faults.
     """
     parsed = parsed_overrides(overrides)[0]
-    kept = [o for o in parsed if not is_hydra(o) and (o.key_or_group not in _PLACE or o.is_sweep_override())]
+    kept = [o for o in parsed if not is_hydra(o) and (o.key_or_group not in PLACE or o.is_sweep_override())]
     return tuple(str(o.input_line) for o in kept)
 
 

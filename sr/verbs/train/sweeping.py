@@ -28,7 +28,7 @@ from sr.verbs.train.arguments import Arguments
 from sr.verbs.train.launching import SWEEPERS, launcher_of, stop_children
 from sr.verbs.train.searching import best_of, probes, space_of
 from sr.verbs.train.sweep import FREE, Sweep, check_each, check_jobs, sweep_in
-from sr.verbs.train.sweep_record import FILE, GRID, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
+from sr.verbs.train.sweep_record import FILE, GRID, PLACE, STORAGE, SweepRecord, jobs_of, read_record, what_it_is
 from sr.verbs.train.task import STOP, Task, hydra_runs
 
 _LIMITS = {"trainer.max_updates", "trainer.max_time", "trainer.default_time"}
@@ -54,25 +54,12 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     place = next((o.value() for o in parsed_overrides(typed.overrides)[0] if o.key_or_group == "resume"), None)
     record = read_record(Path(place)) if isinstance(place, str) and place else None
     if record is None or not isinstance(place, str):
-        if isinstance(place, str) and (Path(place) / FILE).exists():
-            raise UserError(
-                f"{printable(Path(place) / FILE)} is damaged; the command that made the sweep, with resume=auto "
-                f"{setting('run_dir', place)}, goes on with its runs when that file is deleted"
-            )
+        _check_undamaged(place)
         return typed, False
     if "trust=true" not in typed.overrides:
         _check_harmless(record, Path(place) / FILE, typed.own is not None)
-    others = [one for one in typed.overrides if key_of(one) not in ("resume", "run_dir", "trust", "report")]
-    swept = {key_of(one) for job in record.jobs for one in job.varied}  # whose values tell the runs apart
-    free = set(FREE) - swept if record.sweeper == GRID else set[str]()  # what a search compares must be alike
-    several = swept_keys(others)
-    changed = [one for one in what_it_is(others) if key_of(one) not in free or key_of(one) in several]
-    changed += [one for one in typed.overrides if key_of(one) == "run_dir"]
-    if changed:
-        raise UserError(
-            f"resume={place} goes on with that sweep, and {printable(changed[0])} would make another; leave it out, "
-            "or start the other by -m with a run_dir of its own"
-        )
+    others = [one for one in typed.overrides if key_of(one) not in PLACE]
+    _check_the_same(record, place, typed.overrides, others)
     limits = what_it_is(others)
     own = [one for one in record.typed if key_of(one) not in set(map(key_of, limits))]
     kept = [one for one in typed.overrides if key_of(one) not in ("resume", "run_dir")]
@@ -85,6 +72,37 @@ def of_sweep(typed: Arguments) -> tuple[Arguments, bool]:
     flags = [*typed.flags, *([] if typed.several else ["-m"])]
     flags += ["--config-dir", str(folder)] if folder is not None and typed.own is None else []
     return Arguments(flags, overrides, typed.own or folder), True
+
+
+def _check_undamaged(place: Any) -> None:
+    """Refuse the folder of a sweep whose record cannot be read.
+
+    Raises:
+        UserError: it is one.
+    """
+    if isinstance(place, str) and (Path(place) / FILE).exists():
+        raise UserError(
+            f"{printable(Path(place) / FILE)} is damaged; the command that made the sweep, with resume=auto "
+            f"{setting('run_dir', place)}, goes on with its runs when that file is deleted"
+        )
+
+
+def _check_the_same(record: SweepRecord, place: str, typed: list[str], others: list[str]) -> None:
+    """Refuse what would make another sweep of it; how long its runs are is free.
+
+    Raises:
+        UserError: something would.
+    """
+    swept = {key_of(one) for job in record.jobs for one in job.varied}  # whose values tell the runs apart
+    free = set(FREE) - swept if record.sweeper == GRID else set[str]()  # what a search compares must be alike
+    several = swept_keys(others)
+    changed = [one for one in what_it_is(others) if key_of(one) not in free or key_of(one) in several]
+    changed += [one for one in typed if key_of(one) == "run_dir"]
+    if changed:
+        raise UserError(
+            f"resume={place} goes on with that sweep, and {printable(changed[0])} would make another; leave it out, "
+            "or start the other by -m with a run_dir of its own"
+        )
 
 
 def _check_harmless(record: SweepRecord, source: Path, own: bool) -> None:
