@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 import wandb
+
 from tests.wandb_server import wandb_server
 
 
