@@ -1,0 +1,1 @@
+"""Networks at work: found by name, on pictures of any size; knows nothing of training."""
