@@ -3,7 +3,7 @@
 Both look at the range of the luma that is left when some percent of the pixels, half at each end, do not count. The
 log's turns about 127, wherever the picture's own middle is, by a slope that grows without limit as the range shrinks,
 and lifts the brightness by no more than 64 levels: a dark picture of a small range becomes black, a film blinks. Ours
-turns about the middle of the range, ends where black or white is reached, and leaves pictures of next to no range alone.
+turns about the middle of the range, ends where black or white is reached, and leaves pictures of no range alone.
 """
 
 import math
