@@ -11,8 +11,8 @@ from rich.table import Table
 from sr.errors import PARTLY_FAILED, UserError
 from sr.experiments.runs import Run, find_runs
 from sr.inference.networks import RUNS, find_network, shipped
+from sr.inference.opening import open_network
 from sr.inference.trained import BICUBIC, METRICS, in_words, trained_of
-from sr.models.files import load_network
 from sr.pasted import verb
 from sr.printable import printable
 from sr.training.keeping.command import read_command
@@ -81,7 +81,7 @@ def _read(name: str, source: str, trust: bool, failures: list[str]) -> Iterator[
     """One network's file; nothing where it cannot be read, and why."""
     try:
         path = find_network(name)
-        network, info = load_network(path, trust)
+        network, info = open_network(path, trust)
         trained = trained_of(info)
     except UserError as error:
         failures += error.args
