@@ -1,0 +1,1 @@
+"""Trained networks at work: networks in, pictures out. Knows nothing of training."""
