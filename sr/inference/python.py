@@ -114,9 +114,7 @@ def _device(asked: str | torch.device) -> torch.device:
         return torch.device(asked)
     except (ValueError, RuntimeError) as error:
         words = ", ".join(get_args(Accelerator))
-        raise UserError(
-            f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1"
-        ) from error
+        raise UserError(f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1") from error
 
 
 def _enlarged_alpha(alpha: Tensor, made: Tensor) -> Tensor:
