@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,9 +60,11 @@ def check_size(path: Path, size: tuple[int, int], max_pixels: int = MAX_PIXELS) 
     """Before anything is decoded.
 
     Raises:
-        UserError: more pixels than may be.
+        UserError: more pixels than may be, or none.
     """
     width, height = size
+    if min(size) < 1:
+        raise UserError(f"cannot read '{printable(path)}': it has {width}x{height} pixels; make it anew")
     if width * height > max_pixels:
         raise UserError(
             f"cannot read '{printable(path)}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
@@ -199,6 +201,12 @@ def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
     return list(found.values())
 
 
+def passed_over(folder: Path) -> str | None:
+    """What a folder holds beside the pictures that `find_pictures` finds, in words."""
+    others = [path for path in _files(folder) if path.suffix.lower() not in SUFFIXES]
+    return _kinds(others) if others else None
+
+
 def to_image(pixels: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]) -> Image:
     """Pixels of a file as a batch of one, float32 RGB in [0, 1], shape (1, 3, height, width)."""
     values = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
@@ -249,11 +257,15 @@ def _in_folder(root: Path) -> list[Path]:
     files = list(_files(root))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
-        kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
-        seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        what = f"holds no pictures, only {len(files)} files of other kinds ({seen})" if files else "is empty"
+        what = f"holds no pictures, only {_kinds(files)}" if files else "is empty"
         raise UserError(f"folder '{printable(root)}' {what}; pictures end in {' '.join(SUFFIXES)}")
     return sorted(pictures, key=lambda path: order(path.relative_to(root)))
+
+
+def _kinds(files: Sequence[Path]) -> str:
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
+    seen = ", ".join(f"{count} {printable(kind)}" for kind, count in sorted(kinds.items()))
+    return f"{len(files)} {'file' if len(files) == 1 else 'files'} of other kinds ({seen})"
 
 
 def _files(root: Path) -> Iterator[Path]:
