@@ -20,6 +20,7 @@ from sr.verbs.current_folder import see_current_folder
 from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
+from sr.verbs.upscale.cli import upscale
 
 
 class Verbs(TyperGroup):
@@ -50,33 +51,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Use, measure and time super-resolution networks. Training is `python train.py`.",
 )
+app.command()(upscale)
 app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")
-
-
-@app.command()
-def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN…", help="Pictures, or folders of pictures.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A file for one picture; a folder for several.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
-    ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", help="Of the files in a folder: png, jpg, webp or tif.  [default: png]")
-    ] = None,
-    accelerator: Accelerator = "auto",
-    trust: Trust = False,
-) -> None:
-    """Upscale pictures with a trained network. Colour profile, EXIF and resolution are kept.
-
-    The exit code is 1 where some of several pictures failed; the others are done.
-
-    [dim]sr upscale photo.jpg -o photo_x2.png
-    sr upscale holiday/ -o holiday_x2/ --format jpg --model outputs/RUN/best.safetensors[/dim]
-    """
-    from sr.verbs.upscale import upscale_files
-
-    raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust, form))
 
 
 @app.command()
