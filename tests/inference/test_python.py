@@ -18,15 +18,21 @@ from sr.models.files import load_network, save_network
 from tests.conftest import smooth_picture
 
 
+def small_network(path, scale):
+    """A network file that takes no time."""
+    torch.manual_seed(scale)
+    network = Compact(scale, features=6, convolutions=1)
+    config = {"_target_": "sr.models.compact.Compact", "scale": scale, "features": 6, "convolutions": 1}
+    save_network(path, network, config, {})
+    return path
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     """Stand-ins of the shipped networks."""
     folder = tmp_path_factory.mktemp("shipped")
     for scale in (2, 4):
-        torch.manual_seed(scale)
-        network = Compact(scale, features=6, convolutions=1)
-        config = {"_target_": "sr.models.compact.Compact", "scale": scale, "features": 6, "convolutions": 1}
-        save_network(folder / f"x{scale}.safetensors", network, config, {})
+        small_network(folder / f"x{scale}.safetensors", scale)
     return folder
 
 
