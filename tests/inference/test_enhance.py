@@ -20,7 +20,7 @@ from sr.inference.enhance.contrast import (
 )
 from sr.inference.enhance.denoise import gentle_denoise, margin
 from sr.inference.enhance.dither import dithered
-from sr.inference.enhance.enhancer import Enhancer, Settings
+from sr.inference.enhance.enhancer import Enhancer, FilmUpscaler, Settings
 from sr.inference.rows import TensorRows
 from tests.conftest import smooth_picture
 
@@ -203,6 +203,22 @@ def test_a_film_draws_other_noise_for_each_frame():
     first, second = film.frames(frame).split(1)
     assert not torch.equal(first, second)
     assert not torch.equal(second, film.frames(frame[:1]))
+
+
+def test_a_film_is_enlarged_and_then_enhanced():
+    class Twice:
+        scale = 2.0
+
+        def image(self, lr):
+            return lr.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2)
+
+    frames = image(12, 16).repeat(2, 1, 1, 1)
+    upscaler, film = FilmUpscaler(Twice(), Enhancer(ALL)), Enhancer(ALL).film()
+    assert upscaler.scale == 2
+    assert torch.equal(upscaler.image(frames), film.frames(Twice().image(frames)))
+    assert torch.equal(
+        upscaler.image(frames), film.frames(Twice().image(frames))
+    )
 
 
 def test_nothing_changes_nothing():

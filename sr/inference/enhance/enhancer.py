@@ -1,7 +1,7 @@
 """Denoise, contrast and dither in the log's order, on pictures, on pictures by rows, and on films."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -132,6 +132,36 @@ class FilmEnhancer:
             of = self._steady.next(of)
         self._frame += 1
         return self._enhancer._made(frame, of, 0, self._frame)
+
+
+class Enlarger(Protocol):
+    """What enlarges pictures that are in memory, as `sr.inference.upscaler.Upscaler`."""
+
+    @property
+    def scale(self) -> float:
+        """By which they are enlarged."""
+
+    def image(self, lr: Tensor) -> Tensor:
+        """Enlarge (n, 3, h, w) in [0, 1]."""
+
+
+class FilmUpscaler:
+    """Enlarges and then enhances the frames of one film, in their order.
+
+    Args:
+        enlarger: networks at work.
+        enhancer: what else to do.
+
+    Attributes:
+        scale: of the enlarger.
+    """
+
+    def __init__(self, enlarger: Enlarger, enhancer: Enhancer) -> None:
+        self.scale, self._enlarger, self._film = enlarger.scale, enlarger, enhancer.film()
+
+    def image(self, lr: Image) -> Image:
+        """The next frames, (n, 3, h, w) in [0, 1]."""
+        return self._film.frames(self._enlarger.image(lr))
 
 
 class _EnhancedRows:

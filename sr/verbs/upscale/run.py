@@ -18,7 +18,7 @@ from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import check_writable, sweep_up
 from sr.image.encode import QUALITY
-from sr.inference.enhance.enhancer import Settings
+from sr.inference.enhance.enhancer import Enhancer, FilmUpscaler, Settings
 from sr.inference.pictures import upscale_file
 from sr.inference.upscaler import Upscaler
 from sr.inference.video.options import VideoOptions
@@ -71,7 +71,8 @@ def upscale(asked: Asked) -> int:
         upscaler = ready_upscaler(asked.how, files)
         for path in files:
             console.print(f"network: {path}")
-        return _Work(asked, upscaler, _digest(asked.how, files), console).all(inputs)
+        made_by = _digest(asked, files)
+        return Work(asked, upscaler, made_by, console, ("upscaling", f"upscaled x{upscaler.scale:g}")).all(inputs)
 
 
 @contextmanager
@@ -107,11 +108,22 @@ def _streams(asked: Asked) -> Iterator[tuple[Asked, bool]]:
             sys.stdout.buffer.flush()
 
 
-class _Work:
-    """All jobs of a call."""
+class Work:
+    """All jobs of a call.
 
-    def __init__(self, asked: Asked, upscaler: Upscaler, made_by: str, console: Console) -> None:
+    Args:
+        asked: what to do.
+        upscaler: networks at work.
+        made_by: stands for everything that frames of a video depend on.
+        console: where to.
+        words: for what is being done, and what was done.
+    """
+
+    def __init__(
+        self, asked: Asked, upscaler: Upscaler, made_by: str, console: Console, words: tuple[str, str]
+    ) -> None:
         self._asked, self._upscaler, self._made_by, self._console = asked, upscaler, made_by, console
+        self._doing, self._did = words
         self._failures: list[str] = []
         self._notes: dict[str, list[Path]] = defaultdict(list)
         self._failed = self._told = 0
@@ -130,7 +142,7 @@ class _Work:
         began = monotonic()
         for folder in {job.target.parent for job in waiting}:
             sweep_up(folder)
-        for job, share in shares(waiting, "upscaling", self._console):
+        for job, share in shares(waiting, self._doing, self._console):
             self._one(job, share)
         for note, sources in self._notes.items():
             self._console.print(f"{_listed(sources)}: {note}")
@@ -174,8 +186,10 @@ class _Work:
         def done(frames: int, total: int | None) -> None:
             share(min(frames / total, 1.0) if total else 0.0)
 
+        enhance = self._asked.enhance
+        upscaler = self._upscaler if enhance.nothing else FilmUpscaler(self._upscaler, Enhancer(enhance))
         report = upscale_video(
-            job.source, job.target, self._upscaler, self._asked.video, self._console.print, self._made_by, done
+            job.source, job.target, upscaler, self._asked.video, self._console.print, self._made_by, done
         )
         return [f"{report.frames} frames of {report.width}x{report.height}, {report.repeated} of them repeated"]
 
@@ -191,7 +205,7 @@ class _Work:
         output = self._asked.naming.output
         where = jobs[0].target if len(jobs) == 1 else output or "beside the originals"
         rate = f" ({len(jobs) / seconds:.2g} pictures/s)" if len(jobs) > 1 else ""
-        self._console.print(f"{done} of {len(jobs)} upscaled x{self._upscaler.scale:g}: {where}{rate}")
+        self._console.print(f"{done} of {len(jobs)} {self._did}: {where}{rate}")
 
 
 def _listed(sources: Sequence[Path]) -> str:
@@ -199,7 +213,8 @@ def _listed(sources: Sequence[Path]) -> str:
     return shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
 
 
-def _digest(how: How, files: Sequence[Path]) -> str:
+def _digest(asked: Asked, files: Sequence[Path]) -> str:
     """Stands for all that frames of a video depend on."""
-    settings = (how.ensemble, how.scale, how.engine, how.precision, how.colour)
+    how = asked.how
+    settings = (how.ensemble, how.scale, how.engine, how.precision, how.colour, asked.enhance)
     return hashlib.sha256(b"".join(path.read_bytes() for path in files) + repr(settings).encode()).hexdigest()
