@@ -152,7 +152,7 @@ class PartEncoder:
         """Encode a frame."""
         frame = av.VideoFrame(self._look.width, self._look.height, self._look.layout.format)
         for plane, numbers in zip(frame.planes, planes, strict=True):
-            room = np.frombuffer(plane, dtype=numbers.dtype).reshape(numbers.shape[0], -1)  # type: ignore[call-overload]
+            room = np.frombuffer(memoryview(plane), dtype=numbers.dtype).reshape(numbers.shape[0], -1)
             room[:, : numbers.shape[1]] = numbers
         coding = self._look.layout.coding
         frame.color_range, frame.colorspace = self._look.range, coding.matrix

@@ -19,7 +19,7 @@ from sr.inference.video.joining import FORMATS, join
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.parts import Part, Parts, parts_beside
 from sr.inference.video.reading import Facts, RawFrame, Reader, Stored, rgb_of, video_facts
-from sr.inference.video.threads import WriteBehind, read_ahead
+from sr.inference.video.threads import ReadAhead, WriteBehind
 from sr.inference.video.yuv import from_rgb
 from sr.printable import printable
 
@@ -161,7 +161,7 @@ class _Job:
         writer = _PartWriter(parts, self.options, self.facts, finished)
         total = _expected(self.facts, self.options)
         with (
-            read_ahead(reader.frames(first, end), _WAITING) as frames,
+            ReadAhead(reader.frames(first, end), _WAITING) as frames,
             WriteBehind(writer.add, _WAITING) as behind,
         ):
             latest: _Planes | None = None

@@ -2,10 +2,12 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -20,6 +22,9 @@ from sr.inference.video.options import VideoOptions
 from sr.inference.video.parts import Part
 from sr.inference.video.reading import Facts
 from sr.printable import printable
+
+if TYPE_CHECKING:  # a name of PyAV's stubs only
+    from av.container.core import Chapter
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's names of the files that are written, by suffix."""
@@ -120,9 +125,7 @@ def decode_times(pts: Sequence[int]) -> list[int]:
 
 def _own_packets(stream: VideoStream, parts: Sequence[Part], look: Look, span: Span) -> Iterator[av.Packet]:
     shown = [time for part in parts for time in part.times]
-    lasting = dict(
-        zip(shown, [b - a for a, b in zip(shown, shown[1:], strict=False)] + [parts[-1].duration], strict=True)
-    )
+    lasting = {one: after - one for one, after in pairwise(shown)} | {shown[-1]: parts[-1].duration}
     shift = round(span.shift / look.time_base)
     order = [one.pts for part in parts for one in part.packets()]
     decoded = iter(decode_times(order))
@@ -146,10 +149,8 @@ def _copied_packets(container: InputContainer, copies: dict[int, Stream], span: 
     if not copies:
         return
     if span.cut and span.begin > 0:
-        try:
+        with suppress(av.FFmpegError):  # a format without a way to jump: everything before is read and left out
             container.seek(int((span.begin - 2) * av.time_base))
-        except av.FFmpegError:  # a format without a way to jump: everything before is read and left out
-            pass
     for packet in container.demux(*(container.streams[index] for index in copies)):
         if packet.dts is None and packet.pts is None:  # the end of a stream
             continue
@@ -215,14 +216,16 @@ def _describe(stream: VideoStream, moving: VideoStream, facts: Facts) -> None:
 
 def _describe_file(container: InputContainer, output: OutputContainer, span: Span) -> None:
     output.metadata.update({k: v for k, v in container.metadata.items() if k not in _OF_THE_OLD_FILE})
-    chapters = []
+    chapters: list[Chapter] = []
     for chapter in container.chapters():
         base = chapter["time_base"] or Fraction(1, av.time_base)
         start, end = chapter["start"] * base, chapter["end"] * base
         if span.cut:
             start, end = max(start, span.begin), min(end, span.end)
         if start < end:
-            ticks = {"start": int((start - span.shift) / base), "end": int((end - span.shift) / base)}
-            chapters.append({**chapter, **ticks, "time_base": base})
+            kept = chapter.copy()
+            kept["time_base"] = base
+            kept["start"], kept["end"] = (int((time - span.shift) / base) for time in (start, end))
+            chapters.append(kept)
     if chapters:
         output.set_chapters(chapters)

@@ -77,9 +77,10 @@ class Parts:
         Raises:
             UserError: the disk is full.
         """
+        times = [one.pts for one in coded]
         head = {
             "sizes": [len(one.data) for one in coded],
-            "pts": [one.pts for one in coded],
+            "pts": times,
             "keys": [one.key for one in coded],
             "duration": duration,
             "size": size,
@@ -87,7 +88,7 @@ class Parts:
         }
         path = self._path(number)
         write_atomically(path, b"".join([json.dumps(head).encode(), b"\n", *(one.data for one in coded)]))
-        return Part(path, tuple(sorted(head["pts"])), duration, *size, headers)  # type: ignore[arg-type]
+        return Part(path, tuple(sorted(times)), duration, *size, headers)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.part"
@@ -133,6 +134,7 @@ def _read(path: Path) -> Part | None:
         if path.stat().st_size != start + sum(head["sizes"]):
             return None
         times = tuple(sorted(head["pts"]))
-        return Part(path, times, head["duration"], *head["size"], bytes.fromhex(head["headers"]))
+        width, height = head["size"]
+        return Part(path, times, head["duration"], width, height, bytes.fromhex(head["headers"]))
     except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
         return None

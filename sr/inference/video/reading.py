@@ -1,7 +1,7 @@
 """Decoded frames with their times: each exactly once, whatever the file is like, from any time on."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ import av
 import numpy as np
 import torch
 from av.container import InputContainer
+from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import Float
@@ -189,7 +190,7 @@ class Reader:
         self._sorter = VideoReformatter()
         self._step = max(1, round(1 / (facts.rate * facts.time_base)))
 
-    def frames(self, first: int | None, end: int | None) -> Iterator[RawFrame]:
+    def frames(self, first: int | None, end: int | None) -> Generator[RawFrame]:
         """Decode.
 
         Args:
@@ -208,7 +209,7 @@ class Reader:
             yield RawFrame(pts, frame.duration or self._step, None if same else planes)
             before = planes
 
-    def _from(self, first: int) -> Iterator[tuple[av.VideoFrame, int]] | None:
+    def _from(self, first: int) -> Generator[tuple[av.VideoFrame, int]] | None:
         """Frames from some time before ``first`` on; None where a jump does not lead there for sure."""
         jump = first - round(_JUMP_BEFORE / self.facts.time_base)
         frames = self._timed(jump=jump)
@@ -219,7 +220,7 @@ class Reader:
             return None
         return frames
 
-    def _timed(self, jump: int | None) -> Iterator[tuple[av.VideoFrame, int]]:  # a generator
+    def _timed(self, jump: int | None) -> Generator[tuple[av.VideoFrame, int]]:
         last: int | None = None
         repaired = 0
         faults: list[str] = []
@@ -265,9 +266,9 @@ class Reader:
         return tuple(_rows(plane, shape, coding.dtype) for plane, shape in zip(frame.planes, shapes, strict=False))
 
 
-def _rows(plane: av.VideoFrame, shape: tuple[int, int], dtype: type) -> np.ndarray:
-    numbers = np.frombuffer(plane, dtype=np.dtype(dtype).newbyteorder("<"))
-    return numbers.reshape(-1, plane.line_size // np.dtype(dtype).itemsize)[: shape[0], : shape[1]]
+def _rows(plane: VideoPlane, shape: tuple[int, int], dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
+    numbers = np.frombuffer(memoryview(plane), dtype=dtype)
+    return numbers.reshape(-1, plane.line_size // numbers.itemsize)[: shape[0], : shape[1]]
 
 
 def _decoded(container: InputContainer, stream: VideoStream, faults: list[str]) -> Iterator[av.VideoFrame]:

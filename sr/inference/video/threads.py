@@ -4,8 +4,8 @@ The network stays in the thread that asked for the video: decoding and encoding 
 lets Python go on meanwhile.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
@@ -16,50 +16,57 @@ _LOOK = 0.1
 """Seconds after which a waiting thread looks whether the other side has given up."""
 
 
-@contextmanager
-def read_ahead(items: Iterator[Item], size: int) -> Iterator[Iterator[Item]]:
-    """The items, made in a thread of their own, at most ``size`` in advance; its errors arrive in order."""
-    queue: Queue[tuple[str, Any]] = Queue(size)
-    stop = Event()
+class ReadAhead(Generic[Item]):
+    """Items made in a thread of their own, at most ``size`` in advance; its errors arrive in their place.
 
-    def put(kind: str, what: Any) -> bool:
-        while not stop.is_set():
-            try:
-                queue.put((kind, what), timeout=_LOOK)
-            except Full:
-                continue
-            return True
-        return False
+    As a context it stops the thread at its end, and closes ``items`` there.
 
-    def work() -> None:
-        try:
-            for item in items:
-                if not put("item", item):
-                    return
-            put("end", None)
-        except BaseException as error:
-            put("error", error)
-        finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+    Args:
+        items: a generator.
+        size: items that may wait.
+    """
 
-    def arriving() -> Iterator[Item]:
+    def __init__(self, items: Generator[Item], size: int) -> None:
+        self._items, self._queue = items, Queue[tuple[str, Any]](size)
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="read ahead", daemon=True)
+
+    def __enter__(self) -> Iterator[Item]:
+        self._thread.start()
+        return self._arriving()
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _arriving(self) -> Iterator[Item]:
         while True:
-            kind, what = queue.get()
+            kind, what = self._queue.get()
             if kind == "end":
                 return
             if kind == "error":
                 raise what
             yield what
 
-    thread = Thread(target=work, name="read ahead", daemon=True)
-    thread.start()
-    try:
-        yield arriving()
-    finally:
-        stop.set()
-        thread.join()
+    def _run(self) -> None:
+        with closing(self._items):
+            try:
+                for item in self._items:
+                    if not self._put("item", item):
+                        return
+                self._put("end", None)
+            except BaseException as error:
+                self._put("error", error)
+
+    def _put(self, kind: str, what: Any) -> bool:
+        """Hand over as soon as there is room; False where nobody wants it any more."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put((kind, what), timeout=_LOOK)
+            except Full:
+                continue
+            return True
+        return False
 
 
 class WriteBehind(Generic[Item]):

@@ -7,6 +7,7 @@ comes back a level off (measured with PyAV 18.1). Formulas: ITU-T H.273, equatio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -128,10 +129,10 @@ def _doubled(plane: Tensor, halves: tuple[_Taps, _Taps]) -> Tensor:
     """Twice the columns."""
     columns = plane.shape[-1]
     wide = torch.nn.functional.pad(plane, (2, 2), mode="replicate")
-    both = [
-        sum(weight * wide[..., start + k : start + k + columns] for k, weight in enumerate(weights))
-        for start, weights in halves
-    ]
+    both = []
+    for start, weights in halves:
+        parts = [weight * wide[..., start + k : start + k + columns] for k, weight in enumerate(weights)]
+        both.append(reduce(torch.add, parts))
     return torch.stack(both, dim=-1).flatten(-2)
 
 
