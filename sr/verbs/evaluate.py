@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from rich.console import Console
 
-from sr.config.building import build_lpips
 from sr.console import tracked
 from sr.data.contract import PictureSource
 from sr.data.kinds.matching import check_sizes, matched
@@ -25,7 +24,8 @@ from sr.models.bicubic import Bicubic
 from sr.printable import cell
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, means
 from sr.training.memory import out_of_memory
-from sr.training.validation import Perceptual, measured, network_upscaler
+from sr.training.perceptual import Perceptual, build_lpips
+from sr.training.validation import measured, network_upscaler
 from sr.types import Picture
 from sr.verbs.border import COLUMNS, BorderTable
 from sr.verbs.networks import benchmark_paths, inference, ready
