@@ -1,1 +1,1 @@
-"""Networks at work: found by name, on pictures of any size; knows nothing of training."""
+"""Networks at work: engines, tiles, ensembles, colour, video, export. Nothing here knows of training."""

@@ -117,6 +117,26 @@ def evaluate(
 
 
 @app.command()
+def networks(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="MORE…", help="More networks: runs elsewhere, or files.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs: all that is known of each.")] = False,
+    trust: Trust = False,
+) -> None:
+    """What `--model` takes: the networks that come with the package, those of finished runs in outputs/, and files.
+
+    Figures of shipped networks are of test sets, those of runs of their own validation.
+
+    [dim]sr networks
+    sr networks FILE.safetensors --json[/dim]
+    """
+    from sr.verbs.list_networks import list_networks
+
+    raise typer.Exit(list_networks(files or [], json, trust))
+
+
+@app.command()
 def degrade(
     overrides: ConfOverrides = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG file of the contact sheet.")] = Path("sheet.png"),
