@@ -17,6 +17,7 @@ from sr.training.signals import Signals
 from sr.verbs.bench.cli import app as bench
 from sr.verbs.comparing import dashboard, report, runs
 from sr.verbs.current_folder import see_current_folder
+from sr.verbs.evaluate.cli import evaluate
 from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
@@ -79,61 +80,7 @@ def upscale(
     raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust, form))
 
 
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
-        ),
-    ] = None,
-    hr: Annotated[Path | None, typer.Option(help="A folder whose low-resolution pictures are given too.")] = None,
-    lr: Annotated[Path | None, typer.Option(help="The folder of these, matched by name.")] = None,
-    scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
-    lpips: Annotated[
-        str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
-    ] = "auto",
-    border: Annotated[
-        bool, typer.Option("--border", help="PSNR by distance to the border too, beside bicubic.")
-    ] = False,
-    accelerator: Accelerator = "auto",
-    trust: Trust = False,
-) -> None:
-    """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
-
-    Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
-    The exit code is 1 where some pictures could not be measured; the others are.
-
-    [dim]sr evaluate bicubic --set Set14 --scale 2
-    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv
-    sr evaluate outputs/RUN/best.safetensors --hr HR --lr LR      low resolution as it is given[/dim]
-    """
-    from sr.verbs.evaluate import evaluate_sets
-
-    raise typer.Exit(evaluate_sets(model, sets or [], scale, csv, accelerator, lpips, border, trust, hr, lr))
-
-
-@app.command()
-def networks(
-    files: Annotated[
-        list[str] | None, typer.Argument(metavar="MORE…", help="More networks: runs elsewhere, or files.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs: all that is known of each.")] = False,
-    trust: Trust = False,
-) -> None:
-    """What `--model` takes: the networks that come with the package, those of finished runs in outputs/, and files.
-
-    Figures of shipped networks are of test sets, those of runs of their own validation.
-
-    [dim]sr networks
-    sr networks FILE.safetensors --json[/dim]
-    """
-    from sr.verbs.list_networks import list_networks
-
-    raise typer.Exit(list_networks(files or [], json, trust))
+app.command()(evaluate)
 
 
 @app.command()
