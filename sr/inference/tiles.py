@@ -25,6 +25,10 @@ _USUAL = (192, 1024)
 
 _FLOAT = 4  # bytes
 
+_LEAST_AREA = 6912
+"""Pixels of a window, or of the picture where that has fewer: PyTorch computes convolutions of less than 20,480 numbers
+in another way, with other last bits, and a window has three for each pixel."""
+
 
 Enlarge = Callable[[Tensor], Tensor]
 """A network on a window: (n, 3, h, w) to (n, 3, scale*h, scale*w)."""
@@ -77,7 +81,9 @@ class Tiling:
         return True
 
 
-def spans(length: int, side: int, reach: int | None, step: int = 1, start: int = 0, shares: int = 1) -> list[Span]:
+def spans(
+    length: int, side: int, reach: int | None, step: int = 1, start: int = 0, shares: int = 1, least: int = 0
+) -> list[Span]:
     """Tiles of almost equal size along an axis; their windows have one length wherever the axis has room for it.
 
     Args:
@@ -87,6 +93,7 @@ def spans(length: int, side: int, reach: int | None, step: int = 1, start: int =
         step: windows begin at multiples of so many pixels.
         start: where the first tile begins.
         shares: how many tiles are welcome, so that as many workers have something to do.
+        least: shortest window.
     """
     left = length - start
     if reach is None or (start == 0 and left <= side and shares == 1):
@@ -94,7 +101,7 @@ def spans(length: int, side: int, reach: int | None, step: int = 1, start: int =
     margin = _up(reach, step)
     count = max(-(-left // max(side, step)), min(shares, left // max(SMALLEST, 2 * margin) or 1))
     even = _up(-(-left // count), step)
-    window = even + 2 * margin
+    window = max(even + 2 * margin, _up(least, step))
     if window >= length:
         return [Span(start, length, 0, length)]
     found = []
@@ -143,7 +150,7 @@ def tiled(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Rows:
 def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Iterator[Tensor]:
     start = 0
     while start < source.height:
-        rows = spans(source.height, tiling.side, tiling.reach, tiling.step, start)[0]
+        rows = spans(source.height, tiling.side, tiling.reach, tiling.step, start, least=-(-_LEAST_AREA // source.width))[0]
         lr = source.read(rows.low, rows.high)
         try:
             strip = _strip(lr, rows, enlarge, scale, tiling)
@@ -160,7 +167,8 @@ def _strip(lr: Tensor, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling)
     batch, _, _, width = lr.shape
     split = tiling.workers.count > 1  # a picture per worker; other devices are quicker with all at once
     shares = -(-tiling.workers.count // batch) if split and tiling.shared else 1
-    columns = spans(width, tiling.side, tiling.reach, tiling.step, shares=shares)
+    least = -(-_LEAST_AREA // lr.shape[-2])
+    columns = spans(width, tiling.side, tiling.reach, tiling.step, shares=shares, least=least)
     result = torch.empty(batch, 3, scale * (rows.stop - rows.start), scale * width)
     kept = slice(scale * (rows.start - rows.low), scale * (rows.stop - rows.low))
 
