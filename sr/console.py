@@ -3,11 +3,11 @@
 Every console and every bar comes from here (`tests/test_console.py` makes sure), so that no line needs to remember it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Column
 from rich.text import Text
@@ -93,3 +93,31 @@ def tracked(items: Sequence[Item], what: str, console: Console) -> Iterator[Item
     """
     with plain_bar(console, shown=len(items) > 1) as bar:
         yield from bar.track(items, description=what)
+
+
+def shares(items: Sequence[Item], what: str, console: Console) -> Iterator[tuple[Item, Callable[[float], None]]]:
+    """The items, each with a function that is told what share of it is finished; with a bar and pictures per second.
+
+    Args:
+        items: pictures to work on.
+        what: is being done.
+        console: where to draw.
+    """
+    columns = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with plain_bar(console, *columns) as bar:
+        task = bar.add_task(what, total=len(items))
+        for number, item in enumerate(items):
+
+            def tell(share: float, number: int = number) -> None:
+                bar.update(task, completed=number + share)
+
+            yield item, tell
+            tell(1.0)
+
+
+class _Rate(ProgressColumn):
+    """Pictures per second."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing, as long as nothing is known."""
+        return Text(f"{task.speed:.2g} pictures/s" if task.speed else "")

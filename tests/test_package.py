@@ -1,5 +1,6 @@
 """What a wheel holds, and that it works without the repository."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import zipfile
 import pytest
 from hatchling.build import build_editable, build_wheel
 
+from sr.inference.networks import shipped
 from tests.conftest import REPOSITORY
 
 
@@ -36,6 +38,8 @@ def test_the_wheel_holds_all_of_sr_and_of_conf_and_nothing_else(built):
     own = {name.removeprefix("sr/") for name in names - plugins if not name.startswith("sr/conf/")}
     assert own == files_of("sr")
     assert "sr/py.typed" in names
+    networks = {name for name in names if name.startswith("sr/inference/shipped/")}
+    assert networks == {f"sr/inference/shipped/{name}.safetensors" for name in shipped()}
     head = told.partition("\n\n")[0]
     for line in (
         "Name: sr-toolkit",
@@ -85,6 +89,11 @@ def test_the_wheel_works_without_the_repository(built, tmp_path):
     assert "degrade" in works(*sr, "--help")
     works(*sr, "degrade", *SMALL, "--count", "2", "--samples", "4", "-o", "sheet.png")
     assert "ratio" in works(*sr, "bench", "step", *SMALL, "--updates", "2", "--rounds", "2")
+    listed = json.loads(works(*sr, "networks", "--json"))
+    assert {one["name"] for one in listed} == set(shipped())
+    assert all(one["file"].startswith(str(site)) for one in listed)
+    if listed:
+        works("-c", "import sr, numpy; assert sr.load(device='cpu')(numpy.zeros((6, 5), 'u1')).shape == (12, 10)")
     train = ("-m", "sr.verbs.train", *SMALL, "trainer.max_updates=2")
     works(*train)
     works(*train, "-m", "seed=1,2")

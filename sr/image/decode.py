@@ -83,7 +83,7 @@ def decode(file: pil.Image, path: Path) -> Picture:
         target = "L" if file.mode in ("1", "L", "LA", "La") else "RGB"
         channels = np.array(file.convert(target + ("A" if file.has_transparency_data else "")))
         channels = channels.reshape(*channels.shape[:2], -1)
-    turn = facts.orientation if facts.deep and file.format == "TIFF" else _orientation(file)
+    turn = facts.orientation if facts.deep and file.format == "TIFF" else orientation_of(file)
     return _picture(oriented(channels, turn), is_moving(file))
 
 
@@ -133,7 +133,8 @@ def _facts(file: pil.Image) -> Facts:
     return Facts()
 
 
-def _orientation(file: pil.Image) -> int:
+def orientation_of(file: pil.Image) -> int:
+    """EXIF's number of how an opened picture lies, 1 where nothing says it; a TIFF must not be loaded yet."""
     try:
         return int(file.getexif().get(ORIENTATION, 1))
     except Exception:  # a damaged EXIF block raises nearly anything, and says nothing about the pixels

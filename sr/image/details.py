@@ -8,13 +8,16 @@ import io
 import math
 import re
 import struct
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image as pil
 
+from sr.image.form import Form, held
 from sr.image.opening import opened
-from sr.types import Picture
+from sr.image.png import SIGNATURE, chunk
 
 LARGEST_PROFILE, LARGEST_BLOCK = 8 * 2**20, 65533 - 29
 """Bytes: of a profile (JPEG takes 16 MiB), and of EXIF or XMP (a JPEG segment less the name of the block)."""
@@ -28,8 +31,8 @@ _KEPT = {
 tags of the first directory describe how pixels are stored, in a TIFF all of them."""
 
 _PNG_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
-_MOST_CHUNKS = 1000
-_DEEP = (".png", ".tif", ".tiff")  # formats that keep 16 bits
+_PNG_TEXTS = (b"iCCP", b"pHYs", b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+_NO_DPI = {".webp": "a WebP", ".avif": "an AVIF"}
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ def read_details(path: Path) -> Details:
     """
     try:
         with opened(path) as file:
-            if file.format == "PNG":
-                file.load()  # EXIF may follow the pixels
+            kind = file.format
+        with opened(path if kind != "PNG" else io.BytesIO(_texts(path))) as file:
+            if kind == "PNG":
+                file.load()
             icc, xmp = file.info.get("icc_profile"), file.info.get("xmp")
             exif, notes = _exif(file)
-            colours = _png_colours(path) if file.format == "PNG" else ()
+            colours = _png_colours(path) if kind == "PNG" else ()
             return Details(
                 icc if isinstance(icc, bytes) else None,
                 exif,
@@ -81,37 +86,34 @@ def read_details(path: Path) -> Details:
         return Details(notes=("what it says beside its pixels (profile, EXIF) is damaged and left out",))
 
 
-def fitting(details: Details, picture: Picture, suffix: str) -> Details:
+def fitting(details: Details, form: Form, suffix: str) -> Details:
     """The details of a copy.
 
     Args:
         details: of the original.
-        picture: the copy.
+        form: of the copy.
         suffix: of its file, lower case.
 
     Returns:
         What can be written; ``notes`` says what is left out.
     """
-    gray = picture.gray and suffix != ".webp"
-    if suffix in (".tif", ".tiff") and picture.alpha is not None and picture.pixels.itemsize > 1:
-        gray = False  # written as RGBA
-    height, width = picture.pixels.shape[:2]
+    gray = held(form, suffix).gray
     notes = list(details.notes)
     fault = None if details.icc is None else profile_fault(details.icc, b"GRAY" if gray else b"RGB ")
     if fault is not None:
         notes.append(f"its colour profile {fault} and is left out")
-    exif = None if details.exif is None else _resized(details.exif, width, height)
+    exif = None if details.exif is None else _resized(details.exif, form.width, form.height)
     if exif is not None and (len(exif) > LARGEST_BLOCK or suffix in (".tif", ".tiff")):
         why = "is larger than a file can hold" if len(exif) > LARGEST_BLOCK else "has no place in a TIFF here"
         notes.append(f"its EXIF {why} and is left out")
         exif = None
-    xmp = None if details.xmp is None else _resized_xmp(details.xmp, width, height)
+    xmp = None if details.xmp is None else _resized_xmp(details.xmp, form.width, form.height)
     if details.xmp is not None and xmp is None:
         notes.append("its XMP speaks of more than the pixels, or is larger than a file can hold, and is left out")
-    if picture.pixels.itemsize > 1 and suffix not in _DEEP:
+    if form.deep and not held(form, suffix).deep:
         notes.append("its 16 bits per channel become 8, as its format holds no more; PNG and TIFF keep them")
-    if suffix == ".webp" and details.dpi is not None and exif is None:
-        notes.append("its resolution has no place in a WebP and is left out")
+    if suffix in _NO_DPI and details.dpi is not None and exif is None:
+        notes.append(f"its resolution has no place in {_NO_DPI[suffix]} and is left out")
     return replace(
         details,
         icc=None if fault else details.icc,
@@ -191,15 +193,27 @@ def _dpi(found: object) -> tuple[float, float] | None:
 
 def _png_colours(path: Path) -> tuple[tuple[bytes, bytes], ...]:
     """PNG specification, third edition, 11.3.2: all of them stand before the pixels."""
-    found = []
+    return tuple(_chunks(path, _PNG_COLOURS, before_pixels=True))
+
+
+def _texts(path: Path) -> bytes:
+    """A PNG of one pixel with the profile, EXIF and texts of a PNG: those may follow pixels that need all memory."""
+    gray = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))]
+    pixel = [(b"IDAT", zlib.compress(bytes(2))), (b"IEND", b"")]
+    return SIGNATURE + b"".join(chunk(*one) for one in [*gray, *_chunks(path, _PNG_TEXTS), *pixel])
+
+
+def _chunks(path: Path, names: Sequence[bytes], before_pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of a PNG's chunks whose sums are right."""
     with path.open("rb") as file:
-        file.seek(8)
-        for _ in range(_MOST_CHUNKS):
-            length, name = struct.unpack(">I4s", file.read(8))
-            if name in (b"IDAT", b"IEND"):
-                break
-            if name in _PNG_COLOURS and length <= 64:
-                found.append((name, file.read(length)))
-                length = 0
-            file.seek(length + 4, io.SEEK_CUR)
-    return tuple(found)
+        file.seek(len(SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            length, name = struct.unpack(">I4s", head)
+            if name == b"IEND" or (before_pixels and name == b"IDAT"):
+                return
+            if name not in names or length > LARGEST_PROFILE:
+                file.seek(length + 4, io.SEEK_CUR)
+                continue
+            body = file.read(length)
+            if file.read(4) == struct.pack(">I", zlib.crc32(name + body)):
+                yield name, body

@@ -1,14 +1,17 @@
-"""From pixels to the bytes of a picture file, one function per format.
+"""From pixels to the bytes of a picture file, strip by strip, one function per format.
 
-PNG and TIFF keep everything. Pillow cannot write colour of 16 bits per channel, so 16-bit PNG is put together
-here (PNG specification, third edition: IHDR, one deflated IDAT, IEND) and TIFF is left to tifffile.
+PNG, JPEG and TIFF are written as the strips come, so that nobody needs the memory for a whole picture; the encoders of
+WebP and AVIF want it whole. Pillow's own writers take whole pictures only, and no colour of 16 bits per channel. So a
+PNG is put together here (third edition of its specification), a JPEG from Pillow's for each strip, and a TIFF by
+tifffile from strips that are compressed here.
 """
 
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -17,26 +20,38 @@ from PIL import Image as pil
 
 from sr.image.depth import to_uint8
 from sr.image.details import NO_DETAILS, Details
+from sr.image.form import Form, form_of, held
+from sr.image.png import png_strips
 from sr.types import Picture
 
 Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
 
+File = BinaryIO | io.BytesIO
+
+Strip = tuple[np.ndarray, np.ndarray | None]
+"""Rows of a picture, from its top on: (rows, width, 3) and their alpha (rows, width), as in `Picture`."""
+
+Encoder = Callable[[File, Form, Iterator[Channels], Details, int], None]
+
 QUALITY = 95
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
-"""PNG colour type by number of channels: gray, gray and alpha, RGB, RGB and alpha."""
+ROWS = 64
+"""Rows per strip of a TIFF, and of a JPEG: eight rows of blocks, as the markers between them count to eight."""
 
-JPEG_SIDE, WEBP_SIDE = 65500, 16383
-"""Longest side that each format can hold (libjpeg's and libwebp's limits)."""
+SIDES = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383, ".avif": 65536}
+"""Longest side that each format can hold (limits of libjpeg, libwebp and of AV1)."""
+
+OPAQUE_ONLY = (".jpg", ".jpeg")
+LOSSY = (".jpg", ".jpeg", ".webp", ".avif")
 
 
-def encode(picture: Picture, suffix: str, details: Details = NO_DETAILS) -> bytes:
+def encode(picture: Picture, suffix: str, details: Details = NO_DETAILS, quality: int = QUALITY) -> bytes:
     """A picture file as bytes.
 
     Args:
         picture: what to write.
         suffix: lower case, one of ``ENCODERS``.
         details: profile, EXIF and the like that fit the picture.
+        quality: 1..100, of JPEG, WebP and AVIF.
 
     Returns:
         The whole file.
@@ -44,22 +59,65 @@ def encode(picture: Picture, suffix: str, details: Details = NO_DETAILS) -> byte
     Raises:
         ValueError: the format cannot hold the picture; the message says what can.
     """
-    return ENCODERS[suffix](picture, details)
+    if suffix in OPAQUE_ONLY and picture.alpha is not None and is_opaque(picture.alpha):
+        picture = replace(picture, alpha=None)
+    form = form_of(picture)
+    check_fits(form, suffix)
+    buffer = io.BytesIO()
+    write_strips(buffer, form, [(picture.pixels, picture.alpha)], suffix, details, quality)
+    return buffer.getvalue()
 
 
-def _channels(picture: Picture) -> Channels:
-    """Gray or RGB, then alpha, in one array."""
-    colour = picture.pixels[..., :1] if picture.gray else picture.pixels
-    if picture.alpha is None:
-        return np.ascontiguousarray(colour)
-    return np.concatenate((colour, picture.alpha[..., None]), axis=-1)
+def is_opaque(alpha: np.ndarray) -> bool:
+    """Whether every pixel shows wholly."""
+    return bool(alpha.min() == np.iinfo(alpha.dtype).max)
 
 
-def _png(picture: Picture, details: Details) -> bytes:
-    channels = _channels(picture)
-    data = _deep_png(channels) if channels.dtype == np.uint16 else _with_pillow(channels, "PNG", {})
-    head = len(PNG_SIGNATURE) + 25  # IHDR has 13 bytes; profile and colours must follow at once
-    return data[:head] + b"".join(_chunk(*one) for one in _png_details(details)) + data[head:]
+def check_fits(form: Form, suffix: str) -> None:
+    """Before anything is computed.
+
+    Raises:
+        ValueError: the format cannot hold such a picture; the message says what can.
+    """
+    if form.alpha and suffix in OPAQUE_ONLY:
+        raise ValueError("JPEG holds no transparency; write .png, .webp or .tif instead")
+    side = SIDES.get(suffix)
+    if side is not None and max(form.height, form.width) > side:
+        name = {".webp": "WebP", ".avif": "AVIF"}.get(suffix, "JPEG")
+        raise ValueError(
+            f"{name} holds at most {side} pixels a side, not {form.width}x{form.height}; write .png instead"
+        )
+
+
+def write_strips(file: File, form: Form, strips: Iterable[Strip], suffix: str, details: Details, quality: int) -> None:
+    """Write a picture file while its strips come.
+
+    Args:
+        file: opened for writing.
+        form: of the picture; `check_fits` has passed it.
+        strips: of any heights, in the depth that ``form`` says.
+        suffix: lower case, one of ``ENCODERS``.
+        details: profile, EXIF and the like that fit the picture.
+        quality: 1..100, of JPEG, WebP and AVIF.
+    """
+    written = held(form, suffix)
+    ENCODERS[suffix](file, written, (_channels(strip, written) for strip in strips), details, quality)
+
+
+def _channels(strip: Strip, form: Form) -> Channels:
+    """Gray or RGB, then alpha, in one array of the depth that is written."""
+    colour, alpha = strip
+    parts = [colour[..., :1] if form.gray else colour]
+    if form.alpha:
+        assert alpha is not None
+        parts.append(alpha[..., None])
+    together = np.ascontiguousarray(np.concatenate(parts, axis=-1))
+    return together if form.deep else to_uint8(together)
+
+
+def _png(file: File, form: Form, strips: Iterator[Channels], details: Details, quality: int) -> None:
+    for part in png_strips(form, strips, _png_details(details)):
+        file.write(part)
 
 
 def _png_details(details: Details) -> Iterator[tuple[bytes, bytes]]:
@@ -74,31 +132,75 @@ def _png_details(details: Details) -> Iterator[tuple[bytes, bytes]]:
         yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + details.xmp
 
 
-def _jpeg(picture: Picture, details: Details) -> bytes:
-    if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
-        raise ValueError("JPEG holds no transparency; write .png, .webp or .tif instead")
-    _check_side(picture, "JPEG", JPEG_SIDE)
-    channels = to_uint8(_channels(Picture(picture.pixels, None, picture.gray)))
-    return _with_pillow(channels, "JPEG", {"quality": QUALITY, "subsampling": 0} | _for_pillow(details))
+def _jpeg(file: File, form: Form, strips: Iterator[Channels], details: Details, quality: int) -> None:
+    """Each strip is a JPEG of its own, of the same tables; their data follow each other with markers between.
+
+    Nothing of what lies before a restart marker counts behind it (ITU-T T.81, F.1.1.5.1), and colour is not subsampled:
+    so the blocks are those of the whole picture.
+    """
+    options = {"quality": quality, "subsampling": 0, "restart_marker_rows": 1}
+    for number, strip in enumerate(_regrouped(strips, ROWS)):
+        data = _with_pillow(strip, "JPEG", options | (_for_pillow(details) if number == 0 else {}))
+        size, start = _jpeg_places(data)
+        if number == 0:
+            file.write(data[:size] + struct.pack(">H", form.height) + data[size + 2 : start])
+        else:
+            file.write(b"\xff\xd7")  # the eighth marker; the strip before has the seven others
+        file.write(data[start:-2])
+    file.write(b"\xff\xd9")
 
 
-def _webp(picture: Picture, details: Details) -> bytes:
-    _check_side(picture, "WebP", WEBP_SIDE)
-    channels = to_uint8(_channels(Picture(picture.pixels, picture.alpha)))
-    return _with_pillow(channels, "WEBP", {"quality": QUALITY} | _for_pillow(details))
+def _jpeg_places(data: bytes) -> tuple[int, int]:
+    """Where the height of a JPEG lies and where its coded data begin (ITU-T T.81, B.2)."""
+    size, place = 0, 2
+    while True:
+        marker, length = struct.unpack(">HH", data[place : place + 4])
+        if marker == 0xFFC0:
+            size = place + 5
+        place += 2 + length
+        if marker == 0xFFDA:
+            return size, place
 
 
-def _tiff(picture: Picture, details: Details) -> bytes:
-    deep_gray_alpha = picture.gray and picture.alpha is not None and picture.pixels.dtype == np.uint16
-    channels = _channels(Picture(picture.pixels, picture.alpha, picture.gray and not deep_gray_alpha))
-    count = channels.shape[-1]
-    buffer = io.BytesIO()
+def _regrouped(strips: Iterator[Channels], rows: int) -> Iterator[Channels]:
+    """Strips of so many rows, the last one of what remains."""
+    kept: list[np.ndarray] = []
+    count = 0
+    for strip in strips:
+        kept.append(strip)
+        count += len(strip)
+        if count < rows:
+            continue
+        together = np.concatenate(kept)
+        whole = count - count % rows
+        for top in range(0, whole, rows):
+            yield together[top : top + rows]
+        kept, count = [together[whole:]], count - whole
+    if count:
+        yield np.concatenate(kept)
+
+
+def _webp(file: File, form: Form, strips: Iterator[Channels], details: Details, quality: int) -> None:
+    file.write(_with_pillow(np.concatenate(list(strips)), "WEBP", {"quality": quality} | _for_pillow(details)))
+
+
+def _avif(file: File, form: Form, strips: Iterator[Channels], details: Details, quality: int) -> None:
+    options = {"quality": quality, "subsampling": "4:4:4"} | _for_pillow(details)
+    file.write(_with_pillow(np.concatenate(list(strips)), "AVIF", options))
+
+
+def _tiff(file: File, form: Form, strips: Iterator[Channels], details: Details, quality: int) -> None:
+    count = form.channels
     tifffile.imwrite(
-        buffer,
-        channels if count > 1 else channels[..., 0],
+        file,
+        (_tiff_strip(strip) for strip in _regrouped(strips, ROWS)),
+        shape=(form.height, form.width, count) if count > 1 else (form.height, form.width),
+        dtype="<u2" if form.deep else "<u1",
+        byteorder="<",
+        rowsperstrip=ROWS,
         photometric="rgb" if count > 2 else "minisblack",
         planarconfig="contig" if count > 1 else None,
-        extrasamples=["unassalpha"] if count in (2, 4) else None,
+        extrasamples=["unassalpha"] if form.alpha else None,
         compression="zlib",
         predictor=True,
         metadata=None,
@@ -107,17 +209,24 @@ def _tiff(picture: Picture, details: Details) -> bytes:
         resolutionunit=None if details.dpi is None else "INCH",
         extratags=[] if details.xmp is None else [(700, "B", len(details.xmp), details.xmp, True)],
     )
-    return buffer.getvalue()
 
 
-ENCODERS = {".png": _png, ".jpg": _jpeg, ".jpeg": _jpeg, ".webp": _webp, ".tif": _tiff, ".tiff": _tiff}
+def _tiff_strip(strip: Channels) -> bytes:
+    """Differences to the left neighbour, deflated (TIFF 6.0, section 14)."""
+    differences = np.diff(strip, axis=1, prepend=np.zeros_like(strip[:, :1]))
+    return zlib.compress(differences.astype(differences.dtype.newbyteorder("<")).tobytes(), 6)
+
+
+ENCODERS: dict[str, Encoder] = {
+    ".png": _png,
+    ".jpg": _jpeg,
+    ".jpeg": _jpeg,
+    ".webp": _webp,
+    ".avif": _avif,
+    ".tif": _tiff,
+    ".tiff": _tiff,
+}
 """What can be written, by suffix."""
-
-
-def _check_side(picture: Picture, name: str, side: int) -> None:
-    height, width = picture.pixels.shape[:2]
-    if max(height, width) > side:
-        raise ValueError(f"{name} holds at most {side} pixels a side, not {width}x{height}; write .png instead")
 
 
 def _for_pillow(details: Details) -> dict[str, Any]:
@@ -132,17 +241,3 @@ def _with_pillow(channels: UInt8[np.ndarray, "height width channels"], format: s
     image = pil.fromarray(channels[..., 0] if channels.shape[-1] == 1 else channels)
     image.save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def _deep_png(channels: UInt16[np.ndarray, "height width channels"]) -> bytes:
-    height, width, count = channels.shape
-    rows = channels.astype(">u2").view(np.uint8).reshape(height, width * count * 2)
-    differences = np.diff(rows, axis=0, prepend=np.zeros((1, rows.shape[1]), np.uint8))  # filter 2, "Up"
-    filtered = np.concatenate((np.full((height, 1), 2, np.uint8), differences), axis=1)
-    header = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPE[count], 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
-    return PNG_SIGNATURE + b"".join(_chunk(name, body) for name, body in chunks)
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

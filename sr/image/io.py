@@ -3,7 +3,8 @@
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import UnidentifiedImageError
 from sr.files import write_atomically
 from sr.image.decode import decode
 from sr.image.details import NO_DETAILS, Details
-from sr.image.encode import ENCODERS, encode
+from sr.image.encode import ENCODERS, QUALITY, encode
 from sr.image.names import order
 from sr.image.opening import opened
 from sr.printable import first_line, printable
@@ -50,32 +51,58 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         UserError: the file is missing, a folder, empty, no picture, damaged, truncated, or too large.
     """
     path = Path(path)
+    with reading(path), opened(path) as file:
+        check_size(path, file.size, max_pixels)
+        return decode(file, path)
+
+
+def check_size(path: Path, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
+    """Before anything is decoded.
+
+    Raises:
+        UserError: more pixels than may be, or none.
+    """
+    width, height = size
+    if min(size) < 1:
+        raise UserError(f"cannot read '{printable(path)}': it has {width}x{height} pixels; make it anew")
+    if width * height > max_pixels:
+        raise UserError(
+            f"cannot read '{printable(path)}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
+            f"and the limit is {max_pixels / 1e6:.1f}; shrink it or cut it into pieces"
+        )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What goes wrong while a picture file is read becomes one sentence.
+
+    Raises:
+        UserError: the file is missing, a folder, empty, no picture, damaged or too large for the memory.
+    """
     _check_there(path)
+    shown = printable(path)
     try:
-        with opened(path) as file:
-            _check_size(path, file.size, max_pixels)
-            return decode(file, path)
+        yield
     except UserError:
         raise
     except UnidentifiedImageError as error:
         raise UserError(
-            f"cannot read '{printable(path)}': it is damaged or not a picture in a known format; "
+            f"cannot read '{shown}': it is damaged or not a picture in a known format; "
             "open it in an image editor and save it as PNG"
         ) from error
     except pil.DecompressionBombError as error:
         raise UserError(
-            f"cannot read '{printable(path)}': it claims to be larger than Pillow's limit of {MAX_PIXELS / 1e6:.0f} "
+            f"cannot read '{shown}': it claims to be larger than Pillow's limit of {MAX_PIXELS / 1e6:.0f} "
             "megapixels; shrink it or cut it into pieces"
         ) from error
     except PermissionError as error:
-        raise UserError(f"cannot read '{printable(path)}': permission denied; make the file readable") from error
+        raise UserError(f"cannot read '{shown}': permission denied; make the file readable") from error
     except MemoryError as error:
-        raise UserError(f"cannot read '{printable(path)}': not enough memory to decode it; shrink it first") from error
-    except Exception as error:  # Pillow's decoders raise nearly any built-in exception on damaged files
+        raise UserError(f"cannot read '{shown}': not enough memory to decode it; shrink it first") from error
+    except Exception as error:  # decoders raise nearly any built-in exception on damaged files
         reason = first_line(error).rstrip(".")
         raise UserError(
-            f"cannot read '{printable(path)}': truncated, damaged or unsupported ({reason}); "
-            "copy it again or save it as PNG"
+            f"cannot read '{shown}': truncated, damaged or unsupported ({reason}); copy it again or save it as PNG"
         ) from error
 
 
@@ -91,11 +118,11 @@ def read_visible(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     return picture
 
 
-def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETAILS) -> None:
+def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETAILS, quality: int = QUALITY) -> None:
     """Writes one picture file in the format that its suffix names.
 
     PNG and TIFF keep 8 or 16 bits, gray and alpha (only 16-bit gray with alpha becomes RGBA in TIFF). JPEG
-    (quality 95, colour not subsampled) and WebP (quality 95) round 16 bits to 8. JPEG refuses transparency,
+    (colour not subsampled), WebP and AVIF round 16 bits to 8. JPEG refuses transparency,
     unless it is opaque everywhere: what to put behind the picture is not ours to guess. The file appears
     whole or not at all, also when the power fails.
 
@@ -104,11 +131,26 @@ def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETA
         picture: what to write.
         details: colour profile, EXIF and the like; what does not fit the picture has to be left out before
             (`sr.image.details.fitting`).
+        quality: 1..100, of JPEG, WebP and AVIF.
 
     Raises:
         UserError: unknown suffix, missing folder, a picture that the format cannot hold, or a failing disk.
     """
     path = Path(path)
+    suffix = check_target(path)
+    try:
+        data = encode(picture, suffix, details, quality)
+    except (ValueError, OSError) as error:
+        raise UserError(f"cannot write '{printable(path)}': {error}") from error
+    write_atomically(path, data)
+
+
+def check_target(path: Path) -> str:
+    """The suffix of a picture that can be written there, in lower case.
+
+    Raises:
+        UserError: unknown suffix, or a missing folder.
+    """
     suffix = path.suffix.lower()
     if suffix not in ENCODERS:
         near = difflib.get_close_matches(suffix, ENCODERS, 1, 0)[0]
@@ -120,11 +162,7 @@ def write_picture(path: str | Path, picture: Picture, details: Details = NO_DETA
             f"cannot write '{printable(path)}': there is no folder '{printable(path.parent)}'{_nearest(path.parent)}; "
             "create it"
         )
-    try:
-        data = encode(picture, suffix, details)
-    except (ValueError, OSError) as error:
-        raise UserError(f"cannot write '{printable(path)}': {error}") from error
-    write_atomically(path, data)
+    return suffix
 
 
 def check_no_picture(option: str, path: Path | None) -> None:
@@ -163,10 +201,21 @@ def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
     return list(found.values())
 
 
+def passed_over(folder: Path) -> str | None:
+    """What a folder holds beside the pictures that `find_pictures` finds, in words."""
+    others = [path for path in _files(folder) if path.suffix.lower() not in SUFFIXES]
+    return _kinds(others) if others else None
+
+
 def to_image(pixels: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]) -> Image:
     """Pixels of a file as a batch of one, float32 RGB in [0, 1], shape (1, 3, height, width)."""
     values = torch.from_numpy(pixels.astype(np.float32)) / np.iinfo(pixels.dtype).max
     return values.permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def as_batch(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[torch.Tensor, "1 3 height width"]:
+    """Pixels of a file as a batch of one, uint8 as they are; a copy."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
 def to_pixels(image: Image, deep: bool = False) -> np.ndarray:
@@ -198,15 +247,6 @@ def _check_there(path: Path) -> None:
         raise UserError(f"cannot read '{printable(path)}': the file is empty; copy or download it again")
 
 
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise UserError(
-            f"cannot read '{printable(path)}': {width}x{height} is {width * height / 1e6:.1f} megapixels "
-            f"and the limit is {max_pixels / 1e6:.1f}; shrink it or cut it into pieces"
-        )
-
-
 def _nearest(path: Path) -> str:
     """'; nearest is ...' with a name beside the missing one, or nothing."""
     if not path.parent.is_dir():
@@ -222,11 +262,15 @@ def _in_folder(root: Path) -> list[Path]:
     files = list(_files(root))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
-        kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
-        seen = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        what = f"holds no pictures, only {len(files)} files of other kinds ({seen})" if files else "is empty"
+        what = f"holds no pictures, only {_kinds(files)}" if files else "is empty"
         raise UserError(f"folder '{printable(root)}' {what}; pictures end in {' '.join(SUFFIXES)}")
     return sorted(pictures, key=lambda path: order(path.relative_to(root)))
+
+
+def _kinds(files: Sequence[Path]) -> str:
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
+    seen = ", ".join(f"{count} {printable(kind)}" for kind, count in sorted(kinds.items()))
+    return f"{len(files)} {'file' if len(files) == 1 else 'files'} of other kinds ({seen})"
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """A picture file opened by Pillow: without warnings, and only in formats that hold pixels of their own."""
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -46,15 +47,16 @@ _QUIET = _Quiet()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[pil.Image]:
+def opened(path: Path | io.BytesIO) -> Iterator[pil.Image]:
     """The file, its pixels not yet decoded; raises whatever Pillow raises.
 
     Args:
-        path: of the file. It is opened here: given a path, Pillow maps the pixels of an uncompressed TIFF into memory
-            with the sides of the turned picture, which scrambles orientations 5 to 8 (Pillow 13.0).
+        path: of the file, or its content. A file is opened here: given a path, Pillow maps the pixels of an
+            uncompressed TIFF into memory with the sides of the turned picture, which scrambles orientations 5 to 8
+            (Pillow 13.0).
     """
     with _QUIET:
         pil.init()
         formats = [name for name in pil.ID if name not in NOT_DECODED]
-        with path.open("rb") as stream, pil.open(stream, formats=formats) as file:
+        with path.open("rb") if isinstance(path, Path) else path as stream, pil.open(stream, formats=formats) as file:
             yield file

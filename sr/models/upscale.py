@@ -6,9 +6,8 @@ from torch import nn
 
 from sr.image.autocast import full_float32
 from sr.image.io import to_image, to_pixels
-from sr.image.resize import bicubic
 from sr.models.outputs import picture_of
-from sr.types import Picture, UserError
+from sr.types import UserError
 
 
 class NotFiniteError(UserError):
@@ -36,21 +35,6 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
     return to_pixels(result, deep=pixels.dtype == np.uint16)
 
 
-def upscale_picture(network: nn.Module, picture: Picture, device: torch.device) -> Picture:
-    """Upscale a picture; bit depth, alpha and grayness survive.
-
-    A network knows colours only, so alpha is enlarged by bicubic; one that knows only on and off stays so.
-
-    Args:
-        network: a generator with attribute ``scale``.
-        picture: what `sr.image.io.read_picture` gave.
-        device: where the network lies.
-    """
-    pixels = upscale_pixels(network, picture.pixels, device)
-    alpha = None if picture.alpha is None else _upscale_alpha(picture.alpha, *pixels.shape[:2])
-    return Picture(gray_again(pixels) if picture.gray else pixels, alpha, picture.gray)
-
-
 def gray_again(pixels: np.ndarray) -> np.ndarray:
     """The mean of the three channels in all three: what a network made of a gray picture, gray.
 
@@ -59,10 +43,3 @@ def gray_again(pixels: np.ndarray) -> np.ndarray:
     """
     mean = np.rint(pixels.mean(axis=2, dtype=np.float64)).astype(pixels.dtype)
     return np.repeat(mean[:, :, None], 3, axis=2)
-
-
-def _upscale_alpha(alpha: np.ndarray, height: int, width: int) -> np.ndarray:
-    image = bicubic(to_image(np.repeat(alpha[:, :, None], 3, axis=2)), size=(height, width))
-    if np.isin(alpha, (0, np.iinfo(alpha.dtype).max)).all():
-        image = (image >= 0.5).float()
-    return to_pixels(image, deep=alpha.dtype == np.uint16)[:, :, 0]

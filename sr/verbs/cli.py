@@ -17,9 +17,12 @@ from sr.training.signals import Signals
 from sr.verbs.bench.cli import app as bench
 from sr.verbs.comparing import dashboard, report, runs
 from sr.verbs.current_folder import see_current_folder
+from sr.verbs.evaluate.cli import evaluate
 from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
+from sr.verbs.upscale.cli import upscale
+from sr.verbs.using import enhance, networks
 
 
 class Verbs(TyperGroup):
@@ -50,70 +53,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Use, measure and time super-resolution networks. Training is `python train.py`.",
 )
+app.command()(upscale)
+app.command()(evaluate)
+app.command()(enhance)
+app.command()(networks)
 app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")
-
-
-@app.command()
-def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN…", help="Pictures, or folders of pictures.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A file for one picture; a folder for several.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A network (*.safetensors); without it, the newest finished run's.")
-    ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", help="Of the files in a folder: png, jpg, webp or tif.  [default: png]")
-    ] = None,
-    accelerator: Accelerator = "auto",
-    trust: Trust = False,
-) -> None:
-    """Upscale pictures with a trained network. Colour profile, EXIF and resolution are kept.
-
-    The exit code is 1 where some of several pictures failed; the others are done.
-
-    [dim]sr upscale photo.jpg -o photo_x2.png
-    sr upscale holiday/ -o holiday_x2/ --format jpg --model outputs/RUN/best.safetensors[/dim]
-    """
-    from sr.verbs.upscale import upscale_files
-
-    raise typer.Exit(upscale_files(inputs, output, model, accelerator, trust, form))
-
-
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
-        ),
-    ] = None,
-    hr: Annotated[Path | None, typer.Option(help="A folder whose low-resolution pictures are given too.")] = None,
-    lr: Annotated[Path | None, typer.Option(help="The folder of these, matched by name.")] = None,
-    scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
-    lpips: Annotated[
-        str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
-    ] = "auto",
-    border: Annotated[
-        bool, typer.Option("--border", help="PSNR by distance to the border too, beside bicubic.")
-    ] = False,
-    accelerator: Accelerator = "auto",
-    trust: Trust = False,
-) -> None:
-    """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
-
-    Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
-    The exit code is 1 where some pictures could not be measured; the others are.
-
-    [dim]sr evaluate bicubic --set Set14 --scale 2
-    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv
-    sr evaluate outputs/RUN/best.safetensors --hr HR --lr LR      low resolution as it is given[/dim]
-    """
-    from sr.verbs.evaluate import evaluate_sets
-
-    raise typer.Exit(evaluate_sets(model, sets or [], scale, csv, accelerator, lpips, border, trust, hr, lr))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from sr.data.doctor.profile import wide_gamut
 from sr.image.details import fitting, profile_fault, read_details
+from sr.image.form import Form, form_of
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
 
@@ -51,7 +52,7 @@ def copied(path, target):
     picture = read_picture(path)
     alpha = None if picture.alpha is None else np.kron(picture.alpha, np.ones((2, 2), picture.alpha.dtype))
     copy = Picture(picture.pixels.repeat(2, axis=0).repeat(2, axis=1), alpha, picture.gray)
-    details = fitting(read_details(path), copy, target.suffix)
+    details = fitting(read_details(path), form_of(copy), target.suffix)
     write_picture(target, copy, details)
     read_picture(target)
     return details.notes
@@ -174,7 +175,7 @@ def test_random_damage_of_the_head_never_raises(jpeg):
             broken[place] = rng.integers(256)
         jpeg.write_bytes(broken)
         details = read_details(jpeg)
-        fitting(details, Picture(np.zeros((4, 4, 3), np.uint8)), ".jpg")
+        fitting(details, Form(4, 4), ".jpg")
 
 
 def test_too_much_exif_is_left_out(tmp_path):

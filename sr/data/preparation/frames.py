@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
@@ -100,7 +101,7 @@ def video_facts(path: Path) -> VideoFacts:
     Raises:
         UserError: the file is missing, no video, or damaged at its beginning.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         return _facts(container, stream)
 
 
@@ -122,7 +123,7 @@ def read_frames(path: Path, span: Span, seek_above: float = SEEK_ABOVE) -> Itera
         UserError: at the beginning where the file cannot be opened; after the last good frame where the rest
             is damaged or missing.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         facts = _facts(container, stream)
         origin = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
         decoder = _Decoder(container, stream, origin, 1 / facts.rate if facts.rate else 0.04)
@@ -239,7 +240,12 @@ class _Decoder:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A video file and the stream of moving pictures in it; a cover picture is none.
+
+    Raises:
+        UserError: the file is missing, no video, or damaged at its beginning.
+    """
     if not path.is_file():
         what = "it is a folder; name a video in it" if path.is_dir() else "there is no such file; check the name"
         raise UserError(f"cannot read the video '{printable(path)}': {what}")
@@ -255,7 +261,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         container.close()
         raise UserError(f"cannot read the video '{printable(path)}': it is a text file; name a video")
     with container:
-        streams = [s for s in container.streams.video if s.codec_context is not None]
+        moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        streams = [s for s in moving if s.codec_context is not None]
         if not streams:
             raise UserError(f"cannot read '{printable(path)}': no video stream in it can be decoded; name a video")
         streams[0].thread_type = "AUTO"

@@ -1,0 +1,1 @@
+"""Networks in, pictures out: nothing here knows how a network was trained."""

@@ -1,0 +1,143 @@
+"""Pictures of other libraries, taken apart into what networks know, and put together again as the same kind.
+
+A kind is a function that takes a picture apart: colour as (n, 3, height, width) float32 in [0, 1], alpha beside it, and
+the way back. Gray stays gray, whole numbers are rounded, transparency is kept.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image as pil
+from PIL import ImageOps
+from torch import Tensor
+
+from sr.errors import UserError
+from sr.image.alpha import hidden_filled
+from sr.printable import printable
+
+_FAR = 0.5
+"""How far beyond [0, 1] numbers may lie, as a network's own output does, before they are another range."""
+_PIL_GRAY, _PIL_DEEP = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_WANTED = "a PIL image, a numpy array (height, width, channels), or a torch tensor (channels, height, width)"
+
+
+class Apart(NamedTuple):
+    """A picture taken apart.
+
+    Attributes:
+        colour: (n, 3, height, width) float32 RGB in [0, 1].
+        alpha: (1, 1, height, width) float32, or None where the picture is opaque.
+        together: makes a picture of the same kind of (n, 3, H, W), and (1, 1, H, W) or None.
+    """
+
+    colour: Tensor
+    alpha: Tensor | None
+    together: Callable[[Tensor, Tensor | None], Any]
+
+
+def apart(picture: Any) -> Apart:
+    """Take a picture of any kind apart.
+
+    Args:
+        picture: a PIL image of any mode but F (turned upright as its EXIF says; palettes and CMYK become RGB); a numpy
+            array, (height, width) or with 1 to 4 channels behind, uint8, uint16 or floating point in [0, 1]; a torch
+            tensor, with 1 or 3 channels and perhaps a batch before, uint8 or floating point in [0, 1].
+
+    Raises:
+        UserError: it is of no such kind, empty, or its numbers are not within [0, 1].
+    """
+    if isinstance(picture, pil.Image):
+        return _of_pil(picture)
+    if isinstance(picture, np.ndarray):
+        return _of_numpy(picture)
+    if isinstance(picture, Tensor):
+        return _of_torch(picture)
+    hint = "; open it first, as PIL.Image.open(...)" if isinstance(picture, str | bytes) or _is_path(picture) else ""
+    raise UserError(f"{printable(repr(picture))[:80]} is not {_WANTED}{hint}")
+
+
+def _is_path(picture: Any) -> bool:
+    return hasattr(picture, "__fspath__")
+
+
+def _of_pil(image: pil.Image) -> Apart:
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
+        raise UserError("a PIL image of mode F has no range that everybody agrees on; give numpy.asarray of it in 0..1")
+    if upright.mode in _PIL_DEEP:
+        numbers = np.asarray(upright).astype(np.int64)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() <= 65535:
+            raise UserError(
+                f"a PIL image of mode {upright.mode} has values beyond 0..65535; bring them into that range"
+            )
+        pixels = numbers.astype(np.uint16)
+    else:
+        mode = ("L" if upright.mode in _PIL_GRAY else "RGB") + ("A" if upright.has_transparency_data else "")
+        pixels = np.asarray(upright.convert(mode))
+    colour, alpha, together = _of_numpy(pixels)
+    profile = image.info.get("icc_profile") if image.mode in ("L", "LA", "RGB", "RGBA") else None
+
+    def back(colour: Tensor, alpha: Tensor | None) -> pil.Image:
+        made = pil.fromarray(together(colour, alpha))
+        if profile is not None:
+            made.info["icc_profile"] = profile
+        return made
+
+    return Apart(colour, alpha, back)
+
+
+def _of_numpy(array: np.ndarray) -> Apart:
+    channels = array[..., None] if array.ndim == 2 else array
+    if channels.ndim != 3 or channels.shape[2] not in (1, 2, 3, 4) or not array.size:
+        raise UserError(f"an array of shape {array.shape} is not a picture; give (height, width, 1 to 4 channels)")
+    if array.dtype not in (np.uint8, np.uint16) and array.dtype.kind != "f":
+        raise UserError(f"an array of {array.dtype} is not a picture; give uint8, uint16, or floating point in 0..1")
+    most = 1 if array.dtype.kind == "f" else int(np.iinfo(array.dtype).max)
+    _check_range(float(channels.min()), float(channels.max()), most)
+    opacity = channels[..., -1] if channels.shape[2] in (2, 4) else None
+    visible = channels if opacity is None else hidden_filled(channels[..., :-1], opacity)
+    scaled = torch.from_numpy(np.ascontiguousarray(visible.transpose(2, 0, 1), dtype=np.float32))[None] / most
+    alpha = None if opacity is None else torch.from_numpy(opacity.astype(np.float32))[None, None] / most
+    gray = channels.shape[2] < 3
+
+    def back(colour: Tensor, alpha: Tensor | None) -> np.ndarray:
+        parts = [colour.mean(1, keepdim=True) if gray else colour, *([] if alpha is None else [alpha])]
+        values = torch.cat([part.float().cpu() for part in parts], dim=1)[0].permute(1, 2, 0) * most
+        numbers = (values if most == 1 else values.round()).numpy().astype(array.dtype)
+        return np.ascontiguousarray(numbers[..., 0] if array.ndim == 2 else numbers)
+
+    return Apart(_three(scaled), alpha, back)
+
+
+def _of_torch(tensor: Tensor) -> Apart:
+    batch = tensor.detach()[None] if tensor.ndim == 3 else tensor.detach()
+    if batch.ndim != 4 or batch.shape[1] not in (1, 3) or not batch.numel():
+        raise UserError(
+            f"a tensor of shape {tuple(tensor.shape)} is not a picture; give (3, height, width), or a batch of such"
+        )
+    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+        raise UserError(f"a tensor of {tensor.dtype} is not a picture; give uint8, or floating point in 0..1")
+    most = 255 if tensor.dtype == torch.uint8 else 1
+    _check_range(float(batch.min()), float(batch.max()), most)
+    gray = batch.shape[1] == 1
+
+    def back(colour: Tensor, _: Tensor | None) -> Tensor:
+        made = (colour.mean(1, keepdim=True) if gray else colour) * most
+        made = (made.round() if most == 255 else made).to(tensor.device, tensor.dtype).clone()
+        return made[0] if tensor.ndim == 3 else made
+
+    return Apart(_three(batch.float() / most), None, back)
+
+
+def _check_range(low: float, high: float, most: int) -> None:
+    """Of floating point: whether it is in [0, 1], or nearly, as the output of a network."""
+    if most == 1 and not (-_FAR <= low <= high <= 1 + _FAR):  # also where they are not numbers
+        way = "divide by 255" if 1 + _FAR < high <= 255 and low >= 0 else "bring them into that range"
+        raise UserError(f"the picture's numbers run from {low:g} to {high:g}, and not from 0 to 1; {way}")
+
+
+def _three(colour: Tensor) -> Tensor:
+    """Gray in three channels, and nothing beyond [0, 1]."""
+    return colour.expand(-1, 3, -1, -1).clamp(0, 1).contiguous()

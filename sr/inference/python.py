@@ -1,0 +1,125 @@
+"""Networks as Python calls them: ``sr.load("x2")`` and ``network(picture)``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import torch
+from torch import Tensor
+
+from sr.devices import Accelerator, choose_device
+from sr.errors import UserError
+from sr.image.resize import bicubic
+from sr.inference.engines.engine import Kind, Precision
+from sr.inference.kinds import apart
+from sr.inference.networks import find_network
+from sr.inference.opening import open_network
+from sr.inference.upscaler import Colour, Upscaler
+from sr.models.files import check_finite
+
+Picture = TypeVar("Picture")
+Name = str | Path
+
+
+class Network:
+    """One or several networks that enlarge pictures: call it.
+
+    Args:
+        upscaler: what enlarges.
+        files: of the networks.
+
+    Attributes:
+        files: of the networks.
+    """
+
+    def __init__(self, upscaler: Upscaler, files: Sequence[Path]) -> None:
+        self._upscaler, self.files = upscaler, tuple(files)
+
+    @property
+    def scale(self) -> float:
+        """By which pictures are enlarged."""
+        return self._upscaler.scale
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What was chosen so far, such as the engine: a line each."""
+        return tuple(self._upscaler.said)
+
+    def __call__(self, picture: Picture) -> Picture:
+        """Enlarge a picture, and give back the same kind.
+
+        Args:
+            picture: a PIL image, turned upright as its EXIF says; a numpy array (height, width, channels) or
+                (height, width), uint8, uint16 or floating point in [0, 1]; a torch tensor (3, height, width), or a
+                batch of such, uint8 or floating point in [0, 1]. Gray stays gray, alpha is kept.
+
+        Returns:
+            The same type, dtype, device and channels, enlarged by `scale`.
+
+        Raises:
+            UserError: it is no picture; or the network's output is none.
+        """
+        colour, alpha, together = apart(picture)
+        made = self._upscaler.image(colour)
+        return together(made, None if alpha is None else _enlarged_alpha(alpha, made))
+
+    def __repr__(self) -> str:
+        return f"<x{self.scale:g} network: {', '.join(map(str, self.files))}>"
+
+
+def load(
+    name: Name | Sequence[Name] = "x2",
+    *,
+    device: str | torch.device = "auto",
+    engine: Kind = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    ensemble: bool = False,
+    scale: float | None = None,
+    colour: Colour = "none",
+    trust: bool = False,
+) -> Network:
+    """See `sr.load`."""
+    names = [name] if isinstance(name, str | Path) else list(name)
+    files = [find_network(one) for one in names]
+    networks = []
+    for file in files:
+        network, _ = open_network(file, trust)
+        check_finite(file, network.state_dict())
+        networks.append(network)
+    upscaler = Upscaler(
+        networks,
+        _device(device),
+        engine=engine,
+        precision=precision,
+        tile=tile,
+        ensemble=ensemble,
+        scale=scale,
+        colour=colour,
+    )
+    return Network(upscaler, files)
+
+
+def _device(asked: str | torch.device) -> torch.device:
+    """The device by our words or PyTorch's.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if isinstance(asked, torch.device):
+        return asked
+    try:
+        if asked in get_args(Accelerator):
+            return choose_device(asked, "device=")  # type: ignore[arg-type]
+        return torch.device(asked)
+    except (ValueError, RuntimeError) as error:
+        words = ", ".join(get_args(Accelerator))
+        raise UserError(f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1") from error
+
+
+def _enlarged_alpha(alpha: Tensor, made: Tensor) -> Tensor:
+    """Opacity by bicubic to the size of the picture; one that is only on or off stays so."""
+    large: Any = bicubic(alpha.expand(1, 3, -1, -1).contiguous(), size=(made.shape[-2], made.shape[-1]))[:, :1]
+    if bool(((alpha == 0) | (alpha == 1)).all()):
+        return (large >= 0.5).float()
+    return large.clamp(0, 1)

@@ -1,0 +1,1 @@
+"""`sr upscale`: pictures and videos in, larger ones out."""

@@ -1,0 +1,243 @@
+"""What becomes what: from what is typed to pairs of an input and an output file."""
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from sr.config.nearest import near_files, nearest, neighbours
+from sr.errors import UserError
+from sr.image.encode import ENCODERS, LOSSY
+from sr.image.io import find_pictures, passed_over
+from sr.image.names import as_one, names_as
+from sr.inference.video import SUFFIXES as VIDEOS
+from sr.printable import printable
+
+STREAM = "-"
+"""Stands for the standard input, and for the standard output."""
+
+_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")  # what videos are written as; others become the first
+_SEPARATORS = ("/", "\\", "\0")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How outputs are called.
+
+    Attributes:
+        output: a file, a folder, or None for beside the inputs.
+        ending: of pictures, lower case with its dot; None where nobody asked for one.
+        added: what follows the stem of each name; None where nobody said.
+    """
+
+    output: str | None
+    ending: str | None
+    added: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to be enlarged.
+
+    Attributes:
+        source: the file.
+        target: the file to write.
+    """
+
+    source: Path
+    target: Path
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video by its name."""
+        return is_video(self.source)
+
+
+@dataclass
+class Inputs:
+    """The files to enlarge, each once.
+
+    Attributes:
+        files: (file, place below the folder that was named, or its name alone).
+        folders: that were named.
+        notes: a line each on what is passed over.
+    """
+
+    files: list[tuple[Path, PurePath]] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def is_video(path: PurePath) -> bool:
+    """Whether a name is a video's."""
+    return path.suffix.lower() in VIDEOS
+
+
+def ending(form: str | None) -> str | None:
+    """``.jpg`` for jpg, JPG and .jpg.
+
+    Raises:
+        UserError: no such files are written.
+    """
+    if form is None:
+        return None
+    suffix = f".{form.lower().removeprefix('.')}"
+    if suffix not in ENCODERS:
+        forms = [known.removeprefix(".") for known in ENCODERS]
+        near = (nearest(suffix[1:], forms) or forms)[0]
+        raise UserError(
+            f"--format {printable(form) or repr(form)} is not written; nearest is {near}, all are {', '.join(forms)}"
+        )
+    return suffix
+
+
+def check_naming(naming: Naming, quality: int | None, many: bool) -> None:
+    """What is asked for of the outputs, before anything else.
+
+    Args:
+        naming: how outputs are called.
+        quality: what was asked for, or None.
+        many: several inputs, or a folder.
+
+    Raises:
+        UserError: values that contradict each other.
+    """
+    if naming.added is not None and any(one in naming.added for one in _SEPARATORS):
+        raise UserError(f"--suffix {printable(naming.added)} is no part of a name; leave out / and \\")
+    written = naming.ending or ".png"
+    if naming.output is not None and not many and _names_a_file(Path(naming.output)):
+        named = Path(naming.output).suffix.lower()
+        if naming.ending is not None and named in ENCODERS and ENCODERS[named] is not ENCODERS[naming.ending]:
+            shown = printable(naming.output)
+            raise UserError(f"-o {shown} and --format {naming.ending[1:]} name two formats; leave --format out")
+        if naming.added is not None:
+            raise UserError(f"-o {printable(naming.output)} names the file already; leave --suffix out")
+        written = named
+    if quality is not None and written in ENCODERS and written not in LOSSY:
+        raise UserError(f"--quality {quality} is for jpg, webp and avif; {written[1:]} loses nothing")
+
+
+def find_inputs(asked: Sequence[str], output: str | None) -> Inputs:
+    """The files that were named, those in folders, and those that patterns stand for.
+
+    Args:
+        asked: files, folders, patterns such as ``*.jpg`` that no shell has replaced.
+        output: where results go; what lies there already is no input.
+
+    Raises:
+        UserError: something is not there, or a folder holds no picture.
+    """
+    inputs = Inputs()
+    missing: list[str] = []
+    seen: set[Path] = set()
+    out = None if output is None else Path(output).resolve()
+    for text in asked:
+        for path in _named(text, missing):
+            folder = path.is_dir()
+            if folder:
+                inputs.folders.append(path)
+                others = passed_over(path)
+                inputs.notes += [f"{printable(path)}: {others} passed over"] if others else []
+            for found in find_pictures([path]) if folder else [path]:
+                real = found.resolve()
+                if real not in seen and not (folder and out is not None and out in real.parents and out != path.resolve()):
+                    seen.add(real)
+                    inputs.files.append((found, found.relative_to(path if folder else path.parent)))
+    if missing:
+        raise UserError(*missing)
+    return inputs
+
+
+def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
+    """What becomes what.
+
+    Args:
+        inputs: the files.
+        naming: how outputs are called.
+        scale: of the enlargement, for names beside the inputs.
+
+    Raises:
+        UserError: two would become one, a folder has no place to go to, or an original would be overwritten.
+    """
+    if naming.output is None:
+        if inputs.folders:
+            shown = printable(inputs.folders[0])
+            raise UserError(f"'{shown}' is a folder; say where its enlargements go, for instance -o {shown}_x{scale:g}")
+        jobs = _beside(inputs, naming, f"_x{scale:g}")
+    else:
+        jobs = _to(Path(naming.output), inputs, naming)
+    _check_targets(jobs)
+    return jobs
+
+
+def _named(text: str, missing: list[str]) -> list[Path]:
+    path = Path(text)
+    if path.exists():
+        return [path]
+    if glob.has_magic(text):
+        found = sorted(Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207 - without hidden files
+        files = [one for one in found if not one.is_dir()] or found
+        missing += [] if files else [f"no file matches '{printable(text)}'"]
+        return files
+    missing.append(f"there is no file or folder '{printable(text)}'{neighbours(near_files(path))}")
+    return []
+
+
+def _to(output: Path, inputs: Inputs, naming: Naming) -> list[Job]:
+    if len(inputs.files) == 1 and not inputs.folders and _names_a_file(output):
+        return [Job(inputs.files[0][0], output)]
+    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in ENCODERS):
+        raise UserError(f"-o {printable(output)} is a file; several pictures need a folder")
+    return _into_folder(inputs, naming, output)
+
+
+def _names_a_file(output: Path) -> bool:
+    return (bool(output.suffix) or output.is_file()) and not output.is_dir()
+
+
+def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
+    names = _names([path for path, _ in inputs.files], naming, added)
+    jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
+    # The same pattern typed twice finds what the first time made.
+    made = {job.target.resolve() for job in jobs if job.target.resolve() != job.source.resolve()}
+    return [job for job in jobs if job.source.resolve() not in made]
+
+
+def _into_folder(inputs: Inputs, naming: Naming, output: Path) -> list[Job]:
+    same: dict[str, Path] = {}
+    for source, place in inputs.files:
+        other = same.setdefault(as_one(place.as_posix()), source)
+        if other.parent != source.parent:
+            raise UserError(
+                f"{printable(other)} and {printable(source)} would become one file; upscale them into separate folders"
+            )
+    names = _names([place for _, place in inputs.files], naming, "")
+    return [Job(source, output / name) for (source, _), name in zip(inputs.files, names, strict=True)]
+
+
+def _names(places: Sequence[PurePath], naming: Naming, added: str) -> list[PurePath]:
+    """What the places are called afterwards; videos keep their suffix where such files are written."""
+    pictures = [place for place in places if not is_video(place)]
+    names = dict(zip(pictures, names_as(pictures, naming.ending or ".png"), strict=True))
+    for place in places:
+        if is_video(place):
+            kept = place.suffix.lower() in _CONTAINERS
+            names[place] = place if kept else place.with_name(f"{place.name}{_CONTAINERS[0]}")
+    more = added if naming.added is None else naming.added
+    return [names[place].with_stem(names[place].stem + more) for place in places]
+
+
+def _check_targets(jobs: Sequence[Job]) -> None:
+    originals = {(found.st_dev, found.st_ino) for job in jobs if (found := _status(job.source)) is not None}
+    for job in jobs:
+        found = _status(job.target)  # not the name: another case may be the same file
+        if found is not None and (found.st_dev, found.st_ino) in originals:
+            raise UserError(f"{printable(job.target)} would be overwritten by an enlargement; choose another -o")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # not there, or a link that leads nowhere
+        return None

@@ -1,0 +1,220 @@
+"""The work of `sr upscale`: one job after the other, and what is said of them."""
+
+import hashlib
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from rich.console import Console
+
+from sr.console import plain_console, shares
+from sr.devices import out_of_memory
+from sr.errors import PARTLY_FAILED, UserError
+from sr.files import check_writable, sweep_up
+from sr.image.encode import QUALITY
+from sr.inference.enhance.enhancer import Enhancer, FilmUpscaler, Settings
+from sr.inference.pictures import upscale_file
+from sr.inference.upscaler import Upscaler
+from sr.inference.video.options import VideoOptions
+from sr.models.upscale import NotFiniteError
+from sr.printable import first_line, printable
+from sr.verbs.screen.errors import print_error
+from sr.verbs.upscale.asked import How, network_files, ready_upscaler
+from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of
+
+_SHOWN = 3  # pictures named in a line
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `sr upscale` is asked for.
+
+    Attributes:
+        inputs: files, folders, patterns, `STREAM`.
+        naming: how outputs are called.
+        how: how pictures are enlarged.
+        quality: of lossy formats; None: the usual.
+        force: make anew what is there.
+        enhance: what else is done with pictures.
+        video: how videos are written.
+    """
+
+    inputs: Sequence[str]
+    naming: Naming
+    how: How = field(default_factory=How)
+    quality: int | None = None
+    force: bool = False
+    enhance: Settings = field(default_factory=Settings)
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+def upscale(asked: Asked) -> int:
+    """Enlarge files and folders. One that fails does not stop the others.
+
+    Returns:
+        0, or `PARTLY_FAILED` where some of several failed; what was wrong is printed at the end.
+
+    Raises:
+        UserError: nothing to read, nowhere to write, an original would be overwritten, or the only picture failed.
+    """
+    with _streams(asked) as (asked, to_stdout):
+        console = plain_console(soft_wrap=True, file=sys.stderr if to_stdout else None)
+        inputs = find_inputs(asked.inputs, asked.naming.output)
+        check_naming(asked.naming, asked.quality, len(inputs.files) > 1 or bool(inputs.folders))
+        files = network_files(asked.how)
+        upscaler = ready_upscaler(asked.how, files)
+        for path in files:
+            console.print(f"network: {path}")
+        made_by = _digest(asked, files)
+        return Work(asked, upscaler, made_by, console, ("upscaling", f"upscaled x{upscaler.scale:g}")).all(inputs)
+
+
+@contextmanager
+def _streams(asked: Asked) -> Iterator[tuple[Asked, bool]]:
+    """Files in place of the standard input and output; and whether the picture goes to the latter.
+
+    Raises:
+        UserError: several pictures for the standard output, or a terminal there.
+    """
+    reads, output = STREAM in asked.inputs, asked.naming.output
+    writes = output == STREAM or (reads and output is None)
+    if not reads and not writes:
+        yield asked, False
+        return
+    if writes and (len(asked.inputs) > 1 or Path(asked.inputs[0]).is_dir()):
+        raise UserError("-o - takes one picture; several need a folder")
+    if writes and sys.stdout.isatty():
+        raise UserError("a picture is no text for a terminal; end the line with > FILE, or give -o FILE")
+    with TemporaryDirectory(prefix="sr_") as folder:
+        source, target = Path(folder) / "stdin", Path(folder) / f"stdout{asked.naming.ending or '.png'}"
+        if reads:
+            with source.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        inputs = [str(source) if one == STREAM else one for one in asked.inputs]
+        naming = replace(asked.naming, output=str(target)) if writes else asked.naming
+        try:
+            yield replace(asked, inputs=inputs, naming=naming), writes
+        except UserError as error:
+            raise UserError(*(line.replace(str(source), STREAM) for line in error.args)) from error
+        if target.exists():
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+
+class Work:
+    """All jobs of a call.
+
+    Args:
+        asked: what to do.
+        upscaler: networks at work.
+        made_by: stands for everything that frames of a video depend on.
+        console: where to.
+        words: for what is being done, and what was done.
+    """
+
+    def __init__(
+        self, asked: Asked, upscaler: Upscaler, made_by: str, console: Console, words: tuple[str, str]
+    ) -> None:
+        self._asked, self._upscaler, self._made_by, self._console = asked, upscaler, made_by, console
+        self._doing, self._did = words
+        self._failures: list[str] = []
+        self._notes: dict[str, list[Path]] = defaultdict(list)
+        self._failed = self._told = 0
+
+    def all(self, inputs: Inputs) -> int:
+        """Do them; the exit code.
+
+        Raises:
+            UserError: the only one failed.
+        """
+        jobs = jobs_of(inputs, self._asked.naming, self._upscaler.scale)
+        for note in inputs.notes:
+            self._console.print(note)
+        waiting = [job for job in jobs if self._asked.force or not job.target.exists()]
+        self._say_skipped(len(jobs) - len(waiting))
+        began = monotonic()
+        for folder in {job.target.parent for job in waiting}:
+            sweep_up(folder)
+        for job, share in shares(waiting, self._doing, self._console):
+            self._one(job, share)
+        for note, sources in self._notes.items():
+            self._console.print(f"{_listed(sources)}: {note}")
+        self._say_done(waiting, monotonic() - began)
+        if self._failures and len(jobs) == 1:
+            raise UserError(*self._failures)
+        for failure in self._failures:
+            print_error(failure)
+        return PARTLY_FAILED if self._failures else 0
+
+    def _one(self, job: Job, share: Callable[[float], None]) -> None:
+        """Enlarge one file, or remember why not."""
+        try:
+            check_writable(job.target.parent)
+            for note in self._video(job, share) if job.is_video else self._picture(job, share):
+                self._notes[note].append(job.source)
+        except NotFiniteError as error:
+            self._fail(f"{printable(job.source)}: {error}")
+        except UserError as error:
+            self._fail(*error.args)  # a line for each fault
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error):
+                self._fail(f"{printable(job.source)} is too large for the memory that is free")
+            else:  # networks have sizes that they cannot take
+                self._fail(f"{printable(job.source)}: the network fails on this picture ({first_line(error)})")
+        for line in self._upscaler.said[self._told :]:
+            self._console.print(line)
+        self._told = len(self._upscaler.said)
+
+    def _fail(self, *lines: str) -> None:
+        self._failed += 1
+        self._failures += lines
+
+    def _picture(self, job: Job, share: Callable[[float], None]) -> Sequence[str]:
+        quality = QUALITY if self._asked.quality is None else self._asked.quality
+        return upscale_file(self._upscaler, job.source, job.target, quality, self._asked.enhance, share)
+
+    def _video(self, job: Job, share: Callable[[float], None]) -> Sequence[str]:
+        from sr.inference.video.job import upscale_video  # here: pictures need no FFmpeg
+
+        def done(frames: int, total: int | None) -> None:
+            share(min(frames / total, 1.0) if total else 0.0)
+
+        enhance = self._asked.enhance
+        upscaler = self._upscaler if enhance.nothing else FilmUpscaler(self._upscaler, Enhancer(enhance))
+        report = upscale_video(
+            job.source, job.target, upscaler, self._asked.video, self._console.print, self._made_by, done
+        )
+        return [f"{report.frames} frames of {report.width}x{report.height}, {report.repeated} of them repeated"]
+
+    def _say_skipped(self, count: int) -> None:
+        if count:
+            what = "1 is there already and is" if count == 1 else f"{count} are there already and are"
+            self._console.print(f"{what} passed over; --force makes them anew")
+
+    def _say_done(self, jobs: Sequence[Job], seconds: float) -> None:
+        done = len(jobs) - self._failed
+        if done <= 0:
+            return
+        output = self._asked.naming.output
+        where = jobs[0].target if len(jobs) == 1 else output or "beside the originals"
+        rate = f" ({len(jobs) / seconds:.2g} pictures/s)" if len(jobs) > 1 else ""
+        self._console.print(f"{done} of {len(jobs)} {self._did}: {where}{rate}")
+
+
+def _listed(sources: Sequence[Path]) -> str:
+    shown = ", ".join(printable(source) for source in sources[:_SHOWN])
+    return shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
+
+
+def _digest(asked: Asked, files: Sequence[Path]) -> str:
+    """Stands for all that frames of a video depend on."""
+    how = asked.how
+    settings = (how.ensemble, how.scale, how.engine, how.precision, how.colour, asked.enhance)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files) + repr(settings).encode()).hexdigest()
