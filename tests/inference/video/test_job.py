@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from sr.errors import UserError
-from sr.inference.video import job
-from sr.inference.video.job import grouped, network_input, upscale_video
+from sr.files import write_atomically
+from sr.inference.video import job, joining
+from sr.inference.video.job import upscale_video
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.reading import RawFrame
+from sr.inference.video.work import grouped, network_input
 from tests.inference.video.clips import HEIGHT, TICK, WIDTH, Clip, Twice, packets, read_back
 
 FINE = VideoOptions(crf=1, preset="ultrafast")
@@ -192,7 +194,8 @@ def test_a_damaged_part_is_made_again(tmp_path, monkeypatch):
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from sr.inference.video import job
+from sr.files import write_atomically
+from sr.inference.video import job, joining
 from sr.inference.video.options import VideoOptions
 from tests.inference.video.clips import Twice
 job.PART = 5
@@ -319,6 +322,27 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
             run(source, tmp_path / "b.mp4")
     assert not (tmp_path / "b.mp4").exists()
     assert run(source, tmp_path / "b.mp4").kept in (5, 10)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, suffix):
+    source, target = Clip().write(tmp_path / "a.mp4"), tmp_path / f"b{suffix}"
+
+    class Full:
+        def __init__(self, file):
+            self.seek, self.tell = file.seek, file.tell
+
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            joining, "write_atomically", lambda path, write: write_atomically(path, lambda f: write(Full(f)))
+        )
+        with pytest.raises(UserError, match=rf"could not write .*b{suffix}: No space left on device"):
+            run(source, target)
+    assert not target.exists()
+    assert run(source, target).kept == 12
 
 
 def test_two_jobs_of_one_file(tmp_path):
