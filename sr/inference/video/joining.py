@@ -193,11 +193,13 @@ def _copied_packets(container: InputContainer, copies: dict[int, Stream], span: 
         with suppress(av.FFmpegError):  # a format without a way to jump: everything before is read and left out
             container.seek(int((span.begin - 2) * av.time_base))
     for packet in container.demux(*(container.streams[index] for index in copies)):
+        still = bool(packet.stream.disposition & Disposition.attached_pic)
+        if still and packet.size and packet.pts is None:
+            packet.pts = packet.dts = 0
         if packet.dts is None and packet.pts is None:  # the end of a stream
             continue
         packet.pts = packet.dts if packet.pts is None else packet.pts
         packet.dts = packet.pts if packet.dts is None else packet.dts
-        still = packet.stream.disposition & Disposition.attached_pic
         if not still and not _moved(packet, span):
             continue
         packet.stream = copies[packet.stream.index]
