@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 import av
+import torch
 
 from sr.errors import UserError
 from sr.files import check_writable
@@ -57,6 +58,7 @@ def upscale_video(
     say: Callable[[str], None],
     made_by: str = "",
     done: Callable[[int, int | None], None] = lambda frames, total: None,
+    device: torch.device | None = None,
 ) -> VideoReport:
     """Enlarge a video. Interrupted, even killed, the same call goes on after the last finished part.
 
@@ -69,6 +71,8 @@ def upscale_video(
         made_by: stands for everything in ``upscaler`` that the frames depend on, such as digests of the networks and
             their settings; frames of another one are not taken over.
         done: gets the number of finished frames, and about how many there will be, where that is known.
+        device: where the networks are: what goes to it and comes back is then no more than the video's own numbers;
+            None for the CPU.
 
     Returns:
         What was done.
@@ -79,7 +83,7 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
-    work = Work(upscaler, options, facts, PART, say)
+    work = Work(upscaler, options, facts, PART, device or torch.device("cpu"), say)
     total = _expected(facts, options)
     status = source.stat()
     key = {

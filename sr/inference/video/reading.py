@@ -165,9 +165,11 @@ def layout_of(frame: av.VideoFrame) -> Layout:
     return Layout(planar, Coding(across, down, bits, full, matrix), rgb=matrix == 0 and sampling == "444")
 
 
-def rgb_of(frames: Sequence[Stored], layout: Layout) -> Float[Tensor, "batch 3 height width"]:
-    """Decoded frames as pictures in [0, 1]."""
-    planes = [torch.from_numpy(np.stack(same).astype(np.int32)) for same in zip(*frames, strict=True)]
+def rgb_of(frames: Sequence[Stored], layout: Layout, device: torch.device) -> Float[Tensor, "batch 3 height width"]:
+    """Decoded frames as pictures in [0, 1] on a device."""
+    stacks = [np.stack(same) for same in zip(*frames, strict=True)]
+    wide = [stack if stack.dtype == np.uint8 else stack.astype(np.int32) for stack in stacks]
+    planes = [torch.from_numpy(stack).to(device) for stack in wide]
     if not layout.rgb:
         return to_rgb(planes, layout.coding)
     green, blue, red = (plane.to(torch.float32) / (2**layout.coding.bits - 1) for plane in planes)

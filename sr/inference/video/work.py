@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -41,6 +42,7 @@ class Work:
         options: how the video is written.
         facts: what the source is like.
         part: frames of a part.
+        device: where colours are computed.
         say: gets a line on what the user should know.
 
     Attributes:
@@ -55,9 +57,11 @@ class Work:
         options: VideoOptions,
         facts: Facts,
         part: int,
+        device: torch.device,
         say: Callable[[str], None],
     ) -> None:
-        self.upscaler, self.options, self.facts, self.part, self.say = upscaler, options, facts, part, say
+        self.upscaler, self.options, self.facts = upscaler, options, facts
+        self.part, self.device, self.say = part, device, say
         self.notes = list[str]()
         self.repeated = 0
         self.network_seconds = 0.0
@@ -114,7 +118,7 @@ class Work:
         """The planes of enlarged frames."""
         if not frames:
             return []
-        pictures = rgb_of(frames, self.facts.layout)
+        pictures = rgb_of(frames, self.facts.layout, self.device)
         size = self._size()
         if size is not None:
             pictures = _brought_to(pictures, network_input(pictures.shape[-2:], size, self.upscaler.scale))

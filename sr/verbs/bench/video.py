@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
+import torch
 from torch import Tensor
 
 from sr.inference.video.job import upscale_video
@@ -36,7 +37,7 @@ class VideoRates:
         return self.job / self.alone
 
 
-def video_rates(source: Path, upscaler: Enlarger, options: VideoOptions) -> VideoRates:
+def video_rates(source: Path, upscaler: Enlarger, options: VideoOptions, device: torch.device) -> VideoRates:
     """Enlarge a video for measuring, and its first frames with the network alone before and after.
 
     On a machine with other work only a large number of frames says anything.
@@ -46,11 +47,11 @@ def video_rates(source: Path, upscaler: Enlarger, options: VideoOptions) -> Vide
     """
     facts = video_facts(source)
     planes = [one.planes for one, _ in zip(Reader(source, facts).frames(None, None), range(_ALONE), strict=False)]
-    pictures = [rgb_of([one], facts.layout) for one in planes if one is not None]
+    pictures = [rgb_of([one], facts.layout, device) for one in planes if one is not None]
     upscaler.image(pictures[0])  # the first one finds out how to compute
     before = _seconds(pictures, upscaler)
     with TemporaryDirectory() as folder:
-        report = upscale_video(source, Path(folder) / "timed.mkv", upscaler, options, lambda line: None)
+        report = upscale_video(source, Path(folder) / "timed.mkv", upscaler, options, lambda line: None, device=device)
     after = _seconds(pictures, upscaler)
     fresh = report.frames - report.repeated
     return VideoRates(fresh, fresh / report.seconds, 2 * len(pictures) / (before + after))
