@@ -60,6 +60,7 @@ class Table:
             "scale": who.scale,
             "images": len(one.rows),
             **means_of(one.rows, self.yardsticks.columns),
+            **({} if one.pairs.truth else dict.fromkeys((*METRICS, *OTHERS, *self.yardsticks.distances), "")),
             **(self.borders[who.scale].row(one.label) if self.borders else {}),
             "seconds": sum(seconds),
             "seconds_per_megapixel": sum(seconds) / sum(pixels) * 1e6 if pixels else math.nan,
@@ -167,8 +168,8 @@ def _shown(column: str, row: Mapping[str, Any]) -> str:
         texts = ["/".join(value.removeprefix("0") for value in pair if value) for pair in pairs]
         return texts[0] or (f"RGB {texts[1]}" if texts[1] else "")
     value = row[column]
-    if isinstance(value, float) and math.isnan(value) and column not in METRICS:
-        return ""  # no picture is large enough for it, or there is no truth
+    if value == "" or (isinstance(value, float) and math.isnan(value) and column not in METRICS):
+        return ""  # there is no truth, or no picture is large enough for it
     if column.startswith("psnr") or column in OTHERS:
         return f"{value:.2f}"
     if column.startswith("ssim") or column in DISTANCES or isinstance(value, float):
