@@ -156,7 +156,7 @@ class Features(Frozen):
 
 
 def _with_memory(stack: nn.Sequential) -> nn.Sequential:
-    """Modules from the meta device on the CPU, their numbers as they come; ``to_empty`` would import sympy (seconds)."""
+    """Modules of the meta device on the CPU, their numbers as they come; ``to_empty`` would import sympy (seconds)."""
     for module in stack.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=parameter.dtype)))

@@ -362,7 +362,7 @@ def test_a_validation_gives_the_digits_of_sr_evaluate(train, sr, tmp_path, pictu
     assert "bf16 autocast, channels_last" in out
     assert sr("evaluate", tmp_path / "run" / "last.safetensors", "--set", pictures, "--csv", "t.csv")[0] == 0
     with (tmp_path / "t.csv").open() as file:
-        (measured,) = csv.DictReader(file)
+        _, measured = csv.DictReader(file)
     last = table(tmp_path / "run")[-1]
     for name in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "sharpness"):
         assert f"{float(last[f'val/{name}']):.6f}" == measured[name], name

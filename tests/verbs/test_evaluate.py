@@ -3,24 +3,38 @@
 import csv
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from sr.data.kinds.benchmark import official_name
 from sr.image.resize import bicubic, imresize
+from sr.losses.dists import Dists
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
 from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from sr.models.bicubic import Bicubic
+from sr.models.edsr import Edsr
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
+from sr.models.imdn import Imdn
+from sr.models.msrresnet import MsrResNet
+from sr.models.rdn import Rdn
+from sr.models.rrdbnet import RrdbNet
 from sr.training.perceptual import Perceptual
+from sr.verbs.evaluate.published import published_values
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
-HEADER = "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,sharpness,seconds"
+HEADER = (
+    "model,set,scale,images,psnr_y,ssim_y,psnr_rgb,ssim_rgb,sharpness,seconds,seconds_per_megapixel,parameters,"
+    "published_psnr_y,published_ssim_y,published_psnr_rgb,published_ssim_rgb,published_by"
+)
 
 
 @pytest.fixture
@@ -123,8 +137,11 @@ def test_a_network_equals_the_metrics_called_directly(sr, sets, network, tmp_pat
 
     code, _, _ = sr("evaluate", path, "--set", sets / "Anime3", "--csv", "t.csv", "--accelerator", "cpu")
     assert code == 0
-    (row,) = rows(tmp_path / "t.csv")
+    bicubic, row = rows(tmp_path / "t.csv")
+    assert (bicubic["model"], bicubic["scale"]) == ("bicubic", "2")
+    assert numbers(bicubic) == pytest.approx(by_hand(sets / "Anime3", 2, enlarged(2)), abs=1e-3)
     assert (row["model"], row["scale"]) == (str(path), "2")
+    assert int(row["parameters"]) == sum(parameter.numel() for parameter in module.parameters())
     # Six decimals are written.
     assert numbers(row) == pytest.approx(by_hand(sets / "Anime3", 2, upscale), abs=1e-6)
 
@@ -238,14 +255,14 @@ def test_what_is_no_network_is_one_sentence(sr, sets, network, tmp_path, content
 
 
 def test_absent_network(sr, sets, tmp_path):
-    assert "nothing.safetensors does not exist" in error_of(sr("evaluate", "nothing.safetensors", "--set", "Anime3"))
+    assert "no network 'nothing.safetensors'" in error_of(sr("evaluate", "nothing.safetensors", "--set", "Anime3"))
     near = error_of(sr("evaluate", "bicubc", "--set", "Anime3", "--scale", "2"))
-    assert near == "bicubc does not exist; did you mean bicubic?"
+    assert near == "there is no network 'bicubc'; did you mean bicubic?"
     (tmp_path / "best.safetensors").touch()
     near = error_of(sr("evaluate", "best.safetensor", "--set", "Anime3"))
-    assert near == "best.safetensor does not exist; did you mean best.safetensors?"
+    assert near == "there is no network 'best.safetensor'; did you mean best.safetensors?"
     (tmp_path / "run").mkdir()
-    assert error_of(sr("evaluate", "run", "--set", "Anime3")).startswith("run ")
+    assert "'run' is a folder without best.safetensors" in error_of(sr("evaluate", "run", "--set", "Anime3"))
 
 
 def test_a_picture_that_fails_does_not_stop_the_others(sr, sets, tmp_path):
@@ -266,7 +283,8 @@ def test_a_picture_that_fails_does_not_stop_the_others(sr, sets, tmp_path):
         (sets / "Anime3" / f"{bad}.png").unlink()
     assert sr("evaluate", "bicubic", "--set", "Anime3", *arguments)[0] == 0
     (alone,) = rows(tmp_path / "t.csv")
-    assert alone | {"seconds": ""} == table[0] | {"seconds": ""}
+    times = {"seconds": "", "seconds_per_megapixel": ""}
+    assert alone | times == table[0] | times
 
 
 def test_a_set_of_which_nothing_can_be_measured(sr, sets, tmp_path):
@@ -389,7 +407,7 @@ def test_the_border_in_the_table_and_in_the_file(sr, sets, network, tmp_path):
         assert f"{float(row[f'bicubic_{zone}']):.2f}" in out
     assert out.count("+0.00") == 3
     assert sr("evaluate", path, *flags)[0] == 0
-    (other,) = rows(tmp_path / "t.csv")
+    _, other = rows(tmp_path / "t.csv")
     assert other["bicubic_0_to_1_px"] == row["bicubic_0_to_1_px"]
     assert other["psnr_y_0_to_1_px"] != row["psnr_y_0_to_1_px"]
 
@@ -417,7 +435,7 @@ def lpips(monkeypatch):
     def build(choice, device, _):
         return None if choice is None else Perceptual(Lpips("alex", "random"), device)
 
-    monkeypatch.setattr("sr.verbs.evaluate.build_lpips", build)
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_lpips", build)
 
 
 @pytest.mark.usefixtures("lpips")
@@ -456,6 +474,233 @@ def test_lpips_is_an_empty_cell_where_no_picture_is_large_enough(sr, tmp_path):
 
 def test_what_takes_seconds_to_import_is_left_alone():
     heavy = "lightning", "hydra", "omegaconf", "torchmetrics", "torchvision", "torch._dynamo"
-    code = f"import sys, sr.verbs.evaluate; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
+    code = f"import sys, sr.verbs.evaluate.evaluate; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stderr == "[]\n"
+
+
+# ------------------------------------------------------------------------------------- many networks, many sets
+
+
+@pytest.fixture
+def several(network, tmp_path):
+    """Files of an x2 and an x3 network, the latter in a run's folder."""
+    other = Espcn(scale=3, features=8, dilations=(1,))
+    config = {"_target_": "sr.models.espcn.Espcn", "scale": 3, "features": 8, "dilations": [1]}
+    (tmp_path / "outputs" / "run3").mkdir(parents=True)
+    save_network(tmp_path / "outputs" / "run3" / "best.safetensors", other, config, {})
+    return network[0].name, "run3"
+
+
+def test_networks_of_several_scales_on_several_sets(sr, sets, several, tmp_path):
+    flags = ("--set", "Anime3", "--set", "Urban2", "--csv", "t.csv", "--markdown", "t.md", "--pictures", "p.csv")
+    code, out, err = sr("evaluate", *several, *flags)
+    assert (code, err) == (0, "")
+    table = rows(tmp_path / "t.csv")
+    who = [("bicubic", "2"), ("bicubic", "3"), (several[0], "2"), ("run3", "3")]
+    assert [(row["model"], row["scale"]) for row in table] == who * 2
+    assert [row["set"] for row in table] == ["Anime3"] * 4 + ["Urban2"] * 4
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert lines[0].startswith("| set | scale | network | images | psnr_y |")
+    assert lines[2].startswith(f"| Anime3 | x2 | bicubic | 3 | {float(table[0]['psnr_y']):.2f} |")
+    assert len(lines) == 2 + 8
+    each = rows(tmp_path / "p.csv")
+    assert len(each) == 4 * 3 + 4 * 2
+    of_first = [float(row["psnr_y"]) for row in each if (row["set"], row["model"]) == ("Anime3", several[0])]
+    assert np.mean(of_first) == pytest.approx(float(table[2]["psnr_y"]), abs=2e-6)
+    assert (each[0]["picture"], each[0]["width"]) == (str(sets / "Anime3" / "0.png"), "50")
+    assert "Urban2 x3 run3" in out
+
+
+def test_pictures_are_kept(sr, sets, several, tmp_path):
+    (sets / "Anime3" / "below").mkdir()
+    Image.fromarray(smooth_picture(45, 51, 7)).convert("L").save(sets / "Anime3" / "below" / "0.png")
+    assert sr("evaluate", *several, "--set", sets / "Anime3", "--save", "kept")[0] == 0
+    kept = {str(path.relative_to(tmp_path / "kept")) for path in (tmp_path / "kept").rglob("*.png")}
+    folders = "bicubic_x2", "bicubic_x3", "net", "run3"
+    assert kept == {f"{folder}/Anime3/{name}.png" for folder in folders for name in ("0", "0_2", "1", "2")}
+    with Image.open(tmp_path / "kept" / "net" / "Anime3" / "1.png") as file:
+        made = np.array(file)
+    with Image.open(sets / "Anime3" / "1.png") as file:
+        truth = np.array(file)[: made.shape[0], : made.shape[1]]
+    assert sr("evaluate", several[0], "--set", "Anime3", "--pictures", "p.csv")[0] == 0
+    (row,) = [r for r in rows(tmp_path / "p.csv") if r["model"] != "bicubic" and r["picture"].endswith("/1.png")]
+    assert float(psnr_y(batch(made), batch(truth), 2)[0]) == pytest.approx(float(row["psnr_y"]), abs=1e-6)
+
+
+def test_what_was_measured_is_not_measured_again(sr, sets, network, tmp_path, monkeypatch):
+    path, _ = network
+    flags = ("--set", "Anime3", "--csv", "t.csv", "--pictures", "p.csv")
+    assert sr("evaluate", path, *flags)[0] == 0
+    first = rows(tmp_path / "t.csv"), rows(tmp_path / "p.csv")
+    measured = []
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.measure_set", lambda found, *_: measured.append(found.label))
+    code, out, _ = sr("evaluate", path, *flags)
+    assert code == 0
+    assert (rows(tmp_path / "t.csv"), rows(tmp_path / "p.csv")) == first
+    assert "2 of 2 rows were measured before and kept; --again measures them anew" in out
+
+    def labels(*arguments):
+        measured.clear()
+        sr("evaluate", path, *flags, *arguments)
+        return [label.split()[-1] for label in measured]
+
+    both = ["bicubic", str(path)]
+    assert labels("--again") == labels("--border") == labels("--save", "kept") == both
+    assert labels() == []
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.PROTOCOL", "another")
+    assert labels() == both
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("changed", ["network", "picture", "code", "damage"])
+def test_what_changed_is_measured_again(sr, sets, network, tmp_path, monkeypatch, changed):
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
+    path, module = network
+    assert sr("evaluate", path, "--set", "Anime3")[0] == 0
+    kept = sorted((tmp_path / "cache" / "evaluated").iterdir())
+    assert len(kept) == 2
+    if changed == "network":
+        with torch.no_grad():
+            next(module.parameters()).add_(0.01)
+        config = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 8, "dilations": [1]}
+        save_network(path, module, config, {})
+    elif changed == "picture":
+        Image.fromarray(smooth_picture(45, 51, 99)).save(sets / "Anime3" / "1.png")
+    elif changed == "code":
+        monkeypatch.setattr("sr.verbs.evaluate.kept._code", lambda: "another")
+    else:
+        for file in kept:
+            file.write_bytes(file.read_bytes()[:-5])
+    code, out, _ = sr("evaluate", path, "--set", "Anime3")
+    assert code == 0
+    expected = {"network": "1 of 2 rows", "picture": "", "code": "", "damage": ""}[changed]
+    assert ("rows were measured before" in out) == bool(expected)
+    assert expected in out
+
+
+def test_a_cache_that_cannot_be_written_is_none(sr, sets, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "file"))
+    code, _, err = sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3")
+    assert (code, err) == (0, "")
+
+
+def test_published_numbers_stand_beside_their_network(sr, tmp_path, monkeypatch):
+    (tmp_path / "sets" / "Set14").mkdir(parents=True)
+    Image.fromarray(smooth_picture(45, 51, 1)).save(tmp_path / "sets" / "Set14" / "a.png")
+    monkeypatch.setenv("SR_BENCHMARKS", str(tmp_path / "sets"))
+    code, out, _ = sr("evaluate", "bicubic", "--set", "Set14", "--scale", "4", "--csv", "t.csv", "--markdown", "t.md")
+    assert code == 0
+    (row,) = rows(tmp_path / "t.csv")
+    assert (row["published_psnr_y"], row["published_ssim_y"], row["published_psnr_rgb"]) == ("26.00", "0.7027", "")
+    assert "Zhang et al. 2018" in row["published_by"]
+    assert "26.00/.7027" in out
+    assert "published: bicubic x4: Zhang et al. 2018" in out
+    assert "26.00/.7027 |" in (tmp_path / "t.md").read_text()
+
+
+def test_published_networks_are_ours_by_their_number_of_parameters():
+    makers = {
+        "Bicubic": [Bicubic],
+        "Rdn": [Rdn],
+        "RrdbNet": [RrdbNet],
+        "MsrResNet": [MsrResNet],
+        "Imdn": [Imdn],
+        "Edsr": [Edsr, partial(Edsr, features=256, blocks=32, branch=0.1)],
+    }
+    with torch.device("meta"):
+        for kind, parameters, scale, name in published_values():
+            arguments = {} if kind in ("Bicubic", "RrdbNet") else {"icnr": False}
+            made = [maker(scale=scale, **arguments) for maker in makers[kind]]
+            assert parameters in [sum(p.numel() for p in network.parameters()) for network in made]
+            assert official_name(name) == name
+
+
+# ------------------------------------------------------------------------------------- pictures without a truth
+
+
+@pytest.fixture
+def pyiqa(monkeypatch):
+    """A stand-in for the package: one measure, the mean brightness."""
+
+    class Brightness:
+        lower_better = False
+
+        def __call__(self, pictures):
+            assert pictures.shape[:2] == (1, 3)
+            return pictures.mean(dim=(1, 2, 3), keepdim=True)
+
+    def create_metric(name, device):
+        if name == "musiq":
+            raise OSError("no route to host\nmore")
+        return Brightness()
+
+    package = ModuleType("pyiqa")
+    package.list_models = lambda metric_mode: {"NR": ["niqe", "musiq"]}[metric_mode]
+    package.create_metric = create_metric
+    package.__version__ = "0"
+    monkeypatch.setitem(sys.modules, "pyiqa", package)
+
+
+@pytest.mark.usefixtures("pyiqa")
+def test_measures_of_pictures_alone(sr, network, tmp_path):
+    (tmp_path / "low").mkdir()
+    pixels = smooth_picture(20, 24, 1)
+    Image.fromarray(pixels).save(tmp_path / "low" / "a.png")
+    code, out, err = sr("evaluate", network[0], "--lr", "low", "--no-reference", "niqe", "--csv", "t.csv")
+    assert (code, err) == (0, "")
+    bicubic, own = rows(tmp_path / "t.csv")
+    assert float(bicubic["niqe"]) == pytest.approx(pixels.mean() / 255, abs=0.01)
+    assert own["niqe"] != bicubic["niqe"]
+    assert (bicubic["psnr_y"], bicubic["images"]) == ("", "1")
+    assert "nan" not in out
+    assert "infinite" not in out
+
+
+@pytest.mark.usefixtures("pyiqa")
+def test_measures_of_pictures_alone_beside_the_others(sr, sets, tmp_path):
+    assert (
+        sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--no-reference", "niqe", "--csv", "t.csv")[0] == 0
+    )
+    (row,) = rows(tmp_path / "t.csv")
+    assert float(row["psnr_y"]) > 0
+    assert 0 < float(row["niqe"]) < 1
+
+
+@pytest.mark.usefixtures("pyiqa")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nique", "--no-reference nique: pyiqa has no such measure of pictures alone; did you mean niqe?"),
+        (
+            "musiq",
+            "--no-reference musiq: pyiqa cannot load it (no route to host); most measures download",
+        ),
+    ],
+)
+def test_a_measure_that_cannot_be_had(sr, sets, name, message):
+    error = error_of(sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--no-reference", name))
+    assert error.startswith(message)
+
+
+def test_pyiqa_is_an_extra(sr, sets, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    error = error_of(sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--no-reference", "niqe"))
+    assert error == "--no-reference niqe needs pyiqa: uv sync --extra iqa"
+
+
+# ------------------------------------------------------------------------------------- DISTS
+
+
+def test_dists_beside_lpips(sr, sets, tmp_path, monkeypatch):
+    def build(choice, device, _):
+        return None if choice is None else Perceptual(Dists("random"), device)
+
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_dists", build)
+    code, out, _ = sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--csv", "t.csv")
+    (row,) = rows(tmp_path / "t.csv")
+    assert code == 0
+    assert float(row["dists"]) > 0
+    assert f"{float(row['dists']):.4f}" in out
+    assert "dists" not in sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--dists", "none")[1]

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-import sr
 from sr.data.store.store import cache_root
 from sr.errors import UserError
 from sr.files import write_atomically
@@ -54,7 +53,7 @@ def _path(key: str) -> Path:
 def _code() -> str:
     """Hash over this package's files: any of them may change a digit."""
     total = hashlib.sha256()
-    root = Path(sr.__file__).parent
+    root = Path(__file__).parents[2]
     for path in sorted(root.rglob("*.py")):
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

@@ -130,8 +130,8 @@ def measure_set(
 
 
 def keep_found(found: Found, key: str) -> None:
-    """Keep the rows, if no picture failed."""
-    if not found.failures:
+    """Keep the rows, if every picture has one."""
+    if len(found.rows) == len(found.pairs):
         keep(key, found.rows)
 
 

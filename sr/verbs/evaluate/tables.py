@@ -20,6 +20,7 @@ from sr.verbs.evaluate.published import Published, published_values
 from sr.verbs.screen.tables import print_numbers, say
 
 _NOTHING = Published({}, "")
+_HEADINGS = {"seconds_per_megapixel": "s/MP", "parameters": "params"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Table:
             "scale": who.scale,
             "images": len(one.rows),
             **means_of(one.rows, self.yardsticks.columns),
+            **({} if one.pairs.truth else dict.fromkeys((*METRICS, *OTHERS, *self.yardsticks.distances), "")),
             **(self.borders[who.scale].row(one.label) if self.borders else {}),
             "seconds": sum(seconds),
             "seconds_per_megapixel": sum(seconds) / sum(pixels) * 1e6 if pixels else math.nan,
@@ -82,13 +84,9 @@ def print_table(console: Console, table: Table) -> None:
     who = ", ".join(dict.fromkeys(one.contestant.label for one in table.found))
     cropped = ", ".join(f"x{scale}: {scale} px" for scale in scales)
     say(console, f"{printable(who)}; PSNR in dB, border cropped ({cropped}); s/MP: seconds per megapixel made")
-    shown = ["images", *table.yardsticks.columns, "seconds_per_megapixel", "parameters", "published"]
-    lines = [
-        (printable(one.label), [_shown(name, row) for name in shown])
-        for one, row in zip(table.found, table.rows, strict=True)
-    ]
-    headings = ["s/MP" if name == "seconds_per_megapixel" else name for name in shown]
-    print_numbers(console, "set, scale, network", headings, lines)
+    headings, cells = _cells(table)
+    labels = [printable(one.label) for one in table.found]
+    print_numbers(console, "set, scale, network", headings, list(zip(labels, cells, strict=True)))
     for source in sources(table):
         say(console, f"published: {source}")
     kept = sum(one.kept for one in table.found)
@@ -123,12 +121,10 @@ def write_markdown(path: Path, table: Table) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    names = ["images", *table.yardsticks.columns, "seconds_per_megapixel", "parameters", "published"]
-    head = ["set", "scale", "network", *("s/MP" if name == "seconds_per_megapixel" else name for name in names)]
-    lines = [_line(head), _line(["---"] * 3 + ["---:"] * len(names))]
-    for one, row in zip(table.found, table.rows, strict=True):
-        start = [one.set, f"x{one.contestant.scale}", one.contestant.label]
-        lines.append(_line([*start, *(_shown(name, row) for name in names)]))
+    headings, cells = _cells(table)
+    lines = [_line(["set", "scale", "network", *headings]), _line(["---"] * 3 + ["---:"] * len(headings))]
+    for one, own in zip(table.found, cells, strict=True):
+        lines.append(_line([one.set, f"x{one.contestant.scale}", one.contestant.label, *own]))
     notes = [f"- published: {printable(source)}" for source in sources(table)]
     text = "\n".join([*lines, *([""] if notes else []), *notes, ""])
     write_atomically(path, text.encode())
@@ -157,6 +153,14 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
     write_atomically(path, text.getvalue().encode())
 
 
+def _cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows as they are shown; a column in which nothing is known is left out."""
+    names = ["images", *table.yardsticks.columns, "seconds_per_megapixel", "parameters", "published"]
+    by_name = {name: [_shown(name, row) for row in table.rows] for name in names}
+    by_name = {_HEADINGS.get(name, name): cells for name, cells in by_name.items() if any(cells)}
+    return list(by_name), [list(row) for row in zip(*by_name.values(), strict=True)]
+
+
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(printable(text).replace('|', '&#124;') for text in cells)} |"
 
@@ -167,13 +171,15 @@ def _shown(column: str, row: Mapping[str, Any]) -> str:
         texts = ["/".join(value.removeprefix("0") for value in pair if value) for pair in pairs]
         return texts[0] or (f"RGB {texts[1]}" if texts[1] else "")
     value = row[column]
-    if isinstance(value, float) and math.isnan(value) and column not in METRICS:
-        return ""  # no picture is large enough for it, or there is no truth
-    if column.startswith("psnr") or column in OTHERS:
+    if value == "" or (isinstance(value, float) and math.isnan(value) and column not in METRICS):
+        return ""  # there is no truth, or no picture is large enough for it
+    if column == "parameters":
+        return f"{value / 1e6:.3g}M" if value >= 1e6 else f"{value / 1e3:.3g}k" if value >= 1e3 else str(value)
+    if column.startswith("psnr") or column in (*OTHERS, "seconds_per_megapixel"):
         return f"{value:.2f}"
     if column.startswith("ssim") or column in DISTANCES or isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value:,}"
+    return str(value)
 
 
 def _exact(value: Any) -> Any:
