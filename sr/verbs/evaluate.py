@@ -17,6 +17,7 @@ from sr.data.kinds.matching import check_sizes, matched
 from sr.data.kinds.sources import Folder, Photographs
 from sr.data.pairs import ValidationPair, validation_pair
 from sr.degradations.bicubic import Bicubic as BicubicDegradation
+from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import write_atomically
 from sr.image.depth import to_uint8
@@ -24,7 +25,6 @@ from sr.image.io import check_no_picture
 from sr.models.bicubic import Bicubic
 from sr.printable import cell
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, means
-from sr.training.memory import out_of_memory
 from sr.training.validation import Perceptual, measured, network_upscaler
 from sr.types import Picture
 from sr.verbs.border import COLUMNS, BorderTable

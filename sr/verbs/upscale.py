@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.console import plain_console, tracked
+from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
 from sr.image.details import fitting, read_details
 from sr.image.encode import ENCODERS
@@ -18,7 +19,6 @@ from sr.image.io import find_pictures, read_picture, write_picture
 from sr.image.names import as_one, names_as
 from sr.models.upscale import NotFiniteError, upscale_picture
 from sr.printable import printable
-from sr.training.memory import out_of_memory
 from sr.verbs.networks import newest_network, ready
 from sr.verbs.screen.errors import print_error
 
