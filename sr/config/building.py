@@ -15,10 +15,12 @@ from omegaconf import OmegaConf
 from sr.config.hinted import hinted
 from sr.config.named import arguments_of, called
 from sr.config.opponents import build_adversaries, needs_float32
+from sr.devices import choose_device
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
-from sr.training.precision import choose_compute, choose_device
+from sr.training.precision import choose_compute
+from sr.training.processes import rank
 from sr.types import UserError
 
 _NEEDED = {"model": ("scale",), "degradation": ("scale", "key", "slow", "in_advance", "picture")}
@@ -108,7 +110,7 @@ def build_device(config: Any) -> torch.device:
     _one_of("trainer.channels_last", trainer.channels_last, ("auto", "on", "off"))
     _one_of("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu", "mps"))
     try:
-        return choose_device(trainer.accelerator)
+        return choose_device(trainer.accelerator, "trainer.accelerator=", rank())
     except ValueError as error:
         raise UserError(str(error)) from error
 

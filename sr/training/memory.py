@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor, nn
 
+from sr.devices import free_bytes
 from sr.models.outputs import picture_of
 from sr.models.scales import scale_of
 from sr.training.contract import Trainable
@@ -125,7 +125,7 @@ def check_batch_fits(
         UserError: the batch, or what is kept beside it, needs more than the memory that is free.
     """
     batch, channels, height, width = lr_shape
-    free = _free_bytes(compute.device)
+    free = free_bytes(compute.device)
     scale = scale_of(network)
     probe = min(height, _PROBE), min(width, _PROBE)
     measured = [_measured(network, channels, probe, compute, step) for step in steps or (None,)]
@@ -173,16 +173,3 @@ def _measured(
     )
     network.load_state_dict(state)  # a forward pass moves batch norm's statistics
     return max(0, 2 * one - two), (two - one) / (sides[0] * sides[1])
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an exception means that memory ran out."""
-    text = str(error)
-    said = "can't allocate memory" in text or "not enough memory" in text  # on Linux and macOS, on Windows
-    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)

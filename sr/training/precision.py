@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sr.training.processes import rank
+from sr.devices import native_bf16
 
 Precision = Literal["auto", "32", "bf16"]
 ChannelsLast = Literal["auto", "on", "off"]
@@ -56,16 +56,6 @@ class Compute:
         return moved.to(torch.float32, memory_format=layout).div_(255)
 
 
-def native_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware: AVX512-BF16 or AMX on CPUs, Ampere or newer on GPUs."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return False
-
-
 def choose_compute(
     device: torch.device, precision: Precision, channels_last: ChannelsLast, needs_float32: str | None = None
 ) -> Compute:
@@ -94,18 +84,3 @@ def choose_compute(
     if needs_float32 is not None and precision == "auto":
         why = f"{needs_float32} needs float32"
     return Compute(device, bf16, layout, f"{number}, {'channels_last' if layout else 'contiguous'} ({why})")
-
-
-def choose_device(accelerator: Literal["auto", "cpu", "gpu", "mps"]) -> torch.device:
-    """The device of this process; ``auto`` takes a GPU where there is one.
-
-    Raises:
-        ValueError: a GPU is asked for and there is none.
-    """
-    if accelerator in ("auto", "gpu") and torch.cuda.is_available():
-        return torch.device("cuda", rank() if rank() < torch.cuda.device_count() else torch.cuda.current_device())
-    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        return torch.device("mps")
-    if accelerator in ("gpu", "mps"):
-        raise ValueError(f"trainer.accelerator={accelerator}: PyTorch sees no such device; take cpu or auto")
-    return torch.device("cpu")

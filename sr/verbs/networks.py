@@ -8,13 +8,14 @@ from torch import nn
 
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
+from sr.devices import choose_device
 from sr.errors import UserError
 from sr.inference.opening import open_network
 from sr.models.files import check_finite
 from sr.pasted import training
 from sr.printable import printable
 from sr.training.keeping.run_folder import FINISHED, RunFolder
-from sr.training.precision import Compute, choose_compute, choose_device
+from sr.training.precision import Compute, choose_compute
 
 
 def newest_network(root: Path = Path("outputs")) -> Path:
@@ -73,9 +74,9 @@ def inference(accelerator: str) -> Compute:
     if accelerator not in ("auto", "cpu", "gpu", "mps"):
         raise UserError(f"--accelerator {accelerator} is not one of auto, cpu, gpu, mps")
     try:
-        device = choose_device(accelerator)  # type: ignore[arg-type]
+        device = choose_device(accelerator, "--accelerator ")  # type: ignore[arg-type]
     except ValueError as error:
-        raise UserError(str(error).replace("trainer.accelerator=", "--accelerator ")) from error
+        raise UserError(str(error)) from error
     return choose_compute(device, "32", "auto")
 
 

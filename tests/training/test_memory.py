@@ -57,7 +57,7 @@ def test_a_pool_and_the_copies_of_the_guard_are_counted():
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_name(monkeypatch, kept, message):
-    monkeypatch.setattr(memory, "_free_bytes", lambda _: 8 * 2**30)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 8 * 2**30)
     module = module_of()
     check = partial(check_batch_fits, module.network, (4, 3, 16, 16), module.compute)
     check()

@@ -14,6 +14,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from sr.devices import choose_device, native_bf16
 from sr.training import clock as clock_module
 from sr.training import precision, stopwatch
 from sr.training.callbacks.stopping import EarlyStop
@@ -28,7 +29,7 @@ from sr.training.means import RunningMeans
 from sr.training.memory import bytes_kept_for_backward, check_batch_fits
 from sr.training.module import SuperResolution
 from sr.training.panels import strip
-from sr.training.precision import Compute, choose_compute, choose_device, native_bf16
+from sr.training.precision import Compute, choose_compute
 from sr.training.stopwatch import Stopwatch
 from sr.types import UserError
 
@@ -222,7 +223,7 @@ def test_device(monkeypatch, cuda, mps, asked, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert choose_device(asked).type == expected
+    assert choose_device(asked, "trainer.accelerator=").type == expected
 
 
 @pytest.mark.parametrize("asked", ["gpu", "mps"])
@@ -230,7 +231,7 @@ def test_a_missing_device_is_not_replaced(monkeypatch, asked):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match=f"trainer.accelerator={asked}: PyTorch sees no such device; take cpu or auto"):
-        choose_device(asked)
+        choose_device(asked, "trainer.accelerator=")
 
 
 # ------------------------------------------------------------------------------------- means

@@ -75,7 +75,7 @@ def test_a_discriminator_of_another_size_is_left_out():
 def test_other_real_pictures_take_memory_too(monkeypatch):
     # At x2, for each of 64 low-resolution pixels in float32 RGB: itself, and four times hr, sr and its gradient.
     monkeypatch.setattr(memory, "_measured", lambda *_: (0, 0.0))
-    monkeypatch.setattr(memory, "_free_bytes", lambda _: 64 * 12 * (1 + 3 * 4))
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 64 * 12 * (1 + 3 * 4))
     compute = build(network(), 1).compute
     memory.check_batch_fits(network(), (1, 3, 8, 8), compute)
     with pytest.raises(UserError, match="one crop of 8x8 alone needs"):

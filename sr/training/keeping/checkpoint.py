@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import torch
 
+from sr.devices import out_of_memory
 from sr.files import write_atomically
 from sr.printable import first_line, printable
-from sr.training.memory import out_of_memory
 from sr.types import UserError
 
 FORMAT = "sr-checkpoint/1"

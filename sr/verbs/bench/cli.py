@@ -6,7 +6,7 @@ import typer
 
 from sr.verbs.options import ConfigDir, ConfOverrides
 
-app = typer.Typer(no_args_is_help=True, help="Time parts of training on this machine.")
+app = typer.Typer(no_args_is_help=True, help="Time training and enlarging on this machine.")
 
 
 @app.command("data")
@@ -57,3 +57,23 @@ def bench_degradation(
     from sr.verbs.bench.degradation import bench_degradation as run
 
     run(overrides or [], seconds, config_dir)
+
+
+@app.command("upscale")
+def bench_upscale(
+    model: Annotated[str, typer.Option("--model", help="A choice of conf/model, or a network's file.")] = "espcn",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture on which rates are measured.")] = "768x512",
+    scale: Annotated[int, typer.Option(help="Of a choice of conf/model.")] = 2,
+    large: Annotated[float, typer.Option(help="Megapixels of the picture whose memory is measured; 0: none.")] = 24.0,
+    accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps or auto.")] = "auto",
+) -> None:
+    """Megapixels per second of torch, onnxruntime and OpenVINO; tiles beside the whole picture; memory.
+
+    [dim]sr bench upscale
+    sr bench upscale --model compact --size 1024x768
+    sr bench upscale --model FILE.safetensors --large 0[/dim]
+    """
+    from sr.verbs.bench.network import network_named, size_of
+    from sr.verbs.bench.upscale import bench_upscale as run
+
+    run(network_named(model, scale), model, size_of(size), accelerator, large)

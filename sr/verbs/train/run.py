@@ -14,6 +14,7 @@ from sr.config.checks import checked
 from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, Start, start_from
 from sr.config.stored import needs_trust
+from sr.devices import out_of_memory
 from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
 from sr.pasted import training
@@ -33,7 +34,7 @@ from sr.training.keeping.command import Command, write_command
 from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
-from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
+from sr.training.memory import check_batch_fits, kept_on_device
 from sr.training.perceptual import build_lpips
 from sr.training.processes import rank
 from sr.training.signals import Signals
