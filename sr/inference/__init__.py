@@ -1,1 +1,1 @@
-"""Networks in, pictures out: nothing here knows how a network was trained."""
+"""Trained networks at work: networks in, pictures out. Knows nothing of training."""

@@ -9,6 +9,7 @@ from torch import nn
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
+from sr.models.published import Arguments, Weights, factor_of, number_of
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
 
@@ -57,6 +58,19 @@ class Compact(nn.Module):
         for layer in self.body:
             x = layer(x)
         return F.pixel_shuffle(x, self.scale) + F.interpolate(lr, scale_factor=self.scale, mode="nearest")
+
+    @classmethod
+    def described_by(cls, tensors: Weights) -> Arguments | None:
+        """The arguments of a published file's network; None where it is none."""
+        names = [name for name in tensors if name.startswith("body.") and name.endswith(".bias")]
+        if not {"body.0.weight", "body.1.weight", "body.2.bias"} <= set(tensors) or tensors["body.1.weight"].dim() != 1:
+            return None
+        last = tensors[max(names, key=lambda name: int(name.split(".")[1]))]
+        return {
+            "scale": factor_of(last.shape[0], 3),
+            "features": tensors["body.0.weight"].shape[0],
+            "convolutions": number_of(tensors, r"body\.\d+\.bias") - 2,
+        }
 
 
 @torch.no_grad()

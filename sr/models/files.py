@@ -2,9 +2,9 @@
 
 import importlib
 import json
-import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sr.files import write_atomically
+from sr.models.bounded import LargerError, no_larger_than, too_large
 from sr.printable import printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
 from sr.types import UserError
@@ -25,7 +25,6 @@ ROOM = "sr.models"  # only classes of this package are imported for a file, unle
 FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")  # endings under which other programs keep weights
 NAMED_KEYS = 3  # how many offending weights an error message names
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
-_FEW = 64  # what a network may have beyond its weights before it counts as larger than its file: layers, a width
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,20 @@ def load_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
             (without ``trust``), or its weights do not fit its network.
     """
     info, tensors = read_network(path)
+    return rebuilt(info, tensors, trust), info
+
+
+def rebuilt(info: NetworkInfo, tensors: Mapping[str, Tensor], trust: bool = False) -> nn.Module:
+    """The network that a file describes, with its weights: float32, on the CPU, in eval mode.
+
+    Args:
+        info: what the file says about itself.
+        tensors: the weights, by the network's names.
+        trust: see `load_network`.
+
+    Raises:
+        UserError: it names a network of somebody else (without ``trust``), or the weights do not fit it.
+    """
     network_class = _network_class(info.path, info.config["_target_"], trust)
     arguments = {key: value for key, value in info.config.items() if not key.startswith("_")}
     if info.config["_target_"].startswith(f"{ROOM}."):  # others are their owner's, and need not build without memory
@@ -99,7 +112,7 @@ def load_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
     network = _built(info.path, network_class, arguments)
     _check_shapes(info.path, network, tensors)
     network.load_state_dict(tensors)
-    return network.eval(), info
+    return network.eval()
 
 
 def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -219,49 +232,37 @@ def _check_described(
     Raises:
         UserError: it does, or its weights have other shapes.
     """
-    names, numbers = len(tensors), sum(tensor.numel() for tensor in tensors.values())
-    fault = next(_too_large(arguments, max(names, _FEW), max(numbers, _FEW)), None)
-    registered = [0, 0]
+    with bounded(path, arguments, tensors), nullcontext() if _reads(network_class) else torch.device("meta"):
+        _check_shapes(path, _built(path, network_class, arguments), tensors)
 
-    def count(_: nn.Module, name: str, tensor: Tensor | None) -> None:
-        if tensor is not None:
-            registered[0], registered[1] = registered[0] + 1, registered[1] + tensor.numel()
-        # Up to twice and a few more: a network that differs a little is told weight by weight.
-        if registered[0] > 2 * names + _FEW or registered[1] > 2 * numbers + _FEW**2:
-            raise _LargerError(f"a network of more than {registered[1]:,} parameters, and holds {numbers:,}")
 
-    hook = register_module_parameter_registration_hook(count)
+def _reads(network_class: type[nn.Module]) -> bool:
+    """Whether its constructor reads values of tensors, which have none where there is no memory."""
+    return bool(getattr(network_class, "reads_values", False))
+
+
+@contextmanager
+def bounded(path: Path, arguments: Any, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside, a network may be built from a file's description; where it gets too large, the file is refused.
+
+    Args:
+        path: the file, for messages.
+        arguments: what it describes, plain values.
+        tensors: what it holds.
+
+    Raises:
+        UserError: it describes more than it holds.
+    """
     try:
+        fault = too_large(arguments, tensors)
         if fault is not None:
-            raise _LargerError(fault)
-        with torch.device("meta"):
-            _check_shapes(path, _built(path, network_class, arguments), tensors)
-    except _LargerError as error:
+            raise LargerError(fault)
+        with no_larger_than(tensors):
+            yield
+    except LargerError as error:
         raise UserError(
             f"{printable(path)} describes {error}: it is damaged or made to fill the memory, and is not loaded."
         ) from error
-    finally:
-        hook.remove()
-
-
-class _LargerError(Exception):
-    """What a file describes is larger than what it holds."""
-
-
-def _too_large(value: Any, names: int, numbers: int) -> Iterator[str]:
-    """What no constructor needs to be told: lists longer than the file's weights, numbers beyond their count."""
-    if isinstance(value, Mapping):
-        for child in value.values():
-            yield from _too_large(child, names, numbers)
-    elif isinstance(value, list):
-        if len(value) > names:
-            yield f"a network with {len(value):,} layers, and holds {names:,} weights or fewer"
-        for child in value:
-            yield from _too_large(child, names, numbers)
-    elif isinstance(value, int) and abs(value) > numbers:
-        yield f"a network by a number of {len(str(abs(value)))} digits, and holds {numbers:,} parameters or fewer"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"a network by {value}"
 
 
 def _check_shapes(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -287,10 +288,10 @@ def differences(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -
         if name in tensors and tensors[name].shape != value.shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-    return [f"{len(names)} {kind} ({_few(names)})" for kind, names in kinds if names]
+    return [f"{len(names)} {kind} ({few_names(names)})" for kind, names in kinds if names]
 
 
-def _few(names: Iterable[str]) -> str:
+def few_names(names: Iterable[str]) -> str:
     """The first few names, and a sign that there are more."""
     names = [printable(name)[:80] for name in names]
     return ", ".join(names[:NAMED_KEYS]) + (", ..." if len(names) > NAMED_KEYS else "")

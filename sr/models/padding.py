@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sr.choices import check_choice
 from sr.errors import UserError
+from sr.types import Image
 
 Padding = Literal["zeros", "reflect", "replicate"]
 
@@ -59,6 +60,26 @@ def pad_(network: nn.Module, padding: Padding) -> None:
             reach = max(reach, *(int(side) for side in layer.padding))
     if padding == "reflect":
         network.register_forward_pre_hook(_Mirrored(reach))
+
+
+def pad_to(image: Image, multiple: int, minimum: int = 0) -> Image:
+    """Go on at the right and the bottom until both sides are multiples of a number.
+
+    Args:
+        image: (batch, channels, height, width).
+        multiple: at least 1.
+        minimum: pixels that each side needs at least.
+
+    Returns:
+        The picture, mirrored as far as it reaches and repeated from there on.
+    """
+    height, width = image.shape[-2:]
+    down, right = (-(-max(side, minimum) // multiple) * multiple - side for side in (height, width))
+    if not (down or right):
+        return image
+    mirrored = min(right, width - 1), min(down, height - 1)
+    image = F.pad(image, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
+    return F.pad(image, (0, right - mirrored[0], 0, down - mirrored[1]), mode="replicate")
 
 
 class _Mirrored:

@@ -1,0 +1,103 @@
+"""Open a network from a file of ours or of other programs; nothing in the file is ever run."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from sr.errors import UserError
+from sr.models.compact import Compact
+from sr.models.edsr import Edsr, from_authors_names
+from sr.models.files import FORMAT, NetworkInfo, few_names, load_network, rebuilt
+from sr.models.imdn import Imdn
+from sr.models.msrresnet import MsrResNet
+from sr.models.published import Arguments
+from sr.models.rrdbnet import RrdbNet
+from sr.models.spandrel import MissingError, converted
+from sr.models.srresnet import SrResNet
+from sr.models.weights import PICKLED, read_weights, with_counters
+from sr.printable import printable
+
+PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn)
+"""Networks of ours with the names under which their authors publish weights."""
+
+
+def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, NetworkInfo]:
+    """Open a network: of this toolkit, of those in `PUBLISHED`, or any other that spandrel knows.
+
+    Args:
+        path: best.safetensors of a run, or a .pth, .pt, .ckpt or .safetensors of another program.
+        trust: of a file of this toolkit: a network from outside it may be imported.
+
+    Returns:
+        The network, float32 on the CPU in eval mode, with a ``scale``; and what it is. Its ``config`` builds the same
+        one again, so that it can be saved as a file of this toolkit.
+
+    Raises:
+        UserError: there is no such file, it is damaged, holds code, is larger than it says, or no network known here.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in PICKLED and _is_ours(path):
+        return load_network(path, trust)
+    tensors = read_weights(path)
+    faults: list[UserError] = []
+    for config, weights in _descriptions(path, tensors, faults):
+        info = NetworkInfo(path, config, config["scale"], {})
+        return rebuilt(info, weights), info
+    raise faults[-1]
+
+
+def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
+    """The weights of a file by the names that it has, then by those that networks here have for them.
+
+    Args:
+        path: of a file of any program.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    tensors = read_weights(path)
+    yield tensors
+    for _, weights in _descriptions(path, tensors, []):
+        yield weights
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `load_network` has the word: ours, or no safetensors file at all, which it says best."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return True
+    return str(metadata.get("format", "")).partition("/")[0] == FORMAT.partition("/")[0]
+
+
+def _descriptions(
+    path: Path, tensors: Mapping[str, Tensor], faults: list[UserError]
+) -> Iterator[tuple[Arguments, Mapping[str, Tensor]]]:
+    """What the weights may be, with the weights by that network's names: of ours, then of spandrel.
+
+    Args:
+        path: their file.
+        tensors: as they are there.
+        faults: receives why there was nothing.
+    """
+    named = with_counters(from_authors_names(tensors) or tensors)
+    for network in PUBLISHED:
+        try:
+            arguments = network.described_by(named)
+        except (LookupError, ValueError, ArithmeticError):  # names as of that network, and shapes as of none
+            continue
+        if arguments is not None:
+            yield {"_target_": f"{network.__module__}.{network.__qualname__}", **arguments}, named
+    try:
+        yield converted(path, tensors)
+    except MissingError as error:
+        faults.append(UserError(f"{_unknown(path, tensors)}; {error}"))
+    except UserError as error:
+        faults.append(UserError(f"{_unknown(path, tensors)}, nor to spandrel ({error})"))
+
+
+def _unknown(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    return f"{printable(path)} holds the weights of no network that is known here ({few_names(tensors)})"

@@ -1,0 +1,38 @@
+"""The residual block without normalisation that EDSR, MSRResNet and their descendants share."""
+
+import torch
+from torch import nn
+
+from sr.types import Image
+
+SMALL = 0.1  # of the usual initialisation: each residual branch begins near nothing
+
+
+class ResidualBlock(nn.Module):
+    """3x3 convolution, ReLU, 3x3 convolution, weighted, added to the input (Lim et al. 2017, arXiv 1707.02921).
+
+    Args:
+        features: channels in and out.
+        weight: of the branch; 0.1 keeps wide networks stable in training.
+    """
+
+    def __init__(self, features: int, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        start_small_(self.conv1, self.conv2)
+
+    def forward(self, features: Image) -> Image:
+        """Map (batch, features, h, w) to the same shape."""
+        branch: Image = self.conv2(torch.relu(self.conv1(features)))
+        return features + self.weight * branch
+
+
+@torch.no_grad()
+def start_small_(*convs: nn.Conv2d) -> None:
+    """Kaiming's initialisation times 0.1, biases 0: how BasicSR starts its networks."""
+    for conv in convs:
+        nn.init.kaiming_normal_(conv.weight).mul_(SMALL)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)

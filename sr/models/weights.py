@@ -1,0 +1,126 @@
+"""Weights of other programs: .pth, .pt, .ckpt, .bin and .safetensors, read without running anything in them."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sr.models.files import read_tensors
+from sr.printable import first_line, printable
+from sr.types import UserError
+
+PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+"""Endings of PyTorch's own format; its pickle is read by an interpreter that knows tensors and containers only."""
+_INSIDE = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net", "generator", "g")
+"""Under what programs keep the weights, the average first."""
+_PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
+_DEEPEST = 3  # mappings within mappings
+_DENSEST = 4  # times that a zip archive may grow: PyTorch does not compress, others may, and weights hardly shrink
+_SLACK = 1 << 20  # bytes by which a file may hold more than it is large: weights that share memory
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a file of any program by name, on the CPU.
+
+    Args:
+        path: a safetensors file, or one of PyTorch's.
+
+    Raises:
+        UserError: there is none, it is damaged, holds no weights, code, or tensors larger than the file.
+    """
+    if not path.is_file():
+        raise UserError(f"{printable(path)} does not exist or is not a file; give a .safetensors or .pth file.")
+    content = _unpickled(path) if path.suffix.lower() in PICKLED else read_tensors(path)
+    tensors = _named(content)
+    if not tensors:
+        raise UserError(f"{printable(path)} holds no weights by name, but a {type(content).__name__}.")
+    _check_plain(path, tensors)
+    return _without_prefix(tensors)
+
+
+def _unpickled(path: Path) -> Any:
+    shown, size = printable(path), path.stat().st_size
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > _DENSEST * size:
+                raise UserError(
+                    f"{shown} has {size:,} bytes and would unpack to {unpacked:,}: made to fill the memory."
+                )
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except Exception as error:  # of many kinds, for damaged files
+        raise UserError(f"{shown} {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "TorchScript" in text:
+        return "is a TorchScript archive, a program rather than weights, and is not opened; give its weights instead."
+    if "Unsupported" in text or "GLOBAL" in text or "weights_only" in text.lower().replace(" ", "_"):
+        named = next((word for word in text.replace(",", " ").split() if _names_code(word)), "")
+        what = f" ({printable(named)[:80]})" if named else ""
+        return (
+            f"holds more than weights{what}: opening that could run a stranger's code, so it is refused and nothing "
+            "in it was run; ask its author for the weights alone, as safetensors."
+        )
+    return f"is damaged or no file of weights ({printable(first_line(error))[:200]}); copy or download it again."
+
+
+def _names_code(word: str) -> bool:
+    parts = word.strip(".`'\"").split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts) and parts[0] != "torch"
+
+
+def _named(content: Any, depth: int = 0) -> dict[str, Tensor]:
+    """The tensors by name, inside whatever mappings a program has put them."""
+    if not isinstance(content, Mapping) or depth > _DEEPEST:
+        return {}
+    inner = next((content[key] for key in _INSIDE if isinstance(content.get(key), Mapping)), None)
+    if inner is None and len(content) == 1 and isinstance(next(iter(content.values())), Mapping):
+        inner = next(iter(content.values()))
+    found = _named(inner, depth + 1) if inner is not None else {}
+    return found or {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _check_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Views of a few numbers can claim to be any size, and sparse and absent ones hold nothing.
+
+    Raises:
+        UserError: the tensors are larger than their file, or of such kinds.
+    """
+    for name, tensor in tensors.items():
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise UserError(
+                f"{printable(path)}: {printable(name)[:80]} is no plain tensor ({tensor.layout}, {tensor.device}, "
+                f"{tensor.dtype}); save the weights as plain float tensors."
+            )
+    held, size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()), path.stat().st_size
+    if held > _DENSEST * size + _SLACK:
+        raise UserError(
+            f"{printable(path)} has {size:,} bytes, and its tensors claim {held:,}: it is damaged or made to fill the "
+            "memory, and is not loaded."
+        )
+
+
+def with_counters(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """With the counters of batch normalisation, which files of old versions of PyTorch lack and only training reads.
+
+    Args:
+        tensors: by name.
+    """
+    norms = [name.removesuffix("running_mean") for name in tensors if name.endswith(".running_mean")]
+    return {**{f"{norm}num_batches_tracked": torch.zeros((), dtype=torch.long) for norm in norms}, **tensors}
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what wrappers put before every name."""
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
+    return tensors
