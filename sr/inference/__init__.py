@@ -1,1 +1,1 @@
-"""Trained networks at work: networks in, pictures out. Knows nothing of training."""
+"""Networks at work: engines, tiles, ensembles, colour, video, export. Nothing here knows of training."""
