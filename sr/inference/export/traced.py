@@ -11,11 +11,10 @@ from torch.export import Dim, ExportedProgram
 
 from sr.errors import UserError
 from sr.inference.export.plain import Plain
-from sr.printable import printable
+from sr.printable import first_line
 
 TRIED = (2, 3, 20, 24)  # shape of the pictures that the graph is followed with; of it only the 3 stays
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")  # they report what they try on the way
-_LARGEST = 200  # characters of somebody else's message
 
 
 def traced(network: nn.Module, half: bool = False) -> ExportedProgram:
@@ -39,15 +38,9 @@ def traced(network: nn.Module, half: bool = False) -> ExportedProgram:
             )
     except Exception as error:  # whatever a network of somebody else meets in the exporter
         raise UserError(
-            f"{type(network).__name__} cannot be followed for pictures of every size ({short(error)}); "
+            f"{type(network).__name__} cannot be followed for pictures of every size ({first_line(error)}); "
             "--format safetensors or pth holds its weights alone"
         ) from error
-
-
-def short(error: BaseException) -> str:
-    """The first line of another library's message."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return printable(lines[0])[:_LARGEST]
 
 
 @contextmanager
