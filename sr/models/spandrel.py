@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sr.errors import UserError
 from sr.models.exact import ExactConv2d
 from sr.models.files import bounded
-from sr.models.padding import pad_to
+from sr.models.padding import cut_to, pad_to
 from sr.models.published import Arguments
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.printable import first_line, printable
@@ -82,7 +82,7 @@ class Spandrel(nn.Module):
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         height, width = lr.shape[-2:]
         result: Image = self._call(self.network, pad_to(lr, self.grid, self._minimum))
-        return result[..., : self.scale * height, : self.scale * width]
+        return cut_to(result, self.scale * height, self.scale * width)
 
 
 def converted(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Arguments, Mapping[str, Tensor]]:

@@ -33,6 +33,8 @@ class Format:
         made: the files' content, of a network, in half precision or not.
         applied: what the format's own reader makes of pictures with a file.
         clipped: that reader clips to [0, 1].
+        multiple: of the sides of the pictures to compare on: spandrel mirrors others onwards in a way of its own, for
+            networks that fold pixels, whatever program wrote the file.
     """
 
     suffixes: tuple[str, ...]
@@ -40,6 +42,7 @@ class Format:
     made: Callable[[nn.Module, bool], tuple[bytes, ...]]
     applied: Callable[[Path, Tensor], Tensor]
     clipped: bool = False
+    multiple: int = 1
 
 
 FORMATS = {
@@ -55,6 +58,7 @@ FORMATS = {
         lambda network, half: (safetensors_bytes(network, half),),
         spandrel_applied,
         clipped=True,
+        multiple=4,
     ),
     "pth": Format(
         (".pth",),
@@ -62,6 +66,7 @@ FORMATS = {
         lambda network, half: (pth_bytes(network, half),),
         spandrel_applied,
         clipped=True,
+        multiple=4,
     ),
     "pt2": Format(
         (".pt2",),
@@ -108,6 +113,7 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
             or the files cannot be written.
     """
     form = FORMATS[kind]
+    pictures = [_cut(picture, form.multiple) for picture in pictures]
     contents = form.made(network, half)
     paths = tuple(target.with_suffix(suffix) for suffix in form.suffixes)
     with tempfile.TemporaryDirectory(prefix="sr-export-") as name:
@@ -120,6 +126,11 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
     for path, content in zip(paths, contents, strict=True):
         write_atomically(path, content)
     return Exported(paths, difference, tuple((int(one.shape[-2]), int(one.shape[-1])) for one in pictures))
+
+
+def _cut(picture: Tensor, multiple: int) -> Tensor:
+    height, width = (side // multiple * multiple for side in picture.shape[-2:])
+    return picture[..., :height, :width]
 
 
 def _difference(form: Format, network: nn.Module, path: Path, lr: Tensor) -> float:

@@ -1,6 +1,7 @@
 """A network as other programs are given it: on the CPU, for use only, in operators that all of them have."""
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +48,7 @@ class Plain(nn.Module):
 
     def __init__(self, network: nn.Module, half: bool = False) -> None:
         super().__init__()
-        self.network = _with_plain_bicubic(copy.deepcopy(network).cpu().float())
+        self.network = _plain(copy.deepcopy(network).cpu().float().eval(), half)
         self.half_inside = half
         self.eval()
         self.requires_grad_(False)
@@ -60,12 +61,36 @@ class Plain(nn.Module):
             return picture_of(self.network(input)).float()
 
 
-def _with_plain_bicubic(network: nn.Module) -> nn.Module:
-    if isinstance(network, Bicubic):
-        return PlainBicubic(network)
-    for name, child in network.named_children():
-        setattr(network, name, _with_plain_bicubic(child))
-    return network
+def _plain(layer: nn.Module, half: bool) -> nn.Module:
+    """The same layer, with what exporters stumble over replaced below it."""
+    if isinstance(layer, Bicubic):
+        return PlainBicubic(layer)
+    if half and isinstance(layer, nn.BatchNorm2d):
+        return _as_convolution(layer)
+    update: Any = getattr(layer, "update_params", None)
+    if callable(update) and hasattr(layer, "eval_conv"):  # of SPAN, which writes weights as it runs
+        update()
+        layer.__dict__["update_params"] = _nothing
+    for name, child in layer.named_children():
+        setattr(layer, name, _plain(child, half))
+    return layer
+
+
+def _nothing() -> None:
+    pass
+
+
+@torch.no_grad()
+def _as_convolution(norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """Batch normalisation as it is in use, as a grouped 1x1 convolution: exporters mix its float32 into float16."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    conv = nn.Conv2d(norm.num_features, norm.num_features, 1, groups=norm.num_features)
+    assert conv.bias is not None
+    gain = (norm.running_var + norm.eps).rsqrt() * (1 if norm.weight is None else norm.weight)
+    conv.weight.copy_(gain.view_as(conv.weight))
+    conv.bias.copy_((0 if norm.bias is None else norm.bias) - gain * norm.running_mean)
+    return conv
 
 
 def applied(network: nn.Module, lr: Tensor) -> Tensor:

@@ -99,12 +99,14 @@ def _unsaid(network: nn.Module) -> str | None:
 
 def _taken_for(name: str, state: dict[str, Tensor]) -> Any:
     """What spandrel takes weights for."""
-    from spandrel import MAIN_REGISTRY
+    from spandrel import MAIN_REGISTRY, UnsupportedModelError
 
     try:
         return MAIN_REGISTRY.load(dict(state))
+    except UnsupportedModelError as error:
+        raise UserError(f"programs built on spandrel (chaiNNer, ComfyUI) know no {name}; {INSTEAD}") from error
     except Exception as error:  # of any kind: it looks at shapes of anything
         raise UserError(
-            f"programs built on spandrel (chaiNNer, ComfyUI) do not open weights of {name} "
-            f"({first_line(error)}); {INSTEAD}"
+            f"programs built on spandrel (chaiNNer, ComfyUI) do not open weights of {name} ({first_line(error)}); "
+            f"{INSTEAD}"
         ) from error
