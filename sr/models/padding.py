@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.choices import check_choice
@@ -11,6 +12,9 @@ from sr.errors import UserError
 from sr.types import Image
 
 Padding = Literal["zeros", "reflect", "replicate"]
+
+Side = int | torch.SymInt
+"""A number of pixels; while a network is exported, a symbol for any."""
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -63,7 +67,7 @@ def pad_(network: nn.Module, padding: Padding) -> None:
         network.register_forward_pre_hook(_Mirrored(reach))
 
 
-def pad_to(image: Image, multiple: int, minimum: int = 0) -> Image:
+def pad_to(image: Image, multiple: int, minimum: int = 0) -> Float[Tensor, "batch channel rows columns"]:
     """Go on at the right and the bottom until both sides are multiples of a number.
 
     Args:
@@ -88,7 +92,7 @@ def pad_to(image: Image, multiple: int, minimum: int = 0) -> Image:
     return F.pad(image, (0, right - mirrored[0], 0, down - mirrored[1]), mode="replicate")
 
 
-def cut_to(image: Image, height: int, width: int) -> Image:
+def cut_to(image: Image, height: Side, width: Side) -> Float[Tensor, "batch channel rows columns"]:
     """The upper left part of a picture: what `pad_to` added is taken off.
 
     Args:
@@ -102,7 +106,7 @@ def cut_to(image: Image, height: int, width: int) -> Image:
     return image[..., :height, :width]
 
 
-def _onwards(side: int, length: int, device: torch.device) -> Tensor:
+def _onwards(side: Side, length: Side, device: torch.device) -> Tensor:
     """Which of ``side`` pixels lie along a longer side, by arithmetic: an exported graph must hold for every size."""
     place = torch.arange(length, device=device)
     return torch.where(place < side, place, 2 * (side - 1) - place).clamp(min=0)
