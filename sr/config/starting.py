@@ -1,7 +1,8 @@
 """``init_from=``: the weights that a new run starts from, of another run or a file (by name: `sr.config.parents`)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 
 from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
-from sr.models.files import FOREIGN, check_finite, differences, read_tensors
+from sr.inference.opening import namings
+from sr.models.files import check_finite, differences
+from sr.models.weights import PICKLED
 from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
@@ -48,7 +51,7 @@ def start_of(value: Any) -> Start:
     for name, place in named.items():
         if place is not None and (not isinstance(place, str | int | float) or str(place).strip() == ""):
             raise UserError(
-                f"{setting_of(name)}={place} names no place; give a run's folder, a .safetensors or a .ckpt"
+                f"{setting_of(name)}={place} names no place; give a run's folder, a .safetensors, .ckpt or .pth"
             )
     return Start({name: str(place) for name, place in named.items() if place is not None}, partial)
 
@@ -68,7 +71,7 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
     """
     for name, place in start.places.items():
         network = module.network if name == GENERATOR else _opponent(module, name, place)
-        path, tensors = _weights(name, Path(place).expanduser())
+        path, tensors = _weights(name, Path(place).expanduser(), set(network.state_dict()))
         check_finite(path, tensors)
         anew = _fill(network, tensors, name, path, start.partial)
         say(f"{setting_of(name)}: {type(network).__name__} starts from {path}{anew}")
@@ -88,23 +91,22 @@ def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
     return module.adversaries[name].network
 
 
-def _weights(name: str, path: Path) -> tuple[Path, Mapping[str, Tensor]]:
-    """The file that holds the network's weights, and these."""
+def _weights(name: str, path: Path, expected: Set[str]) -> tuple[Path, Mapping[str, Tensor]]:
+    """The file that holds the network's weights, and these by the names that are expected, where it has such."""
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
         hint = neighbours(_near(path)) or "; give a run's folder, a .safetensors, a .ckpt or an experiment as log/20"
         raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{hint}")
-    if path.suffix == ".safetensors":
-        return path, read_tensors(path)
     if path.suffix == ".ckpt":
         return path, _in_checkpoint(name, path)
-    if path.suffix.lower() in FOREIGN:
+    if path.suffix.lower() not in (".safetensors", *PICKLED):
         raise UserError(
-            f"{setting_of(name)}={path}: {path.suffix} files of other programs are not taken here; give a run's "
-            "folder, its best.safetensors or its checkpoints/last.ckpt"
+            f"{setting_of(name)}={path} is neither a run's folder nor a .safetensors, a .ckpt or another program's .pth"
         )
-    raise UserError(f"{setting_of(name)}={path} is neither a run's folder nor a .safetensors nor a .ckpt")
+    found = namings(path)
+    first = next(found)
+    return path, next((tensors for tensors in chain([first], found) if expected & tensors.keys()), first)
 
 
 def _in_run(name: str, path: Path) -> Path:

@@ -44,8 +44,11 @@ def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
     faults: list[UserError] = []
     for config, weights in _descriptions(path, tensors, faults):
         info = NetworkInfo(path, config, config["scale"], {})
-        return rebuilt(info, weights), info
-    raise faults[-1]
+        try:
+            return rebuilt(info, weights), info
+        except UserError as fault:  # a variant of ours that another program knows
+            faults.append(fault)
+    raise faults[0]
 
 
 def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
@@ -58,7 +61,7 @@ def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
         UserError: it cannot be read.
     """
     tensors = read_weights(path)
-    yield tensors
+    yield with_counters(tensors)
     for _, weights in _descriptions(path, tensors, []):
         yield weights
 

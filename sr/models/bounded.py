@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -21,6 +22,9 @@ class LargerError(Exception):
 @contextmanager
 def no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
     """Inside, building a network stops where it gets larger than a file's weights; nothing larger is ever allocated.
+
+    The meta device, which needs no memory at all, would take seconds at its first use: it imports the compiler. And
+    some constructors of spandrel's networks read tensors, which have no values there.
 
     Args:
         tensors: the file's weights.
@@ -55,6 +59,10 @@ class _Bounded(TorchDispatchMode):
         super().__init__()
         self.limit = limit
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or defining this class imports the compiler, which takes seconds
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
@@ -84,8 +92,8 @@ def _product(value: Any) -> int:
 
 def _broadcast(shapes: Iterable[torch.Size]) -> int:
     try:
-        return math.prod(torch.broadcast_shapes(*shapes))
-    except RuntimeError:  # of other kinds of operations
+        return math.prod(np.broadcast_shapes(*shapes))
+    except ValueError:  # of other kinds of operations
         return 0
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -107,9 +106,9 @@ def rebuilt(info: NetworkInfo, tensors: Mapping[str, Tensor], trust: bool = Fals
     """
     network_class = _network_class(info.path, info.config["_target_"], trust)
     arguments = {key: value for key, value in info.config.items() if not key.startswith("_")}
-    if info.config["_target_"].startswith(f"{ROOM}."):  # others are their owner's, and need not build without memory
-        _check_described(info.path, network_class, arguments, tensors)
-    network = _built(info.path, network_class, arguments)
+    own = info.config["_target_"].startswith(f"{ROOM}.")  # others are their owner's, and may need more to be built
+    with bounded(info.path, arguments, tensors) if own else nullcontext():
+        network = _built(info.path, network_class, arguments)
     _check_shapes(info.path, network, tensors)
     network.load_state_dict(tensors)
     return network.eval()
@@ -222,23 +221,6 @@ def _built(path: Path, network_class: type[nn.Module], arguments: Mapping[str, A
     except (TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, LookupError) as error:
         reason = printable(str(error).split("\n")[0])[:300]
         raise UserError(f"{printable(path)} describes a network that cannot be built: {reason}") from error
-
-
-def _check_described(
-    path: Path, network_class: type[nn.Module], arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> None:
-    """Build the network without memory, and stop where it gets larger than what the file holds.
-
-    Raises:
-        UserError: it does, or its weights have other shapes.
-    """
-    with bounded(path, arguments, tensors), nullcontext() if _reads(network_class) else torch.device("meta"):
-        _check_shapes(path, _built(path, network_class, arguments), tensors)
-
-
-def _reads(network_class: type[nn.Module]) -> bool:
-    """Whether its constructor reads values of tensors, which have none where there is no memory."""
-    return bool(getattr(network_class, "reads_values", False))
 
 
 @contextmanager

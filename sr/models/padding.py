@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.choices import check_choice
@@ -13,8 +12,8 @@ from sr.types import Image
 
 Padding = Literal["zeros", "reflect", "replicate"]
 
-Side = int | torch.SymInt
-"""A number of pixels; while a network is exported, a symbol for any."""
+Side = int | torch.SymInt | Tensor
+"""A number of pixels; while a network is exported or traced, what stands for any."""
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -67,7 +66,7 @@ def pad_(network: nn.Module, padding: Padding) -> None:
         network.register_forward_pre_hook(_Mirrored(reach))
 
 
-def pad_to(image: Image, multiple: int, minimum: int = 0) -> Float[Tensor, "batch channel rows columns"]:
+def pad_to(image: Image, multiple: int, minimum: int = 0) -> Tensor:
     """Go on at the right and the bottom until both sides are multiples of a number.
 
     Args:
@@ -92,7 +91,7 @@ def pad_to(image: Image, multiple: int, minimum: int = 0) -> Float[Tensor, "batc
     return F.pad(image, (0, right - mirrored[0], 0, down - mirrored[1]), mode="replicate")
 
 
-def cut_to(image: Image, height: Side, width: Side) -> Float[Tensor, "batch channel rows columns"]:
+def cut_to(image: Image, height: Side, width: Side) -> Tensor:
     """The upper left part of a picture: what `pad_to` added is taken off.
 
     Args:

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, get_args
@@ -23,8 +24,17 @@ TARGET = "sr.models.spandrel.Spandrel"
 ALIASES = {"rrdb": "esrgan", "rrdbnet": "esrgan", "srvggnetcompact": "compact"}
 SCALE_NAMES = ("upscale", "scale", "upscaling_factor", "upscale_factor", "up_scale")
 """What the architectures call their scale."""
-CHANNELS = {"num_in_ch": 3, "num_out_ch": 3}
-"""Arguments without a default that have one here: RGB."""
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "atd": {"upsampler": "pixelshuffledirect"},
+    "drct": {"upsampler": "pixelshuffle"},
+    "grl": {"upsampler": "pixelshuffledirect"},
+    "hat": {"window_size": 16},
+    "safmn": {"dim": 36},
+    "span": {"num_in_ch": 3, "num_out_ch": 3},
+    "swin2sr": {"window_size": 8, "upsampler": "pixelshuffledirect"},
+    "swinir": {"window_size": 8, "upsampler": "pixelshuffledirect"},
+}
+"""Where the constructor alone makes no upscaler of RGB pictures, by architecture."""
 PURPOSES = ("SR", "Restoration")
 _PREFIX = "network."
 
@@ -60,7 +70,6 @@ class Spandrel(nn.Module):
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
-    reads_values: ClassVar[bool] = True  # some constructors do, of tensors
 
     def __init__(self, scale: int, arch: str = "compact", arguments: Mapping[str, Any] | None = None) -> None:
         super().__init__()
@@ -81,7 +90,8 @@ class Spandrel(nn.Module):
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         height, width = lr.shape[-2:]
-        result: Image = self._call(self.network, pad_to(lr, self.grid, self._minimum))
+        # A copy: rcan, for one, changes its input.
+        result: Tensor = self._call(self.network, pad_to(lr, self.grid, self._minimum).clone())
         return cut_to(result, self.scale * height, self.scale * width)
 
 
@@ -99,7 +109,8 @@ def converted(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Arguments, Map
     registry = _registry()
     with bounded(path, {}, tensors):
         try:
-            described = registry.load(dict(tensors))
+            with warnings.catch_warnings(action="ignore"):
+                described = registry.load(dict(tensors))
         except UserError:
             raise
         except Exception as error:  # of any kind: it looks at names and shapes of anything
@@ -109,7 +120,7 @@ def converted(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Arguments, Map
     network = described.model
     names = [name for name, kind in kinds().items() if kind.network is type(network)]
     arguments = _plain(names[0] if names else "", network)
-    own = {key: value for key, value in arguments.items() if key not in SCALE_NAMES and CHANNELS.get(key) != value}
+    own = {key: value for key, value in arguments.items() if key not in SCALE_NAMES}
     config = {"_target_": TARGET, "scale": int(described.scale), "arch": names[0], "arguments": own}
     return config, network.state_dict()
 
@@ -165,13 +176,14 @@ def _built(arch: str, kind: Kind, scale: int, arguments: dict[str, Any]) -> nn.M
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(free)}."
             raise ValueError(f"arguments.{printable(name)[:80]}: arch={arch} has no such argument; {hint}")
         _check_value(name, value, known[name].default)
-    given = {name: value for name, value in CHANNELS.items() if name in known} | arguments
+    given = DEFAULTS.get(arch.lower(), {}) | arguments
     given |= {scale_name: scale} if scale_name is not None else {}
     lacking = [name for name, p in known.items() if p.default is inspect.Parameter.empty and name not in given]
     if lacking:
         raise ValueError(f"arch={arch} needs arguments.{lacking[0]}, which has no default")
     try:
-        return kind.network(**given)
+        with warnings.catch_warnings(action="ignore"):  # what it does of old is its authors' to mend
+            return kind.network(**given)
     except (ValueError, TypeError, AssertionError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise ValueError(f"arch={arch} cannot be built of these arguments: {_said(error)}") from error
 
@@ -205,7 +217,8 @@ def _described(arch: str, kind: Kind, state: dict[str, Any]) -> Any:
         ValueError: as nothing, or as no network of RGB pictures.
     """
     try:
-        found = kind.architecture.load(dict(state))
+        with warnings.catch_warnings(action="ignore"):
+            found = kind.architecture.load(dict(state))
         _check_pictures(found)
     except UserError as error:
         raise ValueError(f"arch={arch}: {error}") from error
@@ -226,14 +239,14 @@ def _check_pictures(described: Any) -> None:
 
 
 def _plain(arch: str, network: nn.Module) -> dict[str, Any]:
-    """The arguments that the network was made of, without those that are its constructor's defaults.
+    """The arguments that the network was made of, without classes where these are its constructor's defaults.
 
     Raises:
         UserError: one is no plain value.
     """
     stored: Mapping[str, Any] = getattr(network, "hyperparameters", {})
     known = inspect.signature(type(network).__init__).parameters
-    own = {name: value for name, value in stored.items() if name in known and value != known[name].default}
+    own = {name: value for name, value in stored.items() if name in known and not _is_default_class(value, known[name])}
     try:
         plain: dict[str, Any] = json.loads(json.dumps(own))
     except (TypeError, ValueError) as error:
@@ -241,6 +254,10 @@ def _plain(arch: str, network: nn.Module) -> dict[str, Any]:
     if not arch:
         raise UserError(f"{type(network).__name__} is a variant that spandrel does not build by name")
     return plain
+
+
+def _is_default_class(value: Any, parameter: inspect.Parameter) -> bool:
+    return callable(value) and value is parameter.default
 
 
 def _said(error: Exception) -> str:

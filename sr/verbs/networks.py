@@ -9,7 +9,8 @@ from torch import nn
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
-from sr.models.files import check_finite, load_network
+from sr.inference.opening import open_network
+from sr.models.files import check_finite
 from sr.pasted import training
 from sr.printable import printable
 from sr.training.keeping.run_folder import FINISHED, RunFolder
@@ -45,7 +46,7 @@ def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str
         words: what the user may write instead of a file.
 
     Raises:
-        UserError: the file is not a network of ours, or there is no such device.
+        UserError: the file is no network that is known here, or there is no such device.
     """
     if path.is_dir():
         inside = sorted(path.glob("*.safetensors"))
@@ -57,7 +58,7 @@ def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str
         found = [*nearest(str(path), words), *near_files(path)]
         known = " or ".join([*words, "a network, as best.safetensors in a run's folder"])
         raise UserError(f"{printable(path)} does not exist{neighbours(found) or f'; give {known}'}")
-    network, _ = load_network(path, trust)
+    network, _ = open_network(path, trust)
     check_finite(path, network.state_dict())
     compute = inference(accelerator)
     return compute.place(network).eval(), compute

@@ -1,5 +1,6 @@
 """`init_from=`: weights of another run or of a file, and nothing else of it."""
 
+import argparse
 import math
 
 import numpy as np
@@ -9,8 +10,9 @@ from omegaconf import OmegaConf
 
 from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
-from sr.config.starting import Start, start_of
+from sr.config.starting import Start, _weights, start_of
 from sr.image.io import write_picture
+from sr.models.compact import Compact
 from sr.models.files import load_network, read_tensors, save_network
 from sr.models.sr_resnet18 import WIDTHS
 from sr.training.keeping.checkpoint import read_checkpoint
@@ -164,12 +166,12 @@ def test_in_a_sweep(train, parent):
         ),
         (["init_from=."], "init_from=. is no run's folder, as it has no best.safetensors or last.safetensors or check"),
         (["init_from=."], "; did you mean parent?"),
-        (["init_from=parent/config.yaml"], "is neither a run's folder nor a .safetensors nor a .ckpt"),
         (
-            ["init_from=parent/net.pth"],
-            "init_from=parent/net.pth: .pth files of other programs are not taken",
+            ["init_from=parent/config.yaml"],
+            "is neither a run's folder nor a .safetensors, a .ckpt or another",
         ),
-        (["init_from="], "init_from= names no place; give a run's folder, a .safetensors or a .ckpt"),
+        (["init_from=parent/net.pth"], "parent/net.pth is damaged or no file of weights (EOFError); copy or download"),
+        (["init_from="], "init_from= names no place; give a run's folder, a .safetensors, .ckpt or .pth"),
         (["init_from.d=parent"], "init_from.d=parent, but this run has no adversary d; choose one of g"),
         (["init_from.partial=3"], "init_from.partial=3 must be true or false"),
         (["init_from.dd=parent"], "init_from.dd is not a setting; did you mean init_from.d"),
@@ -249,3 +251,37 @@ def test_weights_of_a_network_of_ones_own(train, tmp_path, monkeypatch):
     assert "init_from: Mine starts from first/best.safetensors" in out
     best = read_tensors(tmp_path / "first" / "best.safetensors")
     assert_near(state(tmp_path / "second")["trained"]["network"], best)
+
+
+COMPACT = ("model=compact", "model.features=8", "model.convolutions=2")
+
+
+def test_a_file_of_another_program(train, tmp_path):
+    weights = Compact(2, features=8, convolutions=2).state_dict()
+    torch.save({"params": {f"module.{name}": value for name, value in weights.items()}}, tmp_path / "other.pth")
+    code, out, err = train("run_dir=run", "init_from=other.pth", *COMPACT, *STILL)
+    assert code == 0, err
+    assert "init_from: Compact starts from other.pth\n" in out
+    assert_near(load_network(tmp_path / "run" / "last.safetensors")[0].state_dict(), weights)
+
+
+def test_the_names_that_the_network_has_are_found(tmp_path):
+    """RRDBNet's file by BasicSR's names for spandrel's network, which has the old ones."""
+    pytest.importorskip("spandrel")
+    from sr.models.rrdbnet import RrdbNet
+    from sr.models.spandrel import Spandrel
+
+    ours, theirs = RrdbNet(4, features=8, blocks=1), Spandrel(4, "rrdb", {"num_filters": 8, "num_blocks": 1})
+    path = tmp_path / "x.pth"
+    torch.save(ours.state_dict(), path)
+    _, by_new = _weights("g", path, set(ours.state_dict()))
+    _, by_old = _weights("g", path, set(theirs.state_dict()))
+    assert by_new.keys() == ours.state_dict().keys()
+    assert by_old.keys() == theirs.state_dict().keys()
+
+
+def test_a_checkpoint_of_another_program_that_calls_is_refused(train, tmp_path):
+    torch.save({"params": {}, "opt": argparse.Namespace(a=1)}, tmp_path / "other.pth")
+    code, _, err = train("init_from=other.pth", *COMPACT)
+    assert code == 2
+    assert "other.pth holds more than weights (argparse.Namespace): opening that could run a stranger's code" in err

@@ -12,7 +12,7 @@ from sr.errors import UserError
 from sr.inference.export.extras import need
 from sr.inference.export.plain import Plain
 from sr.inference.export.traced import quiet
-from sr.printable import printable
+from sr.printable import first_line, printable
 
 BLOBS = {"in0": "data", "out0": "output"}  # pnnx's names, and those that realesrgan-ncnn-vulkan asks for
 _SIZES = ((20, 24), (36, 28))  # pnnx compares the two to see which numbers follow from the size
@@ -37,7 +37,7 @@ def ncnn_files(network: nn.Module, half: bool = False) -> tuple[bytes, bytes]:
                 followed = torch.jit.trace(Plain(network).eval(), torch.rand(1, 3, *_SIZES[0]), check_trace=False)
             followed.save(str(folder / "n.pt"))
         except Exception as error:  # whatever a network of somebody else meets in the tracer
-            raise _refused(network, str(error)) from error
+            raise _refused(network, first_line(error)) from error
         said = _converted(folder, half)
         param, weights = folder / "n.ncnn.param", folder / "n.ncnn.bin"
         if not param.is_file() or not weights.is_file():
