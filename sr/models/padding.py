@@ -12,8 +12,8 @@ from sr.types import Image
 
 Padding = Literal["zeros", "reflect", "replicate"]
 
-Side = int | torch.SymInt | Tensor
-"""A number of pixels; while a network is exported or traced, what stands for any."""
+Side = Any
+"""An int; while a network is exported or traced, a torch.SymInt or a tensor that stands for any."""
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
