@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -10,6 +11,9 @@ from sr.errors import UserError
 from sr.types import Image
 
 Padding = Literal["zeros", "reflect", "replicate"]
+
+Side = Any
+"""An int; while a network is exported or traced, a torch.SymInt or a tensor that stands for any."""
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -74,12 +78,37 @@ def pad_to(image: Image, multiple: int, minimum: int = 0) -> Tensor:
         The picture, mirrored as far as it reaches and repeated from there on.
     """
     height, width = image.shape[-2:]
-    down, right = (-(-max(side, minimum) // multiple) * multiple - side for side in (height, width))
+    # Not the shorter -(-a // b): ONNX rounds quotients of negative numbers up.
+    rounded = [(max(side, minimum) + multiple - 1) // multiple * multiple for side in (height, width)]
+    down, right = rounded[0] - height, rounded[1] - width
+    if torch.compiler.is_exporting():
+        rows, columns = (_onwards(*sides, image.device) for sides in zip((height, width), rounded, strict=True))
+        return image.index_select(-2, rows).index_select(-1, columns)
     if not (down or right):
         return image
     mirrored = min(right, width - 1), min(down, height - 1)
     image = F.pad(image, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
     return F.pad(image, (0, right - mirrored[0], 0, down - mirrored[1]), mode="replicate")
+
+
+def cut_to(image: Image, height: Side, width: Side) -> Tensor:
+    """The upper left part of a picture: what `pad_to` added is taken off.
+
+    Args:
+        image: (batch, channels, at least height, at least width).
+        height: of the part.
+        width: of the part.
+    """
+    if torch.compiler.is_exporting():
+        rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
+        return image.index_select(-2, rows).index_select(-1, columns)
+    return image[..., :height, :width]
+
+
+def _onwards(side: Side, length: Side, device: torch.device) -> Tensor:
+    """Which of ``side`` pixels lie along a longer side, by arithmetic: an exported graph must hold for every size."""
+    place = torch.arange(length, device=device)
+    return torch.where(place < side, place, 2 * (side - 1) - place).clamp(min=0)
 
 
 class _Mirrored:

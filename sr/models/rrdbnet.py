@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sr.models.exact import ExactConv2d
-from sr.models.padding import Padding, pad_, pad_to
+from sr.models.padding import Padding, cut_to, pad_, pad_to
 from sr.models.published import Arguments, Weights, number_of
 from sr.models.residual import start_small_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
@@ -121,7 +121,7 @@ class RrdbNet(nn.Module):
             enlarged = F.interpolate(x, scale_factor=factor, mode="nearest")
             x = F.leaky_relu(self.get_submodule(f"conv_up{number}")(enlarged), SLOPE)
         x = self.conv_last(F.leaky_relu(self.conv_hr(x), SLOPE))
-        return x[..., : self.scale * height, : self.scale * width]
+        return cut_to(x, self.scale * height, self.scale * width)
 
     @classmethod
     def described_by(cls, tensors: Weights) -> Arguments | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sr.errors import UserError
 from sr.models.exact import ExactConv2d
 from sr.models.files import bounded
-from sr.models.padding import pad_to
+from sr.models.padding import cut_to, pad_to
 from sr.models.published import Arguments
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.printable import first_line, printable
@@ -92,7 +92,7 @@ class Spandrel(nn.Module):
         height, width = lr.shape[-2:]
         # A copy: rcan, for one, changes its input.
         result: Tensor = self._call(self.network, pad_to(lr, self.grid, self._minimum).clone())
-        return result[..., : self.scale * height, : self.scale * width]
+        return cut_to(result, self.scale * height, self.scale * width)
 
 
 def converted(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Arguments, Mapping[str, Tensor]]:

@@ -22,7 +22,7 @@ from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
 from sr.verbs.upscale.cli import upscale
-from sr.verbs.using import enhance, networks
+from sr.verbs.using import enhance, export, networks
 
 
 class Verbs(TyperGroup):
@@ -56,6 +56,7 @@ app = typer.Typer(
 app.command()(upscale)
 app.command()(evaluate)
 app.command()(enhance)
+app.command()(export)
 app.command()(networks)
 app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")

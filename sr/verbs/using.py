@@ -1,5 +1,6 @@
 """Verbs about networks at work, beside `sr upscale`: which there are, and what may be done afterwards."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,30 @@ def enhance(
 
     settings = Settings(denoise, window, kernel, contrast, contrast_kind, dither)  # type: ignore[arg-type]
     raise typer.Exit(enhance_files(inputs, Naming(output, ending(form), suffix), settings, quality, force))
+
+
+def export(
+    network: Annotated[
+        str, typer.Argument(metavar="FILE", help="A network: a file, a run's folder, or a shipped name.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; of ncnn, the .param of its two.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="onnx, pth, safetensors, pt2 or ncnn.  [default: by the ending of -o]"),
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="In float16, half as large.")] = False,
+    trust: Trust = False,
+) -> None:
+    """Write a network for other programs, read it back as they do, and say who opens it.
+
+    Where they would make another picture of it, nothing is written, and the reason is said.
+
+    [dim]sr export outputs/RUN/best.safetensors --format onnx -o network.onnx
+    sr export outputs/RUN -o network.pth[/dim]
+    """
+    from sr.verbs.export import export_file
+
+    export_file(network, form, output, half, trust)
 
 
 def networks(

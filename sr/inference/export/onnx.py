@@ -1,13 +1,15 @@
 """A network as an ONNX graph that takes pictures of any size."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sr.errors import UserError
 from sr.inference.export.extras import need
-from sr.inference.export.traced import quiet, short, traced
+from sr.inference.export.traced import quiet, traced
+from sr.printable import first_line
 
 INPUT, OUTPUT = "input", "output"
 AXES = {0: "n", 2: "h", 3: "w"}  # the axes of any length, and their names
@@ -36,7 +38,7 @@ def onnx_bytes(network: nn.Module, half: bool = False) -> bytes:
             )
     except Exception as error:  # whatever a network of somebody else meets in the exporter
         raise UserError(
-            f"{type(network).__name__} cannot be written as ONNX ({short(error)}); --format pt2 may hold it"
+            f"{type(network).__name__} cannot be written as ONNX ({first_line(error)}); --format pt2 may hold it"
         ) from error
     assert written is not None
     return _finished(written.model_proto).SerializeToString()
@@ -64,3 +66,17 @@ def _finished(model: Any) -> Any:
         part.ClearField("doc_string")
     graph.ClearField("value_info")  # sizes in the middle, by names that nobody else knows
     return model
+
+
+def onnx_applied(path: Path, lr: Tensor) -> Tensor:
+    """What onnxruntime makes of pictures.
+
+    Args:
+        path: .onnx that was just written.
+        lr: (n, 3, h, w) float32 in [0, 1].
+    """
+    need("onnx", "onnxruntime")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run([OUTPUT], {INPUT: lr.numpy()})[0])
