@@ -216,9 +216,7 @@ def test_a_film_is_enlarged_and_then_enhanced():
     upscaler, film = FilmUpscaler(Twice(), Enhancer(ALL)), Enhancer(ALL).film()
     assert upscaler.scale == 2
     assert torch.equal(upscaler.image(frames), film.frames(Twice().image(frames)))
-    assert torch.equal(
-        upscaler.image(frames), film.frames(Twice().image(frames))
-    )
+    assert torch.equal(upscaler.image(frames), film.frames(Twice().image(frames)))
 
 
 def test_nothing_changes_nothing():

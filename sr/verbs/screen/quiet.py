@@ -1,5 +1,6 @@
 """Keep what libraries in C write to the terminal away from it."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import TextIO
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """What C writes to the standard error output goes nowhere; what Python writes there is shown as before.
+    """What C writes to the standard error output, and Pillow's log, go nowhere; Python's own lines are shown as before.
 
     libtiff prints a line for each odd tag, several times per file, and cannot be told from Python to be silent. What is
     wrong with a file arrives as an exception too.
@@ -19,7 +20,9 @@ def quiet_libraries() -> Iterator[None]:
     except OSError:  # there is none
         yield
         return
-    before = sys.stderr
+    pillow = logging.getLogger("PIL")
+    before, level = sys.stderr, pillow.level
+    pillow.setLevel(logging.CRITICAL)
     own = _own(before, kept)
     with open(os.devnull, "w") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 2)
@@ -29,6 +32,7 @@ def quiet_libraries() -> Iterator[None]:
     finally:
         sys.stderr.flush()
         sys.stderr = before
+        pillow.setLevel(level)
         os.dup2(kept, 2)
         os.close(kept)
 
