@@ -1,43 +1,27 @@
 """A video in, a larger video out: decoding, network and encoding beside each other, in parts that survive a kill."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
 
 import av
-from jaxtyping import Float
-from torch import Tensor
 
 from sr.errors import UserError
 from sr.files import check_writable
-from sr.image.resize import bicubic
-from sr.inference.video.encoding import Look, PartEncoder, look_of
+from sr.inference.video.encoding import look_of
 from sr.inference.video.joining import FORMATS, join
 from sr.inference.video.options import VideoOptions
-from sr.inference.video.parts import Part, Parts, parts_beside
-from sr.inference.video.reading import Facts, RawFrame, Reader, Stored, rgb_of, video_facts
-from sr.inference.video.threads import ReadAhead, WriteBehind
-from sr.inference.video.yuv import from_rgb
-from sr.printable import printable
+from sr.inference.video.parts import parts_beside
+from sr.inference.video.reading import Facts, video_facts
+from sr.inference.video.work import Enlarger, Work
+from sr.printable import first_line, printable
 
-PART = 120
+PART = 60
 """Frames of a part: what a kill costs at most, and the longest way to a frame where decoding can begin."""
-_WAITING = 4
-"""Frames that may wait on each side of the network."""
-
-
-class Enlarger(Protocol):
-    """What enlarges pictures that are in memory, as `sr.inference.upscaler.Upscaler`."""
-
-    @property
-    def scale(self) -> float:
-        """Of the result."""
-
-    def image(self, lr: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
-        """Enlarged pictures in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,8 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
-    job = _Job(upscaler, options, facts, say, done)
+    work = Work(upscaler, options, facts, PART, say)
+    total = _expected(facts, options)
     status = source.stat()
     key = {
         "source": [status.st_size, status.st_mtime_ns],
@@ -105,203 +90,37 @@ def upscale_video(
         "frames": PART,
         "av": av.__version__,
     }
-    with parts_beside(target, key) as parts:
+    with parts_beside(target, key) as parts, _ffmpeg_told(source, target):
         kept = sum(len(part.times) for part in parts.finished())
         if kept:
             say(f"{kept} frames are finished; going on after them")
-        finished = job.run(source, parts)
+        finished = work.run(source, parts, _ticks(facts, options), lambda frames: done(frames, total))
         if not finished:
             raise UserError(_empty(source, facts, options))
         look = look_of(facts, options, finished[0].width, finished[0].height)
         for note in join(source, target, finished, facts, look, options):
-            job.note(note)
+            work.note(note)
     return VideoReport(
         frames=sum(len(part.times) for part in finished),
-        repeated=job.repeated,
+        repeated=work.repeated,
         kept=kept,
         width=look.width,
         height=look.height,
         seconds=monotonic() - began,
-        network_seconds=job.network_seconds,
-        notes=tuple(job.notes),
+        network_seconds=work.network_seconds,
+        notes=tuple(work.notes),
     )
-
-
-class _Job:
-    """The frames of one video on their way through the network."""
-
-    def __init__(
-        self,
-        upscaler: Enlarger,
-        options: VideoOptions,
-        facts: Facts,
-        say: Callable[[str], None],
-        done: Callable[[int, int | None], None],
-    ) -> None:
-        self.upscaler, self.options, self.facts, self.say, self.done = upscaler, options, facts, say, done
-        self.notes = list[str]()
-        self.repeated = 0
-        self.network_seconds = 0.0
-        for note in facts.notes:
-            self.note(note)
-
-    def note(self, note: str) -> None:
-        """Say a line, once."""
-        if note not in self.notes:
-            self.notes.append(note)
-            self.say(note)
-
-    def run(self, source: Path, parts: Parts) -> list[Part]:
-        """Make the parts that are missing; all of them."""
-        finished = parts.finished()
-        first, end = _ticks(self.facts, self.options)
-        if finished:
-            first = finished[-1].times[-1] + 1
-        reader = Reader(source, self.facts)
-        writer = _PartWriter(parts, self.options, self.facts, finished)
-        total = _expected(self.facts, self.options)
-        with (
-            ReadAhead(reader.frames(first, end), _WAITING) as frames,
-            WriteBehind(writer.add, _WAITING) as behind,
-        ):
-            latest: _Planes | None = None
-            count = sum(len(part.times) for part in finished)
-            for group in grouped(frames, self.options.batch, PART):
-                made = iter(self._enlarged([frame.planes for frame in group if frame.planes is not None]))
-                for frame in group:
-                    latest = latest if frame.planes is None else next(made)
-                    self.repeated += frame.planes is None
-                    assert latest is not None
-                    behind.put((frame, latest))
-                count += len(group)
-                self.done(count, total)
-        writer.close()
-        for note in reader.notes:
-            self.note(note)
-        return writer.finished
-
-    def _enlarged(self, frames: Sequence[Stored]) -> list["_Planes"]:
-        """The planes of enlarged frames."""
-        if not frames:
-            return []
-        pictures = rgb_of(frames, self.facts.layout)
-        size = self._size()
-        if size is not None:
-            pictures = _brought_to(pictures, network_input(pictures.shape[-2:], size, self.upscaler.scale))
-        began = monotonic()
-        pictures = self.upscaler.image(pictures)
-        self.network_seconds += monotonic() - began
-        if size is not None:
-            pictures = _brought_to(pictures, size)
-        height, width = pictures.shape[-2:]
-        look = look_of(self.facts, self.options, width, height)
-        self._tell_of_odd_sides(look, width, height)
-        coding = look.layout.coding
-        planes = [plane.cpu().numpy().astype(coding.dtype) for plane in from_rgb(pictures, coding)]
-        return [_Planes(tuple(frame), width, height) for frame in zip(*planes, strict=True)]
-
-    def _size(self) -> tuple[int, int] | None:
-        """(rows, columns) of the result as stored; a player turns it."""
-        if self.options.size is None:
-            return None
-        width, height = self.options.size
-        return (width, height) if self.facts.rotation in (90, 270) else (height, width)
-
-    def _tell_of_odd_sides(self, look: Look, width: int, height: int) -> None:
-        if (look.width, look.height) != (width, height):
-            self.note(
-                f"{width}x{height} has an odd side, which 4:2:0 colour does not allow; the last pixels are repeated: "
-                f"{look.width}x{look.height}"
-            )
-
-
-@dataclass(frozen=True)
-class _Planes:
-    """An enlarged frame; width and height are those before colour samples needed even ones."""
-
-    planes: Stored
-    width: int
-    height: int
-
-
-class _PartWriter:
-    """Encodes frames and keeps every `PART` of them as a part."""
-
-    def __init__(self, parts: Parts, options: VideoOptions, facts: Facts, finished: list[Part]) -> None:
-        self._parts, self._options, self._facts = parts, options, facts
-        self.finished = finished
-        self._encoder: PartEncoder | None = None
-        self._count = 0
-        self._last: tuple[RawFrame, _Planes] | None = None
-
-    def add(self, item: tuple[RawFrame, _Planes]) -> None:
-        """Encode a frame; write the part that it completes."""
-        frame, made = item
-        if self._encoder is None:
-            self._encoder = PartEncoder(self._options, look_of(self._facts, self._options, made.width, made.height))
-        self._encoder.add(made.planes, frame.pts)
-        self._count, self._last = self._count + 1, item
-        if self._count == PART:
-            self.close()
-
-    def close(self) -> None:
-        """Write what there is."""
-        if self._encoder is None or self._last is None:
-            return
-        frame, made = self._last
-        coded = self._encoder.finish()
-        if len(coded) != self._count:
-            raise RuntimeError(f"the encoder gave {len(coded)} frames of {self._count}")
-        size = (made.width, made.height)
-        self.finished.append(self._parts.write(len(self.finished), coded, frame.duration, size, self._encoder.headers))
-        self._encoder, self._count, self._last = None, 0, None
-
-
-def grouped(frames: Iterator[RawFrame], batch: int, part: int) -> Iterator[list[RawFrame]]:
-    """Frames for one run of the network: up to ``batch`` new ones with their repetitions, none beyond a part's end.
-
-    So that a job that goes on gives the network the same batches as one that was never interrupted.
-    """
-    group: list[RawFrame] = []
-    fresh = 0
-    for count, frame in enumerate(frames, 1):
-        group.append(frame)
-        fresh += frame.planes is not None
-        if fresh == batch or count % part == 0:
-            yield group
-            group, fresh = [], 0
-    if group:
-        yield group
-
-
-def network_input(shape: Sequence[int], size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """What the network gets so that its result is at least as large as wanted, and no detail is thrown away before.
-
-    A side that the network would leave too short is stretched before it, as the experiment log stretched 712x480 to
-    960x540 for 1920x1080; one that it makes too long is shrunk after it.
-
-    Args:
-        shape: (rows, columns) of the source.
-        size: (rows, columns) of the result.
-        scale: the network's.
-    """
-    rows, columns = (max(have, math.ceil(want / scale)) for have, want in zip(shape, size, strict=True))
-    return rows, columns
-
-
-def _brought_to(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    return pictures if tuple(pictures.shape[-2:]) == size else bicubic(pictures, size=size).clamp(0, 1)
 
 
 def _ticks(facts: Facts, options: VideoOptions) -> tuple[int | None, int | None]:
     """Ticks from which on, and before which, frames are wanted."""
     if options.start == 0 and options.length is None:
         return None, None
-    begin = facts.origin + type(facts.origin)(str(options.start))
+    begin = facts.origin + Fraction(str(options.start))
     first = math.ceil(begin / facts.time_base) if options.start else None
     if options.length is None:
         return first, None
-    return first, math.ceil((begin + type(facts.origin)(str(options.length))) / facts.time_base)
+    return first, math.ceil((begin + Fraction(str(options.length))) / facts.time_base)
 
 
 def _expected(facts: Facts, options: VideoOptions) -> int | None:
@@ -331,6 +150,22 @@ def _check_target(source: Path, target: Path, options: VideoOptions) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{printable(target)} would be overwritten by its enlargement; choose another name")
     check_writable(target.parent)
+
+
+@contextmanager
+def _ffmpeg_told(source: Path, target: Path) -> Iterator[None]:
+    """What FFmpeg could not do, in one sentence.
+
+    Raises:
+        UserError: it could not.
+    """
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise UserError(
+            f"could not make {printable(target)} of {printable(source)}: {first_line(error)}; "
+            "what is finished is kept, and the same command goes on"
+        ) from error
 
 
 def _empty(source: Path, facts: Facts, options: VideoOptions) -> str:

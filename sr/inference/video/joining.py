@@ -77,31 +77,72 @@ def join(
     notes: list[str] = []
 
     def write(file: BinaryIO) -> None:
-        format_name = FORMATS[target.suffix.lower()]
-        exact = {"movie_timescale": str(min(look.time_base.denominator, 1_000_000))}
-        options_of_file = exact if format_name in ("mp4", "mov") else {}
-        with (
-            opened(source) as (container, moving),
-            av.open(file, "w", format=format_name, container_options=options_of_file) as output,
-        ):
-            stream = add_stream(output, options, look)
-            _describe(stream, moving, facts)
-            if options.codec == "x265" and format_name in ("mp4", "mov"):
-                stream.codec_tag = _FOR_APPLE
-            copies = _add_copies(container, output, moving, notes)
-            _describe_file(container, output, span)
-            output.start_encoding()
-            if bytes(stream.codec_context.extradata or b"") != parts[0].headers:
-                raise UserError(
-                    f"the parts of {printable(target)} are another encoder's; delete them: {parts[0].path.parent}"
-                )
-            coming = heapq.merge(
-                _own_packets(stream, parts, look, span), _copied_packets(container, copies, span), key=_when
-            )
-            for packet in coming:
-                output.mux(packet)
+        remembering = _Remembering(file)
+        try:
+            with opened(source) as opened_source:
+                notes.extend(_write(remembering, opened_source, target, parts, facts, look, options, span))
+        except av.FFmpegError:
+            if remembering.error is not None:  # FFmpeg does not say why it could not write
+                raise remembering.error from None
+            raise
 
     write_atomically(target, write)
+    return notes
+
+
+class _Remembering:
+    """A file that keeps what went wrong with it.
+
+    Args:
+        file: open for writing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+        self.seek, self.tell = file.seek, file.tell
+
+    def write(self, data: bytes) -> int:
+        """Write.
+
+        Raises:
+            OSError: the disk is full, say.
+        """
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+def _write(
+    file: _Remembering,
+    source: tuple[InputContainer, VideoStream],
+    target: Path,
+    parts: Sequence[Part],
+    facts: Facts,
+    look: Look,
+    options: VideoOptions,
+    span: Span,
+) -> list[str]:
+    """Write everything into a file; a line for each thing that cannot come along."""
+    container, moving = source
+    notes: list[str] = []
+    kind = FORMATS[target.suffix.lower()]
+    exact = {"movie_timescale": str(min(look.time_base.denominator, 1_000_000))} if kind in ("mp4", "mov") else {}
+    with av.open(file, "w", format=kind, container_options=exact) as output:
+        stream = add_stream(output, options, look)
+        _describe(stream, moving, facts)
+        if options.codec == "x265" and kind in ("mp4", "mov"):
+            stream.codec_tag = _FOR_APPLE
+        copies = _add_copies(container, output, moving, notes)
+        _describe_file(container, output, span)
+        output.start_encoding()
+        if bytes(stream.codec_context.extradata or b"") != parts[0].headers:
+            raise UserError(f"the parts in {parts[0].path.parent} are another encoder's; delete that folder")
+        own = _own_packets(stream, parts, look, span)
+        for packet in heapq.merge(own, _copied_packets(container, copies, span), key=_when):
+            output.mux(packet)
     return notes
 
 
@@ -152,11 +193,13 @@ def _copied_packets(container: InputContainer, copies: dict[int, Stream], span: 
         with suppress(av.FFmpegError):  # a format without a way to jump: everything before is read and left out
             container.seek(int((span.begin - 2) * av.time_base))
     for packet in container.demux(*(container.streams[index] for index in copies)):
+        still = bool(packet.stream.disposition & Disposition.attached_pic)
+        if still and packet.size and packet.pts is None:
+            packet.pts = packet.dts = 0
         if packet.dts is None and packet.pts is None:  # the end of a stream
             continue
         packet.pts = packet.dts if packet.pts is None else packet.pts
         packet.dts = packet.pts if packet.dts is None else packet.dts
-        still = packet.stream.disposition & Disposition.attached_pic
         if not still and not _moved(packet, span):
             continue
         packet.stream = copies[packet.stream.index]

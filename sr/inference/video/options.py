@@ -20,7 +20,7 @@ class Codec:
         worst: highest value of `crf`; 0 is the best.
         crf: where nobody says: hardly to be told from the pictures.
         presets: from fast to thorough.
-        preset: where nobody says.
+        preset: where nobody says: so that encoding leaves the processor to the network.
         tunes: what it can be tuned for.
         quiet: options that keep it from writing to the terminal.
     """
@@ -40,7 +40,7 @@ CODECS = {
         51,
         17,
         _PRESETS,
-        "medium",
+        "veryfast",
         ("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"),
     ),
     "x265": Codec(
@@ -52,7 +52,7 @@ CODECS = {
         ("animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"),
         (("x265-params", "log-level=error"),),
     ),
-    "av1": Codec("libsvtav1", 63, 24, tuple(map(str, range(10, -1, -1))), "6", ("vq", "psnr", "ssim")),
+    "av1": Codec("libsvtav1", 63, 24, tuple(map(str, range(10, -1, -1))), "8", ("vq", "psnr", "ssim")),
 }
 """What is written, by name."""
 

@@ -199,7 +199,7 @@ class Reader:
         """
         found = None if first is None else self._from(first)
         before: Stored | None = None
-        for frame, pts in found or self._timed(jump=None):
+        for frame, pts in found or self._timed(None, first):
             if first is not None and pts < first:
                 continue
             if end is not None and pts >= end:
@@ -212,7 +212,7 @@ class Reader:
     def _from(self, first: int) -> Generator[tuple[av.VideoFrame, int]] | None:
         """Frames from some time before ``first`` on; None where a jump does not lead there for sure."""
         jump = first - round(_JUMP_BEFORE / self.facts.time_base)
-        frames = self._timed(jump=jump)
+        frames = self._timed(jump, first)
         one = next(frames, None)
         if one is None or one[0].pts is None or one[1] >= first:
             frames.close()
@@ -220,7 +220,8 @@ class Reader:
             return None
         return frames
 
-    def _timed(self, jump: int | None) -> Generator[tuple[av.VideoFrame, int]]:
+    def _timed(self, jump: int | None, first: int | None) -> Generator[tuple[av.VideoFrame, int]]:
+        """All frames from a jump on, with their times; only what is wrong from the first wanted one on is noted."""
         last: int | None = None
         repaired = 0
         faults: list[str] = []
@@ -236,6 +237,9 @@ class Reader:
                     pts = 0 if last is None else last + self._step
                 elif last is not None and pts <= last:
                     pts, repaired = last + 1, repaired + 1
+                if first is not None and pts < first:
+                    faults.clear()
+                    repaired = 0
                 last = pts
                 yield frame, pts
         self._note(faults, repaired, last)

@@ -94,7 +94,7 @@ def to_rgb(planes: Planes, coding: Coding) -> Float[Tensor, "batch 3 height widt
 
 
 def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list[Integer[Tensor, "batch rows columns"]]:
-    """What an encoder takes: three planes of int32, rounded, on the pictures' device.
+    """What an encoder takes: three planes of whole numbers (uint8 or int32), on the pictures' device.
 
     Args:
         rgb: in [0, 1]; sides that colour samples do not divide are lengthened by repeating the last pixels.
@@ -105,15 +105,23 @@ def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list
         rgb = torch.nn.functional.pad(rgb, (0, right, 0, bottom), mode="replicate")
     black, white, neutral, chroma = coding.levels()
     kr, kb = _LUMA.get(coding.matrix, _OF_BT601)
-    r, g, b = rgb.unbind(1)
-    luma = kr * r + (1 - kr - kb) * g + kb * b
-    blue, red = (_shrunk(colour - luma, coding) for colour in (b, r))
-    scaled = (
-        luma * white + black,
-        blue * (chroma / (2 * (1 - kb))) + neutral,
-        red * (chroma / (2 * (1 - kr))) + neutral,
-    )
-    return [plane.round_().clamp_(0, 2**coding.bits - 1).to(torch.int32) for plane in scaled]
+    r, g, b = rgb.to(torch.float32).unbind(1)
+    luma = (r * kr).add_(g, alpha=1 - kr - kb).add_(b, alpha=kb)
+    gray, blue, red = (_rows_averaged(plane, coding.down) for plane in (luma, b, r))  # before what they differ by:
+    blue, red = (_columns_weighed(plane - gray, coding.across) for plane in (blue, red))  # there are fewer by now
+    return [
+        _whole(luma, white, black, coding),
+        _whole(blue, chroma / (2 * (1 - kb)), neutral, coding),
+        _whole(red, chroma / (2 * (1 - kr)), neutral, coding),
+    ]
+
+
+def _whole(plane: Tensor, scale: float, offset: float, coding: Coding) -> Tensor:
+    """The nearest whole numbers, halves up; int32, or uint8 where that is enough."""
+    numbers = (plane * scale).add_(offset + 0.5)
+    if coding.full:  # half a level above the largest number, in theory
+        numbers.clamp_(0, 2**coding.bits - 1)
+    return numbers.to(torch.uint8 if coding.bits == 8 else torch.int32)
 
 
 def _enlarged(plane: Tensor, coding: Coding) -> Tensor:
@@ -136,11 +144,16 @@ def _doubled(plane: Tensor, halves: tuple[_Taps, _Taps]) -> Tensor:
     return torch.stack(both, dim=-1).flatten(-2)
 
 
-def _shrunk(plane: Tensor, coding: Coding) -> Tensor:
-    """A plane (n, rows, columns) at the places of the colour samples: rows averaged, columns weighed 1, 2, 1."""
-    for _ in range(coding.down.bit_length() - 1):
-        plane = (plane[..., 0::2, :] + plane[..., 1::2, :]) / 2
-    for _ in range(coding.across.bit_length() - 1):
+def _rows_averaged(plane: Tensor, times: int) -> Tensor:
+    """(n, rows, columns) with so many times fewer rows: colour samples lie between rows."""
+    for _ in range(times.bit_length() - 1):
+        plane = (plane[..., 0::2, :] + plane[..., 1::2, :]).mul_(0.5)
+    return plane
+
+
+def _columns_weighed(plane: Tensor, times: int) -> Tensor:
+    """(n, rows, columns) with so many times fewer columns, weighed 1, 2, 1: colour samples lie on the left ones."""
+    for _ in range(times.bit_length() - 1):
         before = torch.cat((plane[..., :1], plane[..., 1:-1:2]), dim=-1)
-        plane = (before + 2 * plane[..., 0::2] + plane[..., 1::2]) / 4
+        plane = before.add_(plane[..., 0::2], alpha=2).add_(plane[..., 1::2]).mul_(0.25)
     return plane

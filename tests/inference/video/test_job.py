@@ -1,5 +1,6 @@
 """A whole video through: frames, times, colours, everything else of the file, and jobs that are interrupted."""
 
+import io
 import os
 import signal
 import subprocess
@@ -10,12 +11,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
+from PIL import Image
 
 from sr.errors import UserError
-from sr.inference.video import job
-from sr.inference.video.job import grouped, network_input, upscale_video
+from sr.files import write_atomically
+from sr.inference.video import job, joining
+from sr.inference.video.job import upscale_video
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.reading import RawFrame
+from sr.inference.video.work import grouped, network_input
 from tests.inference.video.clips import HEIGHT, TICK, WIDTH, Clip, Twice, packets, read_back
 
 FINE = VideoOptions(crf=1, preset="ultrafast")
@@ -120,6 +125,47 @@ def test_sound_in_mp4_is_kept_to_the_sample(tmp_path):
     assert read_back(tmp_path / "b.mp4")[0] == read_back(source)[0]
 
 
+def _with_cover_and_font(source, target):
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(picture, "JPEG")
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        cover = new.add_mux_stream("mjpeg", width=20, height=20)
+        cover.disposition = Disposition.attached_pic
+        if target.suffix == ".mkv":
+            new.add_attachment("letters.ttf", "font/ttf", b"letters")
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)
+        packet = av.Packet(picture.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+        new.mux(packet)
+    return target, picture.getvalue()
+
+
+def test_a_cover_is_no_moving_picture(tmp_path):
+    source, cover = _with_cover_and_font(Clip(frames=4).write(tmp_path / "plain.mp4"), tmp_path / "a.mp4")
+    assert run(source, tmp_path / "b.mp4").notes == ()
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        still = container.streams[1]
+        assert still.disposition & Disposition.attached_pic
+        assert next(bytes(packet) for packet in container.demux(still)) == cover
+
+
+def test_fonts_come_along(tmp_path):
+    source, _ = _with_cover_and_font(Clip(frames=4).write(tmp_path / "plain.mp4"), tmp_path / "a.mkv")
+    run(source, tmp_path / "b.mkv")
+    with av.open(str(tmp_path / "b.mkv")) as container:
+        assert [font.data for font in container.streams if font.type == "attachment"] == [b"letters"]
+
+
+def test_a_clock_that_begins_anywhere(tmp_path):
+    source = Clip(times=[12000 * 5000 + 500 * k for k in range(12)]).write(tmp_path / "a.ts")
+    run(source, tmp_path / "b.mp4")
+    assert read_back(tmp_path / "b.mp4")[0] == [500 * k * TICK for k in range(12)]
+
+
 def test_what_a_file_cannot_hold_is_said(tmp_path):
     source = Clip(subtitles=[(100, 300, "first")]).write(tmp_path / "a.mkv")
     report = run(source, tmp_path / "b.mp4")
@@ -192,7 +238,8 @@ def test_a_damaged_part_is_made_again(tmp_path, monkeypatch):
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from sr.inference.video import job
+from sr.files import write_atomically
+from sr.inference.video import job, joining
 from sr.inference.video.options import VideoOptions
 from tests.inference.video.clips import Twice
 job.PART = 5
@@ -319,6 +366,27 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
             run(source, tmp_path / "b.mp4")
     assert not (tmp_path / "b.mp4").exists()
     assert run(source, tmp_path / "b.mp4").kept in (5, 10)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, suffix):
+    source, target = Clip().write(tmp_path / "a.mp4"), tmp_path / f"b{suffix}"
+
+    class Full:
+        def __init__(self, file):
+            self.seek, self.tell = file.seek, file.tell
+
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            joining, "write_atomically", lambda path, write: write_atomically(path, lambda f: write(Full(f)))
+        )
+        with pytest.raises(UserError, match=rf"could not write .*b{suffix}: No space left on device"):
+            run(source, target)
+    assert not target.exists()
+    assert run(source, target).kept == 12
 
 
 def test_two_jobs_of_one_file(tmp_path):

@@ -45,10 +45,10 @@ def test_options_are_checked(wrong, message):
 
 
 def test_what_encoders_are_told():
-    assert VideoOptions(tune="animation").encoder_options() == {"crf": "17", "preset": "medium", "tune": "animation"}
+    assert VideoOptions(tune="animation").encoder_options() == {"crf": "17", "preset": "veryfast", "tune": "animation"}
     assert VideoOptions(codec="av1", tune="ssim", crf=0).encoder_options() == {
         "crf": "0",
-        "preset": "6",
+        "preset": "8",
         "svtav1-params": "tune=2",
     }
 
