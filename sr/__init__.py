@@ -29,7 +29,7 @@ def load(
     *,
     device: str | torch.device = "auto",
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
-    precision: Literal["32", "bf16", "16"] = "32",
+    precision: Literal["auto", "32", "bf16", "16"] = "auto",
     tile: int | None = None,
     ensemble: bool = False,
     scale: float | None = None,
@@ -43,7 +43,7 @@ def load(
             folder of a run, or a file. Several of one scale are averaged.
         device: auto, cpu, gpu, mps, or PyTorch's name of a device.
         engine: what computes; auto takes the fastest that is installed.
-        precision: number format.
+        precision: number format; auto is float32 on a CPU, and 16 on a GPU.
         tile: largest side of a tile in pixels of the picture that is given; None takes what memory allows.
         ensemble: average over the picture turned and mirrored, eight times the work.
         scale: of the result, where it is not the network's.

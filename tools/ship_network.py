@@ -26,13 +26,13 @@ LARGEST = 1_000_000
 """Bytes of a shipped network."""
 
 
-def ship(run: Path, name: str, figures: Sequence[Path], made_on: str, on: str | None, folder: Path = SHIPPED) -> Path:
+def ship(run: Path, name: str, figures: Sequence[str], made_on: str, on: str | None, folder: Path = SHIPPED) -> Path:
     """Write the shipped file of a run's last network (the average of the weights, as the run delivers it).
 
     Args:
         run: folder of a finished run.
         name: of the shipped network.
-        figures: tables of `sr evaluate --csv`: of this network, and of bicubic.
+        figures: tables of `sr evaluate --csv`: of this network, and of bicubic; see `read_figures`.
         made_on: the machine that trained it.
         on: what it was trained on, in words; None takes the run's choices.
         folder: where shipped networks lie.
@@ -63,25 +63,30 @@ def _trained(run: Run, figures: dict[str, dict[str, float]], made_on: str, on: s
     return Trained(command.line, run.seed, made_on, date, on or " ".join(choices), figures)
 
 
-def read_figures(tables: Iterable[Path], scale: int) -> dict[str, dict[str, float]]:
+def read_figures(tables: Iterable[str], scale: int) -> dict[str, dict[str, float]]:
     """What tables of `sr evaluate --csv` say, by set; rows of bicubic stand beside those of the network.
 
     Args:
-        tables: the files.
+        tables: the files; ``NAME=FILE`` calls the set NAME.
         scale: of the network; rows of another scale are left out.
 
     Raises:
-        UserError: a file is no such table, or has several networks.
+        UserError: a file is no such table, has several networks, or a set that is called by its folder.
     """
     own: dict[str, dict[str, float]] = {}
-    for path in tables:
-        for row in _rows(path):
+    for table in tables:
+        called, _, path = table.rpartition("=")
+        for row in _rows(Path(path)):
             if row.get("scale") not in (None, "", str(scale)):
                 continue
-            before = BICUBIC if row["model"] == "bicubic" else ""
-            numbers = own.setdefault(row["set"], {})
+            before, name = BICUBIC if row["model"] == "bicubic" else "", called or row["set"]
+            if any(sign in name for sign in "/\\"):
+                raise UserError(
+                    f"{printable(name)} is a folder of this machine; name the set with --figures NAME={path}"
+                )
+            numbers = own.setdefault(name, {})
             if f"{before}psnr_y" in numbers:
-                raise UserError(f"{printable(path)} has a second row of {printable(row['set'])}; leave one network")
+                raise UserError(f"{printable(path)} has a second row of {printable(name)}; leave one network")
             for metric in METRICS:
                 if row.get(metric) and math.isfinite(float(row[metric])):
                     numbers[f"{before}{metric}"] = round(float(row[metric]), 4)
@@ -106,17 +111,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument("name", metavar="NAME", help="of the shipped network: x2, x4_web")
-    parser.add_argument("--figures", type=Path, action="append", required=True, metavar="CSV", help="repeatable")
+    parser.add_argument(
+        "--figures", action="append", required=True, metavar="[SET=]CSV", help="of sr evaluate; repeatable"
+    )
     parser.add_argument("--machine", default=machine(), help="that trained it  [default: this one]")
     parser.add_argument("--on", help="what it was trained on, in words  [default: the run's data and degradation]")
     asked = parser.parse_args()
     try:
         path = ship(asked.run, asked.name, asked.figures, asked.machine, asked.on)
-        trained = Trained(**load_network(path)[1].extra[KEY])
+        network, info = load_network(path)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
-    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; {in_words(trained.figures)}")
+    trained = Trained(**info.extra[KEY])
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; its line of docs/networks.md:")
+    cells = (f"`{asked.name}` (x{info.scale})", f"{parameters:,}", in_words(trained.figures), f"`{trained.command}`")
+    print(f"| {' | '.join(cells)} | {trained.machine}, {trained.date} |")
 
 
 if __name__ == "__main__":

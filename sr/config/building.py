@@ -15,13 +15,10 @@ from omegaconf import OmegaConf
 from sr.config.hinted import hinted
 from sr.config.named import arguments_of, called
 from sr.config.opponents import build_adversaries, needs_float32
-from sr.losses.lpips import Lpips
-from sr.losses.pretrained import found
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
 from sr.training.precision import choose_compute, choose_device
-from sr.training.validation import Perceptual
 from sr.types import UserError
 
 _NEEDED = {"model": ("scale",), "degradation": ("scale", "key", "slow", "in_advance", "picture")}
@@ -164,27 +161,6 @@ def build_module(config: Any, clock: Clock) -> SuperResolution:
         return module
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def build_lpips(choice: str | None, device: torch.device, setting: str = "trainer.lpips=") -> Perceptual | None:
-    """What ``trainer.lpips`` asks for; None where it is null, or ``auto`` and the weights are not on this machine.
-
-    Args:
-        choice: auto, imagenet, a file, or None.
-        device: where to compute it.
-        setting: how the user says it, for messages.
-
-    Raises:
-        UserError: the weights cannot be had.
-    """
-    if choice is None or (choice == "auto" and found("alexnet") is None):
-        return None
-    try:
-        return Perceptual(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
-    except UserError as error:
-        text = str(error).replace("weights=", setting)
-        start = "" if text.startswith(setting) else f"{setting}{choice}: "
-        raise UserError(f"{start}{text}; or {setting}{'null' if setting.endswith('=') else 'none'}") from error
 
 
 def seed_everything(seed: int) -> None:

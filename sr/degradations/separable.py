@@ -1,6 +1,7 @@
 """Resizing of every picture of a batch to its own size, in its own mode."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from sr.degradations.pictures import Pictures, to_device
 from sr.image.autocast import without_autocast
 from sr.image.separable import DARKEST, resized
-from sr.image.taps import taps
+from sr.image.taps import Mode, taps
 
 
 def resized_each(
@@ -54,7 +55,7 @@ def _one_by_one(
         picture = pictures.pixels[i : i + 1, :, : old[0], : old[1]]
         if size != old:
             # A copy, so that where the picture lay in memory cannot decide how its sums are vectorised.
-            picture = resized(picture.clone(memory_format=torch.contiguous_format), size, mode, gamma)
+            picture = resized(picture.clone(memory_format=torch.contiguous_format), size, cast(Mode, mode), gamma)
         made[i : i + 1, :, : size[0], : size[1]] = picture
     return made
 

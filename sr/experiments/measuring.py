@@ -32,7 +32,8 @@ from sr.models.files import load_network
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.panels import strip
-from sr.training.validation import Perceptual, measure_pair
+from sr.training.perceptual import Perceptual
+from sr.training.validation import measure_pair
 from sr.types import Image, Picture
 
 VERSION = 2

@@ -213,6 +213,11 @@ def to_image(pixels: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "h
     return values.permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
+def as_batch(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[torch.Tensor, "1 3 height width"]:
+    """Pixels of a file as a batch of one, uint8 as they are; a copy."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
+
+
 def to_pixels(image: Image, deep: bool = False) -> np.ndarray:
     """A batch of one, [0, 1], as pixels of a file; values beyond the range are clipped.
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from sr.image.bands import Bands, along, bands_of
+from sr.image.uncompiled import uncompiled
 from sr.types import Image
 
 Edge = Literal["mirror", "replicate"]
@@ -142,7 +143,7 @@ def _bands(length: int, out: int, scale: float, edge: Edge, antialias: bool, dev
     return bands_of(index, weight, torch.float32 if device.type == "mps" else torch.float64, device)
 
 
-@torch.compiler.disable
+@uncompiled
 def bicubic(
     image: Image,
     scale: Scale | None = None,

@@ -10,6 +10,7 @@ from torch import Tensor
 from sr.image.autocast import without_autocast
 from sr.image.bands import Bands, along, bands_of
 from sr.image.taps import Mode, taps
+from sr.image.uncompiled import uncompiled
 from sr.types import Image
 
 GAMMA = 2.2
@@ -19,7 +20,7 @@ DARKEST = 1e-6
 """Lower bound in linear light: the root's slope is infinite at 0."""
 
 
-@torch.compiler.disable
+@uncompiled
 def resized(
     image: Image, size: tuple[int, int], mode: Mode = "bicubic", gamma: float | None = None
 ) -> Float[Tensor, "batch channel out_height out_width"]:

@@ -1,1 +1,1 @@
-"""Networks at work: engines, tiles, ensembles, colour, video, export. Nothing here knows of training."""
+"""Networks in, pictures out: nothing here knows how a network was trained."""

@@ -72,7 +72,7 @@ def load(
     *,
     device: str | torch.device = "auto",
     engine: Kind = "auto",
-    precision: Precision = "32",
+    precision: Precision = "auto",
     tile: int | None = None,
     ensemble: bool = False,
     scale: float | None = None,

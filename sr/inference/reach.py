@@ -1,57 +1,77 @@
 """How far a network looks: measured, so that it holds for networks that nobody here has seen."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from sr.models.outputs import picture_of
 from sr.models.scales import scale_of
 
-_LARGEST = 512
-"""Pixels to each side beyond which a network counts as global."""
+_LENGTHS = (64, 256, 1024)
+"""Of the strips that are tried one after the other; a network that looks farther than half the last one is global."""
 
-_BREADTH = 24
+_BREADTH = 16
 """Pixels across the strips that are measured: enough for a mirrored border, few enough to be quick."""
 
-_PLACES = 8
-"""Neighbouring pixels that are tried: what folds pixels into channels looks farther from some than from others."""
+FOLD = 8
+"""Largest period of networks that fold pixels into channels, or see windows of their own: powers of two up to this."""
+
+
+class Reach(NamedTuple):
+    """What a tile needs for equalling the whole picture.
+
+    Attributes:
+        pixels: LR pixels to each side of an LR pixel that its SR pixels depend on.
+        step: its windows must begin at multiples of so many pixels.
+    """
+
+    pixels: int
+    step: int
+
+
+def reach_of(network: nn.Module) -> int | None:
+    """LR pixels to each side of an LR pixel that its SR pixels depend on; None: see `measured_reach`."""
+    found = measured_reach(network)
+    return None if found is None else found.pixels
 
 
 @torch.inference_mode()
-def reach_of(network: nn.Module) -> int | None:
-    """LR pixels to each side of an LR pixel that its SR pixels depend on.
+def measured_reach(network: nn.Module) -> Reach | None:
+    """Measure a network's receptive field.
 
     One pixel of an otherwise harmless strip is not a number: whatever depends on it is not one either, by whatever
     layers, whether their weights are zero or their neurons asleep. Then a strip and a piece of it are compared,
-    which shows networks whose result depends on the size of the picture.
+    which shows networks whose result depends on the size of the picture or on where it begins.
 
     Args:
         network: a generator in evaluation mode, float32, on any device.
 
     Returns:
-        None where it is global: it looks farther than 512 pixels, or sees the picture's size, or makes nothing finite.
+        None where it is global: it looks farther than 500 pixels, or sees the picture's size, or makes nothing finite.
     """
-    length = 64
-    while length <= 2 * _LARGEST:
-        found = max(_along(network, length, across) for across in (False, True))
-        if found < length // 2 - _PLACES:
-            return found if _sees_no_size(network, found) else None
-        length *= 2
+    if not bool(_applied(network, _strip(network, _LENGTHS[0]), False).isfinite().all()):
+        return None
+    for length in _LENGTHS:
+        pixels = max(_along(network, length, across) for across in (False, True))
+        if pixels < length // 2 - FOLD:
+            if _same_in_pieces(network, pixels, 1):
+                return Reach(pixels, 1)
+            pixels += FOLD - 1  # from another pixel of a fold it may look that much farther
+            return Reach(pixels, FOLD) if _same_in_pieces(network, pixels, FOLD) else None
     return None
 
 
 def _along(network: nn.Module, length: int, across: bool) -> int:
     """Farthest influence along one axis; ``length`` where it is everywhere."""
-    scale, middle, reach = scale_of(network), length // 2, 0
-    if not bool(_applied(network, _strip(network, length), across).isfinite().all()):
-        return length
-    for place in range(middle, middle + _PLACES):
-        strip = _strip(network, length)
-        strip[..., place] = torch.nan
-        sr = _applied(network, strip, across)
-        touched = (~sr.isfinite()).any(dim=(0, 1, 2)).nonzero().flatten().div(scale, rounding_mode="floor")
-        if len(touched):
-            reach = max(reach, place - int(touched.min()), int(touched.max()) - place)
-    return reach
+    middle = length // 2
+    strip = _strip(network, length)
+    strip[..., middle] = torch.nan
+    touched = (~_applied(network, strip, across).isfinite()).any(dim=(0, 1, 2)).nonzero().flatten()
+    if len(touched) == 0:
+        return 0
+    first, last = int(touched.min()) // scale_of(network), int(touched.max()) // scale_of(network)
+    return length if first == 0 and last == length - 1 else max(middle - first, last - middle)
 
 
 def _strip(network: nn.Module, length: int) -> Tensor:
@@ -66,14 +86,14 @@ def _applied(network: nn.Module, strip: Tensor, across: bool) -> Tensor:
     return picture_of(network(strip.mT.contiguous())).mT
 
 
-def _sees_no_size(network: nn.Module, reach: int) -> bool:
-    """Whether a piece of a strip gives what the whole gives, except near its cut."""
-    scale, margin = scale_of(network), -(-reach // _PLACES) * _PLACES
-    strip = _strip(network, 4 * _PLACES + 2 * margin)
-    piece = strip[..., : strip.shape[-1] - 2 * _PLACES]
-    kept = scale * (piece.shape[-1] - margin)
+def _same_in_pieces(network: nn.Module, reach: int, step: int) -> bool:
+    """Whether a piece of a strip, ``step`` pixels from its begin, gives what the whole gives away from the cuts."""
+    scale, margin = scale_of(network), -(-reach // FOLD) * FOLD
+    strip = _strip(network, 6 * FOLD + 2 * margin)
+    piece = strip[..., step : strip.shape[-1] - 2 * FOLD]
+    kept = slice(scale * margin, scale * (piece.shape[-1] - margin))
     for across in (False, True):
-        whole, part = (_applied(network, one, across)[..., :kept] for one in (strip, piece))
-        if not torch.allclose(whole, part, rtol=1e-3, atol=1e-4):
+        whole = _applied(network, strip, across)[..., scale * step :]
+        if not torch.allclose(whole[..., kept], _applied(network, piece, across)[..., kept], rtol=1e-3, atol=1e-4):
             return False
     return True

@@ -1,6 +1,7 @@
 """A picture enlarged tile by tile, each with as much around it as its pixels depend on."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -8,15 +9,26 @@ from torch import Tensor
 
 from sr.devices import out_of_memory
 from sr.inference.rows import Rows, StripRows
-
-STEP = 8
-"""Windows begin and end at multiples of so many pixels, or at the picture's border.
-
-Networks that fold pixels into channels, or work on windows of their own, count them from the picture's corner.
-"""
+from sr.inference.workers import Workers
 
 SMALLEST = 32
 """Pixels a side below which a tile is not halved: almost all of its window would be border."""
+
+SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
+"""Of tiles, where memory decides."""
+
+_PER_REACH = 12
+"""Sides of a tile per pixel of reach: a sixth more is computed then, which caches give back twice."""
+
+_USUAL = (192, 1024)
+"""Tiles are no smaller and no larger than that, wherever there is memory: larger ones do not fit into caches."""
+
+_FLOAT = 4  # bytes
+
+_LEAST_AREA = 6912
+"""Pixels of a window, or of the picture where that has fewer: PyTorch computes convolutions of less than 20,480 numbers
+in another way, with other last bits, and a window has three for each pixel."""
+
 
 Enlarge = Callable[[Tensor], Tensor]
 """A network on a window: (n, 3, h, w) to (n, 3, scale*h, scale*w)."""
@@ -38,91 +50,139 @@ class Span(NamedTuple):
     high: int
 
 
-def spans(length: int, tile: int, reach: int, start: int = 0) -> list[Span]:
-    """Tiles of almost equal size along an axis, whose windows are equal where the picture is long enough.
+@dataclass
+class Tiling:
+    """How a picture is cut.
+
+    Attributes:
+        side: largest side of what is kept of a window, in LR pixels; halved where memory runs out.
+        reach: LR pixels to each side that a pixel depends on; None: all.
+        step: windows begin at multiples of so many pixels.
+        workers: compute the windows.
+        shared: a picture that fits into one tile is cut all the same where workers would have nothing to do.
+    """
+
+    side: int
+    reach: int | None
+    step: int
+    workers: Workers
+    shared: bool = True
+
+    def halve(self, longest: int) -> bool:
+        """Take smaller tiles from now on; False where they are as small as they can be.
+
+        Args:
+            longest: side of the picture, or of the window that was too large.
+        """
+        side = min(self.side, longest) // 2
+        if self.reach is None or side < SMALLEST:
+            return False
+        self.side = side
+        return True
+
+
+def spans(
+    length: int, side: int, reach: int | None, step: int = 1, start: int = 0, shares: int = 1, least: int = 0
+) -> list[Span]:
+    """Tiles of almost equal size along an axis; their windows have one length wherever the axis has room for it.
 
     Args:
         length: pixels of the axis.
-        tile: largest number of pixels that are kept of a window.
-        reach: pixels to each side that a pixel depends on.
+        side: largest number of pixels that are kept of a window.
+        reach: pixels to each side that a pixel depends on; None: all.
+        step: windows begin at multiples of so many pixels.
         start: where the first tile begins.
+        shares: how many tiles are welcome, so that as many workers have something to do.
+        least: shortest window.
     """
-    margin = _up(reach)
-    count = -(-(length - start) // max(tile, STEP))
-    even = min(_up(-(-(length - start) // count)), max(_down(tile), STEP))
-    window = even + 2 * margin
-    if window >= length or (count == 1 and start == 0):
+    left = length - start
+    if reach is None or (start == 0 and left <= side and shares == 1):
+        return [Span(start, length, 0, length)]
+    margin = _up(reach, step)
+    count = max(-(-left // max(side, step)), min(shares, left // max(SMALLEST, 2 * margin) or 1))
+    even = _up(-(-left // count), step)
+    window = max(even + 2 * margin, _up(least, step))
+    if window >= length:
         return [Span(start, length, 0, length)]
     found = []
     for first in range(start, length, even):
-        low = max(0, min(first - margin, _down(length - window)))
+        low = max(0, min(first - margin, (length - window) // step * step))
         high = length if first + even + margin >= length else low + window
         found.append(Span(first, min(first + even, length), low, high))
     return found
 
 
-def _up(pixels: int) -> int:
-    return -(-pixels // STEP) * STEP
+def _up(pixels: int, step: int) -> int:
+    return -(-pixels // step) * step
 
 
-def _down(pixels: int) -> int:
-    return pixels // STEP * STEP
-
-
-class TileSize:
-    """How large tiles are, which memory decides.
+def fitting_side(width: int, reach: int, scale: int, per_pixel: float, room: float, workers: int) -> int:
+    """The side of tiles that is quick and fits into memory.
 
     Args:
-        pixels: a side.
+        width: of the picture.
+        reach: see `spans`.
+        scale: of the network.
+        per_pixel: bytes that the network needs for each pixel of a window.
+        room: bytes that may be used.
+        workers: windows that are computed at once.
     """
-
-    def __init__(self, pixels: int) -> None:
-        self.pixels = pixels
-
-    def halve(self) -> bool:
-        """Take smaller tiles from now on; False where they are as small as they can be."""
-        if self.pixels < 2 * SMALLEST:
-            return False
-        self.pixels //= 2
-        return True
+    wanted = min(max(_PER_REACH * reach, _USUAL[0]), _USUAL[1])
+    for side in SIDES:
+        strip = 3 * _FLOAT * width * (side + 2 * reach + 2 * side * scale**2)
+        if side <= wanted and strip + workers * per_pixel * (side + 2 * reach) ** 2 <= room:
+            return side
+    return SIDES[-1]
 
 
-def tiled(source: Rows, enlarge: Enlarge, scale: int, reach: int, tile: TileSize) -> Rows:
+def tiled(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Rows:
     """The enlarged picture, made as it is read.
 
     Args:
         source: the picture.
-        enlarge: see `Enlarge`.
+        enlarge: see `Enlarge`; called from several threads at once.
         scale: of ``enlarge``.
-        reach: pixels to each side of an LR pixel that its SR pixels depend on.
-        tile: largest side of what is kept of a window; halved where memory runs out.
+        tiling: how to cut it.
     """
-    strips = _strips(source, enlarge, scale, reach, tile)
-    return StripRows(scale * source.height, scale * source.width, strips)
+    return StripRows(scale * source.height, scale * source.width, _strips(source, enlarge, scale, tiling))
 
 
-def _strips(source: Rows, enlarge: Enlarge, scale: int, reach: int, tile: TileSize) -> Iterator[Tensor]:
+def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Iterator[Tensor]:
     start = 0
     while start < source.height:
-        span = spans(source.height, tile.pixels, reach, start)[0]
-        lr = source.read(span.low, span.high)
+        rows = spans(source.height, tiling.side, tiling.reach, tiling.step, start, least=-(-_LEAST_AREA // source.width))[0]
+        lr = source.read(rows.low, rows.high)
         try:
-            strip = _strip(lr, span, enlarge, scale, reach, tile.pixels)
+            strip = _strip(lr, rows, enlarge, scale, tiling)
         except (MemoryError, RuntimeError) as error:
-            # A picture that is one window has no smaller ones to halve into unless the tile is smaller than it.
-            tile.pixels = min(tile.pixels, max(source.height, source.width))
-            if not out_of_memory(error) or not tile.halve():
+            if not out_of_memory(error) or not tiling.halve(max(lr.shape[-2:])):
                 raise
             continue
         yield strip
-        start = span.stop
+        start = rows.stop
 
 
-def _strip(lr: Tensor, rows: Span, enlarge: Enlarge, scale: int, reach: int, tile: int) -> Tensor:
-    """One row of tiles."""
+def _strip(lr: Tensor, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling) -> Tensor:
+    """One row of tiles, of each picture of the batch."""
+    batch, _, _, width = lr.shape
+    split = tiling.workers.count > 1  # a picture per worker; other devices are quicker with all at once
+    shares = -(-tiling.workers.count // batch) if split and tiling.shared else 1
+    least = -(-_LEAST_AREA // lr.shape[-2])
+    columns = spans(width, tiling.side, tiling.reach, tiling.step, shares=shares, least=least)
+    result = torch.empty(batch, 3, scale * (rows.stop - rows.start), scale * width)
     kept = slice(scale * (rows.start - rows.low), scale * (rows.stop - rows.low))
-    parts = []
-    for span in spans(lr.shape[-1], tile, reach):
-        sr = enlarge(lr[..., span.low : span.high])
-        parts.append(sr[..., kept, scale * (span.start - span.low) : scale * (span.stop - span.low)].cpu())
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def fill(job: tuple[slice, Span]) -> None:
+        pictures, span = job
+        sr = enlarge(lr[pictures, :, :, span.low : span.high])
+        part = sr[..., kept, scale * (span.start - span.low) : scale * (span.stop - span.low)]
+        result[pictures, :, :, scale * span.start : scale * span.stop] = part.clamp(0, 1)
+
+    whole = [slice(number, number + 1) for number in range(batch)] if split else [slice(0, batch)]
+    jobs = [(pictures, span) for pictures in whole for span in columns]
+    if tiling.reach is None:  # nothing to share out: let all threads work on it
+        for job in jobs:
+            fill(job)
+    else:
+        tiling.workers.map(fill, jobs)
+    return result

@@ -115,7 +115,7 @@ class Features(Frozen):
         self.what = f"{net} up to {names[max(self.taken)]}"
         with torch.device("meta"):  # neither time nor random numbers for initial weights that are replaced at once
             stack = nn.Sequential(*(make() for _, make in table[: max(self.taken) + 1]))
-        self.stack: nn.Sequential = stack.to_empty(device="cpu")
+        self.stack: nn.Sequential = _with_memory(stack)
         for index, module in enumerate(self.stack):
             if isinstance(module, nn.MaxPool2d) and pooling is not None:
                 self.stack[index] = pooling()
@@ -153,6 +153,16 @@ class Features(Frozen):
             raise UserError(
                 f"{self.what} needs pictures of at least {side}x{side} pixels, not {height}x{width}; take larger crops"
             )
+
+
+def _with_memory(stack: nn.Sequential) -> nn.Sequential:
+    """Modules from the meta device on the CPU, their numbers as they come; ``to_empty`` would import sympy (seconds)."""
+    for module in stack.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=parameter.dtype)))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+    return stack
 
 
 def layers_of(net: str) -> list[Layer]:

@@ -11,14 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model_weights
 
 from sr.errors import UserError
 from sr.printable import first_line
@@ -30,8 +29,17 @@ Net = Literal[VggNet, "alexnet", "squeezenet1_1"]
 """The classifiers, by torchvision's names."""
 IMAGENET, RANDOM = "imagenet", "random"
 """What ``weights`` may say instead of a file."""
-URLS: dict[str, str] = {net: get_model_weights(net)["IMAGENET1K_V1"].url for net in get_args(Net)}
-"""Where torchvision publishes each network; the end of a name begins the file's SHA-256."""
+_SITE = "https://download.pytorch.org/models"
+URLS: dict[str, str] = {
+    "vgg16": f"{_SITE}/vgg16-397923af.pth",
+    "vgg16_bn": f"{_SITE}/vgg16_bn-6c64b313.pth",
+    "vgg19": f"{_SITE}/vgg19-dcbb9e9d.pth",
+    "vgg19_bn": f"{_SITE}/vgg19_bn-c79401a0.pth",
+    "alexnet": f"{_SITE}/alexnet-owt-7be5be79.pth",
+    "squeezenet1_1": f"{_SITE}/squeezenet1_1-b8a52dc0.pth",
+}
+"""Where torchvision publishes each network; the end of a name begins the file's SHA-256. Written out, as torchvision
+takes seconds to import."""
 NAMED = 3
 """How many faults a message names."""
 FETCH_AGAIN = "delete it to have it downloaded again"

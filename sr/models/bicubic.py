@@ -30,10 +30,9 @@ def polyphase_kernel(scale: int) -> Float[Tensor, "phases 1 taps taps"]:
 
 def mirror_columns(image: Image) -> Float[Tensor, "batch channel height width+4"]:
     """Mirror the outermost two columns outwards, the edge pixel included (MATLAB's symmetric padding)."""
-    width = image.shape[-1]
-    second = min(1, width - 1)
-    left = [image[..., second : second + 1], image[..., :1]]
-    right = [image[..., width - 1 :], image[..., width - 1 - second : width - second]]
+    # Slices, not indices, as a single column is its own neighbour; they also export for pictures of every width.
+    left = [image[..., :2][..., -1:], image[..., :1]]
+    right = [image[..., -1:], image[..., -2:][..., :1]]
     return torch.cat([*left, image, *right], dim=-1)
 
 

@@ -16,6 +16,8 @@ OTHERS = ("sharpness",)
 """Measured always; told, but neither more nor less is better."""
 PERCEPTUAL = ("lpips",)
 """Measured where the weights are there; less is better."""
+DISTANCES = (*PERCEPTUAL, "dists")
+"""Of them and of what `sr evaluate` measures beside them, likewise; NaN of pictures that are too small for one."""
 WATCHED = ("colour_error", "checkerboard", "checkerboard_local")
 """Measured always (checkerboards: above x1), for the log: less is better; see `sr.training.watch` and, for the pattern
 place by place, `sr.metrics.checkerboard`."""
@@ -114,7 +116,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _too_small(row: Mapping[str, float], name: str) -> bool:
-    return name in PERCEPTUAL and math.isnan(row[name]) and math.isfinite(row.get("psnr_y", math.nan))
+    return name in DISTANCES and math.isnan(row[name]) and math.isfinite(row.get("psnr_y", math.nan))
 
 
 def named_means(rows: Mapping[str, Sequence[dict[str, float]]]) -> dict[str, float]:

@@ -1,67 +1,29 @@
 """Validation: whole pictures by the literature's protocol, upscaled and measured one by one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import perf_counter
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sr.data.pairs import ValidationPair
-from sr.losses.lpips import Lpips
+from sr.image.io import as_batch
 from sr.metrics.border import border_psnr
 from sr.metrics.checkerboard import checkerboard_local
 from sr.metrics.functional import measure, sharpness
+from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError, gray_again, upscale_pixels
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.copies import copied
+from sr.training.perceptual import Perceptual
 from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
 
 Upscale = Callable[[np.ndarray], np.ndarray]
 """(height, width, 3) uint8 to (scale*height, scale*width, 3) uint8."""
-
-
-class Perceptual:
-    """LPIPS of whole 8-bit RGB pictures in float32, nothing cropped.
-
-    Args:
-        network: that measures.
-        device: where to.
-    """
-
-    def __init__(self, network: Lpips, device: torch.device) -> None:
-        self.network, self.device = network.to(device), device
-
-    @property
-    def smallest(self) -> int:
-        """The shorter side that a picture needs, in pixels."""
-        return self.network.features.smallest
-
-    def __call__(self, sr: np.ndarray, hr: np.ndarray) -> float:
-        """Of two pictures, (height, width, 3) uint8; NaN where they are smaller than `smallest`."""
-        if min(hr.shape[:2]) < self.smallest:
-            return math.nan
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            one, two = (_batch(pixels).to(self.device).float() / 255 for pixels in (sr, hr))
-            return float(self.network.per_picture(one, two)[0])
-
-    def about_small(self, sizes: Sequence[tuple[int, ...]]) -> str | None:
-        """What to say of the pictures that are too small for it; None where none is.
-
-        Args:
-            sizes: (height, width) of every picture.
-        """
-        small = [size for size in sizes if min(size) < self.smallest]
-        if not small:
-            return None
-        of = f"is the mean over the other {len(sizes) - len(small)}" if len(small) < len(sizes) else "is left empty"
-        least, (height, width) = f"{self.smallest}x{self.smallest}", min(small, key=min)
-        return (
-            f"{len(small)} of {len(sizes)} pictures are too small for LPIPS, which needs {least} pixels (the smallest "
-            f"is {width}x{height}): LPIPS {of}"
-        )
+_TOGETHER = 1 << 23  # pixels of pictures that are measured at once, some hundred bytes each
 
 
 def as_exported(network: nn.Module) -> nn.Module:
@@ -89,19 +51,28 @@ def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, 
         UserError: the picture is too small to measure; the message names it.
     """
     shown = gray_again(sr) if pair.gray else sr
+    return compared(shown, pair, scale) | watched(shown, pair.lr, scale)
+
+
+def compared(shown: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
+    """`METRICS` and `OTHERS` of one picture, a gray one gray.
+
+    Raises:
+        UserError: the picture is too small to measure; the message names it.
+    """
     try:
-        two = _batch(shown), _batch(pair.hr)
+        two = as_batch(shown), as_batch(pair.hr)
         values = measure(*two, scale, gray=pair.gray)
         values |= {"sharpness": float(sharpness(*two, scale, gray=pair.gray)[0])}
     except UserError as error:
         raise UserError(f"{pair.name}: {error}") from error
-    return values | watched(shown, pair.lr, scale)
+    return values
 
 
 def measure_border(sr: np.ndarray, pair: ValidationPair) -> list[float]:
     """PSNR on Y of one picture by distance to its border, see `sr.metrics.border`."""
     shown = gray_again(sr) if pair.gray else sr
-    return border_psnr(_batch(shown), _batch(pair.hr), pair.gray)
+    return border_psnr(as_batch(shown), as_batch(pair.hr), pair.gray)
 
 
 def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
@@ -112,16 +83,12 @@ def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
         lr: (height, width, 3) uint8, what it was made from.
         scale: between them; x1 has no checkerboards.
     """
-    large, small = (_batch(pixels).float() / 255 for pixels in (sr, lr))
+    large, small = (as_batch(pixels).float() / 255 for pixels in (sr, lr))
     values = {"colour_error": float(colour_error(large, small))}
     if scale > 1:
         values |= {"checkerboard": float(checkerboard(large, scale))}
         values |= {"checkerboard_local": float(checkerboard_local(large, scale))}
     return values
-
-
-def _batch(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
 def _nothing(scale: int, with_lpips: bool) -> dict[str, float]:
@@ -149,16 +116,42 @@ def measured(
     A picture of which the network makes something that is not finite has no measures: all are NaN then, so that the
     mean is, which is never the best, and ``on_picture`` is not told of it.
     """
-    rows, seconds = [], 0.0
-    for number, pair in enumerate(pairs):
-        before = perf_counter()
-        try:
-            sr = upscale(pair.lr)
-        except NotFiniteError:
-            rows.append(_nothing(scale, lpips is not None))
-            continue
-        seconds += perf_counter() - before
-        extra = {} if lpips is None else {"lpips": lpips(sr, pair.hr)}
-        rows.append(measure_pair(sr, pair, scale) | extra)
-        on_picture(number, sr)
+    rows: list[dict[str, float]] = []
+    seconds = 0.0
+    for together in few_at_once(pairs):
+        made: list[np.ndarray | None] = []
+        for pair in together:
+            before = perf_counter()
+            try:
+                made.append(upscale(pair.lr))
+            except NotFiniteError:
+                made.append(None)
+                continue
+            seconds += perf_counter() - before
+        found = side_by_side(lambda both: _row(*both, scale, lpips), list(zip(made, together, strict=True)))
+        for row, sr in zip(found, made, strict=True):
+            rows.append(row)
+            if sr is not None:
+                on_picture(len(rows) - 1, sr)
     return rows, seconds
+
+
+def _row(sr: np.ndarray | None, pair: ValidationPair, scale: int, lpips: Perceptual | None) -> dict[str, float]:
+    if sr is None:
+        return _nothing(scale, lpips is not None)
+    return measure_pair(sr, pair, scale) | ({} if lpips is None else {"lpips": lpips(sr, pair.hr)})
+
+
+def few_at_once(pairs: Iterable[ValidationPair]) -> Iterator[list[ValidationPair]]:
+    """As many pairs at once as there are threads, and fewer where they are large: measures need memory for each."""
+    together: list[ValidationPair] = []
+    for pair in pairs:
+        if together and sum(other.hr[..., 0].size for other in (*together, pair)) > _TOGETHER:
+            yield together
+            together = []
+        together.append(pair)
+        if len(together) == torch.get_num_threads():
+            yield together
+            together = []
+    if together:
+        yield together

@@ -17,10 +17,12 @@ from sr.training.signals import Signals
 from sr.verbs.bench.cli import app as bench
 from sr.verbs.comparing import dashboard, report, runs
 from sr.verbs.current_folder import see_current_folder
+from sr.verbs.evaluate.cli import evaluate
 from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
 from sr.verbs.upscale.cli import upscale
+from sr.verbs.using import enhance, networks
 
 
 class Verbs(TyperGroup):
@@ -52,104 +54,11 @@ app = typer.Typer(
     help="Use, measure and time super-resolution networks. Training is `python train.py`.",
 )
 app.command()(upscale)
+app.command()(evaluate)
+app.command()(enhance)
+app.command()(networks)
 app.add_typer(bench, name="bench")
 app.add_typer(prepare, name="prepare")
-
-
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="FILE|bicubic", help="A network, or the word bicubic.")],
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="A folder of high-resolution pictures, a name below SR_BENCHMARKS, or photographs. Repeatable.",
-        ),
-    ] = None,
-    hr: Annotated[Path | None, typer.Option(help="A folder whose low-resolution pictures are given too.")] = None,
-    lr: Annotated[Path | None, typer.Option(help="The folder of these, matched by name.")] = None,
-    scale: Annotated[int | None, typer.Option(help="Needed for bicubic; a network knows its own.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
-    lpips: Annotated[
-        str, typer.Option(help="LPIPS too: auto (where AlexNet's weights are found), none, imagenet, or their file.")
-    ] = "auto",
-    border: Annotated[
-        bool, typer.Option("--border", help="PSNR by distance to the border too, beside bicubic.")
-    ] = False,
-    accelerator: Accelerator = "auto",
-    trust: Trust = False,
-) -> None:
-    """Measure a network, or bicubic, on test sets by the literature's protocol: PSNR and SSIM on Y and on RGB.
-
-    Beside them: sharpness (edges as a share of the truth's; 1 is as sharp) and, with weights, LPIPS (less is better).
-    The exit code is 1 where some pictures could not be measured; the others are.
-
-    [dim]sr evaluate bicubic --set Set14 --scale 2
-    sr evaluate outputs/RUN/best.safetensors --set DIR --set photographs --csv table.csv
-    sr evaluate outputs/RUN/best.safetensors --hr HR --lr LR      low resolution as it is given[/dim]
-    """
-    from sr.verbs.evaluate import evaluate_sets
-
-    raise typer.Exit(evaluate_sets(model, sets or [], scale, csv, accelerator, lpips, border, trust, hr, lr))
-
-
-@app.command()
-def enhance(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="IN…", help="Pictures, videos, folders of pictures, patterns as '*.jpg'.")
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", help="A file for one; a folder for several.  [default: beside IN, with _e]"),
-    ] = None,
-    denoise: Annotated[float, typer.Option(help="Strength of the gentle denoising, levels of 255.")] = 0.0,
-    window: Annotated[int, typer.Option(help="Side of its template, odd.")] = 5,
-    kernel: Annotated[int, typer.Option(help="Side of the box whose blur is given back, odd.")] = 5,
-    contrast: Annotated[float, typer.Option(help="Auto contrast: percent of the pixels that do not count.")] = 0.0,
-    contrast_kind: Annotated[
-        str, typer.Option(help="steady keeps the brightness; log is the experiment log's, with its fault.")
-    ] = "steady",
-    dither: Annotated[float, typer.Option(help="Width of the dither, levels of the file.")] = 0.0,
-    form: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp, avif or tif, where OUT names none.  [default: png]")
-    ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  [default: 95]")] = None,
-    suffix: Annotated[str | None, typer.Option(help="Follows the stem of each name.  [default: _e beside IN]")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
-) -> None:
-    """Denoise gently, stretch the contrast, dither: after the network, or without one. The size stays.
-
-    `sr upscale` takes --denoise, --contrast and --dither too, and does both at once.
-
-    [dim]sr enhance photo_x2.png --denoise 4                   the log's strength; makes photo_x2_e.png
-    sr enhance frames/ -o frames_e/ --contrast 1 --dither 1[/dim]
-    """
-    from sr.inference.enhance.enhancer import Settings
-    from sr.verbs.enhance import enhance_files
-    from sr.verbs.upscale.jobs import Naming, ending
-
-    settings = Settings(denoise, window, kernel, contrast, contrast_kind, dither)  # type: ignore[arg-type]
-    raise typer.Exit(enhance_files(inputs, Naming(output, ending(form), suffix), settings, quality, force))
-
-
-@app.command()
-def networks(
-    files: Annotated[
-        list[str] | None, typer.Argument(metavar="MORE…", help="More networks: runs elsewhere, or files.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs: all that is known of each.")] = False,
-    trust: Trust = False,
-) -> None:
-    """What `--model` takes: the networks that come with the package, those of finished runs in outputs/, and files.
-
-    Figures of shipped networks are of test sets, those of runs of their own validation.
-
-    [dim]sr networks
-    sr networks FILE.safetensors --json[/dim]
-    """
-    from sr.verbs.list_networks import list_networks
-
-    raise typer.Exit(list_networks(files or [], json, trust))
 
 
 @app.command()

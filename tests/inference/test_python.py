@@ -185,6 +185,20 @@ def test_what_it_is(network, shipped):
     assert isinstance(network.said, tuple)
 
 
+def test_what_can_be_chosen(network, shipped):
+    picture = to_image(RGB)
+    plain = network(picture)
+    assert sr.load("x2", device="cpu", engine="torch", scale=3)(RGB).shape == (30, 42, 3)
+    assert sr.load("x2", device="cpu", engine="torch", scale=2.5)(RGB[..., 0]).shape == (25, 35)
+    ensemble = sr.load("x2", device="cpu", engine="torch", ensemble=True)(picture)
+    mirrored = sr.load("x2", device="cpu", engine="torch", ensemble=True)(picture.flip(-1))
+    assert torch.allclose(ensemble, mirrored.flip(-1), atol=1e-5)
+    assert not torch.allclose(ensemble, plain, atol=1e-4)
+    matched = sr.load("x2", device="cpu", engine="torch", colour="match")(picture)
+    assert torch.allclose(matched.mean((2, 3)), picture.mean((2, 3)), atol=0.02)
+    assert torch.equal(sr.load("x2", device="cpu", engine="torch", tile=16)(picture), plain)
+
+
 def test_several_are_averaged(network, shipped, tmp_path):
     own, info = load_network(shipped / "x2.safetensors")
     with torch.no_grad():

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 import safetensors.torch
 import torch
+from torchvision.models import get_model_weights
 
 from sr.errors import UserError
 from sr.losses.backbones import Features
@@ -276,3 +277,7 @@ def test_bundled_files():
     assert bundled("torchmetrics", "functional/image/lpips_models/alex.pth").is_file()
     with pytest.raises(UserError, match=r"the installed torchmetrics does not bring none\.pth; update it"):
         bundled("torchmetrics", "none.pth")
+
+
+def test_the_addresses_are_torchvisions():
+    assert {net: get_model_weights(net)["IMAGENET1K_V1"].url for net in get_args(Net)} == PUBLISHED

@@ -10,6 +10,7 @@ from skimage.metrics import structural_similarity
 from sr.image.io import read_picture, to_image
 from sr.image.resize import bicubic, imresize
 from sr.metrics.functional import PSNR_LIMIT, measure, psnr_rgb, psnr_y, sharpness, ssim_rgb, ssim_y
+from sr.metrics.side_by_side import side_by_side
 from sr.types import UserError
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.close import assert_close
@@ -160,3 +161,25 @@ def test_bicubic_scores_what_the_literature_says(name, scale):
     psnr, ssim = np.mean(scores, axis=0)
     assert psnr == pytest.approx(PUBLISHED[name, scale][0], abs=0.01)
     assert ssim == pytest.approx(PUBLISHED[name, scale][1], abs=0.001)
+
+
+def test_psnr_has_the_digits_of_torchmetrics(pair):
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    levels = [picture.float()[..., 2:-2, 2:-2] for picture in pair]
+    theirs = peak_signal_noise_ratio(*levels, data_range=255.0, reduction="none", dim=(1, 2, 3))
+    assert torch.equal(psnr_rgb(*pair, 2), theirs)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_side_by_side_keeps_the_order_and_the_threads(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert side_by_side(lambda n: (n, torch.get_num_threads()), range(5)) == [(n, 1) for n in range(5)]
+        assert torch.get_num_threads() == threads
+        with pytest.raises(ZeroDivisionError):
+            side_by_side(lambda n: 1 // n, range(2))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

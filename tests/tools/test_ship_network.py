@@ -26,7 +26,7 @@ def run(trained_once):
 def tables(tmp_path):
     (tmp_path / "own.csv").write_text(OWN)
     (tmp_path / "bicubic.csv").write_text(BICUBIC)
-    return [tmp_path / "own.csv", tmp_path / "bicubic.csv"]
+    return [str(tmp_path / "own.csv"), str(tmp_path / "bicubic.csv")]
 
 
 def test_a_finished_run_is_shipped(run, tables, tmp_path, monkeypatch, capsys, sr):
@@ -35,7 +35,9 @@ def test_a_finished_run_is_shipped(run, tables, tmp_path, monkeypatch, capsys, s
     words = [run, "x2", *(word for table in tables for word in ("--figures", table)), "--machine", "a chip"]
     monkeypatch.setattr(sys, "argv", ["ship_network.py", *map(str, words)])
     TOOL["main"]()
-    assert "Set14 32.70 dB (+2.47); BSD100 31.50 dB" in capsys.readouterr().out
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith("| `x2` (x2) | ")
+    assert "| Set14 32.70 dB (+2.47); BSD100 31.50 dB | `" in row
     network, info = load_network(tmp_path / "shipped" / "x2.safetensors")
     own, _ = load_network(run / "last.safetensors")
     assert all(bool((value == own.state_dict()[key]).all()) for key, value in network.state_dict().items())
@@ -63,9 +65,13 @@ def test_what_does_not_fit_is_one_sentence(run, tables, tmp_path, monkeypatch):
     own, bicubic = tables
     assert "is not the folder of a finished run" in refusal(tmp_path, "x2", [own])
     assert "own.csv has a second row of Set14" in refusal(run, "x2", [own, own])
-    assert "cannot be read" in refusal(run, "x2", [tmp_path / "none.csv"])
+    assert "cannot be read" in refusal(run, "x2", [str(tmp_path / "none.csv")])
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    assert "is not a table that `sr evaluate --csv FILE` wrote" in refusal(run, "x2", [tmp_path / "other.csv"])
+    assert "is not a table that `sr evaluate --csv FILE` wrote" in refusal(run, "x2", [str(tmp_path / "other.csv")])
     assert "figures of 'Set14' have no psnr_y" in refusal(run, "x2", [bicubic])
+    (tmp_path / "folder.csv").write_text(HEAD + "outputs/run,DIR/HR + DIR/LR,2,14,25,0.7,0.3,1\n")
+    folder = str(tmp_path / "folder.csv")
+    assert "is a folder of this machine; name the set with --figures NAME=" in refusal(run, "x2", [folder])
+    assert TOOL["read_figures"]([f"web={folder}"], 2) == {"web": {"psnr_y": 25, "ssim_y": 0.7, "lpips": 0.3}}
     monkeypatch.setitem(TOOL["ship"].__globals__, "LARGEST", 100)
     assert "last.safetensors is larger than 0.0001 MB; ship a smaller network" in refusal(run, "x2", tables)

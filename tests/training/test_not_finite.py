@@ -20,9 +20,10 @@ from sr.models.espcn import Espcn
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import Best, means
+from sr.training.perceptual import Perceptual
 from sr.training.precision import choose_compute
 from sr.training.schedules import Plateau
-from sr.training.validation import Perceptual, measured, network_upscaler
+from sr.training.validation import measured, network_upscaler
 from tests.conftest import smooth_picture
 
 CPU = torch.device("cpu")

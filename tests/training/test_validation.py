@@ -16,7 +16,8 @@ from sr.models.upscale import upscale_pixels
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import Best, means, monitored
 from sr.training.keeping.checkpoint import read_checkpoint
-from sr.training.validation import Perceptual, measure_pair, measured
+from sr.training.perceptual import Perceptual
+from sr.training.validation import measure_pair, measured
 from sr.types import UserError
 from tests.conftest import smooth_picture
 

@@ -1,6 +1,8 @@
 """`sr evaluate`: the table's values and layout, and what is said when a set or a scale is wrong."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from sr.metrics.border import border_psnr
 from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
-from sr.training.validation import Perceptual
+from sr.training.perceptual import Perceptual
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
@@ -450,3 +452,10 @@ def test_lpips_is_an_empty_cell_where_no_picture_is_large_enough(sr, tmp_path):
         "small/a.png is 26x20 pixels, and LPIPS needs 31x31; --lpips auto leaves LPIPS out for such pictures, --lpips "
         "none for all"
     )
+
+
+def test_what_takes_seconds_to_import_is_left_alone():
+    heavy = "lightning", "hydra", "omegaconf", "torchmetrics", "torchvision", "torch._dynamo"
+    code = f"import sys, sr.verbs.evaluate; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stderr == "[]\n"

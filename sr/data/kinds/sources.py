@@ -85,7 +85,7 @@ class Photographs(PictureSource):
 
     def stamp(self) -> str:
         """The names and the sizes of the files."""
-        return " ".join(f"{path.name}:{path.stat().st_size}" for path in self._paths())
+        return " ".join(f"{path.name}:{path.stat().st_size}" for path in self.paths)
 
     def __len__(self) -> int:
         return len(PHOTOGRAPHS)
@@ -96,10 +96,11 @@ class Photographs(PictureSource):
 
     def read(self, index: int) -> Picture:
         """Decode one photograph."""
-        return read_visible(self._paths()[index])
+        return read_visible(self.paths[index])
 
-    @staticmethod
-    def _paths() -> list[Path]:
+    @property
+    def paths(self) -> list[Path]:
+        """Their files."""
         import skimage
 
         folder = Path(skimage.__file__).parent / "data"

@@ -1,7 +1,9 @@
 """Networks computed by PyTorch."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,38 +22,45 @@ class TorchEngine:
     Args:
         network: a generator; a copy is taken.
         device: where to compute.
-        precision: float32, or the half format that its layers run in.
-        compiled: by ``torch.compile``, which takes its time at first.
-        say: told once where half precision did not do.
+        precision: "32", or the half format that its layers run in.
+        compile: by ``torch.compile``, which takes its time at first.
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        device: torch.device,
-        precision: Precision = "32",
-        compiled: bool = False,
-        say: Callable[[str], None] = lambda _: None,
+        self, network: nn.Module, device: torch.device, precision: Precision = "32", compile: bool = False
     ) -> None:
         self.scale = scale_of(network)
         self.name = "torch" if precision == "32" else f"torch, {'fp16' if precision == '16' else precision}"
-        self._half, self._device, self._say = HALVES.get(precision), device, say
-        self._network: Callable[[Tensor], Tensor] = deepcopy(network).to(device).eval()
-        self._layout = torch.contiguous_format if self._half is None else torch.channels_last
-        if isinstance(self._network, nn.Module):
-            self._network = self._network.to(memory_format=self._layout)
-        if compiled:
-            self._network = torch.compile(self._network)
+        self.name += ", compiled" if compile else ""
+        self._half, self._device = HALVES.get(precision), device
+        placed = channels_last(deepcopy(network).to(device).eval())
+        self._network: Callable[[Tensor], Any] = torch.compile(placed) if compile else placed
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor) -> Tensor:
         """See `Engine.__call__`."""
-        lr = lr.to(self._device, memory_format=self._layout)
-        if self._half is not None:
-            with torch.autocast(self._device.type, self._half):
-                sr = picture_of(self._network(lr)).float()
-            if bool(sr.isfinite().all()):
-                return sr
-            self._say(f"{self.name} makes something infinite of this network; such tiles are computed in float32")
-        with full_float32():
+        lr = lr.to(self._device, torch.float32, memory_format=torch.channels_last)
+        with self._context():
             return picture_of(self._network(lr)).float()
+
+    def _context(self) -> AbstractContextManager[Any]:
+        if self._half is not None:
+            return torch.autocast(self._device.type, self._half)
+        return full_float32() if self._device.type == "cuda" else nullcontext()  # a switch for all threads
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The network in the layout that is quicker on every processor and GPU, in place.
+
+    Transposed convolutions stay as they are: on a processor the sums of theirs depend on the size of the picture.
+    """
+    network = network.to(memory_format=torch.channels_last)
+    for module in network.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            module.to(memory_format=torch.contiguous_format)
+            module.register_forward_pre_hook(_contiguous)
+    return network
+
+
+def _contiguous(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (inputs[0].contiguous(), *inputs[1:])

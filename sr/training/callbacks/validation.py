@@ -24,8 +24,9 @@ from sr.training.keeping.loggers.publishing import publish, publish_pictures
 from sr.training.keeping.pictures import KeptPictures, Views
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
+from sr.training.perceptual import Perceptual
 from sr.training.steps import observe
-from sr.training.validation import Perceptual, as_exported, measured, network_upscaler, watched
+from sr.training.validation import as_exported, measured, network_upscaler, watched
 from sr.types import UserError
 
 

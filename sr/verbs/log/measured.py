@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sr.config.building import build, build_lpips
+from sr.config.building import build
 from sr.config.composing import configured
 from sr.config.stored import opened
 from sr.console import tracked
@@ -16,6 +16,7 @@ from sr.errors import UserError
 from sr.experiments import measuring
 from sr.experiments.runs import Run
 from sr.experiments.world.source import WorldPools
+from sr.training.perceptual import build_lpips
 from sr.verbs.networks import inference
 from sr.verbs.screen.tables import say
 

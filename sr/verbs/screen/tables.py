@@ -10,7 +10,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from sr.config.stored import needs_trust
 from sr.console import plain_console
 from sr.pasted import setting, training, verb
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, metric_of
@@ -101,6 +100,8 @@ def print_result(console: Console, summary: dict[str, Any], folder: RunFolder, c
         value = number(metric_of(metric), best[metric])
         say(console, f"best by {metric}: {value} at {best['updates']} updates, {best['file']}")
     if summary["exit_reason"] == "interrupted":
+        from sr.config.stored import needs_trust  # here: most tables need no Hydra
+
         trust = ["trust=true"] if needs_trust(config) else []
         say(console, f"go on: {training(setting('resume', folder.path), *trust)}")
     _tell_network(console, folder, config)
@@ -117,6 +118,8 @@ def print_finished(console: Console, summary: dict[str, Any], folder: RunFolder,
 
 
 def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]) -> None:
+    from sr.config.stored import needs_trust
+
     network = folder.best if folder.best.exists() else folder.last
     trust = ["--trust"] if needs_trust({"model": {"_target_": config["model"]["_target_"]}}) else []
     say(console, f"network: {network}")

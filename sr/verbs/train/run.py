@@ -9,7 +9,7 @@ import lightning
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from sr.config.building import build, build_clock, build_lpips, build_module, seed_everything
+from sr.config.building import build, build_clock, build_module, seed_everything
 from sr.config.checks import checked
 from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, Start, start_from
@@ -34,6 +34,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device, out_of_memory
+from sr.training.perceptual import build_lpips
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials

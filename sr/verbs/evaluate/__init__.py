@@ -1,0 +1,1 @@
+"""`sr evaluate`: networks on test sets."""

@@ -1,0 +1,90 @@
+"""What is measured: networks, and bicubic beside them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from sr.config.nearest import nearest
+from sr.errors import UserError
+from sr.inference.networks import find_network
+from sr.inference.opening import open_network
+from sr.models.bicubic import Bicubic
+from sr.models.files import check_finite
+from sr.models.scales import scale_of
+from sr.training.precision import Compute
+from sr.training.validation import Upscale, network_upscaler
+
+BICUBIC = "bicubic"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network, or bicubic, ready to enlarge.
+
+    Attributes:
+        label: as the user called it.
+        kind: name of its class.
+        scale: of the result.
+        parameters: how many it learned.
+        content: hash of its file.
+        upscale: enlarges a picture.
+    """
+
+    label: str
+    kind: str
+    scale: int
+    parameters: int
+    content: str
+    upscale: Upscale
+
+
+def contestants(models: Sequence[str], scale: int | None, compute: Compute, trust: bool) -> list[Contestant]:
+    """Bicubic of every scale that occurs, then the networks as they were named, each once.
+
+    Args:
+        models: files, runs, shipped names, or ``bicubic``.
+        scale: asked for; a network's own must agree.
+        compute: where and how.
+        trust: a network from outside this toolkit may be imported.
+
+    Raises:
+        UserError: a network cannot be had or has another scale, or nothing says the scale of bicubic.
+    """
+    networks = [_network(model, compute, trust) for model in dict.fromkeys(models) if model != BICUBIC]
+    for one in networks:
+        if scale is not None and scale != one.scale:
+            raise UserError(f"--scale {scale}, but {one.label} upscales x{one.scale}; leave --scale out")
+    scales = dict.fromkeys([*(one.scale for one in networks), *([] if scale is None else [scale])])
+    if not scales:
+        raise UserError("bicubic needs --scale, for instance --scale 2")
+    return [*(_bicubic(one, compute) for one in scales), *networks]
+
+
+def _bicubic(scale: int, compute: Compute) -> Contestant:
+    try:
+        network = Bicubic(scale)
+    except ValueError as error:
+        raise UserError(f"--scale {scale}: {error}") from error
+    return _contestant(BICUBIC, network, BICUBIC, compute)
+
+
+def _network(model: str, compute: Compute, trust: bool) -> Contestant:
+    try:
+        path = find_network(model)
+    except UserError as error:
+        if nearest(model, [BICUBIC]):
+            raise UserError(f"there is no network '{model}'; did you mean {BICUBIC}?") from error
+        raise
+    network, _ = open_network(path, trust)
+    check_finite(path, network.state_dict())
+    with path.open("rb") as file:
+        return _contestant(model, network, hashlib.file_digest(file, "sha256").hexdigest(), compute)
+
+
+def _contestant(label: str, network: nn.Module, content: str, compute: Compute) -> Contestant:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    kind, scale = type(network).__name__, scale_of(network)
+    upscale = network_upscaler(compute.place(network).eval(), compute.device, compute.exact())
+    return Contestant(label, kind, scale, parameters, content, upscale)

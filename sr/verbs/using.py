@@ -1,0 +1,64 @@
+"""Verbs about networks at work, beside `sr upscale`: which there are, and what may be done afterwards."""
+
+from typing import Annotated
+
+import typer
+
+from sr.verbs.options import Trust
+
+
+def enhance(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN…", help="Pictures, videos, folders of pictures, patterns as '*.jpg'.")
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="A file for one; a folder for several.  [default: beside IN, with _e]"),
+    ] = None,
+    denoise: Annotated[float, typer.Option(help="Strength of the gentle denoising, levels of 255.")] = 0.0,
+    window: Annotated[int, typer.Option(help="Side of its template, odd.")] = 5,
+    kernel: Annotated[int, typer.Option(help="Side of the box whose blur is given back, odd.")] = 5,
+    contrast: Annotated[float, typer.Option(help="Auto contrast: percent of the pixels that do not count.")] = 0.0,
+    contrast_kind: Annotated[
+        str, typer.Option(help="steady keeps the brightness; log is the experiment log's, with its fault.")
+    ] = "steady",
+    dither: Annotated[float, typer.Option(help="Width of the dither, levels of the file.")] = 0.0,
+    form: Annotated[
+        str | None, typer.Option("--format", help="png, jpg, webp, avif or tif, where OUT names none.  [default: png]")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  [default: 95]")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Follows the stem of each name.  [default: _e beside IN]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
+) -> None:
+    """Denoise gently, stretch the contrast, dither: after the network, or without one. The size stays.
+
+    `sr upscale` takes --denoise, --contrast and --dither too, and does both at once.
+
+    [dim]sr enhance photo_x2.png --denoise 4                   the log's strength; makes photo_x2_e.png
+    sr enhance frames/ -o frames_e/ --contrast 1 --dither 1[/dim]
+    """
+    from sr.inference.enhance.enhancer import Settings
+    from sr.verbs.enhance import enhance_files
+    from sr.verbs.upscale.jobs import Naming, ending
+
+    settings = Settings(denoise, window, kernel, contrast, contrast_kind, dither)  # type: ignore[arg-type]
+    raise typer.Exit(enhance_files(inputs, Naming(output, ending(form), suffix), settings, quality, force))
+
+
+def networks(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="MORE…", help="More networks: runs elsewhere, or files.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs: all that is known of each.")] = False,
+    trust: Trust = False,
+) -> None:
+    """What `--model` takes: the networks that come with the package, those of finished runs in outputs/, and files.
+
+    Figures of shipped networks are of test sets, those of runs of their own validation.
+
+    [dim]sr networks
+    sr networks FILE.safetensors --json[/dim]
+    """
+    from sr.verbs.list_networks import list_networks
+
+    raise typer.Exit(list_networks(files or [], json, trust))
