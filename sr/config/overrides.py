@@ -29,6 +29,7 @@ from sr.config.stored import read_config
 from sr.errors import UserError
 
 OPEN_KEYS = (
+    "model.arguments.",
     "loss.terms.",
     "adversary.",
     "degradation.stages.",

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
@@ -104,7 +104,7 @@ class Imdn(nn.Module):
         found = [first]
         for number in range(1, self.blocks + 1):
             found.append(self.get_submodule(f"IMDB{number}")(found[-1]))
-        result: Image = self.upsampler(self.LR_conv(self.c(torch.cat(found[1:], dim=1))) + first)
+        result: Tensor = self.upsampler(self.LR_conv(self.c(torch.cat(found[1:], dim=1))) + first)
         return result
 
     @classmethod

@@ -62,7 +62,7 @@ def pad_(network: nn.Module, padding: Padding) -> None:
         network.register_forward_pre_hook(_Mirrored(reach))
 
 
-def pad_to(image: Image, multiple: int, minimum: int = 0) -> Image:
+def pad_to(image: Image, multiple: int, minimum: int = 0) -> Tensor:
     """Go on at the right and the bottom until both sides are multiples of a number.
 
     Args:

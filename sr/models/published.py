@@ -42,4 +42,5 @@ def factors_of(tensors: Weights, names: list[str]) -> int:
         tensors: by name.
         names: of these convolutions' weights (out, in, height, width).
     """
-    return math.prod(factor_of(*tensors[name].shape[:2]) for name in names)
+    sizes = [tensors[name].shape for name in names]
+    return math.prod(factor_of(out, channels) for out, channels, _, _ in sizes)

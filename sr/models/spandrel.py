@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, get_args
@@ -89,7 +90,8 @@ class Spandrel(nn.Module):
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         height, width = lr.shape[-2:]
-        result: Image = self._call(self.network, pad_to(lr, self.grid, self._minimum))
+        # A copy: rcan, for one, changes its input.
+        result: Tensor = self._call(self.network, pad_to(lr, self.grid, self._minimum).clone())
         return result[..., : self.scale * height, : self.scale * width]
 
 
@@ -107,7 +109,8 @@ def converted(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Arguments, Map
     registry = _registry()
     with bounded(path, {}, tensors):
         try:
-            described = registry.load(dict(tensors))
+            with warnings.catch_warnings(action="ignore"):
+                described = registry.load(dict(tensors))
         except UserError:
             raise
         except Exception as error:  # of any kind: it looks at names and shapes of anything
@@ -179,7 +182,8 @@ def _built(arch: str, kind: Kind, scale: int, arguments: dict[str, Any]) -> nn.M
     if lacking:
         raise ValueError(f"arch={arch} needs arguments.{lacking[0]}, which has no default")
     try:
-        return kind.network(**given)
+        with warnings.catch_warnings(action="ignore"):  # what it does of old is its authors' to mend
+            return kind.network(**given)
     except (ValueError, TypeError, AssertionError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise ValueError(f"arch={arch} cannot be built of these arguments: {_said(error)}") from error
 
@@ -213,7 +217,8 @@ def _described(arch: str, kind: Kind, state: dict[str, Any]) -> Any:
         ValueError: as nothing, or as no network of RGB pictures.
     """
     try:
-        found = kind.architecture.load(dict(state))
+        with warnings.catch_warnings(action="ignore"):
+            found = kind.architecture.load(dict(state))
         _check_pictures(found)
     except UserError as error:
         raise ValueError(f"arch={arch}: {error}") from error

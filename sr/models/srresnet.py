@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
@@ -42,9 +42,9 @@ class _Stage(nn.Module):
             icnr_(parameter, factor)
         self.prelu = nn.PReLU()
 
-    def forward(self, features: Image) -> Image:
+    def forward(self, features: Image) -> Tensor:
         """Map (batch, features, h, w) to (batch, features, factor*h, factor*w)."""
-        enlarged: Image = self.prelu(F.pixel_shuffle(self.conv(features), self.factor))
+        enlarged: Tensor = self.prelu(F.pixel_shuffle(self.conv(features), self.factor))
         return enlarged
 
 
@@ -94,7 +94,7 @@ class SrResNet(nn.Module):
         x = first
         for layer in trunk:
             x = layer(x)
-        result: Image = (torch.tanh(tail(first + x)) + 1) / 2
+        result: Tensor = (torch.tanh(tail(first + x)) + 1) / 2
         return result
 
     @classmethod

@@ -1,5 +1,6 @@
 """Weights of other programs: .pth, .pt, .ckpt, .bin and .safetensors, read without running anything in them."""
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ _INSIDE = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict
 _PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
 _DEEPEST = 3  # mappings within mappings
 _DENSEST = 4  # times that a zip archive may grow: PyTorch does not compress, others may, and weights hardly shrink
+_HEAD = 2  # bytes that begin every pickle since protocol 2
+_MAGIC = bytes.fromhex("6cfc9c46f920")  # of PyTorch's format before archives
 _SLACK = 1 << 20  # bytes by which a file may hold more than it is large: weights that share memory
 
 
@@ -51,18 +54,26 @@ def _unpickled(path: Path) -> Any:
                 raise UserError(
                     f"{shown} has {size:,} bytes and would unpack to {unpacked:,}: made to fill the memory."
                 )
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of tensors that `_check_plain` refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except Exception as error:  # of many kinds, for damaged files
-        raise UserError(f"{shown} {_reason(error)}") from error
+        raise UserError(f"{shown} {_reason(error, _is_pickle(path))}") from error
 
 
-def _reason(error: Exception) -> str:
+def _is_pickle(path: Path) -> bool:
+    """Whether it is a pickle that was never PyTorch's: those begin with its magic number, or are archives."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return len(head) > _HEAD and head[:1] == b"\x80" and _MAGIC not in head
+
+
+def _reason(error: Exception, pickled: bool) -> str:
     text = str(error)
     if "TorchScript" in text:
         return "is a TorchScript archive, a program rather than weights, and is not opened; give its weights instead."
-    if "Unsupported" in text or "GLOBAL" in text or "weights_only" in text.lower().replace(" ", "_"):
+    if "GLOBAL" in text or "Trying to " in text or pickled:
         named = next((word for word in text.replace(",", " ").split() if _names_code(word)), "")
         what = f" ({printable(named)[:80]})" if named else ""
         return (

@@ -14,11 +14,12 @@ from sr.models.padding import ConvTranspose2d
 from sr.models.rdn import Rdn
 from sr.types import UserError
 from tests.close import assert_close
+from tests.models.test_models import SLIM
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 CONFIGS = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
 LEARNING = [name for name in CONFIGS if name != "bicubic"]
-SLIM = {"rdn": {"blocks": 2, "layers": 2, "features": 16, "growth": 8}}
+PADDED = [name for name in LEARNING if "padding" in CONFIGS[name]]
 register_schema()
 
 
@@ -29,6 +30,9 @@ def build(name, scale=2, **arguments):
 @pytest.mark.parametrize("name", LEARNING)
 def test_the_last_layer_is_float32_under_bf16_autocast(name):
     network = build(name)
+    with torch.no_grad():  # some start with equal values for the pixels of a block
+        for parameter in network.parameters():
+            parameter.add_(1e-3 * torch.randn_like(parameter))
     seen = []
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -51,7 +55,7 @@ def test_the_last_layer_is_float32_under_bf16_autocast(name):
 
 
 @pytest.mark.parametrize("padding", ["reflect", "replicate"])
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", PADDED)
 def test_a_flat_picture_is_flat_to_its_border(name, padding):
     lr = torch.full((1, 3, 12, 11), 0.9)
     scale, arguments = 2, {"icnr": True} if "icnr" in CONFIGS[name] else {}
@@ -66,7 +70,7 @@ def test_a_flat_picture_is_flat_to_its_border(name, padding):
     zeros.load_state_dict(network.state_dict())
     with torch.no_grad():
         marked, far = zeros(lr), zeros(torch.full((1, 3, 60, 60), 0.9))
-    assert (marked - expected).abs().max() > 1e-3, "black beyond the border marks it"
+    assert (marked - expected).abs().max() > 1e-4, "black beyond the border marks it"
     assert_close(far[..., 58:62, 58:62], sr[..., 12:14, 10:12].tile(1, 1, 2, 2))
 
 
