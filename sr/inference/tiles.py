@@ -150,7 +150,9 @@ def tiled(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Rows:
 def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Iterator[Tensor]:
     start = 0
     while start < source.height:
-        rows = spans(source.height, tiling.side, tiling.reach, tiling.step, start, least=-(-_LEAST_AREA // source.width))[0]
+        rows = spans(
+            source.height, tiling.side, tiling.reach, tiling.step, start, least=-(-_LEAST_AREA // source.width)
+        )[0]
         lr = source.read(rows.low, rows.high)
         try:
             strip = _strip(lr, rows, enlarge, scale, tiling)
