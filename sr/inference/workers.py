@@ -51,10 +51,11 @@ class Workers:
             self._pool = ThreadPoolExecutor(self.count, "tiles")
             for future in [self._pool.submit(_alone, barrier) for _ in range(self.count)]:
                 future.result()
-            torch.set_num_threads(threads)  # PyTorch passes the number on to threads that have none of their own
+            torch.set_num_threads(threads)
         return self._pool
 
 
 def _alone(barrier: Barrier) -> None:
     torch.set_num_threads(1)
+    torch.get_num_threads()  # a thread that never asked takes the number that was set last, by whomever
     barrier.wait()  # or one thread could take two of these calls
