@@ -199,3 +199,15 @@ def test_writing_takes_no_memory_for_the_whole(tmp_path, suffix):
 
 def test_every_suffix_has_an_encoder():
     assert set(ENCODERS) == {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff"}
+
+
+@pytest.mark.parametrize("choice", [{"scale": 3}, {"ensemble": True}, {"colour": "match"}, {"colour": "low"}])
+def test_every_way_of_enlarging_works_by_strips(tmp_path, network, choice):
+    write_picture(tmp_path / "in.png", noisy(150, 70))
+    for name, whole in (("whole", 10**6), ("strips", 1)):
+        upscaler = Upscaler([network], DEVICE, engine="torch", tile=32, **choice)
+        upscale_file(upscaler, tmp_path / "in.png", tmp_path / f"{name}.png", whole=whole)
+    found = read_picture(tmp_path / "strips.png").pixels
+    assert np.array_equal(found, read_picture(tmp_path / "whole.png").pixels)
+    factor = choice.get("scale", 2)
+    assert found.shape == (150 * factor, 70 * factor, 3)
