@@ -1,7 +1,7 @@
 """From an opened picture file to pixels: every mode that Pillow knows becomes RGB with alpha kept apart.
 
 Pillow reads a colour file of 16 bits per channel, but hands it out in 8. Those files are decoded again by
-readers that keep all bits: torchvision's libpng for PNG, tifffile or libvips for TIFF. They are there anyway,
+readers that keep all bits: libvips for PNG, tifffile or libvips for TIFF. They are there anyway,
 open gray, RGB and alpha alike, and raise ordinary exceptions on damaged data.
 kornia-rs was the alternative: it reads 16-bit RGB, but no 16-bit TIFF with alpha.
 
@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
-import torch
 from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
@@ -74,7 +73,7 @@ def decode(file: pil.Image, path: Path) -> Picture:
     clear = file.info.get("transparency")
     file.load()  # also for 16-bit colour: Pillow is strict about damage
     if facts.deep:
-        channels = _deep_tiff(path, facts) if file.format == "TIFF" else _deep_png(path)
+        channels = _deep_tiff(path, facts) if file.format == "TIFF" else _by_libvips(path)
         channels = channels[..., : max(3, len(file.getbands()))] if file.format == "TIFF" else channels
         channels = _with_clear(channels, clear)
     elif file.mode.startswith("I") or file.mode == "F":
@@ -141,11 +140,11 @@ def orientation_of(file: pil.Image) -> int:
         return 1
 
 
-def _deep_png(path: Path) -> Channels:
-    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-    from torchvision.io import ImageReadMode, decode_png  # here: importing it takes as long as torch itself
-
-    return decode_png(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
+def _by_libvips(path: Path) -> UInt16[np.ndarray, "height width channels"]:
+    with told():
+        image = vips_image(path)
+        data = np.frombuffer(image.write_to_memory(), np.uint16)
+    return data.reshape(image.height, image.width, image.bands)
 
 
 def _deep_tiff(path: Path, facts: Facts) -> Channels:
@@ -155,10 +154,7 @@ def _deep_tiff(path: Path, facts: Facts) -> Channels:
             values = page.asarray()
             channels = np.moveaxis(values, 0, -1) if page.planarconfig == 2 else values
     except (KeyError, ValueError):  # compressed in a way that tifffile does not know, which rounds better than libvips
-        with told():
-            image = vips_image(path)
-            data = np.frombuffer(image.write_to_memory(), np.uint16)
-        return data.reshape(image.height, image.width, image.bands)  # its colours are divided by their alpha
+        return _by_libvips(path)  # its colours are divided by their alpha
     if facts.premultiplied and channels.shape[-1] > 3:
         colour, alpha = channels[..., :3].astype(np.float64), channels[..., 3:4]
         colour = (colour * DEEP / np.maximum(alpha, 1)).round().clip(0, DEEP)
