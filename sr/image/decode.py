@@ -1,8 +1,8 @@
 """From an opened picture file to pixels: every mode that Pillow knows becomes RGB with alpha kept apart.
 
 Pillow reads a colour file of 16 bits per channel, but hands it out in 8. Those files are decoded again by
-readers that keep all bits: torchvision's libpng for PNG, tifffile for TIFF. Both are there anyway (tifffile
-comes with scikit-image), open gray, RGB and alpha alike, and raise ordinary exceptions on damaged data.
+readers that keep all bits: libvips for PNG, tifffile or libvips for TIFF. They are there anyway,
+open gray, RGB and alpha alike, and raise ordinary exceptions on damaged data.
 kornia-rs was the alternative: it reads 16-bit RGB, but no 16-bit TIFF with alpha.
 
 Embedded ICC profiles are not applied: a network sees the numbers in the file, and CMYK becomes RGB by
@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
-import torch
 from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
 
 from sr.image.alpha import hidden_filled
+from sr.image.vips import told, vips_image
 from sr.printable import printable
 from sr.types import Picture, UserError
 
@@ -66,15 +66,14 @@ def decode(file: pil.Image, path: Path) -> Picture:
         pixels have the colour of the nearest one that shows.
 
     Raises:
-        UserError: the values fit no picture (negative, not finite, beyond 16 bits), or 16-bit colour in a
-            TIFF is compressed in a way that nothing here decodes.
+        UserError: the values fit no picture (negative, not finite, beyond 16 bits).
         Exception: nearly any other, from the decoders, on a damaged file.
     """
     facts = _facts(file)
     clear = file.info.get("transparency")
     file.load()  # also for 16-bit colour: Pillow is strict about damage
     if facts.deep:
-        channels = _deep_tiff(path, facts) if file.format == "TIFF" else _deep_png(path)
+        channels = _deep_tiff(path, facts) if file.format == "TIFF" else _by_libvips(path)
         channels = channels[..., : max(3, len(file.getbands()))] if file.format == "TIFF" else channels
         channels = _with_clear(channels, clear)
     elif file.mode.startswith("I") or file.mode == "F":
@@ -141,25 +140,21 @@ def orientation_of(file: pil.Image) -> int:
         return 1
 
 
-def _deep_png(path: Path) -> Channels:
-    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-    from torchvision.io import ImageReadMode, decode_png  # here: importing it takes as long as torch itself
-
-    return decode_png(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
+def _by_libvips(path: Path) -> UInt16[np.ndarray, "height width channels"]:
+    with told():
+        image = vips_image(path)
+        data = np.frombuffer(image.write_to_memory(), np.uint16)
+    return data.reshape(image.height, image.width, image.bands)
 
 
 def _deep_tiff(path: Path, facts: Facts) -> Channels:
-    with tifffile.TiffFile(path) as file:
-        page = file.pages.first
-        try:
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
             values = page.asarray()
-        except (KeyError, ValueError) as error:
-            method = tifffile.COMPRESSION(page.compression).name
-            raise UserError(
-                f"cannot read '{printable(path)}': its 16-bit colour is compressed with {method}, which needs "
-                "the package imagecodecs; install that, or save the picture as 16-bit PNG or with deflate compression"
-            ) from error
-        channels = np.moveaxis(values, 0, -1) if page.planarconfig == 2 else values
+            channels = np.moveaxis(values, 0, -1) if page.planarconfig == 2 else values
+    except (KeyError, ValueError):  # compressed in a way that tifffile does not know, which rounds better than libvips
+        return _by_libvips(path)  # its colours are divided by their alpha
     if facts.premultiplied and channels.shape[-1] > 3:
         colour, alpha = channels[..., :3].astype(np.float64), channels[..., 3:4]
         colour = (colour * DEEP / np.maximum(alpha, 1)).round().clip(0, DEEP)

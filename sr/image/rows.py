@@ -5,11 +5,7 @@ libvips decodes JPEG, PNG and TIFF while they are read. Only kinds go that way o
 """
 
 import io
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -20,6 +16,7 @@ from sr.image.decode import BITS, EXTRA_SAMPLES, PHOTOMETRIC, RGB_PHOTOMETRIC, i
 from sr.image.form import Form, form_of
 from sr.image.io import check_size, read_picture, reading, to_image
 from sr.image.opening import opened
+from sr.image.vips import region_of, told, vips_image
 from sr.types import Image, Picture
 
 WHOLE = 16_000_000
@@ -105,19 +102,12 @@ class FileRows:
         return np.repeat(colours, 3, axis=-1) if self.form.gray else colours
 
     def _open(self) -> None:
-        import pyvips  # here: what reads no large picture need not wait for it
-
-        logging.getLogger("pyvips").setLevel(logging.CRITICAL)  # what it warns of becomes an error or shows nothing
-        access = "sequential" if self._orientation == 1 else "random"
-        with reading(self._path), _told():
-            # Anew each time: libvips would give a file that it has read to its end.
-            image: Any = pyvips.Image.new_from_file(
-                str(self._path), access=access, fail_on="truncated", revalidate=True
-            )
+        with reading(self._path), told():
+            image = vips_image(self._path, in_order=self._orientation == 1)
             found = (image.bands, image.format == "ushort", {image.width, image.height})
             if found != (self.form.channels, self.form.deep, {self.width, self.height}):
                 raise ValueError(f"libvips and Pillow see different pictures in it: {found}, {self.form}")
-            self._image, self._region = image, pyvips.Region.new(image)
+            self._image, self._region = image, region_of(image)
         self._top, self._kept = 0, self._kept[:0]
 
     def _decoded(self, top: int, bottom: int) -> np.ndarray:
@@ -126,26 +116,10 @@ class FileRows:
         count = bottom - top
         lying = self._orientation in (5, 6, 7, 8)  # its rows are columns of the file
         box = (first, 0, count, self._image.height) if lying else (0, first, self._image.width, count)
-        with reading(self._path), _told():
+        with reading(self._path), told():
             data = self._region.fetch(*box)
         pixels = np.frombuffer(data, self._kept.dtype).reshape(box[3], box[2], -1)
         return oriented(pixels, self._orientation)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Libvips says what it did not do, and in further lines why: which of them a user wants.
-
-    Raises:
-        OSError: with the first of these.
-    """
-    from pyvips.error import Error
-
-    try:
-        yield
-    except Error as error:
-        reasons = [line for line in str(error.detail).splitlines() if line.strip()]
-        raise OSError(reasons[0] if reasons else error.message) from error
 
 
 def open_rows(path: str | Path, whole: int = WHOLE) -> PictureRows | FileRows:

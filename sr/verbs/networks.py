@@ -12,29 +12,8 @@ from sr.devices import choose_device
 from sr.errors import UserError
 from sr.inference.opening import open_network
 from sr.models.files import check_finite
-from sr.pasted import training
 from sr.printable import printable
-from sr.training.keeping.run_folder import FINISHED, RunFolder
 from sr.training.precision import Compute, choose_compute
-
-
-def newest_network(root: Path = Path("outputs")) -> Path:
-    """The best network of the run that finished last below ``root``.
-
-    Raises:
-        UserError: there is none.
-    """
-    summaries = sorted(root.glob("**/summary.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in summaries:
-        folder = RunFolder(path.parent)
-        summary = folder.read_summary()
-        network = folder.best if folder.best.exists() else folder.last
-        if summary is not None and summary["exit_reason"] in FINISHED and network.exists():
-            return network
-    raise UserError(
-        f"no finished run below {root.resolve()}; train one with `{training()}`, "
-        "or name a network with --model FILE.safetensors"
-    )
 
 
 def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str] = ()) -> tuple[nn.Module, Compute]:

@@ -10,8 +10,9 @@ from sr.choices import check_choice
 from sr.errors import UserError
 from sr.inference.engines.engine import Kind, Precision
 from sr.inference.networks import find_network, network_for
+from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
-from sr.models.files import check_finite, load_network
+from sr.models.files import check_finite
 from sr.verbs.networks import inference
 
 
@@ -83,6 +84,6 @@ def ready_upscaler(how: How, files: Sequence[Path]) -> Upscaler:
 
 
 def _network(path: Path, trust: bool) -> nn.Module:
-    network, _ = load_network(path, trust)
+    network, _ = open_network(path, trust)
     check_finite(path, network.state_dict())
     return network

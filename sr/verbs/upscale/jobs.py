@@ -141,7 +141,9 @@ def find_inputs(asked: Sequence[str], output: str | None) -> Inputs:
                 inputs.notes += [f"{printable(path)}: {others} passed over"] if others else []
             for found in find_pictures([path]) if folder else [path]:
                 real = found.resolve()
-                if real not in seen and not (folder and out is not None and out in real.parents and out != path.resolve()):
+                if real not in seen and not (
+                    folder and out is not None and out in real.parents and out != path.resolve()
+                ):
                     seen.add(real)
                     inputs.files.append((found, found.relative_to(path if folder else path.parent)))
     if missing:

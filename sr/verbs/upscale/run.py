@@ -25,6 +25,7 @@ from sr.inference.video.options import VideoOptions
 from sr.models.upscale import NotFiniteError
 from sr.printable import first_line, printable
 from sr.verbs.screen.errors import print_error
+from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
 from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of
 
@@ -142,8 +143,9 @@ class Work:
         began = monotonic()
         for folder in {job.target.parent for job in waiting}:
             sweep_up(folder)
-        for job, share in shares(waiting, self._doing, self._console):
-            self._one(job, share)
+        with quiet_libraries():
+            for job, share in shares(waiting, self._doing, self._console):
+                self._one(job, share)
         for note, sources in self._notes.items():
             self._console.print(f"{_listed(sources)}: {note}")
         self._say_done(waiting, monotonic() - began)

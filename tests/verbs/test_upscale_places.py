@@ -1,0 +1,225 @@
+"""`sr upscale`: where results go, what is passed over, what is asked for wrongly."""
+
+import io
+import os
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sr.image.io import read_picture
+from tests.conftest import smooth_picture
+
+
+def png(path, height=10, width=14, seed=0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(smooth_picture(height, width, seed)).save(path, **options)
+    return path
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def refused(told):
+    """The one sentence that a call ended with."""
+    code, _, err = told
+    assert code == 2
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+    return err.removeprefix("error: ").rstrip()
+
+
+def test_without_an_output_beside_the_original(upscale, tmp_path):
+    png(tmp_path / "in" / "photo.jpg")
+    code, out, err = upscale("in/photo.jpg")
+    assert (code, err) == (0, "")
+    assert "1 of 1 upscaled x2: in/photo_x2.png" in out
+    assert read_picture(tmp_path / "in" / "photo_x2.png").pixels.shape == (20, 28, 3)
+    assert upscale("in/photo.jpg", "--format", "jpg", "--suffix", " large")[0] == 0
+    assert files(tmp_path / "in") == ["photo large.jpg", "photo.jpg", "photo_x2.png"]
+
+
+def test_patterns_that_no_shell_replaced_also_the_second_time(upscale, tmp_path):
+    for name in ("a.png", "b.png", "[c].png", ".hidden.png", "notes.txt"):
+        png(tmp_path / "in" / "a.png").rename(tmp_path / "in" / name)
+    png(tmp_path / "in" / "a.png")
+    assert "3 of 3 upscaled" in upscale("in/*.png")[1]
+    made = ["[c]_x2.png", "a_x2.png", "b_x2.png"]
+    assert files(tmp_path / "in") == sorted([*made, "a.png", "b.png", "[c].png", ".hidden.png", "notes.txt"])
+    code, out, _ = upscale("in/*.png")
+    assert code == 0
+    assert "3 are there already and are passed over; --force makes them anew" in out
+    assert len(files(tmp_path / "in")) == 8
+    assert "1 of 1 upscaled" in upscale("in/[c].png", "--force")[1]  # a name, not a pattern
+    assert refused(upscale("in/*.gif")) == "no file matches 'in/*.gif'"
+
+
+def test_what_is_there_is_kept_unless_forced(upscale, tmp_path):
+    png(tmp_path / "in" / "a.png")
+    png(tmp_path / "in" / "b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").write_bytes(b"mine")
+    code, out, _ = upscale("in", "-o", "out")
+    assert code == 0
+    assert "1 is there already and is passed over" in out
+    assert "1 of 1 upscaled x2: out/b.png" in out
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"mine"
+    assert "2 of 2 upscaled" in upscale("in", "-o", "out", "--force")[1]
+    assert read_picture(tmp_path / "out" / "a.png").pixels.shape == (20, 28, 3)
+
+
+def test_results_in_the_folder_itself_are_no_input(upscale, tmp_path):
+    png(tmp_path / "in" / "a.png")
+    for _ in range(2):
+        assert upscale("in", "-o", "in/large", "--force")[0] == 0
+    assert files(tmp_path / "in") == ["a.png", "large/a.png"]
+
+
+def test_a_suffix_for_a_folder(upscale, tmp_path):
+    for name in ("a.png", "a.jpg", "below/c.png"):
+        png(tmp_path / "in" / name)
+    assert upscale("in", "-o", "in", "--suffix", "_big")[0] == 0
+    assert set(files(tmp_path / "in")) >= {"a_big.png", "a.jpg_big.png", "below/c_big.png"}
+
+
+def test_other_kinds_are_counted(upscale, tmp_path):
+    png(tmp_path / "in" / "a.png")
+    for name in ("clip.mp4", "notes.txt", "x\x1b[31m.we\x1bird"):
+        (tmp_path / "in" / name).write_text("x")
+    out = upscale("in", "-o", "out")[1]
+    assert r"in: 3 files of other kinds (1 .mp4, 1 .txt, 1 .we\x1bird) passed over" in out
+    (tmp_path / "what.xyz").write_text("x")
+    assert "cannot read 'what.xyz': it is damaged or not a picture" in refused(upscale("what.xyz"))
+
+
+def test_stdin_and_stdout(upscale, tmp_path, monkeypatch):
+    source = png(tmp_path / "a.png")
+    assert upscale("a.png", "-o", "file.png")[0] == 0
+
+    class Stream:
+        buffer = io.BytesIO(source.read_bytes())
+
+    def piped(*arguments):
+        with monkeypatch.context() as patch:
+            stream = io.TextIOWrapper(io.BytesIO())
+            patch.setattr(sys, "stdin", Stream())
+            patch.setattr(sys, "stdout", stream)
+            Stream.buffer.seek(0)
+            code, _, err = upscale(*arguments)
+            return code, stream.buffer.getvalue(), err
+
+    for arguments in (("-",), ("-", "-o", "-"), ("a.png", "-o", "-")):
+        code, data, err = piped(*arguments)
+        assert code == 0
+        assert data == (tmp_path / "file.png").read_bytes()
+        assert "upscaled x2" in err  # what is said goes elsewhere
+    assert piped("-", "--format", "jpg")[1].startswith(b"\xff\xd8")
+    assert piped("-", "-o", "b.png")[0] == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "file.png").read_bytes()
+    Stream.buffer = io.BytesIO(b"no picture")
+    assert "cannot read '-': it is damaged or not a picture" in piped("-")[2]
+    assert "-o - takes one picture; several need a folder" in piped("a.png", "file.png", "-o", "-")[2]
+    assert files(tmp_path) == ["a.png", "b.png", "file.png"]
+
+
+def test_quality(upscale, tmp_path):
+    png(tmp_path / "a.png", 60, 60)
+    for quality in (30, 90):
+        assert upscale("a.png", "-o", f"{quality}.jpg", "--quality", quality)[0] == 0
+    assert (tmp_path / "30.jpg").stat().st_size < (tmp_path / "90.jpg").stat().st_size
+    assert refused(upscale("a.png", "--quality", 30)) == "--quality 30 is for jpg, webp and avif; png loses nothing"
+    code, _, err = upscale("a.png", "-o", "x.jpg", "--quality", "101")
+    assert code == 2
+    assert "101" in err
+
+
+def test_tiles_of_64_and_the_whole_are_one_file(upscale, tmp_path):
+    png(tmp_path / "a.png", 150, 170)
+    assert upscale("a.png", "-o", "whole.png", "--tile", 1000)[0] == 0
+    assert upscale("a.png", "-o", "tiles.png", "--tile", 64)[0] == 0
+    assert (tmp_path / "whole.png").read_bytes() == (tmp_path / "tiles.png").read_bytes()
+
+
+def test_several_networks_are_averaged(sr, trained, tmp_path):
+    png(tmp_path / "a.png")
+    model = trained / "best.safetensors"
+    common = ("--accelerator", "cpu", "--model", model)
+    assert sr("upscale", "a.png", "-o", "one.png", *common)[0] == 0
+    code, out, _ = sr("upscale", "a.png", "-o", "two.png", *common, "--model", model)
+    assert code == 0
+    assert out.count("network: ") == 2
+    assert np.array_equal(read_picture(tmp_path / "one.png").pixels, read_picture(tmp_path / "two.png").pixels)
+
+
+def test_enhanced_on_the_way(upscale, tmp_path):
+    png(tmp_path / "a.png", 40, 40)
+    assert upscale("a.png", "-o", "plain.png")[0] == 0
+    assert upscale("a.png", "-o", "more.png", "--contrast", 2, "--denoise", 4, "--dither", 1)[0] == 0
+    assert not np.array_equal(read_picture(tmp_path / "more.png").pixels, read_picture(tmp_path / "plain.png").pixels)
+    assert "--denoise 300 is not within 0 and 100" in refused(upscale("a.png", "--denoise", 300))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("in",), "'in' is a folder; say where its enlargements go, for instance -o in_x2"),
+        (("in/a.png", "-o", "b.png", "--suffix", "_y"), "-o b.png names the file already; leave --suffix out"),
+        (("in/a.png", "--suffix", "../x"), "--suffix ../x is no part of a name"),
+        (("in", "-o", "b.png"), "-o b.png is a file; several pictures need a folder"),
+        (("in/a.png", "--engine", "onyx"), "--engine onyx is not one of auto, torch, onnxruntime or openvino; "),
+        (("in/a.png", "--precision", "8"), "--precision 8 is not one of auto, 32, bf16 or 16"),
+        (("in/a.png", "--colour", "mach"), "--colour mach is not one of none, match or low; did you mean match?"),
+        (("in/a.png", "--scale", "0"), "--scale 0 is not within 1 and 64; nearest is 1"),
+        (("in/a.png", "--scale", "nan"), "--scale nan is not within 1 and 64; nearest is 1"),
+        (("in/a.png", "--size", "big"), "--size big is no size; give width and height, as in 1920x1080"),
+        (("in/a.png", "--codec", "x266"), "codec 'x266' does not exist; nearest is x26"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(upscale, tmp_path, arguments, sentence):
+    png(tmp_path / "in" / "a.png")
+    png(tmp_path / "in" / "b.png")
+    assert refused(upscale(*arguments)).startswith(sentence)
+    assert files(tmp_path) == ["in/a.png", "in/b.png"]
+
+
+@pytest.mark.parametrize("name", ["a b.png", 'it\'s "quoted".png', "-dash.png", "ü$(x);&.png", "*[x]?.png", "a\nb.png"])
+def test_names_of_any_characters(upscale, tmp_path, name):
+    png(tmp_path / "in" / name)
+    assert upscale("in", "-o", "out")[0] == 0
+    assert files(tmp_path / "out") == [name]
+    assert upscale(f"in/{name}")[0] == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="other systems have no such device")  # noqa: PTH110
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(upscale, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    png(tmp_path / "a.png")
+    monkeypatch.setattr("sr.files.os.fsync", full)
+    assert refused(upscale("a.png")) == "could not write a_x2.png: No space left on device"
+    assert files(tmp_path) == ["a.png"]
+
+
+def test_a_size_that_the_network_cannot_take_stops_no_folder(upscale, tmp_path, monkeypatch):
+    from sr.inference.upscaler import Upscaler
+
+    png(tmp_path / "in" / "a.png")
+    png(tmp_path / "in" / "b.png", 9, 9)
+    rows = Upscaler.rows
+
+    def picky(self, source):
+        if source.height < 10:
+            raise RuntimeError("Padding size should be less than the corresponding input dimension")
+        return rows(self, source)
+
+    monkeypatch.setattr(Upscaler, "rows", picky)
+    code, _, err = upscale("in", "-o", "out")
+    assert code == 1
+    assert err == (
+        "error: in/b.png: the network fails on this picture "
+        "(Padding size should be less than the corresponding input dimension)\n"
+    )
+    assert files(tmp_path / "out") == ["a.png"]
