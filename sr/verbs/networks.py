@@ -1,47 +1,12 @@
 """Find and load the network that a verb works with."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
-from sr.config.nearest import near_files, nearest, neighbours
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.devices import choose_device
 from sr.errors import UserError
-from sr.inference.opening import open_network
-from sr.models.files import check_finite
-from sr.printable import printable
 from sr.training.precision import Compute, choose_compute
-
-
-def ready(path: Path, accelerator: str, trust: bool = False, words: Sequence[str] = ()) -> tuple[nn.Module, Compute]:
-    """Load a network for use: on the device, in evaluation mode, float32.
-
-    Args:
-        path: its file.
-        accelerator: cpu, gpu, mps or auto.
-        trust: a network from outside this toolkit may be imported.
-        words: what the user may write instead of a file.
-
-    Raises:
-        UserError: the file is no network that is known here, or there is no such device.
-    """
-    if path.is_dir():
-        inside = sorted(path.glob("*.safetensors"))
-        example = f", for instance {inside[0]}" if inside else ""
-        raise UserError(f"{path} is a folder; name a network, a .safetensors file{example}")
-    if path.suffix == ".ckpt":
-        raise UserError(f"{path} is a checkpoint for resuming; take best.safetensors in its run folder")
-    if not path.exists():
-        found = [*nearest(str(path), words), *near_files(path)]
-        known = " or ".join([*words, "a network, as best.safetensors in a run's folder"])
-        raise UserError(f"{printable(path)} does not exist{neighbours(found) or f'; give {known}'}")
-    network, _ = open_network(path, trust)
-    check_finite(path, network.state_dict())
-    compute = inference(accelerator)
-    return compute.place(network).eval(), compute
 
 
 def inference(accelerator: str) -> Compute:
