@@ -66,7 +66,7 @@ def upscale_file(
     details = fitting(read_details(source), form, suffix)
     if enhance is not None and not enhance.nothing:
         enhancer = Enhancer(enhance, 65535 if held(form, suffix).deep else 255)
-        larger = enhancer.rows(larger, enhancer.limits(_small(rows)) if enhance.contrast else None)
+        larger = enhancer.rows(larger, enhancer.limits(_small(open_rows(source, whole))) if enhance.contrast else None)
     strips = _strips(larger, form, None if alpha is None else LargerAlpha(alpha, form.height, form.width), done)
     write_atomically(target, lambda file: write_strips(file, form, strips, suffix, details, quality))
     return (*details.notes, *([ONLY_THE_FIRST] if rows.moving else []))

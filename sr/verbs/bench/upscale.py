@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from time import perf_counter, sleep
 from typing import Any
@@ -79,7 +80,7 @@ def bench_upscale(network: nn.Module, named: str, size: tuple[int, int], acceler
 def _rates(console: Console, network: nn.Module, device: torch.device, lr: Tensor) -> dict[str, list[float]]:
     """Input megapixels per second of each way, in turns so that all meet the same noise."""
     whole = TorchEngine(network, device)
-    ways: dict[str, Callable[[Tensor], Tensor]] = {"torch, whole picture at once": whole}
+    ways: dict[str, Callable[[Tensor], Tensor]] = {"torch, whole": whole}
     for kind in _KINDS:
         try:
             upscaler = Upscaler([network], device, engine=kind)
@@ -92,7 +93,7 @@ def _rates(console: Console, network: nn.Module, device: torch.device, lr: Tenso
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(_ROUNDS):
         for name, way in ways.items():
-            rates[name].append(lr.shape[-2] * lr.shape[-1] / 1e6 / _seconds(lambda way=way: way(lr), device))
+            rates[name].append(lr.shape[-2] * lr.shape[-1] / 1e6 / _seconds(partial(way, lr), device))
     return rates
 
 
@@ -107,7 +108,7 @@ def _seconds(work: Callable[[], Any], device: torch.device) -> float:
 def _print(console: Console, rates: dict[str, list[float]], network: nn.Module, device: torch.device) -> None:
     peak, operations = _peak(device), operations_per_pixel(network)
     table = Table()
-    for column in ("how", "MP/s in (median)", "min", "max", "time per pixel, whole = 1", "GFLOP/s", "of the peak"):
+    for column in ("how", "MP/s", "min", "max", "time / whole", "GFLOP/s", "of peak"):
         table.add_column(column, justify="left" if column == "how" else "right")
     first = next(iter(rates.values()))
     for name, own in rates.items():
@@ -118,13 +119,15 @@ def _print(console: Console, rates: dict[str, list[float]], network: nn.Module, 
     console.print(table)
     console.print(
         f"the network needs {operations / 1e3:,.0f} thousand operations per input pixel; the peak is a 3x3 convolution "
-        f"of {_PEAK_CHANNELS} channels in float32: {peak / 1e9:,.0f} GFLOP/s; {_ROUNDS} rounds, ratios within a round"
+        f"of {_PEAK_CHANNELS} channels in float32: {peak / 1e9:,.0f} GFLOP/s; {_ROUNDS} rounds, "
+        "medians, megapixels of the input, ratios within a round"
     )
 
 
 def _peak(device: torch.device) -> float:
     """Operations per second of a convolution that the device likes."""
-    layer = nn.Conv2d(_PEAK_CHANNELS, _PEAK_CHANNELS, 3, padding=1).to(device, memory_format=torch.channels_last)
+    layer = nn.Conv2d(_PEAK_CHANNELS, _PEAK_CHANNELS, 3, padding=1).to(device)
+    layer = layer.to(memory_format=torch.channels_last)
     features = torch.rand(1, _PEAK_CHANNELS, _PEAK_SIDE, _PEAK_SIDE, device=device)
     features = features.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():

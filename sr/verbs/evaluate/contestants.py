@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from sr.config.nearest import nearest
 from sr.errors import UserError
+from sr.image.io import to_image, to_pixels
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
+from sr.inference.upscaler import Upscaler
 from sr.models.bicubic import Bicubic
 from sr.models.files import check_finite
 from sr.models.scales import scale_of
@@ -67,7 +70,8 @@ def _bicubic(scale: int, compute: Compute) -> Contestant:
         network = Bicubic(scale)
     except ValueError as error:
         raise UserError(f"--scale {scale}: {error}") from error
-    return _contestant(BICUBIC, network, BICUBIC, compute)
+    upscale = network_upscaler(compute.place(network).eval(), compute.device, compute.exact())
+    return _contestant(BICUBIC, network, BICUBIC, upscale)
 
 
 def _network(model: str, compute: Compute, trust: bool) -> Contestant:
@@ -80,11 +84,16 @@ def _network(model: str, compute: Compute, trust: bool) -> Contestant:
     network, _ = open_network(path, trust)
     check_finite(path, network.state_dict())
     with path.open("rb") as file:
-        return _contestant(model, network, hashlib.file_digest(file, "sha256").hexdigest(), compute)
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return _contestant(model, network, content, _as_upscale_does(network, compute.device))
 
 
-def _contestant(label: str, network: nn.Module, content: str, compute: Compute) -> Contestant:
+def _as_upscale_does(network: nn.Module, device: torch.device) -> Upscale:
+    """The pixels that `sr upscale` writes; by PyTorch, so that no digit depends on what else is installed."""
+    upscaler = Upscaler([network], device, engine="torch")
+    return lambda pixels: to_pixels(upscaler.image(to_image(pixels)), deep=False)
+
+
+def _contestant(label: str, network: nn.Module, content: str, upscale: Upscale) -> Contestant:
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    kind, scale = type(network).__name__, scale_of(network)
-    upscale = network_upscaler(compute.place(network).eval(), compute.device, compute.exact())
-    return Contestant(label, kind, scale, parameters, content, upscale)
+    return Contestant(label, type(network).__name__, scale_of(network), parameters, content, upscale)

@@ -1,0 +1,23 @@
+"""`sr bench upscale` measures what it says."""
+
+import pytest
+
+from sr.verbs.bench import upscale
+
+
+def test_rates_ratios_and_memory_are_printed(sr, monkeypatch):
+    monkeypatch.setattr(upscale, "_KINDS", ("torch",))  # others take seconds to be written
+    code, out, _ = sr("bench", "upscale", "--size", "64x48", "--large", "0.1", "--accelerator", "cpu")
+    assert code == 0
+    assert "espcn x2, 64x48" in out
+    assert "torch, whole" in out
+    assert "torch, tiles" in out
+    assert "388x258 by strips" in out
+    assert "GiB beyond what the process had before" in out
+
+
+@pytest.mark.parametrize("size", ["64", "0x4", "64x48x2"])
+def test_a_size_that_is_none(sr, size):
+    code, _, err = sr("bench", "upscale", "--size", size)
+    assert code == 2
+    assert f"--size {size} is not WIDTHxHEIGHT, as 768x512" in err
