@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from sr.errors import UserError
+from sr.experiments.groups import Group, compared, groups
 from sr.experiments.report.curves import curves, no_curves, rounded
 from sr.experiments.report.films import FILMS, Film
-from sr.experiments.report.groups import Group, compared, groups
 from sr.experiments.report.shown import Say, Shown
 from sr.experiments.settings import SEED, differing
 from sr.experiments.table import Row

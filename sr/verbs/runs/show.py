@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sr.errors import UserError
 from sr.experiments.comparing import Comparison, compare
-from sr.experiments.report.groups import Group, groups, side
+from sr.experiments.groups import Group, groups, side
 from sr.experiments.table import At, Row, rows_of
 from sr.pasted import verb
 from sr.printable import printable

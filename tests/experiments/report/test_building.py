@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sr.errors import UserError
+from sr.experiments.groups import MOST, compared
 from sr.experiments.report.building import Wanted, metrics
 from sr.experiments.report.curves import curves, kept_rows
-from sr.experiments.report.groups import MOST, compared
 from sr.experiments.report.writing import as_script
 from sr.locks import alone
 from sr.training.keeping.claim import LOCK

@@ -1,6 +1,6 @@
 """What tells runs apart: choices by name, keys below them, seeds."""
 
-from sr.experiments.report.groups import groups
+from sr.experiments.groups import groups
 from sr.experiments.settings import differing, flat, named, seed_groups
 from sr.experiments.table import rows_of
 from tests.experiments.report.made_runs import ESPCN, RDN, Made, rows_below

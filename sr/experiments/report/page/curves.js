@@ -79,12 +79,15 @@ SR.curves = (() => {
   }
 
   function note(all, name) {
-    const [rows, word] = state.values.by === "runs" ? [model.runs, "run"] : [model.groupRows, "group"];
-    const missing = rows.length - all.length;
+    const word = state.values.by === "runs" ? "run" : "group";
+    const asked = lines.rows();
+    const count = asked.reduce((sum, each) => sum + each.runs.length, 0);
+    const missing = asked.length - all.length;
     const lost = byId("plot").dataset.missing;
     const exploded = over() === "updates" && all.some((each) => each.lines.some((line) => line.run.events?.length));
     const parts = [
       lost,
+      count < model.runs.length && `The table's filter leaves ${count} of ${plural(model.runs.length, "run")}.`,
       missing && `${plural(missing, word)} without ${name}${over() === "seconds" ? " over seconds" : ""}.`,
       unshown(all),
       all.some((each) => each.lines.length > 1) && "A band is ± one sample standard deviation of the seeds.",
@@ -232,7 +235,7 @@ SR.curves = (() => {
     }
     controls();
     draw();
-    state.on(["column", "x", "by", "smooth", "log", "off", "theme"], draw);
+    state.on(["column", "x", "by", "smooth", "log", "off", "theme", "filter", "at"], draw);
     state.on(["column", "x", "by", "log", "smooth"], follow);
     whenWanted(fetchPlotly);
   }

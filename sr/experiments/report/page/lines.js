@@ -24,13 +24,21 @@ SR.lines = (() => {
     return kept.length ? { run, x: kept.map((index) => places[index]), y: kept.map((index) => values[index]) } : null;
   }
 
+  /** Rows that a line is wanted for: those of the table's filter, with the runs that pass it. */
+  function rows() {
+    const filter = SR.filter.parse(state.values.filter);
+    const every = state.values.by === "runs" ? model.runs.map((run) => model.runRows.get(run.id)) : model.groupRows;
+    return every
+      .map((row) => ({ row, runs: row.runs.filter((run) => filter.passes(run, state.values.at)) }))
+      .filter((each) => each.runs.length);
+  }
+
   /** One entry per line of the picture: a row and its runs' points. */
   function of(name) {
-    const rows = state.values.by === "runs" ? withCurves.map((run) => model.runRows.get(run.id)) : model.groupRows;
-    return rows
-      .map((one) => ({
-        row: one,
-        lines: one.runs
+    return rows()
+      .map(({ row, runs }) => ({
+        row,
+        lines: runs
           .filter((run) => withCurves.includes(run))
           .map((run) => points(run, name, over()))
           .filter(Boolean),
@@ -136,5 +144,5 @@ SR.lines = (() => {
     ];
   }
 
-  return { names, timed, over, plain, of, traces, bicubic, explosions };
+  return { names, timed, over, plain, rows, of, traces, bicubic, explosions };
 })();

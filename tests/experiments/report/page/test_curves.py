@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.experiments.report.browser import traces
+from tests.experiments.report.browser import traces, until
 from tests.experiments.report.pages import QUOTED
 
 
@@ -55,3 +55,15 @@ def test_hostile_names_are_text_in_plotly(visit):
     page.evaluate("Plotly.Fx.hover('plot', [{curveNumber: 4, pointNumber: 5}])")
     expect(page.locator("#plot .hoverlayer")).to_contain_text("onload=")
     assert page.evaluate("window.hacked") is None
+
+
+def test_the_tables_filter_counts_for_the_curves(visit):
+    page = visit()
+    every = traces(page)
+    page.locator("#filter").fill("model=rdn")
+    expect(page.locator("#curve-note")).to_contain_text("The table's filter leaves")
+    kept = [one for one in traces(page) if one["name"] != "bicubic"]
+    assert {one["name"] for one in kept if one["dash"] != "dash"} == {"model=rdn"}
+    page.locator("#filter").fill("")
+    until(page, "!document.getElementById('curve-note').textContent.includes('leaves')")
+    assert traces(page) == every
