@@ -1,55 +1,137 @@
-"""Find and load the network that a verb works with."""
+"""`sr networks`: what pictures can be enlarged with, here and now."""
 
-import os
-from pathlib import Path
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from sr.data.kinds.benchmark import existing_set, hr_pictures
-from sr.devices import choose_device
-from sr.errors import UserError
-from sr.training.precision import Compute, choose_compute
+from rich.table import Table
+
+from sr.errors import PARTLY_FAILED, UserError
+from sr.experiments.runs import Run, find_runs
+from sr.inference.networks import RUNS, find_network, shipped
+from sr.inference.opening import open_network
+from sr.inference.trained import BICUBIC, METRICS, in_words, trained_of
+from sr.pasted import verb
+from sr.printable import printable
+from sr.training.keeping.command import read_command
+from sr.verbs.screen.errors import print_error
+from sr.verbs.screen.tables import console_for_tables, say
 
 
-def inference(accelerator: str) -> Compute:
-    """Device for using networks. float32: a published number must not depend on the machine.
+@dataclass(frozen=True)
+class Listed:
+    """One network.
 
-    Raises:
-        UserError: there is no such device.
+    Attributes:
+        name: what ``--model`` takes.
+        source: shipped, run or file.
+        file: where it is.
+        scale: by which it enlarges.
+        parameters: so many.
+        kind: of network, by the name of its class.
+        on: what it was trained on; empty where nobody says.
+        command: that trained it; likewise.
+        seed: of the training.
+        machine: that it was trained on.
+        date: when.
+        figures: by test set, see `sr.inference.trained.Trained`.
     """
-    if accelerator not in ("auto", "cpu", "gpu", "mps"):
-        raise UserError(f"--accelerator {accelerator} is not one of auto, cpu, gpu, mps")
-    try:
-        device = choose_device(accelerator, "--accelerator ")  # type: ignore[arg-type]
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    return choose_compute(device, "32", "auto")
+
+    name: str
+    source: str
+    file: str
+    scale: int
+    parameters: int
+    kind: str
+    on: str = ""
+    command: str = ""
+    seed: int | None = None
+    machine: str = ""
+    date: str = ""
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def benchmark_paths(name: str, scale: int) -> list[Path]:
-    """A folder as given (its ``HR`` folder where it has one), or the pictures of a test set below ``SR_BENCHMARKS``.
+def list_networks(files: Sequence[str], as_json: bool, trust: bool = False) -> int:
+    """Print the networks that come with the package, those of finished runs below ``outputs/``, and some files.
 
     Args:
-        name: of a folder, or of a set in any of its usual spellings and layouts.
-        scale: some layouts have other high-resolution files for each.
+        files: more networks: runs elsewhere, or files.
+        as_json: everything that is known, for programs, instead of the table.
+        trust: networks from outside this toolkit may be imported.
 
-    Raises:
-        UserError: there is neither.
+    Returns:
+        0, or `PARTLY_FAILED` where some cannot be read; the others are listed.
     """
-    if not name:
-        raise UserError("--set has no value; give a folder, or the name of a test set")
-    folder = Path(name).expanduser()
-    if folder.exists():
-        return [folder / "HR" if (folder / "HR").is_dir() else folder]
-    found = existing_set(Path(os.environ["SR_BENCHMARKS"]), name) if "SR_BENCHMARKS" in os.environ else None
-    if found is None:
-        raise UserError(f"--set {name}: no such folder{_known_sets(name)}")
-    return hr_pictures(found, scale)
+    failures: list[str] = []
+    found = [one for name in shipped() for one in _read(name, "shipped", trust, failures)]
+    found += [one for run in find_runs([RUNS]) for one in _of_run(run)]
+    found += [one for name in files for one in _read(name, "file", trust, failures)]
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2))  # JSON escapes what a terminal would obey
+    else:
+        _print(found)
+    for failure in failures:
+        print_error(failure)
+    return PARTLY_FAILED if failures else 0
 
 
-def _known_sets(name: str) -> str:
-    from sr.config.nearest import did_you_mean
+def _read(name: str, source: str, trust: bool, failures: list[str]) -> Iterator[Listed]:
+    """One network's file; nothing where it cannot be read, and why."""
+    try:
+        path = find_network(name)
+        network, info = open_network(path, trust)
+        trained = trained_of(info)
+    except UserError as error:
+        failures += error.args
+        return
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    told: dict[str, Any] = {} if trained is None else trained.plain()
+    yield Listed(name, source, str(path), info.scale, parameters, type(network).__name__, **told)
 
-    root = os.environ.get("SR_BENCHMARKS")
-    if root is None:
-        return "; set SR_BENCHMARKS to a folder of test sets to call them by name"
-    known = [path.name for path in Path(root).iterdir() if path.is_dir()] if Path(root).is_dir() else []
-    return f" and no such test set below SR_BENCHMARKS={root}{did_you_mean(name, known)}"
+
+def _of_run(run: Run) -> Iterator[Listed]:
+    """A finished run's network, by what the run's folder says; nothing of an unfinished one."""
+    network = run.folder.best if run.folder.best.exists() else run.folder.last
+    summary, model, scale = run.summary or {}, run.config.get("model"), run.config.get("scale")
+    if not (run.finished and network.exists() and isinstance(model, Mapping) and type(scale) is int):
+        return
+    command = read_command(run.folder.path)
+    on = " ".join(f"{group}={command.choices[group]}" for group in ("data", "degradation") if group in command.choices)
+    numbers = {key: summary["best"].get(key) for key in METRICS}
+    numbers |= {f"{BICUBIC}{key}": summary["bicubic"].get(key) for key in METRICS}
+    measured = {key: value for key, value in numbers.items() if value is not None and math.isfinite(value)}
+    yield Listed(
+        str(run.folder.path),
+        "run",
+        str(network),
+        scale,
+        int(summary["parameters"]),
+        str(model.get("_target_", "")).rpartition(".")[2],
+        on,
+        command.line,
+        run.seed,
+        figures={"validation": measured} if "psnr_y" in measured else {},
+    )
+
+
+def _print(found: Sequence[Listed]) -> None:
+    console = console_for_tables()
+    if not found:
+        say(console, f"no networks: none came with this installation, and no run has finished below {RUNS}/")
+        return
+    table = Table()
+    table.add_column("name", overflow="fold")
+    table.add_column("scale", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    for heading in ("kind", "trained on", "psnr_y (over bicubic)"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        cells = (f"x{one.scale}", f"{one.parameters:,}", one.kind, one.on, in_words(one.figures))
+        table.add_row(one.name, *map(printable, cells))
+    console.print(table)
+    told = [one for one in found if one.source == "shipped" and one.command]
+    for one in told:
+        say(console, f"{one.name}: {one.command}   (seed {one.seed}, {one.machine}, {one.date})")
+    say(console, f"use one: {verb('upscale', 'PHOTO', '--model', found[0].name)}")

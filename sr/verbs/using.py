@@ -84,6 +84,6 @@ def networks(
     [dim]sr networks
     sr networks FILE.safetensors --json[/dim]
     """
-    from sr.verbs.list_networks import list_networks
+    from sr.verbs.networks import list_networks
 
     raise typer.Exit(list_networks(files or [], json, trust))

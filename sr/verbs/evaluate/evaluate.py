@@ -13,13 +13,13 @@ from sr.image.io import check_no_picture
 from sr.printable import printable
 from sr.training.perceptual import Perceptual, build_dists, build_lpips
 from sr.training.precision import Compute
+from sr.verbs.computing import inference
 from sr.verbs.evaluate.border import BorderTable
 from sr.verbs.evaluate.contestants import BICUBIC, Contestant, contestants
 from sr.verbs.evaluate.measuring import Found, Yardsticks, cache_key, from_cache, keep_found, measure_set
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs, asked_sets
 from sr.verbs.evaluate.tables import Table, print_table, write_csv, write_markdown, write_pictures
-from sr.verbs.networks import inference
 from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.tables import console_for_tables, say
 

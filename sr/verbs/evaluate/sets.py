@@ -15,7 +15,7 @@ from sr.degradations.bicubic import Bicubic
 from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.types import Picture
-from sr.verbs.networks import benchmark_paths
+from sr.verbs.evaluate.benchmarks import benchmark_paths
 
 
 class Pairs(Protocol):

@@ -17,7 +17,7 @@ from sr.experiments import measuring
 from sr.experiments.runs import Run
 from sr.experiments.world.source import WorldPools
 from sr.training.perceptual import build_lpips
-from sr.verbs.networks import inference
+from sr.verbs.computing import inference
 from sr.verbs.screen.tables import say
 
 Measures = Mapping[str, Any]

@@ -25,7 +25,7 @@ from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.io import read_visible, write_picture
 from sr.types import Picture
-from sr.verbs.networks import inference
+from sr.verbs.computing import inference
 from sr.verbs.prepare.output import Steps, flat_names, journal, tell_failures
 from sr.verbs.screen.tables import say
 

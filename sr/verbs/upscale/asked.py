@@ -13,7 +13,7 @@ from sr.inference.networks import find_network, network_for
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
 from sr.models.files import check_finite
-from sr.verbs.networks import inference
+from sr.verbs.computing import inference
 
 
 @dataclass(frozen=True)
