@@ -50,6 +50,7 @@ class Upscaler:
 
     Attributes:
         scale: of the result.
+        device: where to compute.
         said: choices that are worth a line, each once.
 
     Raises:
@@ -75,7 +76,7 @@ class Upscaler:
         self._times = _times(self._step, self.scale)
         self.said: list[str] = []
         self._networks = [network.to(device).eval() for network in networks]
-        self._device, self._kind, self._compile, self._colour = device, engine, compile, colour
+        self.device, self._kind, self._compile, self._colour = device, engine, compile, colour
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision
         self._asked = tile
@@ -118,7 +119,7 @@ class Upscaler:
         if self._reach is None:
             self._choose(source, TINY)
             return Tiling(max(source.height, source.width), None, 1, self._workers)
-        room, count = room_on(self._device), self._workers.count
+        room, count = room_on(self.device), self._workers.count
         side = self._asked or fitting_side(
             source.width, self._reach.pixels, self._step, self._per_pixel, room / self._times, count
         )
@@ -152,7 +153,7 @@ class Upscaler:
             choose_engine(
                 network,
                 self._kind,
-                self._device,
+                self.device,
                 self._precision,
                 trial,
                 workers=self._workers.count,
@@ -188,7 +189,7 @@ class Upscaler:
             self._say(f"{self._engines[number].name} overflows with this network: such tiles are computed in float32")
             with self._lock:
                 if number not in self._exact:
-                    self._exact[number] = TorchEngine(self._networks[number], self._device)
+                    self._exact[number] = TorchEngine(self._networks[number], self.device)
             sr = self._exact[number](lr)
         if not bool(sr.isfinite().all()):
             raise NotFiniteError("what the network makes of this picture is infinite or not a number")

@@ -1,5 +1,6 @@
 """`sr bench`: speed on this machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,19 +62,24 @@ def bench_degradation(
 
 @app.command("upscale")
 def bench_upscale(
-    model: Annotated[str, typer.Option("--model", help="A choice of conf/model, or a network's file.")] = "espcn",
+    model: Annotated[
+        str, typer.Option("--model", help="A shipped network, a run, a file, or a choice of conf/model.")
+    ] = "espcn",
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture on which rates are measured.")] = "768x512",
     scale: Annotated[int, typer.Option(help="Of a choice of conf/model.")] = 2,
     large: Annotated[float, typer.Option(help="Megapixels of the picture whose memory is measured; 0: none.")] = 24.0,
+    video: Annotated[
+        Path | None, typer.Option(help="Enlarge this video too: the whole job beside its network.")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps or auto.")] = "auto",
 ) -> None:
     """Megapixels per second of torch, onnxruntime and OpenVINO; tiles beside the whole picture; memory.
 
     [dim]sr bench upscale
     sr bench upscale --model compact --size 1024x768
-    sr bench upscale --model FILE.safetensors --large 0[/dim]
+    sr bench upscale --model x2 --large 0 --video film.mp4[/dim]
     """
     from sr.verbs.bench.network import network_named, size_of
     from sr.verbs.bench.upscale import bench_upscale as run
 
-    run(network_named(model, scale), model, size_of(size), accelerator, large)
+    run(network_named(model, scale), model, size_of(size), accelerator, large, video)

@@ -9,23 +9,27 @@ from torch import nn
 from sr.config.building import build
 from sr.config.composing import composed
 from sr.errors import UserError
-from sr.models.files import load_network
+from sr.inference.networks import find_network
+from sr.inference.opening import open_network
 
 _SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 
 
 def network_named(name: str, scale: int) -> nn.Module:
-    """A network's file, or an untrained network of conf/model.
+    """A network as `sr upscale` takes it, or an untrained one of conf/model.
 
     Args:
-        name: of either.
+        name: a shipped name, a run or a file, or a choice of conf/model.
         scale: of the untrained one.
 
     Raises:
-        UserError: there is neither.
+        UserError: there is none of them.
     """
-    if Path(name).suffix or Path(name).exists():
-        return load_network(name)[0]
+    try:
+        return open_network(find_network(name))[0]
+    except UserError:
+        if Path(name).exists() or Path(name).suffix or Path(name).name != name:
+            raise
     torch.manual_seed(0)
     network: nn.Module = build("model", composed([f"model={name}", f"scale={scale}"]).model)
     return network.eval()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
 from typing import Any
@@ -22,9 +23,12 @@ from sr.inference.engines.engine import Kind
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.rows import Rows
 from sr.inference.upscaler import Upscaler
+from sr.inference.video.options import VideoOptions
 from sr.models.scales import scale_of
+from sr.printable import printable
 from sr.training.machine import machine
 from sr.verbs.bench.shared import wait
+from sr.verbs.bench.video import video_rates
 
 _KINDS: tuple[Kind, ...] = ("torch", "onnxruntime", "openvino")
 _ROUNDS = 3
@@ -51,7 +55,14 @@ class Drawn:
         return self._rows[..., torch.arange(top, bottom) % _STRIP, :]
 
 
-def bench_upscale(network: nn.Module, named: str, size: tuple[int, int], accelerator: str, megapixels: float) -> None:
+def bench_upscale(
+    network: nn.Module,
+    named: str,
+    size: tuple[int, int],
+    accelerator: str,
+    megapixels: float,
+    video: Path | None = None,
+) -> None:
     """Print rates of the engines, tiles beside the whole, the share of the machine's peak, and the peak of memory.
 
     Args:
@@ -60,9 +71,10 @@ def bench_upscale(network: nn.Module, named: str, size: tuple[int, int], acceler
         size: (width, height) of the picture on which rates are measured.
         accelerator: cpu, gpu, mps or auto.
         megapixels: of the large picture; 0 for none.
+        video: a film whose job is timed beside its network.
 
     Raises:
-        UserError: there is no such device.
+        UserError: there is no such device, or the video cannot be read.
     """
     console = plain_console(soft_wrap=True)
     try:
@@ -75,6 +87,12 @@ def bench_upscale(network: nn.Module, named: str, size: tuple[int, int], acceler
     _print(console, rates, network, device)
     if megapixels:
         _print_large(console, network, device, megapixels)
+    if video is not None:
+        film = video_rates(video, Upscaler([network], device, engine="torch"), VideoOptions(), device)
+        console.print(
+            f"{printable(video)}: {film.frames} frames, {film.job:.2f} frames/s of the whole job, {film.alone:.2f} of "
+            f"the network alone: {film.share:.0%}"
+        )
 
 
 def _rates(console: Console, network: nn.Module, device: torch.device, lr: Tensor) -> dict[str, list[float]]:

@@ -190,9 +190,8 @@ class Work:
 
         enhance = self._asked.enhance
         upscaler = self._upscaler if enhance.nothing else FilmUpscaler(self._upscaler, Enhancer(enhance))
-        report = upscale_video(
-            job.source, job.target, upscaler, self._asked.video, self._console.print, self._made_by, done
-        )
+        options, say, device = self._asked.video, self._console.print, self._upscaler.device
+        report = upscale_video(job.source, job.target, upscaler, options, say, self._made_by, done, device)
         return [f"{report.frames} frames of {report.width}x{report.height}, {report.repeated} of them repeated"]
 
     def _say_skipped(self, count: int) -> None:

@@ -3,16 +3,20 @@
 import pytest
 
 from sr.verbs.bench import upscale
+from tests.inference.video.clips import Clip
 
 
-def test_rates_ratios_and_memory_are_printed(sr, monkeypatch):
+def test_rates_ratios_and_memory_are_printed(sr, monkeypatch, tmp_path):
     monkeypatch.setattr(upscale, "_KINDS", ("torch",))  # others take seconds to be written
-    code, out, _ = sr("bench", "upscale", "--size", "64x48", "--large", "0.1", "--accelerator", "cpu")
+    film = Clip(numbers=[0, 1, 2]).write(tmp_path / "a.mp4")
+    asked = ["--size", "64x48", "--large", "0.1", "--accelerator", "cpu", "--video", str(film)]
+    code, out, _ = sr("bench", "upscale", *asked)
     assert code == 0
     assert "espcn x2, 64x48" in out
     assert "torch, whole" in out
     assert "torch, tiles" in out
     assert "388x258 by strips" in out
+    assert f"{film}: 3 frames, " in out
     assert "GiB beyond what the process had before" in out
 
 
