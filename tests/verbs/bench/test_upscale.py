@@ -8,7 +8,7 @@ from tests.inference.video.clips import Clip
 
 def test_rates_ratios_and_memory_are_printed(sr, monkeypatch, tmp_path):
     monkeypatch.setattr(upscale, "_KINDS", ("torch",))  # others take seconds to be written
-    film = Clip(numbers=[0, 1, 2]).write(tmp_path / "a.mp4")
+    film = Clip(numbers=list(range(12))).write(tmp_path / "a.mp4")
     asked = ["--size", "64x48", "--large", "0.1", "--accelerator", "cpu", "--video", str(film)]
     code, out, _ = sr("bench", "upscale", *asked)
     assert code == 0
@@ -16,7 +16,7 @@ def test_rates_ratios_and_memory_are_printed(sr, monkeypatch, tmp_path):
     assert "torch, whole" in out
     assert "torch, tiles" in out
     assert "388x258 by strips" in out
-    assert f"{film}: 3 frames, " in out
+    assert f"{film}: 12 frames, " in out
     assert "GiB beyond what the process had before" in out
 
 
