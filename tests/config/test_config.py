@@ -73,6 +73,14 @@ def test_compositions_share_nothing():
     assert OmegaConf.to_yaml(composed()) == before
 
 
+SMALL_NETWORKS = {
+    "rdn": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"],
+    "rrdbnet": ["model.features=8", "model.growth=8", "model.blocks=1"],
+    **dict.fromkeys(("msrresnet", "srresnet", "edsr"), ["model.features=8", "model.blocks=2"]),
+    "imdn": ["model.blocks=2"],
+}
+
+
 @pytest.mark.parametrize(("group", "choice"), TRAINED, ids=lambda value: value)
 def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choice):
     if (group, choice) == ("model", "bicubic"):
@@ -80,10 +88,7 @@ def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choic
         assert code == 2
         assert "Bicubic has no weights to train" in err
         return
-    small = {
-        "model": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"] if "rdn" in choice else [],
-        "trainer": ["trainer.accelerator=cpu"],
-    }
+    small = {"model": SMALL_NETWORKS.get(choice, []), "trainer": ["trainer.accelerator=cpu"]}
     overrides = [chosen(group, choice), "trainer.max_updates=2", *small.get(group, [])]
     overrides += needed(group, choice, tmp_path / "stand_in")
     if group == "data":
@@ -288,7 +293,7 @@ def test_help_lists_choices_and_not_their_parts(train):
     code, out, _ = train("--help", defaults=False)
     assert code == 0
     listed = out.partition("== Choices")[2].partition("== Values")[0]
-    assert "\nmodel: bicubic, espcn, " in listed
+    assert "\nmodel: bicubic, compact, edsr, espcn, " in listed
     assert "\nexperiment/log: 00_" in listed
     assert " _" not in listed
 

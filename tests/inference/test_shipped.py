@@ -1,5 +1,7 @@
 """The networks that come with the package are what the documentation says."""
 
+import csv
+import os
 import re
 
 import pytest
@@ -54,3 +56,17 @@ def test_documentation_has_the_same_figures(name):
     assert line, f"docs/networks.md has no line that begins with | `{name}`"
     for numbers in trained.figures.values():
         assert f"{numbers['psnr_y']:.2f}" in line[0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SR_BENCHMARKS" not in os.environ, reason="SR_BENCHMARKS names no folder of test sets")
+@pytest.mark.parametrize("name", [name for name in shipped() if name in LEAST])
+def test_the_figures_are_measured(sr, tmp_path, name):
+    code, _, err = sr("evaluate", name, "--set", "Set14", "--lpips", "none", "--csv", str(tmp_path / "a.csv"))
+    assert code == 0, err
+    trained = trained_of(load_network(shipped()[name])[1])
+    assert trained is not None
+    with (tmp_path / "a.csv").open() as file:
+        measured = {row["model"]: float(row["psnr_y"]) for row in csv.DictReader(file)}
+    figures = trained.figures["Set14"]
+    assert measured == pytest.approx({"bicubic": figures["bicubic_psnr_y"], name: figures["psnr_y"]}, abs=0.005)
