@@ -76,7 +76,7 @@ def test_compositions_share_nothing():
 SMALL_NETWORKS = {
     "rdn": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"],
     "rrdbnet": ["model.features=8", "model.growth=8", "model.blocks=1"],
-    **dict.fromkeys(("msrresnet", "srresnet", "edsr"), ["model.features=8", "model.blocks=2"]),
+    **{choice: ["model.features=8", "model.blocks=2"] for choice in ("msrresnet", "srresnet", "edsr")},
     "imdn": ["model.blocks=2"],
 }
 
