@@ -126,11 +126,12 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         notes.append("it is interlaced, and both fields of a frame are enlarged as one picture; deinterlace it first")
     if any(component.is_alpha for component in first.format.components) and not first.format.has_palette:
         notes.append("its transparency is left out")
+    layout = layout_of(first)
     return Facts(
         width=first.width,
         height=first.height,
-        layout=layout_of(first),
-        range=_FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
+        layout=layout,
+        range=_FULL_RANGE if layout.coding.full else int(first.color_range),
         primaries=int(first.color_primaries),
         transfer=int(first.color_trc),
         aspect=stream.sample_aspect_ratio or None,
@@ -154,11 +155,13 @@ def layout_of(frame: av.VideoFrame) -> Layout:
     matrix = int(frame.colorspace)
     if frame.format.is_rgb or frame.format.has_palette:
         planar = name if known else f"gbrp{deep and '16le'}"
-        return Layout(planar, Coding(1, 1, 16 if deep and not known else bits, True, 0), rgb=True)
-    full = name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE
+        depth = bits if known else 16 if deep else 8  # of the planes: what has fewer bits is sorted into these
+        return Layout(planar, Coding(1, 1, depth, True, 0), rgb=True)
+    two = bits == 1  # black and white, which become the ends of 8 bits
+    full = name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE or two
     matrix = assumed_matrix(frame.width, frame.height) if matrix == UNSPECIFIED else matrix
     if len([part for part in parts if not part.is_alpha]) == 1:
-        return Layout(name if known else f"gray{deep}", Coding(1, 1, bits, full, matrix, gray=True))
+        return Layout(name if known else f"gray{deep}", Coding(1, 1, max(bits, 8), full, matrix, gray=True))
     across, down = 16 // frame.format.chroma_width(16), 16 // frame.format.chroma_height(16)
     sampling = next(name for name, both in _WHOLE.items() if both == (across, down))
     planar = name if known else f"yuv{sampling}p{deep}"
