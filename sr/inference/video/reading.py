@@ -1,51 +1,28 @@
 """Decoded frames with their times: each exactly once, whatever the file is like, from any time on."""
 
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-import torch
 from av.container import InputContainer
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import Float
-from torch import Tensor
 
-from sr.data.preparation.frames import opened
+from sr.data.preparation.frames import FULL_RANGE, opened
 from sr.errors import UserError
-from sr.inference.video.yuv import UNSPECIFIED, Coding, assumed_matrix, to_rgb
+from sr.inference.video.layout import Layout, Stored, layout_of
 from sr.printable import printable
 
-_PLANAR = re.compile(r"(?:yuv([aj]?)(\d)(\d)(\d)p|gbra?p|gray)(\d*)(le)?")
-_WHOLE = {"444": (1, 1), "440": (1, 2), "422": (2, 1), "420": (2, 2), "411": (4, 1), "410": (4, 4)}
-_FULL_RANGE = 2
+_CENTRED = ("mjpeg", "mpeg1video", "h261", "h263", "flv", "theora")
+"""Codecs whose colour samples lie between the brightness samples in width too; their files do not say so."""
 _JUMP_BEFORE = 2.0
 """Seconds before the wanted frame that are decoded: the first ones after a jump may lack what they refer to."""
 _STARTS_ANYWHERE = 0x200
 """FFmpeg's mark of formats (MPEG streams) whose clock begins at any number."""
-
-Stored = tuple[np.ndarray, ...]
-"""The planes of a frame, (rows, columns) of uint8 or uint16 each."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the planes of a video are.
-
-    Attributes:
-        format: FFmpeg's name of a format of planes, into which frames of others are sorted without loss.
-        coding: what the numbers mean; of RGB only the bits count.
-        rgb: the planes are green, blue and red.
-    """
-
-    format: str
-    coding: Coding
-    rgb: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,12 +103,12 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         notes.append("it is interlaced, and both fields of a frame are enlarged as one picture; deinterlace it first")
     if any(component.is_alpha for component in first.format.components) and not first.format.has_palette:
         notes.append("its transparency is left out")
-    layout = layout_of(first)
+    layout = layout_of(first, stream.codec_context.name in _CENTRED)
     return Facts(
         width=first.width,
         height=first.height,
         layout=layout,
-        range=_FULL_RANGE if layout.coding.full else int(first.color_range),
+        range=FULL_RANGE if layout.coding.full else int(first.color_range),
         primaries=int(first.color_primaries),
         transfer=int(first.color_trc),
         aspect=stream.sample_aspect_ratio or None,
@@ -144,39 +121,6 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         frames=stream.frames or None,
         notes=tuple(notes),
     )
-
-
-def layout_of(frame: av.VideoFrame) -> Layout:
-    """What planes a frame has, or will have once it is sorted."""
-    name, parts = frame.format.name, frame.format.components
-    bits = min(max(part.bits for part in parts), 16)
-    known = _PLANAR.fullmatch(name)
-    deep = f"{bits}le" if bits > 8 else ""
-    matrix = int(frame.colorspace)
-    if frame.format.is_rgb or frame.format.has_palette:
-        planar = name if known else f"gbrp{deep and '16le'}"
-        depth = bits if known else 16 if deep else 8  # of the planes: what has fewer bits is sorted into these
-        return Layout(planar, Coding(1, 1, depth, True, 0), rgb=True)
-    two = bits == 1  # black and white, which become the ends of 8 bits
-    full = name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE or two
-    matrix = assumed_matrix(frame.width, frame.height) if matrix == UNSPECIFIED else matrix
-    if len([part for part in parts if not part.is_alpha]) == 1:
-        return Layout(name if known else f"gray{deep}", Coding(1, 1, max(bits, 8), full, matrix, gray=True))
-    across, down = 16 // frame.format.chroma_width(16), 16 // frame.format.chroma_height(16)
-    sampling = next(name for name, both in _WHOLE.items() if both == (across, down))
-    planar = name if known else f"yuv{sampling}p{deep}"
-    return Layout(planar, Coding(across, down, bits, full, matrix), rgb=matrix == 0 and sampling == "444")
-
-
-def rgb_of(frames: Sequence[Stored], layout: Layout, device: torch.device) -> Float[Tensor, "batch 3 height width"]:
-    """Decoded frames as pictures in [0, 1] on a device."""
-    stacks = [np.stack(same) for same in zip(*frames, strict=True)]
-    wide = [stack if stack.dtype == np.uint8 else stack.astype(np.int32) for stack in stacks]
-    planes = [torch.from_numpy(stack).to(device) for stack in wide]
-    if not layout.rgb:
-        return to_rgb(planes, layout.coding)
-    green, blue, red = (plane.to(torch.float32) / (2**layout.coding.bits - 1) for plane in planes)
-    return torch.stack((red, green, blue), dim=1)
 
 
 class Reader:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from sr.image.resize import bicubic
 from sr.inference.video.encoding import Look, PartEncoder, look_of
+from sr.inference.video.layout import Stored, rgb_of
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.parts import Part, Parts
-from sr.inference.video.reading import Facts, RawFrame, Reader, Stored, rgb_of
+from sr.inference.video.reading import Facts, RawFrame, Reader
 from sr.inference.video.threads import ReadAhead, WriteBehind
 from sr.inference.video.yuv import from_rgb
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from sr.inference.video.job import upscale_video
+from sr.inference.video.layout import rgb_of
 from sr.inference.video.options import VideoOptions
-from sr.inference.video.reading import Reader, rgb_of, video_facts
+from sr.inference.video.reading import Reader, video_facts
 from tests.inference.video.clips import Twice
 
 WIDTH, HEIGHT = 64, 48
@@ -25,6 +26,7 @@ def written(path: Path, codec: str, frame: av.VideoFrame) -> Path:
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
+        stream.bit_rate = 8_000_000
         frame.pts = 0
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -86,3 +88,24 @@ def test_packed_planes_equal_plain_ones(tmp_path, pixel_format, plain):
     two = first_picture(written(tmp_path / "b.nut", "rawvideo", frame.reformat(format=pixel_format)))
     assert one.std() > 10
     assert np.abs(one - two).max() < 0.01
+
+
+@pytest.mark.parametrize(("codec", "pixel_format", "name", "shift"), [
+    ("mjpeg", "yuvj420p", "a.avi", 0.5),
+    ("mjpeg", "yuvj422p", "a.avi", 0.5),
+    ("mpeg1video", "yuv420p", "a.mpg", 0.5),
+    ("flv", "yuv420p", "a.flv", 0.5),
+    ("mpeg2video", "yuv420p", "a.mpg", 0),
+    ("libx264", "yuvj420p", "a.mkv", 0),
+])  # fmt: skip
+def test_colour_lies_where_the_codec_has_it(tmp_path, codec, pixel_format, name, shift):
+    """A ramp of blue whose samples are made for the place that each codec's standard gives them."""
+    frame = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
+    for index, plane in enumerate(frame.planes):
+        room = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)
+        ramp = 64 + 2 * (2 * np.arange(WIDTH // 2) + shift)
+        room[:, : plane.width] = ramp[None] if index == 1 else 128
+    blue = first_picture(written(tmp_path / name, codec, frame))[:, 8:-8, 2]
+    gray, of_blue = (128, 1) if pixel_format.startswith("yuvj") else ((128 - 16) * 255 / 219, 255 / 224)
+    expected = gray + 1.772 * of_blue * (64 + 2 * np.arange(8, WIDTH - 8) - 128)
+    assert abs((blue - expected).mean()) < 0.6  # half a column is 1.8 levels and more
