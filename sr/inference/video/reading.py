@@ -139,13 +139,16 @@ class Reader:
         self._sorter = VideoReformatter()
         self._step = max(1, round(1 / (facts.rate * facts.time_base)))
 
-    def frames(self, first: int | None, end: int | None) -> Generator[RawFrame]:
+    def frames(self, first: int | None, end: int | None, part: int | None = None) -> Generator[RawFrame]:
         """Decode.
 
         Args:
             first: ticks of the first wanted frame or any time after the frame before it; None for the beginning.
             end: ticks before which the wanted frames lie; None for all.
+            part: frames after which one has planes even if it equals the one before, so that what is made of the next
+                frames depends on nothing that a job which goes on from there does not have; None for no such.
         """
+        count = 0
         found = None if first is None else self._from(first)
         before: Stored | None = None
         for frame, pts in found or self._timed(None, first):
@@ -154,9 +157,10 @@ class Reader:
             if end is not None and pts >= end:
                 return
             planes = self._planes(frame)
-            same = before is not None and all(map(np.array_equal, planes, before))
+            begins = part is not None and count % part == 0
+            same = not begins and before is not None and all(map(np.array_equal, planes, before))
             yield RawFrame(pts, frame.duration or self._step, None if same else planes)
-            before = planes
+            before, count = planes, count + 1
 
     def _from(self, first: int) -> Generator[tuple[av.VideoFrame, int]] | None:
         """Frames from some time before ``first`` on; None where a jump does not lead there for sure."""

@@ -16,6 +16,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from sr.data.preparation.frames import BT709
+from sr.inference.enhance.dither import frame_noise
 
 _LUMA = {BT709: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 """Weights of red and blue in brightness: BT.709, FCC, SMPTE 240M, BT.2020; every other code counts as BT.601."""
@@ -90,12 +91,16 @@ def to_rgb(planes: Planes, coding: Coding) -> Float[Tensor, "batch 3 height widt
     return torch.stack((r, g, b), dim=1).clamp_(0, 1)
 
 
-def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list[Integer[Tensor, "batch rows columns"]]:
+def from_rgb(
+    rgb: Float[Tensor, "batch 3 height width"], coding: Coding, dither: float = 0.0, times: Sequence[int] = ()
+) -> list[Integer[Tensor, "batch rows columns"]]:
     """What an encoder takes: three planes of whole numbers (uint8 or int32), on the pictures' device.
 
     Args:
         rgb: in [0, 1]; sides that colour samples do not divide are lengthened by repeating the last pixels.
         coding: what the numbers shall mean; not gray.
+        dither: width of the noise that is added before rounding, in levels of the numbers; 0 for none.
+        times: of each frame, in ticks; the noise belongs to them.
     """
     right, bottom = -rgb.shape[-1] % coding.across, -rgb.shape[-2] % coding.down
     if right or bottom:
@@ -106,16 +111,20 @@ def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list
     luma = (r * kr).add_(g, alpha=1 - kr - kb).add_(b, alpha=kb)
     gray, blue, red = (_rows_averaged(plane, coding.down) for plane in (luma, b, r))  # before what they differ by:
     blue, red = (_fewer_columns(plane - gray, coding) for plane in (blue, red))  # there are fewer by now
-    return [
-        _whole(luma, white, black, coding),
-        _whole(blue, chroma / (2 * (1 - kb)), neutral, coding),
-        _whole(red, chroma / (2 * (1 - kr)), neutral, coding),
-    ]
+    numbers = (
+        (luma * white).add_(black + 0.5),  # so that what is cut off rounds, halves up
+        (blue * (chroma / (2 * (1 - kb)))).add_(neutral + 0.5),
+        (red * (chroma / (2 * (1 - kr)))).add_(neutral + 0.5),
+    )
+    if dither:
+        for index, plane in enumerate(numbers):
+            noise = torch.stack([frame_noise(time, index, *plane.shape[-2:]) for time in times])
+            plane.add_(noise.to(plane.device), alpha=dither)
+    return [_whole(plane, coding) for plane in numbers]
 
 
-def _whole(plane: Tensor, scale: float, offset: float, coding: Coding) -> Tensor:
-    """The nearest whole numbers, halves up; int32, or uint8 where that is enough."""
-    numbers = (plane * scale).add_(offset + 0.5)
+def _whole(numbers: Tensor, coding: Coding) -> Tensor:
+    """What is left of numbers without their fractions; int32, or uint8 where that is enough."""
     if coding.full:  # half a level above the largest number, in theory
         numbers.clamp_(0, 2**coding.bits - 1)
     return numbers.to(torch.uint8 if coding.bits == 8 else torch.int32)
