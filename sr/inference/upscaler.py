@@ -104,6 +104,19 @@ class Upscaler:
         """
         return gathered(self.rows(TensorRows(lr))).to(lr.device)
 
+    def computed_by(self, height: int, width: int) -> str:
+        """What computes pictures of a size, in words: all that their digits depend on beside networks and options.
+
+        Where that is still open, the network is measured and the engine chosen, as for a first picture of that size.
+
+        Args:
+            height: rows of the picture.
+            width: columns of it.
+        """
+        self._tiling(TensorRows(torch.empty(1).expand(1, 3, height, width)))
+        names = ", ".join(engine.name for engine in self._engines)
+        return f"{names} on {self.device.type}, PyTorch {torch.__version__}"
+
     def _enlarged(self, source: Rows) -> Rows:
         size = size_at(source.height, source.width, self.scale)
         for _ in range(self._times):

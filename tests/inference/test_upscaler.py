@@ -236,6 +236,16 @@ def test_half_precision_that_overflows_is_computed_in_float32(precision):
         assert upscaler.said == []
 
 
+def test_what_computes_is_told_before_and_stays():
+    lr, upscaler = torch.rand(1, 3, 150, 140), made(Espcn(2).eval(), engine="auto")
+    told = upscaler.computed_by(150, 140)
+    assert told == f"torch on cpu, PyTorch {torch.__version__}"
+    upscaler.image(lr)
+    assert upscaler.computed_by(150, 140) == told
+    assert made(Espcn(2).eval(), precision="bf16").computed_by(150, 140) != told
+    assert made(Espcn(2).eval(), compile=True).computed_by(150, 140) != told
+
+
 def test_what_is_no_picture_is_refused():
     with pytest.raises(NotFiniteError, match="infinite or not a number"):
         made(Nearest(change=lambda p: p / 0)).image(torch.ones(1, 3, 4, 4))

@@ -568,7 +568,7 @@ def test_what_changed_is_measured_again(sr, sets, network, tmp_path, monkeypatch
     elif changed == "picture":
         Image.fromarray(smooth_picture(45, 51, 99)).save(sets / "Anime3" / "1.png")
     elif changed == "code":
-        monkeypatch.setattr("sr.verbs.evaluate.kept._code", lambda: "another")
+        monkeypatch.setattr("sr.verbs.evaluate.kept.code_digest", lambda: "another")
     else:
         for file in kept:
             file.write_bytes(file.read_bytes()[:-5])

@@ -70,8 +70,8 @@ def upscale_video(
         upscaler: the networks at work.
         options: how it is written.
         say: gets lines as they come up; the report has them too.
-        made_by: stands for everything in ``upscaler`` that the frames depend on, such as digests of the networks and
-            their settings; frames of another one are not taken over.
+        made_by: stands for what the frames depend on beside all this: digests of the networks and of the code, and how
+            the networks are used; frames of another one are not taken over.
         done: gets the number of finished frames, and about how many there will be, where that is known.
         device: where the networks are: what goes to it and comes back is then no more than the video's own numbers;
             None for the CPU.
@@ -92,7 +92,7 @@ def upscale_video(
     key = {
         "source": [status.st_size, status.st_mtime_ns],
         "options": asdict(options),
-        "by": made_by,
+        "by": [made_by, upscaler.computed_by(*work.network_size)],
         "enhance": asdict(enhance),
         "scale": upscaler.scale,
         "frames": PART,

@@ -36,6 +36,9 @@ class Enlarger(Protocol):
     def image(self, lr: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
         """Enlarged pictures in [0, 1]."""
 
+    def computed_by(self, height: int, width: int) -> str:
+        """What computes pictures of a size: another one may make other frames of them."""
+
 
 class Work:
     """The frames of one video on their way through the network.
@@ -144,13 +147,17 @@ class Work:
 
     def _enlarged(self, pictures: Tensor) -> Tensor:
         """What the network makes of pictures, or of somewhat larger ones where it would leave them too small."""
-        size = self._size()
-        if size is not None:
-            pictures = _brought_to(pictures, network_input(pictures.shape[-2:], size, self.upscaler.scale))
+        pictures = _brought_to(pictures, self.network_size)
         began = monotonic()
         pictures = self.upscaler.image(pictures)
         self.network_seconds += monotonic() - began
         return pictures
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """(rows, columns) of what the network gets."""
+        stored, size = (self.facts.height, self.facts.width), self._size()
+        return stored if size is None else network_input(stored, size, self.upscaler.scale)
 
     def _size(self) -> tuple[int, int] | None:
         """(rows, columns) of the result as stored; a player turns it."""

@@ -24,6 +24,7 @@ from sr.inference.upscaler import Upscaler
 from sr.inference.video.options import VideoOptions
 from sr.models.upscale import NotFiniteError
 from sr.printable import first_line, printable
+from sr.verbs.code import code_digest
 from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
@@ -223,7 +224,7 @@ def _listed(sources: Sequence[Path]) -> str:
 
 
 def _digest(asked: Asked, files: Sequence[Path]) -> str:
-    """Stands for all that frames of a video depend on."""
+    """Stands for networks, code and how they are used; what computes them the upscaler says once it has chosen."""
     how = asked.how
-    settings = (how.ensemble, how.scale, how.engine, how.precision, how.colour)
+    settings = (how.ensemble, how.scale, how.colour, code_digest())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files) + repr(settings).encode()).hexdigest()

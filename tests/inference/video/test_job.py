@@ -211,7 +211,7 @@ def test_an_interrupted_job_goes_on(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4", "whole.mp4"}
 
 
-@pytest.mark.parametrize("change", ["options", "network", "source"])
+@pytest.mark.parametrize("change", ["options", "network", "source", "engine"])
 def test_another_job_does_not_take_its_frames(tmp_path, monkeypatch, change):
     monkeypatch.setattr(job, "PART", 5)
     source = Clip(frames=12).write(tmp_path / "a.mp4")
@@ -220,7 +220,10 @@ def test_another_job_does_not_take_its_frames(tmp_path, monkeypatch, change):
     if change == "source":
         os.utime(source, (1, 1))
     options = VideoOptions(crf=2) if change == "options" else FINE
-    report = run(source, tmp_path / "b.mp4", options=options, made_by="two" if change == "network" else "one")
+    twice = Twice()
+    if change == "engine":
+        twice.computed_by = lambda height, width: f"another program for {height}x{width}"
+    report = run(source, tmp_path / "b.mp4", twice, options, made_by="two" if change == "network" else "one")
     assert (report.frames, report.kept) == (12, 0)
 
 
