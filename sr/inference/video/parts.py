@@ -18,6 +18,7 @@ from sr.files import check_writable, sweep_up, write_atomically
 from sr.inference.enhance.contrast import Limits
 from sr.inference.video.encoding import Coded
 from sr.locks import InUseError, alone
+from sr.printable import printable
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,11 @@ def parts_beside(target: Path, job: dict[str, object]) -> Iterator[Parts]:
             folder.mkdir(exist_ok=True)
             sweep_up(folder)
         except InUseError as error:
-            raise UserError(f"{target} is being made by {error}; wait for it, or choose another name") from error
+            raise UserError(
+                f"{printable(target)} is being made by {error}; wait for it, or choose another name"
+            ) from error
         except OSError as error:
-            raise UserError(f"could not write into {home}: {error.strerror or error}") from error
+            raise UserError(f"could not write into {printable(home)}: {error.strerror or error}") from error
         yield Parts(folder)
         shutil.rmtree(home, ignore_errors=True)
 

@@ -16,11 +16,12 @@ from PIL import Image
 
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.inference.video import job, joining
+from sr.inference.video import job, joining, parts
 from sr.inference.video.job import upscale_video
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.reading import RawFrame
 from sr.inference.video.work import grouped, network_input
+from sr.locks import InUseError
 from tests.inference.video.clips import HEIGHT, TICK, WIDTH, Clip, Twice, packets, read_back
 
 FINE = VideoOptions(crf=1, preset="ultrafast")
@@ -390,6 +391,18 @@ def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, suffix):
             run(source, target)
     assert not target.exists()
     assert run(source, target).kept == 12
+
+
+@pytest.mark.parametrize("kind", ["busy", "unwritable"])
+def test_names_that_steer_terminals_are_shown_harmless(tmp_path, monkeypatch, kind):
+    def refuse(path):
+        raise InUseError("process 7") if kind == "busy" else OSError(13, "Permission denied")
+
+    monkeypatch.setattr(parts, "alone", refuse)
+    with pytest.raises(UserError) as caught:
+        run(Clip(frames=1).write(tmp_path / "a.mp4"), tmp_path / "b\x1b[2J.mp4")
+    assert "\x1b" not in caught.value.args[0]
+    assert "[2J" in caught.value.args[0]
 
 
 def test_two_jobs_of_one_file(tmp_path):
