@@ -113,7 +113,7 @@ class Upscaler:
             height: rows of the picture.
             width: columns of it.
         """
-        self._tiling(TensorRows(torch.empty(1).expand(1, 3, height, width)))
+        self._enlarged(TensorRows(torch.empty(1).expand(1, 3, height, width)))  # which nobody reads
         names = ", ".join(engine.name for engine in self._engines)
         return f"{names} on {self.device.type}, PyTorch {torch.__version__}"
 

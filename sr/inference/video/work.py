@@ -132,7 +132,8 @@ class Work:
         enhanced = []
         for picture in pictures.split(1):
             enhanced.append((film.frame(picture), film.last))
-        pictures = torch.cat([picture for picture, _ in enhanced])
+        if not self.enhance.nothing:
+            pictures = torch.cat([picture for picture, _ in enhanced])
         size = self._size()
         if size is not None:
             pictures = _brought_to(pictures, size)
