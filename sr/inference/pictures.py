@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from sr.errors import UserError
@@ -82,8 +83,6 @@ def _strips(larger: Rows, form: Form, alpha: LargerAlpha | None, done: Callable[
 
 def _small(rows: Rows) -> Tensor:
     """Every nth pixel of every nth row."""
-    from torch import cat
-
     step = max(1, round((rows.height * rows.width) ** 0.5 / _SEEN))
     strips = range(0, rows.height, step * _ROWS)
-    return cat([rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2)
+    return torch.cat([rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2)
