@@ -85,4 +85,6 @@ def _small(rows: Rows) -> Tensor:
     """Every nth pixel of every nth row."""
     step = max(1, round((rows.height * rows.width) ** 0.5 / _SEEN))
     strips = range(0, rows.height, step * _ROWS)
-    return torch.cat([rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2)
+    return torch.cat(
+        [rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2
+    )
