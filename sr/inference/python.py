@@ -77,6 +77,7 @@ def load(
     ensemble: bool = False,
     scale: float | None = None,
     colour: Colour = "none",
+    compile: bool = False,
     trust: bool = False,
 ) -> Network:
     """See `sr.load`."""
@@ -96,6 +97,7 @@ def load(
         ensemble=ensemble,
         scale=scale,
         colour=colour,
+        compile=compile,
     )
     return Network(upscaler, files)
 
@@ -106,15 +108,15 @@ def _device(asked: str | torch.device) -> torch.device:
     Raises:
         UserError: there is none of that name.
     """
-    if isinstance(asked, torch.device):
-        return asked
     try:
         if asked in get_args(Accelerator):
             return choose_device(asked, "device=")  # type: ignore[arg-type]
-        return torch.device(asked)
-    except (ValueError, RuntimeError) as error:
+        device = torch.device(asked)
+        torch.zeros(1, device=device).item()  # PyTorch knows names of devices that this machine, or it, has not
+    except (ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
         words = ", ".join(get_args(Accelerator))
-        raise UserError(f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1") from error
+        raise UserError(f"device='{asked}' is not there; give {words}, or PyTorch's name, as cuda:1") from error
+    return device
 
 
 def _enlarged_alpha(alpha: Tensor, made: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Networks at work on pictures of any size."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
@@ -9,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from sr.choices import check_choice
 from sr.errors import UserError
 from sr.inference.colour import Colour, corrected
 from sr.inference.engines.choosing import choose_engine, operations_per_pixel
@@ -20,6 +18,7 @@ from sr.inference.memory import bytes_per_pixel, room_on
 from sr.inference.reach import Reach, measured_reach
 from sr.inference.resizing import resized, size_at
 from sr.inference.rows import Rows, TensorRows, gathered
+from sr.inference.settings import check_settings
 from sr.inference.tiles import Tiling, fitting_side, tiled
 from sr.inference.workers import Workers
 from sr.models.scales import scale_of
@@ -27,9 +26,6 @@ from sr.models.upscale import NotFiniteError
 
 TINY = 128
 """Longest side of pictures that nobody cuts: not worth measuring the network."""
-
-LEAST_TILE = 16
-"""Pixels a side."""
 
 _TRIAL_WORTH = 4e12
 """Operations of a picture from which engines are tried: half a minute's work, where a trial takes some seconds."""
@@ -59,7 +55,8 @@ class Upscaler:
         said: choices that are worth a line, each once.
 
     Raises:
-        UserError: no network, networks of several scales, or an option that does not exist or does not fit.
+        UserError: no network, networks of several scales, or a setting that does not exist or does not fit, which is
+            told as Python has it: ``tile=3``.
     """
 
     def __init__(
@@ -75,7 +72,7 @@ class Upscaler:
         colour: Colour = "none",
         compile: bool = False,
     ) -> None:
-        _check(precision, tile, colour)
+        check_settings(engine, precision, colour, tile, scale)
         self._step = _one_scale(networks)
         self.scale: float = self._step if scale is None else scale
         self._times = _times(self._step, self.scale)
@@ -230,20 +227,10 @@ def _noise(source: Rows, side: int) -> Tensor:
     return torch.rand(1, 3, min(side, source.height), min(side, source.width), generator=generator)
 
 
-def _check(precision: Precision, tile: int | None, colour: Colour) -> None:
-    try:
-        check_choice("--precision", precision, Precision)
-        check_choice("--colour", colour, Colour)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    if tile is not None and tile < LEAST_TILE:
-        raise UserError(f"--tile {tile} is too small; the smallest tile has {LEAST_TILE} pixels a side")
-
-
 def _one_scale(networks: Sequence[nn.Module]) -> int:
     scales = [scale_of(network) for network in networks]
     if not scales:
-        raise UserError("there is no network; name one with --model")
+        raise UserError("there is no network; name at least one")
     if len(set(scales)) > 1:
         listed = ", ".join(f"x{scale}" for scale in scales)
         raise UserError(f"networks are averaged where they have one scale, and these have {listed}; give one of them")
@@ -256,11 +243,9 @@ def _times(step: int, scale: float) -> int:
     Raises:
         UserError: it never does.
     """
-    if not (math.isfinite(scale) and scale > 0):
-        raise UserError(f"--scale {scale} is no scale; give a number above 0, as 2 or 1.5")
     times, reached = 1, step
     while reached < scale:
         if step == 1:
-            raise UserError(f"--scale {scale:g} is out of reach of a network that does not enlarge; leave it out")
+            raise UserError(f"scale={scale:g} is out of reach of a network that does not enlarge; leave it out")
         times, reached = times + 1, reached * step
     return times

@@ -323,14 +323,14 @@ def test_what_is_no_picture_is_refused():
 @pytest.mark.parametrize(
     ("networks", "options", "message"),
     [
-        ((), {}, "there is no network; name one with --model"),
+        ((), {}, "there is no network; name at least one"),
         ((Nearest(2), Nearest(3)), {}, "these have x2, x3; give one of them"),
-        ((Nearest(),), {"tile": 0}, "--tile 0 is too small; the smallest tile has 16 pixels a side"),
-        ((Nearest(),), {"scale": -1.0}, "--scale -1.0 is no scale"),
-        ((WholeMean(),), {"scale": 2.0}, "--scale 2 is out of reach of a network that does not enlarge"),
-        ((Nearest(),), {"engine": "torsh"}, "--engine=torsh is not one of .*; did you mean torch"),
-        ((Nearest(),), {"precision": "8"}, "--precision=8 is not one of"),
-        ((Nearest(),), {"colour": "lo"}, "--colour=lo is not one of .*; did you mean low"),
+        ((Nearest(),), {"tile": 0}, "tile=0 is too small; the smallest tile has 16 pixels a side"),
+        ((Nearest(),), {"scale": -1.0}, "scale=-1 is not within 1 and 64; nearest is 1"),
+        ((WholeMean(),), {"scale": 2.0}, "scale=2 is out of reach of a network that does not enlarge"),
+        ((Nearest(),), {"engine": "torsh"}, "^engine=torsh is not one of .*; did you mean torch"),
+        ((Nearest(),), {"precision": "8"}, "^precision=8 is not one of"),
+        ((Nearest(),), {"colour": "lo"}, "^colour=lo is not one of .*; did you mean low"),
     ],
 )
 def test_what_cannot_be_is_refused(networks, options, message):
