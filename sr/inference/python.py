@@ -15,7 +15,6 @@ from sr.inference.kinds import apart
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
-from sr.models.files import check_finite
 
 Picture = TypeVar("Picture")
 Name = str | Path
@@ -83,13 +82,8 @@ def load(
     """See `sr.load`."""
     names = [name] if isinstance(name, str | Path) else list(name)
     files = [find_network(one) for one in names]
-    networks = []
-    for file in files:
-        network, _ = open_network(file, trust)
-        check_finite(file, network.state_dict())
-        networks.append(network)
     upscaler = Upscaler(
-        networks,
+        [open_network(file, trust)[0] for file in files],
         _device(device),
         engine=engine,
         precision=precision,

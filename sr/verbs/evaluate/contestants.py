@@ -14,7 +14,6 @@ from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Upscaler
 from sr.models.bicubic import Bicubic
-from sr.models.files import check_finite
 from sr.models.scales import scale_of
 from sr.training.precision import Compute
 from sr.training.validation import Upscale, network_upscaler
@@ -82,7 +81,6 @@ def _network(model: str, compute: Compute, trust: bool) -> Contestant:
             raise UserError(f"there is no network '{model}'; did you mean {BICUBIC}?") from error
         raise
     network, _ = open_network(path, trust)
-    check_finite(path, network.state_dict())
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     return _contestant(model, network, content, _as_upscale_does(network, compute.device))

@@ -6,14 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from sr.errors import UserError
 from sr.inference.networks import find_network, network_for
 from sr.inference.opening import open_network
 from sr.inference.settings import check_settings
 from sr.inference.upscaler import Upscaler
-from sr.models.files import check_finite
 from sr.verbs.computing import inference
 
 _ARGUMENT = re.compile(r"\b(tile|scale|engine|precision|colour)=(?=\S)")
@@ -59,7 +56,7 @@ def ready_upscaler(how: How, files: Sequence[Path]) -> Upscaler:
         UserError: a file is no network, there is no such device or engine.
     """
     compute = inference(how.accelerator)
-    networks = [compute.place(_network(path, how.trust)).eval() for path in files]
+    networks = [open_network(path, how.trust)[0] for path in files]
     with _told_as_flags():
         return Upscaler(
             networks,
@@ -81,9 +78,3 @@ def _told_as_flags() -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(*(_ARGUMENT.sub(r"--\1 ", line) for line in error.args)) from error
-
-
-def _network(path: Path, trust: bool) -> nn.Module:
-    network, _ = open_network(path, trust)
-    check_finite(path, network.state_dict())
-    return network
