@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import torch
-from torch import Tensor
 
 from sr.devices import Accelerator, choose_device
 from sr.errors import UserError
-from sr.image.resize import bicubic
+from sr.image.alpha import LargerAlpha
 from sr.inference.engines.engine import Kind, Precision
 from sr.inference.kinds import apart
 from sr.inference.networks import find_network
@@ -60,7 +59,8 @@ class Network:
         """
         colour, alpha, together = apart(picture)
         made = self._upscaler.image(colour)
-        return together(made, None if alpha is None else _enlarged_alpha(alpha, made))
+        height, width = made.shape[-2:]
+        return together(made, None if alpha is None else LargerAlpha(alpha, height, width).rows(0, height))
 
     def __repr__(self) -> str:
         return f"<x{self.scale:g} network: {', '.join(map(str, self.files))}>"
@@ -111,11 +111,3 @@ def _device(asked: str | torch.device) -> torch.device:
         words = ", ".join(get_args(Accelerator))
         raise UserError(f"device='{asked}' is not there; give {words}, or PyTorch's name, as cuda:1") from error
     return device
-
-
-def _enlarged_alpha(alpha: Tensor, made: Tensor) -> Tensor:
-    """Opacity by bicubic to the size of the picture; one that is only on or off stays so."""
-    large: Any = bicubic(alpha.expand(1, 3, -1, -1).contiguous(), size=(made.shape[-2], made.shape[-1]))[:, :1]
-    if bool(((alpha == 0) | (alpha == 1)).all()):
-        return (large >= 0.5).float()
-    return large.clamp(0, 1)

@@ -13,6 +13,7 @@ import sr
 from sr.errors import UserError
 from sr.image.io import to_image, to_pixels
 from sr.inference import networks
+from sr.inference.pictures import upscale_file
 from sr.models.compact import Compact
 from sr.models.files import load_network, save_network
 from tests.conftest import smooth_picture
@@ -90,6 +91,18 @@ def test_numpy_gray_and_alpha_keep_their_shape(network, shape):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     made = network(array)
     assert (made.shape, made.dtype) == ((20, 28, *shape[2:]), np.uint8)
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("L", np.uint8), ("LA", np.uint8), ("I;16", np.uint16)])
+def test_gray_pictures_are_rounded_once_as_files_are(network, tmp_path, mode, dtype):
+    shape = (40, 50, 2) if mode == "LA" else (40, 50)
+    array = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+    Image.fromarray(array).save(tmp_path / "in.png")
+    upscale_file(network._upscaler, tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as file:
+        assert file.mode == mode
+        assert np.array_equal(np.asarray(file), network(array))
+        assert np.array_equal(np.asarray(file), np.asarray(network(Image.fromarray(array))))
 
 
 def test_numpy_views_that_lie_backwards(network):

@@ -528,6 +528,26 @@ def test_pictures_are_kept(sr, sets, several, tmp_path):
     assert float(psnr_y(batch(made), batch(truth), 2)[0]) == pytest.approx(float(row["psnr_y"]), abs=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_number_is_that_of_the_file_that_upscale_writes(sr, network, tmp_path, mode):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "low").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (88, 104, 3), np.uint8)
+    hr = Image.fromarray(noise // 2 + smooth_picture(88, 104, 3) // 2).convert(mode)
+    hr.save(tmp_path / "set" / "a.png")
+    Image.fromarray(imresize(np.array(hr.convert("RGB")), 1 / 2)).convert(mode).save(tmp_path / "low" / "a.png")
+    flags = ("--accelerator", "cpu", "--engine", "torch", "--precision", "32")
+    assert sr("upscale", "low/a.png", "-o", "file.png", "--model", network[0], *flags)[0] == 0
+    assert sr("evaluate", network[0], "--set", "set", "--pictures", "p.csv", "--save", "kept")[0] == 0
+    with Image.open(tmp_path / "file.png") as file, Image.open(tmp_path / "kept" / "net" / "set" / "a.png") as kept:
+        assert file.mode == kept.mode == mode
+        made = np.array(file.convert("RGB"))
+        assert np.array_equal(made, np.array(kept.convert("RGB")))
+    (row,) = [row for row in rows(tmp_path / "p.csv") if row["model"] != "bicubic"]
+    own = psnr_y(batch(made), batch(np.array(hr.convert("RGB"))), 2, gray=mode == "L")
+    assert float(row["psnr_y"]) == pytest.approx(float(own[0]), abs=1e-6)
+
+
 def test_what_was_measured_is_not_measured_again(sr, sets, network, tmp_path, monkeypatch):
     path, _ = network
     flags = ("--set", "Anime3", "--csv", "t.csv", "--pictures", "p.csv")

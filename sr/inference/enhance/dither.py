@@ -12,7 +12,7 @@ def dithered(image: Image, strength: float = 1.0, levels: int = 255, seed: int =
     The noise belongs to the place in the picture: a strip gets what the whole picture gets there.
 
     Args:
-        image: (n, 3, height, width) float32 in [0, 1].
+        image: (n, 3, height, width) float32 in [0, 1]; or one channel, whose noise is the first of three.
         strength: width of the noise in levels; 1 makes the mean of many equal pixels exact, 0 only rounds.
         levels: of the file that it goes into, 255 or 65535.
         seed: another one for each frame of a film, or its noise would stand still.
@@ -23,5 +23,5 @@ def dithered(image: Image, strength: float = 1.0, levels: int = 255, seed: int =
     """
     height, width = image.shape[-2:]
     rows = [np.random.default_rng([seed, top + row]).random((3, width), np.float32) for row in range(height)]
-    noise = torch.from_numpy(np.stack(rows, axis=1)).to(image.device) - 0.5
+    noise = torch.from_numpy(np.stack(rows, axis=1))[: image.shape[1]].to(image.device) - 0.5
     return (image * levels + strength * noise).round().clamp(0, levels) / levels

@@ -72,10 +72,11 @@ class Enhancer:
     Args:
         settings: what to do.
         levels: of the files that the pictures go into, 255 or 65535: the dither's unit.
+        gray: the pictures are gray, and so is their dither.
     """
 
-    def __init__(self, settings: Settings, levels: int = 255) -> None:
-        self.settings, self.levels = settings, levels
+    def __init__(self, settings: Settings, levels: int = 255, gray: bool = False) -> None:
+        self.settings, self.levels, self.gray = settings, levels, gray
 
     def image(self, image: Image) -> Image:
         """Each picture of (n, 3, height, width) by itself."""
@@ -109,7 +110,10 @@ class Enhancer:
         """What is done pixel by pixel."""
         if of is not None:
             image = stretched(image, of) if self.settings.contrast_kind == "steady" else log_contrast(image, of)
-        return dithered(image, self.settings.dither, self.levels, seed, top) if self.settings.dither else image
+        if not self.settings.dither:
+            return image
+        channels = image[:, :1] if self.gray else image
+        return dithered(channels, self.settings.dither, self.levels, seed, top).expand_as(image)
 
 
 class FilmEnhancer:

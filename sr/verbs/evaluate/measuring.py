@@ -16,7 +16,7 @@ from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.metrics.side_by_side import side_by_side
-from sr.models.upscale import NotFiniteError, gray_again
+from sr.models.upscale import NotFiniteError
 from sr.training.columns import METRICS, OTHERS, means
 from sr.training.perceptual import Perceptual
 from sr.training.validation import compared, few_at_once
@@ -121,11 +121,11 @@ def measure_set(
                 found.failures += row.args  # a line for each fault
                 continue
             if sr is not None:
-                row |= {name: score(_shown(sr, pair)) for name, score in yardsticks.no_reference.items()}
+                row |= {name: score(sr) for name, score in yardsticks.no_reference.items()}
                 if border is not None and found.pairs.truth:
                     border.take(found.label, sr, pair)
                 if save is not None:
-                    write_picture(save / files[pair.name], Picture(_shown(sr, pair), None, pair.gray))
+                    write_picture(save / files[pair.name], Picture(sr, None, pair.gray))
             found.rows.append({"picture": pair.name, **_sizes(found, pair), "seconds": seconds, **row})
 
 
@@ -152,7 +152,7 @@ def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, fl
     """The picture, or None where it is not finite, and the seconds; None of both where memory ran out."""
     before = perf_counter()
     try:
-        return found.contestant.upscale(pair.lr), perf_counter() - before
+        return found.contestant.upscale(pair.lr, pair.gray), perf_counter() - before
     except NotFiniteError:
         return None, math.nan
     except (MemoryError, RuntimeError) as error:
@@ -170,7 +170,7 @@ def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks:
     try:
         for name in yardsticks.strict:
             _check_large_enough(pair, name, yardsticks.distances[name].smallest)
-        row = compared(_shown(sr, pair), pair, scale)
+        row = compared(sr, pair, scale)
     except UserError as error:
         return error
     return nothing | row | {name: distance(sr, pair.hr) for name, distance in yardsticks.distances.items()}
@@ -183,10 +183,6 @@ def _check_large_enough(pair: ValidationPair, name: str, side: int) -> None:
             f"{pair.name} is {width}x{height} pixels, and {name.upper()} needs {side}x{side}; --{name} auto leaves "
             f"{name.upper()} out for such pictures, --{name} none for all"
         )
-
-
-def _shown(sr: np.ndarray, pair: ValidationPair) -> np.ndarray:
-    return gray_again(sr) if pair.gray else sr
 
 
 def _sizes(found: Found, pair: ValidationPair) -> dict[str, int]:
