@@ -14,6 +14,7 @@ from PIL import Image
 
 from sr.data.kinds.benchmark import official_name
 from sr.image.resize import bicubic, imresize
+from sr.inference.reach import measured_reach
 from sr.losses.dists import Dists
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
@@ -546,6 +547,22 @@ def test_the_number_is_that_of_the_file_that_upscale_writes(sr, network, tmp_pat
     (row,) = [row for row in rows(tmp_path / "p.csv") if row["model"] != "bicubic"]
     own = psnr_y(batch(made), batch(np.array(hr.convert("RGB"))), 2, gray=mode == "L")
     assert float(row["psnr_y"]) == pytest.approx(float(own[0]), abs=1e-6)
+
+
+def test_finding_out_how_to_compute_takes_no_time_of_a_picture(sr, network, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("sr.verbs.evaluate.measuring.perf_counter", lambda: clock[0])
+
+    def slowly(network):
+        clock[0] += 3600.0
+        return measured_reach(network)
+
+    monkeypatch.setattr("sr.inference.upscaler.measured_reach", slowly)
+    (tmp_path / "set").mkdir()
+    Image.fromarray(smooth_picture(280, 300, 3)).save(tmp_path / "set" / "a.png")
+    assert sr("evaluate", network[0], "--set", "set", "--pictures", "p.csv")[0] == 0
+    assert [float(row["seconds"]) for row in rows(tmp_path / "p.csv")] == [0.0, 0.0]
+    assert clock[0] >= 3600
 
 
 def test_what_was_measured_is_not_measured_again(sr, sets, network, tmp_path, monkeypatch):

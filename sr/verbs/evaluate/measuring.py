@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +16,7 @@ from sr.data.pairs import ValidationPair
 from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
+from sr.inference.upscaler import TINY
 from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError
 from sr.training.columns import METRICS, OTHERS, means
@@ -26,6 +28,9 @@ from sr.verbs.evaluate.contestants import Contestant
 from sr.verbs.evaluate.kept import Row, keep, key_of, read_kept
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs
+
+_WARM = TINY + 1
+"""Side of the first picture that a network is measured for."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def measure_set(
         UserError: a picture cannot be written.
     """
     files = _files(found.pairs)
+    _warm_up(found.contestant)
     for together in few_at_once(_read(found, console)):
         made = [(pair, *enlarged) for pair in together if (enlarged := _enlarged(found, pair)) is not None]
         judged = side_by_side(lambda one: _judged(one[0], one[1], found.contestant.scale, yardsticks), made)
@@ -146,6 +152,12 @@ def _read(found: Found, console: Console) -> Iterator[ValidationPair]:
             yield found.pairs.read(number)
         except UserError as error:
             found.failures += error.args
+
+
+def _warm_up(contestant: Contestant) -> None:
+    """Let a network find out how to compute before the clock runs: its reach, its threads, kernels on a GPU."""
+    with suppress(NotFiniteError, MemoryError, RuntimeError):  # the pictures will tell
+        contestant.upscale(np.zeros((_WARM, _WARM, 3), np.uint8), False)
 
 
 def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, float] | None:
