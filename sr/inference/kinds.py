@@ -42,7 +42,8 @@ def apart(picture: Any) -> Apart:
     """Take a picture of any kind apart.
 
     Args:
-        picture: a PIL image of any mode but F (turned upright as its EXIF says; palettes and CMYK become RGB); a numpy
+        picture: a PIL image of any mode but F (turned upright as its EXIF says; 1 becomes L, I
+            becomes I;16, palettes and CMYK become RGB); a numpy
             array, (height, width) or with 1 to 4 channels behind, uint8, uint16 or floating point in [0, 1]; a torch
             tensor, with 1 or 3 channels and perhaps a batch before, uint8 or floating point in [0, 1].
 
