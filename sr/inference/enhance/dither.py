@@ -14,7 +14,7 @@ def dithered(image: Image, strength: float = 1.0, levels: int = 255, top: int = 
     The noise belongs to the place in the picture: a strip gets what the whole picture gets there.
 
     Args:
-        image: (n, 3, height, width) float32 in [0, 1].
+        image: (n, 3, height, width) float32 in [0, 1]; or one channel, whose noise is the first of three.
         strength: width of the noise in levels; 1 makes the mean of many equal pixels exact, 0 only rounds.
         levels: of the file that it goes into, 255 or 65535.
         top: row of the picture that is the first here.
@@ -24,7 +24,7 @@ def dithered(image: Image, strength: float = 1.0, levels: int = 255, top: int = 
     """
     height, width = image.shape[-2:]
     rows = [np.random.default_rng([0, top + row]).random((3, width), np.float32) for row in range(height)]
-    noise = torch.from_numpy(np.stack(rows, axis=1)).to(image.device) - 0.5
+    noise = torch.from_numpy(np.stack(rows, axis=1))[: image.shape[1]].to(image.device) - 0.5
     return (image * levels + strength * noise).round().clamp(0, levels) / levels
 
 

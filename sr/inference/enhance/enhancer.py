@@ -76,10 +76,11 @@ class Enhancer:
     Args:
         settings: what to do.
         levels: of the files that the pictures go into, 255 or 65535: the dither's unit.
+        gray: the pictures are gray, and so is their dither.
     """
 
-    def __init__(self, settings: Settings, levels: int = 255) -> None:
-        self.settings, self.levels = settings, levels
+    def __init__(self, settings: Settings, levels: int = 255, gray: bool = False) -> None:
+        self.settings, self.levels, self.gray = settings, levels, gray
 
     def image(self, image: Image) -> Image:
         """Each picture of (n, 3, height, width) by itself."""
@@ -108,7 +109,10 @@ class Enhancer:
     def _toned(self, image: Tensor, of: Limits | None, top: int) -> Tensor:
         """What is done pixel by pixel."""
         image = _contrasted(image, of, self.settings.contrast_kind)
-        return dithered(image, self.settings.dither, self.levels, top) if self.settings.dither else image
+        if not self.settings.dither:
+            return image
+        channels = image[:, :1] if self.gray else image
+        return dithered(channels, self.settings.dither, self.levels, top).expand_as(image)
 
 
 class FilmEnhancer:
