@@ -34,6 +34,7 @@ def load(
     ensemble: bool = False,
     scale: float | None = None,
     colour: Literal["none", "match", "low"] = "none",
+    compile: bool = False,
     trust: bool = False,
 ) -> Network:
     """A network that enlarges pictures of PIL, numpy or torch: ``network(picture)``.
@@ -46,16 +47,17 @@ def load(
         precision: number format; auto is float32 on a CPU, and 16 on a GPU.
         tile: largest side of a tile in pixels of the picture that is given; None takes what memory allows.
         ensemble: average over the picture turned and mirrored, eight times the work.
-        scale: of the result, where it is not the network's.
+        scale: of the result, 1 to 64, where it is not the network's.
         colour: "match" gives each channel the mean and the spread of the picture that is given, "low" its low
             frequencies.
+        compile: by ``torch.compile``, which takes its time at first.
         trust: networks from outside this toolkit may be imported; only for files of people you know.
 
     Returns:
         To be called with a picture; `scale`, `files` and `said` tell what it is.
 
     Raises:
-        sr.errors.UserError: there is no such network or device, with the nearest names.
+        sr.errors.UserError: there is no such network, device or setting, with the nearest names.
     """
     from sr.inference.python import load as open_networks
 
@@ -68,5 +70,6 @@ def load(
         ensemble=ensemble,
         scale=scale,
         colour=colour,
+        compile=compile,
         trust=trust,
     )

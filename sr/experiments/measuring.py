@@ -216,7 +216,7 @@ def _means(
     rows = []
     for pair in pairs:
         try:
-            sr = upscale_pixels(network, pair.lr, device)
+            sr = upscale_pixels(network, pair.lr, device, pair.gray)
         except NotFiniteError:
             return {}
         scale = pair.hr.shape[0] // pair.lr.shape[0]
@@ -242,7 +242,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _show(path: Path, bicubic: nn.Module, network: nn.Module, pair: ValidationPair, device: torch.device) -> None:
     try:
-        enlarged, sr = (upscale_pixels(one, pair.lr, device) for one in (bicubic, network))
+        enlarged, sr = (upscale_pixels(one, pair.lr, device, pair.gray) for one in (bicubic, network))
     except NotFiniteError:
         return
     write_picture(path, Picture(strip(enlarged, sr, np.asarray(pair.hr), _SHOWN)))

@@ -38,13 +38,14 @@ class LargerAlpha:
     """An alpha enlarged by bicubic, some rows at a time; one that knows only on and off stays so.
 
     Args:
-        alpha: (height, width), uint8 or uint16.
+        alpha: (height, width), uint8, uint16, or floating point in [0, 1].
         height: of the result.
         width: of the result.
     """
 
     def __init__(self, alpha: np.ndarray, height: int, width: int) -> None:
-        self._alpha, self._most = alpha, int(np.iinfo(alpha.dtype).max)
+        self._whole = alpha.dtype.kind == "u"
+        self._alpha, self._most = alpha, int(np.iinfo(alpha.dtype).max) if self._whole else 1
         self._hard = bool(((alpha == 0) | (alpha == self._most)).all())
         self._down = taps(alpha.shape[0], height, height / alpha.shape[0], "mirror")
         self._across = taps(alpha.shape[1], width, width / alpha.shape[1], "mirror")
@@ -55,7 +56,8 @@ class LargerAlpha:
         made = _weighted(rows.T, *self._across).T
         if self._hard:
             made = np.where(made >= self._most / 2, self._most, 0)
-        return made.clip(0, self._most).round().astype(self._alpha.dtype)
+        made = made.clip(0, self._most)
+        return (made.round() if self._whole else made).astype(self._alpha.dtype)
 
 
 def _weighted(lines: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -64,3 +64,14 @@ def ycbcr_to_rgb(image: Image) -> Float[Tensor, "batch 3 height width"]:
     blue = full + 2 * (1 - KB) * (cb - CHROMA_ZERO) / CHROMA_SPAN
     green = (full - KR * red - KB * blue) / KG
     return torch.stack((red, green, blue), dim=1)
+
+
+def gray_again(image: Image) -> Image:
+    """The mean of the three channels in all three: what a network made of a gray picture, gray.
+
+    Before anything is rounded: a mean of rounded channels that is rounded again is another level now and then.
+
+    Args:
+        image: (batch, 3, height, width), clipped to [0, 1].
+    """
+    return image.mean(dim=1, keepdim=True).expand_as(image)

@@ -3,7 +3,9 @@
 Both ways need to have seen the whole enlargement before its first row can be corrected: it waits in a temporary file.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import Literal, Protocol
 
@@ -11,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sr.errors import UserError
 from sr.inference.rows import Rows, StripRows
+from sr.printable import printable
 
 Colour = Literal["none", "match", "low"]
 
@@ -140,6 +144,23 @@ def corrected(source: Rows, enlarge: Callable[[Rows], Rows], colour: Colour) -> 
     return StripRows(*size, _strips(large, seen, made))
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What fails at the temporary file is told of it, not of the picture that is being written elsewhere.
+
+    Raises:
+        UserError: its folder is full or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = printable(tempfile.gettempdir())
+        raise UserError(
+            f"colour waits in a temporary file in '{folder}', which fails: {error.strerror or error}; "
+            "make room there, or name another folder in the environment variable TMPDIR"
+        ) from error
+
+
 class _Watched:
     """Rows that are counted when they are read for the first time."""
 
@@ -159,7 +180,7 @@ class _Watched:
 def _strips(large: Rows, seen: Spread | CellMeans, made: Spread | CellMeans) -> Iterator[Tensor]:
     size, shape = (large.height, large.width), torch.Size((0, 0))
     tops = range(0, large.height, _STRIP)
-    with TemporaryFile() as file:
+    with _told(), TemporaryFile() as file:
         for top in tops:
             rows = large.read(top, min(top + _STRIP, large.height))
             made.add(top, rows)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sr.errors import UserError
 from sr.image.alpha import hidden_filled
+from sr.image.color import gray_again
 from sr.printable import printable
 
 _FAR = 0.5
@@ -28,20 +29,21 @@ class Apart(NamedTuple):
 
     Attributes:
         colour: (n, 3, height, width) float32 RGB in [0, 1].
-        alpha: (1, 1, height, width) float32, or None where the picture is opaque.
-        together: makes a picture of the same kind of (n, 3, H, W), and (1, 1, H, W) or None.
+        alpha: (height, width) in the picture's own numbers, or None where the picture is opaque.
+        together: makes a picture of the same kind of (n, 3, H, W), and (H, W) or None.
     """
 
     colour: Tensor
-    alpha: Tensor | None
-    together: Callable[[Tensor, Tensor | None], Any]
+    alpha: np.ndarray | None
+    together: Callable[[Tensor, np.ndarray | None], Any]
 
 
 def apart(picture: Any) -> Apart:
     """Take a picture of any kind apart.
 
     Args:
-        picture: a PIL image of any mode but F (turned upright as its EXIF says; palettes and CMYK become RGB); a numpy
+        picture: a PIL image of any mode but F (turned upright as its EXIF says; 1 becomes L, I
+            becomes I;16, palettes and CMYK become RGB); a numpy
             array, (height, width) or with 1 to 4 channels behind, uint8, uint16 or floating point in [0, 1]; a torch
             tensor, with 1 or 3 channels and perhaps a batch before, uint8 or floating point in [0, 1].
 
@@ -79,7 +81,7 @@ def _of_pil(image: pil.Image) -> Apart:
     colour, alpha, together = _of_numpy(pixels)
     profile = image.info.get("icc_profile") if image.mode in ("L", "LA", "RGB", "RGBA") else None
 
-    def back(colour: Tensor, alpha: Tensor | None) -> pil.Image:
+    def back(colour: Tensor, alpha: np.ndarray | None) -> pil.Image:
         made = pil.fromarray(together(colour, alpha))
         if profile is not None:
             made.info["icc_profile"] = profile
@@ -99,16 +101,16 @@ def _of_numpy(array: np.ndarray) -> Apart:
     opacity = channels[..., -1] if channels.shape[2] in (2, 4) else None
     visible = channels if opacity is None else hidden_filled(channels[..., :-1], opacity)
     scaled = torch.from_numpy(np.ascontiguousarray(visible.transpose(2, 0, 1), dtype=np.float32))[None] / most
-    alpha = None if opacity is None else torch.from_numpy(opacity.astype(np.float32))[None, None] / most
     gray = channels.shape[2] < 3
 
-    def back(colour: Tensor, alpha: Tensor | None) -> np.ndarray:
-        parts = [colour.mean(1, keepdim=True) if gray else colour, *([] if alpha is None else [alpha])]
-        values = torch.cat([part.float().cpu() for part in parts], dim=1)[0].permute(1, 2, 0) * most
+    def back(colour: Tensor, alpha: np.ndarray | None) -> np.ndarray:
+        values = _of_kind(colour, gray)[0].float().cpu().permute(1, 2, 0) * most
         numbers = (values if most == 1 else values.round()).numpy().astype(array.dtype)
+        if alpha is not None:
+            numbers = np.concatenate((numbers, alpha[..., None]), axis=2)
         return np.ascontiguousarray(numbers[..., 0] if array.ndim == 2 else numbers)
 
-    return Apart(_three(scaled), alpha, back)
+    return Apart(_three(scaled), opacity, back)
 
 
 def _of_torch(tensor: Tensor) -> Apart:
@@ -123,12 +125,17 @@ def _of_torch(tensor: Tensor) -> Apart:
     _check_range(float(batch.min()), float(batch.max()), most)
     gray = batch.shape[1] == 1
 
-    def back(colour: Tensor, _: Tensor | None) -> Tensor:
-        made = (colour.mean(1, keepdim=True) if gray else colour) * most
+    def back(colour: Tensor, _: np.ndarray | None) -> Tensor:
+        made = _of_kind(colour, gray) * most
         made = (made.round() if most == 255 else made).to(tensor.device, tensor.dtype).clone()
         return made[0] if tensor.ndim == 3 else made
 
     return Apart(_three(batch.float() / most), None, back)
+
+
+def _of_kind(colour: Tensor, gray: bool) -> Tensor:
+    """What a network made, with as many channels as the picture had."""
+    return gray_again(colour)[:, :1] if gray else colour
 
 
 def _check_range(low: float, high: float, most: int) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sr.errors import UserError
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr, from_authors_names
-from sr.models.files import FORMAT, NetworkInfo, few_names, load_network, rebuilt
+from sr.models.files import FORMAT, NetworkInfo, check_finite, few_names, load_network, rebuilt
 from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.published import Arguments
@@ -24,7 +24,7 @@ PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn)
 
 
 def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, NetworkInfo]:
-    """Open a network: of this toolkit, of those in `PUBLISHED`, or any other that spandrel knows.
+    """Open a network to use it: of this toolkit, of those in `PUBLISHED`, or any other that spandrel knows.
 
     Args:
         path: best.safetensors of a run, or a .pth, .pt, .ckpt or .safetensors of another program.
@@ -35,9 +35,15 @@ def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
         one again, so that it can be saved as a file of this toolkit.
 
     Raises:
-        UserError: there is no such file, it is damaged, holds code, is larger than it says, or no network known here.
+        UserError: there is no such file, it is damaged, holds code, is larger than it says, or no network known here;
+            or a weight is not finite.
     """
-    path = Path(path)
+    network, info = _opened(Path(path), trust)
+    check_finite(info.path, network.state_dict())
+    return network, info
+
+
+def _opened(path: Path, trust: bool) -> tuple[nn.Module, NetworkInfo]:
     if path.suffix.lower() not in PICKLED and _is_ours(path):
         return load_network(path, trust)
     tensors = read_weights(path)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from sr.errors import UserError
@@ -14,9 +15,8 @@ from sr.image.form import Form, held
 from sr.image.io import check_target, to_pixels
 from sr.image.rows import WHOLE, open_rows
 from sr.inference.enhance.enhancer import Enhancer, Settings
-from sr.inference.rows import Rows
+from sr.inference.rows import GrayRows, Rows
 from sr.inference.upscaler import Upscaler
-from sr.models.upscale import gray_again
 from sr.printable import printable
 
 ONLY_THE_FIRST = "it moves or has several pages, and only the first frame is enlarged"
@@ -57,7 +57,7 @@ def upscale_file(
     rows = open_rows(source, whole)
     opaque = rows.alpha is not None and suffix in OPAQUE_ONLY and is_opaque(rows.alpha)
     alpha = None if opaque else rows.alpha
-    larger = upscaler.rows(rows)
+    larger: Rows = GrayRows(upscaler.rows(rows)) if rows.form.gray else upscaler.rows(rows)
     form = Form(larger.height, larger.width, rows.form.deep, rows.form.gray, alpha is not None)
     try:
         check_fits(form, suffix)
@@ -65,7 +65,7 @@ def upscale_file(
         raise UserError(f"cannot write '{printable(target)}': {error}") from error
     details = fitting(read_details(source), form, suffix)
     if enhance is not None and not enhance.nothing:
-        enhancer = Enhancer(enhance, 65535 if held(form, suffix).deep else 255)
+        enhancer = Enhancer(enhance, 65535 if held(form, suffix).deep else 255, form.gray)
         larger = enhancer.rows(larger, enhancer.limits(_small(open_rows(source, whole))) if enhance.contrast else None)
     strips = _strips(larger, form, None if alpha is None else LargerAlpha(alpha, form.height, form.width), done)
     write_atomically(target, lambda file: write_strips(file, form, strips, suffix, details, quality))
@@ -76,14 +76,14 @@ def _strips(larger: Rows, form: Form, alpha: LargerAlpha | None, done: Callable[
     for top in range(0, form.height, _ROWS):
         bottom = min(top + _ROWS, form.height)
         pixels = to_pixels(larger.read(top, bottom), form.deep)
-        yield gray_again(pixels) if form.gray else pixels, None if alpha is None else alpha.rows(top, bottom)
+        yield pixels, None if alpha is None else alpha.rows(top, bottom)
         done(bottom / form.height)
 
 
 def _small(rows: Rows) -> Tensor:
     """Every nth pixel of every nth row."""
-    from torch import cat
-
     step = max(1, round((rows.height * rows.width) ** 0.5 / _SEEN))
     strips = range(0, rows.height, step * _ROWS)
-    return cat([rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2)
+    return torch.cat(
+        [rows.read(top, min(top + step * _ROWS, rows.height))[..., ::step, ::step] for top in strips], dim=-2
+    )

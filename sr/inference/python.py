@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import torch
-from torch import Tensor
 
 from sr.devices import Accelerator, choose_device
 from sr.errors import UserError
-from sr.image.resize import bicubic
+from sr.image.alpha import LargerAlpha
 from sr.inference.engines.engine import Kind, Precision
 from sr.inference.kinds import apart
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
-from sr.models.files import check_finite
 
 Picture = TypeVar("Picture")
 Name = str | Path
@@ -61,7 +59,8 @@ class Network:
         """
         colour, alpha, together = apart(picture)
         made = self._upscaler.image(colour)
-        return together(made, None if alpha is None else _enlarged_alpha(alpha, made))
+        height, width = made.shape[-2:]
+        return together(made, None if alpha is None else LargerAlpha(alpha, height, width).rows(0, height))
 
     def __repr__(self) -> str:
         return f"<x{self.scale:g} network: {', '.join(map(str, self.files))}>"
@@ -77,18 +76,14 @@ def load(
     ensemble: bool = False,
     scale: float | None = None,
     colour: Colour = "none",
+    compile: bool = False,
     trust: bool = False,
 ) -> Network:
     """See `sr.load`."""
     names = [name] if isinstance(name, str | Path) else list(name)
     files = [find_network(one) for one in names]
-    networks = []
-    for file in files:
-        network, _ = open_network(file, trust)
-        check_finite(file, network.state_dict())
-        networks.append(network)
     upscaler = Upscaler(
-        networks,
+        [open_network(file, trust)[0] for file in files],
         _device(device),
         engine=engine,
         precision=precision,
@@ -96,6 +91,7 @@ def load(
         ensemble=ensemble,
         scale=scale,
         colour=colour,
+        compile=compile,
     )
     return Network(upscaler, files)
 
@@ -106,20 +102,12 @@ def _device(asked: str | torch.device) -> torch.device:
     Raises:
         UserError: there is none of that name.
     """
-    if isinstance(asked, torch.device):
-        return asked
     try:
         if asked in get_args(Accelerator):
             return choose_device(asked, "device=")  # type: ignore[arg-type]
-        return torch.device(asked)
-    except (ValueError, RuntimeError) as error:
+        device = torch.device(asked)
+        torch.zeros(1, device=device).item()  # PyTorch knows names of devices that this machine, or it, has not
+    except (ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
         words = ", ".join(get_args(Accelerator))
-        raise UserError(f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1") from error
-
-
-def _enlarged_alpha(alpha: Tensor, made: Tensor) -> Tensor:
-    """Opacity by bicubic to the size of the picture; one that is only on or off stays so."""
-    large: Any = bicubic(alpha.expand(1, 3, -1, -1).contiguous(), size=(made.shape[-2], made.shape[-1]))[:, :1]
-    if bool(((alpha == 0) | (alpha == 1)).all()):
-        return (large >= 0.5).float()
-    return large.clamp(0, 1)
+        raise UserError(f"device='{asked}' is not there; give {words}, or PyTorch's name, as cuda:1") from error
+    return device

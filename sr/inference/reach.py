@@ -31,12 +31,6 @@ class Reach(NamedTuple):
     step: int
 
 
-def reach_of(network: nn.Module) -> int | None:
-    """LR pixels to each side of an LR pixel that its SR pixels depend on; None: see `measured_reach`."""
-    found = measured_reach(network)
-    return None if found is None else found.pixels
-
-
 @torch.inference_mode()
 def measured_reach(network: nn.Module) -> Reach | None:
     """Measure a network's receptive field.

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sr.image.color import gray_again
+
 
 class Rows(Protocol):
     """A picture, or a batch of pictures of one size, that is read downwards.
@@ -78,6 +80,21 @@ class StripRows:
         """Let go of the strips that end above ``top``."""
         while self._kept and self._top + self._kept[0].shape[-2] <= top:
             self._top += self._kept.pop(0).shape[-2]
+
+
+class GrayRows:
+    """What networks made of a gray picture, gray; see `gray_again`.
+
+    Args:
+        rows: with three channels that differ a little.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.height, self.width, self._rows = rows.height, rows.width, rows
+
+    def read(self, top: int, bottom: int) -> Tensor:
+        """See `Rows.read`."""
+        return gray_again(self._rows.read(top, bottom))
 
 
 def gathered(rows: Rows) -> Tensor:

@@ -30,8 +30,9 @@ _LEAST_AREA = 6912
 in another way, with other last bits, and a window has three for each pixel."""
 
 
-Enlarge = Callable[[Tensor], Tensor]
-"""A network on a window: (n, 3, h, w) to (n, 3, scale*h, scale*w)."""
+Enlarge = Callable[[Tensor, tuple[int, int]], Tensor]
+"""A network on a window, (n, 3, h, w) to (n, 3, scale*h, scale*w), given the rows and columns at the window's end that
+an ensemble must leave out, so that what it turns begins at a step of the turned picture; nobody looks at them."""
 
 
 class Span(NamedTuple):
@@ -155,7 +156,7 @@ def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Itera
         )[0]
         lr = source.read(rows.low, rows.high)
         try:
-            strip = _strip(lr, rows, enlarge, scale, tiling)
+            strip = _strip(lr, source.height, rows, enlarge, scale, tiling)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error) or not tiling.halve(max(lr.shape[-2:])):
                 raise
@@ -164,7 +165,7 @@ def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Itera
         start = rows.stop
 
 
-def _strip(lr: Tensor, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling) -> Tensor:
+def _strip(lr: Tensor, height: int, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling) -> Tensor:
     """One row of tiles, of each picture of the batch."""
     batch, _, _, width = lr.shape
     split = tiling.workers.count > 1  # a picture per worker; other devices are quicker with all at once
@@ -176,7 +177,8 @@ def _strip(lr: Tensor, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling)
 
     def fill(job: tuple[slice, Span]) -> None:
         pictures, span = job
-        sr = enlarge(lr[pictures, :, :, span.low : span.high])
+        over = ((rows.high - height) % tiling.step, (span.high - width) % tiling.step)
+        sr = enlarge(lr[pictures, :, :, span.low : span.high], over)
         part = sr[..., kept, scale * (span.start - span.low) : scale * (span.stop - span.low)]
         result[pictures, :, :, scale * span.start : scale * span.stop] = part.clamp(0, 1)
 

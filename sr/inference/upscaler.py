@@ -1,13 +1,13 @@
 """Networks at work on pictures of any size."""
 
-import math
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from sr.choices import check_choice
 from sr.errors import UserError
 from sr.inference.colour import Colour, corrected
 from sr.inference.engines.choosing import choose_engine, operations_per_pixel
@@ -18,6 +18,7 @@ from sr.inference.memory import bytes_per_pixel, room_on
 from sr.inference.reach import Reach, measured_reach
 from sr.inference.resizing import resized, size_at
 from sr.inference.rows import Rows, TensorRows, gathered
+from sr.inference.settings import check_settings
 from sr.inference.tiles import Tiling, fitting_side, tiled
 from sr.inference.workers import Workers
 from sr.models.scales import scale_of
@@ -26,11 +27,11 @@ from sr.models.upscale import NotFiniteError
 TINY = 128
 """Longest side of pictures that nobody cuts: not worth measuring the network."""
 
-LEAST_TILE = 16
-"""Pixels a side."""
-
 _TRIAL_WORTH = 4e12
 """Operations of a picture from which engines are tried: half a minute's work, where a trial takes some seconds."""
+
+_TRIAL = 1024
+"""Pixels a side of a trial's window, at most."""
 
 
 class Upscaler:
@@ -54,7 +55,8 @@ class Upscaler:
         said: choices that are worth a line, each once.
 
     Raises:
-        UserError: no network, networks of several scales, or an option that does not exist or does not fit.
+        UserError: no network, networks of several scales, or a setting that does not exist or does not fit, which is
+            told as Python has it: ``tile=3``.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Upscaler:
         colour: Colour = "none",
         compile: bool = False,
     ) -> None:
-        _check(precision, tile, colour)
+        check_settings(engine, precision, colour, tile, scale)
         self._step = _one_scale(networks)
         self.scale: float = self._step if scale is None else scale
         self._times = _times(self._step, self.scale)
@@ -80,14 +82,13 @@ class Upscaler:
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision
         self._asked = tile
-        self._turns: list[tuple[Turn, Turn]] = turns() if ensemble else turns()[:1]
-        self._workers, self._lock = Workers(device), Lock()
-        self._engines: list[Engine] = []
+        self._turns: list[Turn] = turns() if ensemble else turns()[:1]
+        self._workers, self._lock, self._preparing = Workers(device), Lock(), Lock()
+        self._untried = engine == "auto" and device.type == "cpu" and not compile  # whether a trial is yet to come
+        self._engines: list[Engine] = [] if engine == "auto" else self._chosen(None)
         self._exact: dict[int, Engine] = {}
+        self._operations = self._per_pixel = 0.0
         self._reach: Reach | None = None
-        self._per_pixel = 0.0
-        if engine != "auto":
-            self._engines = self._chosen(None)
 
     def rows(self, source: Rows) -> Rows:
         """The enlarged picture in [0, 1], made as it is read.
@@ -104,26 +105,45 @@ class Upscaler:
         """
         return gathered(self.rows(TensorRows(lr))).to(lr.device)
 
+    def computed_by(self, height: int, width: int) -> str:
+        """What computes pictures of a size, in words: all that their digits depend on beside networks and options.
+
+        Where that is still open, the network is measured and the engine chosen, as for a first picture of that size.
+
+        Args:
+            height: rows of the picture.
+            width: columns of it.
+        """
+        self._enlarged(TensorRows(torch.empty(1).expand(1, 3, height, width)))  # which nobody reads
+        names = ", ".join(engine.name for engine in self._engines)
+        return f"{names} on {self.device.type}, PyTorch {torch.__version__}"
+
     def _enlarged(self, source: Rows) -> Rows:
         size = size_at(source.height, source.width, self.scale)
-        for _ in range(self._times):
-            source = tiled(source, self._on_window, self._step, self._tiling(source))
+        with self._preparing:  # several threads may share an upscaler
+            tilings = self._tilings(source)
+            on_window = partial(
+                self._on_window, self._chosen_for(source, TINY if tilings[0].reach is None else tilings[0].side)
+            )
+        for tiling in tilings:
+            source = tiled(source, on_window, self._step, tiling)
         return resized(source, size)
 
-    def _tiling(self, source: Rows) -> Tiling:
-        """How to cut a picture; the first large one has the network measured and the engine chosen."""
-        if max(source.height, source.width) <= min(TINY, self._asked or TINY):
-            self._choose(source, TINY)
+    def _tilings(self, source: Rows) -> list[Tiling]:
+        """How to cut a picture, each time that the networks are applied; the first large one has them measured."""
+        sizes = [(source.height * self._step**time, source.width * self._step**time) for time in range(self._times)]
+        return [self._tiling(*size) for size in sizes]
+
+    def _tiling(self, height: int, width: int) -> Tiling:
+        if max(height, width) <= min(TINY, self._asked or TINY):
             return Tiling(TINY, 0, 1, self._workers, shared=False)
         self._measure()
         if self._reach is None:
-            self._choose(source, TINY)
-            return Tiling(max(source.height, source.width), None, 1, self._workers)
+            return Tiling(max(height, width), None, 1, self._workers)
         room, count = room_on(self.device), self._workers.count
         side = self._asked or fitting_side(
-            source.width, self._reach.pixels, self._step, self._per_pixel, room / self._times, count
+            width, self._reach.pixels, self._step, self._per_pixel, room / self._times, count
         )
-        self._choose(source, side)
         return Tiling(side, *self._reach, self._workers)
 
     def _measure(self) -> None:
@@ -136,17 +156,24 @@ class Upscaler:
             self._say(
                 "the network looks at the whole picture, which is therefore enlarged as a whole: tiles would differ"
             )
-        else:
-            self._reach = Reach(max(reach.pixels for reach in known), max(reach.step for reach in known))
+            return
+        pixels, step = max(reach.pixels for reach in known), max(reach.step for reach in known)
+        self._reach = Reach(pixels + (step - 1 if len(self._turns) > 1 else 0), step)  # see `_on_window`
 
-    def _choose(self, source: Rows, side: int) -> None:
-        """Choose engines, once; by a trial where the picture is worth it."""
-        with self._lock:
-            if self._engines:
-                return
-        work = sum(map(operations_per_pixel, self._networks)) * source.height * source.width * len(self._turns)
-        window = torch.rand(1, 3, *(min(side, length) for length in (source.height, source.width)))
-        self._engines = self._chosen(window if work > _TRIAL_WORTH else None)
+    def _chosen_for(self, source: Rows, side: int) -> list[Engine]:
+        """Engines for a picture: by a trial at the first one that is worth it, and from then on these.
+
+        Args:
+            source: the picture.
+            side: of its tiles.
+        """
+        self._operations = self._operations or sum(map(operations_per_pixel, self._networks))
+        work = self._operations * source.height * source.width * len(self._turns)
+        worth = self._untried and work > _TRIAL_WORTH
+        if worth or not self._engines:
+            self._engines = self._chosen(_noise(source, min(side, _TRIAL)) if worth else None)
+        self._untried = self._untried and not worth
+        return self._engines
 
     def _chosen(self, trial: Tensor | None) -> list[Engine]:
         return [
@@ -168,25 +195,36 @@ class Upscaler:
             if line not in self.said:
                 self.said.append(line)
 
-    def _on_window(self, lr: Tensor) -> Tensor:
-        """What the networks make of a window, averaged over them and the picture's turns; not clipped."""
+    def _on_window(self, engines: Sequence[Engine], lr: Tensor, over: tuple[int, int]) -> Tensor:
+        """What the networks make of a window, averaged over them and the picture's turns; not clipped.
+
+        Args:
+            engines: a network each.
+            lr: (n, 3, h, w).
+            over: rows and columns to leave out at the end, where a turn begins there: networks that fold pixels would
+                begin to count at another pixel than in the whole picture turned. They are zeros in the result.
+        """
         total: Tensor | None = None
-        for turned, back in self._turns:
-            for number in range(len(self._engines)):
-                sr = back(self._computed(number, turned(lr)))
+        for turn in self._turns:
+            below, right = over[0] * turn.upwards, over[1] * turn.leftwards
+            turned = turn.there(lr[..., : lr.shape[-2] - below, : lr.shape[-1] - right])
+            for number, engine in enumerate(engines):
+                sr = pad(
+                    turn.back(self._computed(number, engine, turned)), (0, self._step * right, 0, self._step * below)
+                )
                 total = sr if total is None else total + sr
         assert total is not None
-        return total / (len(self._turns) * len(self._engines))
+        return total / (len(self._turns) * len(engines))
 
-    def _computed(self, number: int, lr: Tensor) -> Tensor:
+    def _computed(self, number: int, engine: Engine, lr: Tensor) -> Tensor:
         """What a network makes of a window, in float32 where half precision does not do.
 
         Raises:
             NotFiniteError: float32 does not do either.
         """
-        sr = self._engines[number](lr)
+        sr = engine(lr)
         if self._precision != "32" and not bool(sr.isfinite().all()):
-            self._say(f"{self._engines[number].name} overflows with this network: such tiles are computed in float32")
+            self._say(f"{engine.name} overflows with this network: such tiles are computed in float32")
             with self._lock:
                 if number not in self._exact:
                     self._exact[number] = TorchEngine(self._networks[number], self.device)
@@ -196,20 +234,16 @@ class Upscaler:
         return sr
 
 
-def _check(precision: Precision, tile: int | None, colour: Colour) -> None:
-    try:
-        check_choice("--precision", precision, Precision)
-        check_choice("--colour", colour, Colour)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    if tile is not None and tile < LEAST_TILE:
-        raise UserError(f"--tile {tile} is too small; the smallest tile has {LEAST_TILE} pixels a side")
+def _noise(source: Rows, side: int) -> Tensor:
+    """A window of noise, as large as a picture's tile; how long networks take is the same for all pictures."""
+    generator = torch.Generator().manual_seed(0)  # the caller's own draws stay as they are
+    return torch.rand(1, 3, min(side, source.height), min(side, source.width), generator=generator)
 
 
 def _one_scale(networks: Sequence[nn.Module]) -> int:
     scales = [scale_of(network) for network in networks]
     if not scales:
-        raise UserError("there is no network; name one with --model")
+        raise UserError("there is no network; name at least one")
     if len(set(scales)) > 1:
         listed = ", ".join(f"x{scale}" for scale in scales)
         raise UserError(f"networks are averaged where they have one scale, and these have {listed}; give one of them")
@@ -222,11 +256,9 @@ def _times(step: int, scale: float) -> int:
     Raises:
         UserError: it never does.
     """
-    if not (math.isfinite(scale) and scale > 0):
-        raise UserError(f"--scale {scale} is no scale; give a number above 0, as 2 or 1.5")
     times, reached = 1, step
     while reached < scale:
         if step == 1:
-            raise UserError(f"--scale {scale:g} is out of reach of a network that does not enlarge; leave it out")
+            raise UserError(f"scale={scale:g} is out of reach of a network that does not enlarge; leave it out")
         times, reached = times + 1, reached * step
     return times

@@ -7,7 +7,7 @@ that need not wait for each other within every layer are no slower.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
@@ -29,6 +29,7 @@ class Workers:
     def __init__(self, device: torch.device) -> None:
         self.count = torch.get_num_threads() if device.type == "cpu" else 1
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
         """The function's result for each job, in their order.
@@ -46,13 +47,15 @@ class Workers:
 
     def _started(self) -> ThreadPoolExecutor:
         """The threads, each of which computes alone; how many the caller's own uses is as it was."""
-        if self._pool is None:
-            threads, barrier = torch.get_num_threads(), Barrier(self.count)
-            self._pool = ThreadPoolExecutor(self.count, "tiles")
-            for future in [self._pool.submit(_alone, barrier) for _ in range(self.count)]:
-                future.result()
-            torch.set_num_threads(threads)
-        return self._pool
+        with self._lock:
+            if self._pool is None:
+                threads, barrier = torch.get_num_threads(), Barrier(self.count)
+                pool = ThreadPoolExecutor(self.count, "tiles")
+                for future in [pool.submit(_alone, barrier) for _ in range(self.count)]:
+                    future.result()
+                torch.set_num_threads(threads)
+                self._pool = pool
+            return self._pool
 
 
 def _alone(barrier: Barrier) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from sr.image.autocast import full_float32
+from sr.image.color import gray_again
 from sr.image.io import to_image, to_pixels
 from sr.models.outputs import picture_of
 from sr.types import UserError
@@ -14,13 +15,14 @@ class NotFiniteError(UserError):
     """A network made something that is no picture."""
 
 
-def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device) -> np.ndarray:
+def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device, gray: bool = False) -> np.ndarray:
     """Upscale one picture as a whole.
 
     Args:
         network: a generator with attribute ``scale``; call it in evaluation mode.
         pixels: (height, width, 3) uint8 or uint16.
         device: where the network lies.
+        gray: the picture is gray, and stays so.
 
     Returns:
         (scale*height, scale*width, 3) of the same dtype, rounded.
@@ -32,14 +34,4 @@ def upscale_pixels(network: nn.Module, pixels: np.ndarray, device: torch.device)
         result = picture_of(network(to_image(pixels).to(device))).float()
         if not bool(result.isfinite().all()):
             raise NotFiniteError("what the network makes of this picture is infinite or not a number")
-    return to_pixels(result, deep=pixels.dtype == np.uint16)
-
-
-def gray_again(pixels: np.ndarray) -> np.ndarray:
-    """The mean of the three channels in all three: what a network made of a gray picture, gray.
-
-    Args:
-        pixels: (height, width, 3) uint8 or uint16.
-    """
-    mean = np.rint(pixels.mean(axis=2, dtype=np.float64)).astype(pixels.dtype)
-    return np.repeat(mean[:, :, None], 3, axis=2)
+    return to_pixels(gray_again(result.clamp(0, 1)) if gray else result, deep=pixels.dtype == np.uint16)

@@ -14,15 +14,15 @@ from sr.metrics.border import border_psnr
 from sr.metrics.checkerboard import checkerboard_local
 from sr.metrics.functional import measure, sharpness
 from sr.metrics.side_by_side import side_by_side
-from sr.models.upscale import NotFiniteError, gray_again, upscale_pixels
+from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.copies import copied
 from sr.training.perceptual import Perceptual
 from sr.training.watch import checkerboard, colour_error
 from sr.types import UserError
 
-Upscale = Callable[[np.ndarray], np.ndarray]
-"""(height, width, 3) uint8 to (scale*height, scale*width, 3) uint8."""
+Upscale = Callable[[np.ndarray, bool], np.ndarray]
+"""(height, width, 3) uint8, and whether it is gray and stays so, to (scale*height, scale*width, 3) uint8."""
 _TOGETHER = 1 << 23  # pixels of pictures that are measured at once, some hundred bytes each
 
 
@@ -37,31 +37,30 @@ def as_exported(network: nn.Module) -> nn.Module:
 def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.autocast) -> Upscale:
     """A network in evaluation mode as a function on uint8 pictures."""
 
-    def upscale(pixels: np.ndarray) -> np.ndarray:
+    def upscale(pixels: np.ndarray, gray: bool) -> np.ndarray:
         with autocast:
-            return upscale_pixels(network, pixels, device)
+            return upscale_pixels(network, pixels, device, gray)
 
     return upscale
 
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
-    """All but LPIPS of one picture; a gray picture's upscaling is averaged over its channels first.
+    """All but LPIPS of one picture, a gray one gray.
 
     Raises:
         UserError: the picture is too small to measure; the message names it.
     """
-    shown = gray_again(sr) if pair.gray else sr
-    return compared(shown, pair, scale) | watched(shown, pair.lr, scale)
+    return compared(sr, pair, scale) | watched(sr, pair.lr, scale)
 
 
-def compared(shown: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
+def compared(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:
     """`METRICS` and `OTHERS` of one picture, a gray one gray.
 
     Raises:
         UserError: the picture is too small to measure; the message names it.
     """
     try:
-        two = as_batch(shown), as_batch(pair.hr)
+        two = as_batch(sr), as_batch(pair.hr)
         values = measure(*two, scale, gray=pair.gray)
         values |= {"sharpness": float(sharpness(*two, scale, gray=pair.gray)[0])}
     except UserError as error:
@@ -71,8 +70,7 @@ def compared(shown: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, f
 
 def measure_border(sr: np.ndarray, pair: ValidationPair) -> list[float]:
     """PSNR on Y of one picture by distance to its border, see `sr.metrics.border`."""
-    shown = gray_again(sr) if pair.gray else sr
-    return border_psnr(as_batch(shown), as_batch(pair.hr), pair.gray)
+    return border_psnr(as_batch(sr), as_batch(pair.hr), pair.gray)
 
 
 def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
@@ -123,7 +121,7 @@ def measured(
         for pair in together:
             before = perf_counter()
             try:
-                made.append(upscale(pair.lr))
+                made.append(upscale(pair.lr, pair.gray))
             except NotFiniteError:
                 made.append(None)
                 continue

@@ -10,6 +10,7 @@ from sr.console import plain_console
 from sr.errors import UserError
 from sr.inference.enhance.enhancer import Settings
 from sr.inference.upscaler import Upscaler
+from sr.verbs.code import code_digest
 from sr.verbs.upscale.jobs import STREAM, Naming, check_naming, find_inputs
 from sr.verbs.upscale.run import Asked, Work
 
@@ -55,4 +56,4 @@ def enhance_files(
         naming = replace(naming, added=SUFFIX)
     asked = Asked(inputs, naming, quality=quality, force=force, enhance=settings)
     same = Upscaler([Same()], torch.device("cpu"), engine="torch")
-    return Work(asked, same, repr(settings), plain_console(soft_wrap=True), ("enhancing", "enhanced")).all(found)
+    return Work(asked, same, code_digest(), plain_console(soft_wrap=True), ("enhancing", "enhanced")).all(found)

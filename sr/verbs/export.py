@@ -9,7 +9,6 @@ from sr.inference.export.formats import FORMATS, export_network
 from sr.inference.export.trial import photographs
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
-from sr.models.files import check_finite
 from sr.printable import printable
 
 
@@ -32,7 +31,6 @@ def export_file(name: str, form: str | None, output: Path, half: bool, trust: bo
     if any(_same(path, target.with_suffix(suffix)) for suffix in FORMATS[kind].suffixes):
         raise UserError(f"-o {printable(output)} is the network itself; choose another file")
     network, info = open_network(path, trust)
-    check_finite(path, network.state_dict())
     written = export_network(network, kind, target, photographs(), half)
     console = plain_console(soft_wrap=True)
     sizes = ", ".join(f"{width}x{height}" for height, width in written.sizes)

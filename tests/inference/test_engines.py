@@ -47,9 +47,9 @@ def test_the_fastest_is_taken_where_it_is_worth_it(monkeypatch, factor, expected
 
 def test_what_an_engine_does_not_do():
     network = Compact(2, 4, 1)
-    with pytest.raises(UserError, match="--engine onnxruntime computes in float32, not bf16"):
+    with pytest.raises(UserError, match=r"^engine=onnxruntime computes in float32, not bf16"):
         choose_engine(network, "onnxruntime", CPU, "bf16")
-    with pytest.raises(UserError, match="--engine openvino runs on the processor here, not on meta"):
+    with pytest.raises(UserError, match=r"^engine=openvino runs on the processor here, not on meta"):
         choose_engine(network, "openvino", torch.device("meta"))
 
 

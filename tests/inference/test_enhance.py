@@ -11,16 +11,16 @@ from sr.errors import UserError
 from sr.inference.enhance.contrast import (
     MOST,
     Limits,
-    SteadyLimits,
     limits,
     log_amounts,
     log_contrast,
     slope,
+    steadied,
     stretched,
 )
 from sr.inference.enhance.denoise import gentle_denoise, margin
-from sr.inference.enhance.dither import dithered
-from sr.inference.enhance.enhancer import Enhancer, FilmUpscaler, Settings
+from sr.inference.enhance.dither import dithered, frame_noise
+from sr.inference.enhance.enhancer import Enhancer, FilmEnhancer, Settings
 from sr.inference.rows import TensorRows
 from tests.conftest import smooth_picture
 
@@ -93,10 +93,10 @@ def test_the_logs_fault_a_dark_film_blinks_and_ours_does_not():
     """Frames of a dark scene that flickers by four levels."""
     highs = [34, 42] * 5
     frames = [torch.linspace(20, high, 64).expand(1, 3, 64, 64) / 255 for high in highs]
-    log, ours = (Enhancer(Settings(contrast=1, contrast_kind=kind)).film() for kind in ("log", "steady"))
+    log, ours = (FilmEnhancer(Settings(contrast=1, contrast_kind=kind)) for kind in ("log", "steady"))
     before, of_log, of_ours = (
         torch.tensor([255 * float(change(frame).mean()) for frame in frames])
-        for change in (torch.Tensor.clone, log.frames, ours.frames)
+        for change in (torch.Tensor.clone, log.frame, ours.frame)
     )
     assert before.diff().abs().max() == pytest.approx(4, abs=0.01)
     assert of_log.diff().abs().min() > 12
@@ -141,11 +141,10 @@ def test_the_slope_is_between_one_and_the_most_and_makes_no_jump():
 
 
 def test_a_film_is_steady_within_a_scene_and_follows_a_cut():
-    steady = SteadyLimits()
-    first = steady.next(Limits(0.3, 0.7))
+    first = steadied(Limits(0.3, 0.7), None)
     assert first == Limits(0.3, 0.7)
-    assert steady.next(Limits(0.35, 0.7)).low == pytest.approx(0.305)
-    assert steady.next(Limits(0.1, 0.7)) == Limits(0.1, 0.7)
+    assert steadied(Limits(0.35, 0.7), first).low == pytest.approx(0.305)
+    assert steadied(Limits(0.1, 0.7), first) == Limits(0.1, 0.7)
 
 
 # ------------------------------------------------------------------------------------- dither
@@ -162,7 +161,10 @@ def test_dither_keeps_the_mean_that_rounding_loses():
 def test_dither_belongs_to_the_place_and_the_frame():
     flat = torch.full((1, 3, 16, 16), 0.5)
     assert torch.equal(dithered(flat)[..., 5:9, :], dithered(flat[..., 5:9, :], top=5))
-    assert not torch.equal(dithered(flat), dithered(flat, seed=1))
+    assert torch.equal(frame_noise(-7, 1, 8, 9), frame_noise(-7, 1, 8, 9))
+    assert frame_noise(7, 0, 40, 50).abs().max() <= 0.5
+    for other in ((8, 0, 8, 9), (7, 1, 8, 9)):
+        assert not torch.equal(frame_noise(7, 0, 8, 9), frame_noise(*other))
 
 
 def test_dither_of_16_bits_is_a_level_of_16_bits():
@@ -197,26 +199,15 @@ def test_each_picture_of_a_batch_by_itself():
     assert torch.equal(made, torch.cat((Enhancer(ALL).image(a), Enhancer(ALL).image(b))))
 
 
-def test_a_film_draws_other_noise_for_each_frame():
-    film = Enhancer(Settings(dither=1)).film()
-    frame = torch.full((2, 3, 16, 16), 0.5)
-    first, second = film.frames(frame).split(1)
-    assert not torch.equal(first, second)
-    assert not torch.equal(second, film.frames(frame[:1]))
-
-
-def test_a_film_is_enlarged_and_then_enhanced():
-    class Twice:
-        scale = 2.0
-
-        def image(self, lr):
-            return lr.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2)
-
-    frames = image(12, 16).repeat(2, 1, 1, 1)
-    upscaler, film = FilmUpscaler(Twice(), Enhancer(ALL)), Enhancer(ALL).film()
-    assert upscaler.scale == 2
-    assert torch.equal(upscaler.image(frames), film.frames(Twice().image(frames)))
-    assert torch.equal(upscaler.image(frames), film.frames(Twice().image(frames)))
+def test_a_film_goes_on_from_the_range_of_its_last_frame():
+    frames = [0.2 + 0.5 * torch.rand(1, 3, 12, 16) + 0.01 * number for number in range(6)]
+    whole = FilmEnhancer(ALL)
+    made = [whole.frame(frame) for frame in frames]
+    first = FilmEnhancer(ALL)
+    assert all(torch.equal(first.frame(frame), one) for frame, one in zip(frames[:3], made[:3], strict=True))
+    again = FilmEnhancer(ALL, first.last)
+    assert torch.equal(again.frame(frames[3]), made[3])
+    assert not torch.equal(FilmEnhancer(ALL).frame(frames[3]), made[3])
 
 
 def test_nothing_changes_nothing():

@@ -44,6 +44,17 @@ def refused(path):
 # ------------------------------------------------------------------------------------------------- opened
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_what_exploded_is_not_opened(tmp_path, suffix):
+    network, path = compact(), tmp_path / f"x{suffix}"
+    next(network.parameters()).data[0] = torch.nan
+    if suffix == ".pth":
+        torch.save(network.state_dict(), path)
+    else:
+        save_network(path, network, {"_target_": "sr.models.compact.Compact", "scale": 2, **SMALL}, {})
+    assert "has weights that are not finite" in refused(path)
+
+
 def test_files_of_ours(tmp_path):
     config = {"_target_": "sr.models.compact.Compact", "scale": 2, **SMALL}
     save_network(tmp_path / "x.safetensors", compact(), config, {"updates": 3})

@@ -2,6 +2,8 @@
 
 import io
 import tracemalloc
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,6 +170,41 @@ def test_enhanced_by_strips_as_whole(tmp_path, upscaler):
     found, wanted, plain = (read_picture(tmp_path / f"{name}.png").pixels for name in ("strips", "whole", "plain"))
     assert np.array_equal(found, wanted)
     assert not np.array_equal(found, plain)
+
+
+def test_dither_keeps_the_mean_of_gray_pictures(tmp_path):
+    level = 100.1
+    pixels = np.full((60, 80, 3), round(level * 257), np.uint16)
+    write_picture(tmp_path / "in.png", Picture(pixels, None, True))
+    same = Upscaler([Same()], DEVICE, engine="torch")
+    upscale_file(same, tmp_path / "in.png", tmp_path / "out.jpg", quality=100, enhance=Settings(dither=1))
+    found = read_picture(tmp_path / "out.jpg")
+    assert found.gray
+    assert found.pixels.mean() == pytest.approx(level, abs=0.03)
+
+
+class Same(torch.nn.Module):
+    scale = 1
+
+    def forward(self, lr):
+        return lr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="other systems have no such device")
+@pytest.mark.parametrize("buffering", [0, 1 << 22])
+def test_a_full_folder_of_temporary_files_is_told_as_that(tmp_path, network, monkeypatch, buffering):
+    write_picture(tmp_path / "in.png", noisy(20, 20))
+    full = partial(open, "/dev/full", "w+b" if buffering == 0 else "wb", buffering=buffering)
+    monkeypatch.setattr("sr.inference.colour.TemporaryFile", full)  # which fails at once, or at the end of writing
+    monkeypatch.setattr("tempfile.tempdir", "/tm\x1bp")
+    upscaler = Upscaler([network], DEVICE, engine="torch", colour="match")
+    with pytest.raises(UserError) as error:
+        upscale_file(upscaler, tmp_path / "in.png", tmp_path / "out.png")
+    assert str(error.value) == (
+        "colour waits in a temporary file in '/tm\\x1bp', which fails: No space left on device; make room there, or "
+        "name another folder in the environment variable TMPDIR"
+    )
+    assert not (tmp_path / "out.png").exists()
 
 
 class Gray:

@@ -13,6 +13,7 @@ import sr
 from sr.errors import UserError
 from sr.image.io import to_image, to_pixels
 from sr.inference import networks
+from sr.inference.pictures import upscale_file
 from sr.models.compact import Compact
 from sr.models.files import load_network, save_network
 from tests.conftest import smooth_picture
@@ -90,6 +91,18 @@ def test_numpy_gray_and_alpha_keep_their_shape(network, shape):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     made = network(array)
     assert (made.shape, made.dtype) == ((20, 28, *shape[2:]), np.uint8)
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("L", np.uint8), ("LA", np.uint8), ("I;16", np.uint16)])
+def test_gray_pictures_are_rounded_once_as_files_are(network, tmp_path, mode, dtype):
+    shape = (40, 50, 2) if mode == "LA" else (40, 50)
+    array = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+    Image.fromarray(array).save(tmp_path / "in.png")
+    upscale_file(network._upscaler, tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as file:
+        assert file.mode == mode
+        assert np.array_equal(np.asarray(file), network(array))
+        assert np.array_equal(np.asarray(file), np.asarray(network(Image.fromarray(array))))
 
 
 def test_numpy_views_that_lie_backwards(network):
@@ -243,12 +256,35 @@ def test_numbers_a_little_beyond_the_range_are_clipped(network):
     assert torch.equal(network(values), network(values.clamp(0, 1)))
 
 
-@pytest.mark.parametrize(
-    ("device", "message"), [("gpuu", "device='gpuu' is not there; give auto, cpu, gpu, mps, or PyTorch's name")]
-)
-def test_a_device_that_is_not_there(network, device, message):
-    with pytest.raises(UserError, match=re.escape(message)):
+@pytest.mark.parametrize("device", ["gpuu", "meta", "cuda:97", torch.device("meta"), torch.device("cuda", 97)], ids=str)
+def test_a_device_that_is_not_there(network, device):
+    with pytest.raises(UserError, match=f"device='{device}' is not there; give auto, cpu, gpu, mps, or PyTorch's name"):
         sr.load("x2", device=device)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"scale": 1e-4}, "scale=0.0001 is not within 1 and 64; nearest is 1"),
+        ({"scale": 65}, "scale=65 is not within 1 and 64; nearest is 64"),
+        ({"scale": float("nan")}, "scale=nan is not within 1 and 64; nearest is 1"),
+        ({"tile": 3}, "tile=3 is too small; the smallest tile has 16 pixels a side"),
+        ({"engine": "torsh"}, "engine=torsh is not one of"),
+        ({"engine": "onnxruntime", "precision": "bf16"}, "engine=onnxruntime computes in float32, not bf16; take"),
+        ({"name": []}, "there is no network; name at least one"),
+    ],
+)
+def test_what_cannot_be_is_told_as_python_asked_for_it(network, setting, message):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        sr.load(**{"name": "x2", "device": "cpu"} | setting)
+
+
+def test_a_network_may_be_compiled(network, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda module: compiled.append(module) or module)
+    made = sr.load("x2", device="cpu", compile=True)(RGB)
+    assert len(compiled) == 1
+    assert np.array_equal(made, network(RGB))
 
 
 def test_an_unknown_name_tells_the_nearest(network):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sr.inference.reach import FOLD, measured_reach, reach_of
+from sr.inference.reach import FOLD, Reach, measured_reach
 from sr.models.bicubic import Bicubic
 from sr.models.compact import Compact
 from sr.models.espcn import Espcn
@@ -54,7 +54,7 @@ class Pooled(nn.Module):
     ids=lambda value: type(value).__name__,
 )
 def test_reach(network, expected):
-    assert reach_of(network.eval()) == expected
+    assert measured_reach(network.eval()) == (None if expected is None else Reach(expected, 1))
 
 
 def test_a_network_that_folds_pixels_needs_windows_at_its_folds():
@@ -68,7 +68,7 @@ def test_layers_that_sleep_count_as_well():
     network = nn.Sequential(nn.Conv2d(3, 3, 5, padding=2), nn.ReLU())
     network.scale = 1
     network[0].bias.data.fill_(-100)
-    assert reach_of(network.eval()) == 2
+    assert measured_reach(network.eval()) == Reach(2, 1)
 
 
 def test_nothing_beyond_the_reach_matters():

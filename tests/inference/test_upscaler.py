@@ -1,17 +1,26 @@
 """Networks at work: tiles equal the whole, rows equal pictures, whatever is asked of them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Event, Thread
+
 import pytest
 import torch
 from torch import nn
 
 from sr.errors import UserError
 from sr.image.resize import bicubic
+from sr.inference.engines.choosing import operations_per_pixel
 from sr.inference.engines.torch import TorchEngine
+from sr.inference.ensemble import turns
+from sr.inference.reach import measured_reach
 from sr.inference.rows import StripRows, TensorRows, gathered
 from sr.inference.upscaler import Upscaler
+from sr.inference.workers import Workers
 from sr.models.compact import Compact
 from sr.models.espcn import Espcn
 from sr.models.rdn import Rdn
+from sr.models.rrdbnet import RrdbNet
 from sr.models.sr_resnet18 import SrResnet18
 from sr.models.upscale import NotFiniteError
 from tests.close import assert_close
@@ -143,6 +152,76 @@ def test_the_ensemble_turns_and_mirrors_in_all_eight_ways():
     assert_close(tiles, made(network, ensemble=True).image(lr))
 
 
+@pytest.mark.parametrize("size", [(101, 123), (96, 127)])
+def test_the_ensemble_of_networks_that_fold_pixels_is_that_of_the_whole_picture(size):
+    torch.manual_seed(0)
+    network, lr = RrdbNet(2, features=4, blocks=1, growth=4).eval(), torch.rand(1, 3, *size)
+    versions = [turn.back(TorchEngine(network, CPU)(turn.there(lr))) for turn in turns()]
+    wanted = torch.stack(versions).mean(0).clamp(0, 1)
+    assert_close(made(network, ensemble=True, tile=32).image(lr), wanted)
+    assert_close(made(network, ensemble=True, tile=1000).image(lr), wanted)
+
+
+def test_threads_that_share_an_upscaler_measure_it_once_and_cut_alike(monkeypatch, one_thread):
+    sides, second_done = [], Event()
+    network = Nearest(change=lambda p: sides.append(min(p.shape[-2:])) or p)
+    upscaler, lr = made(network, tile=64), torch.rand(1, 3, 300, 280)
+
+    def second():
+        upscaler.image(lr)
+        second_done.set()
+
+    def measured_meanwhile(network):
+        other.start()
+        second_done.wait(0.5)  # it must not be done
+        return measured_reach(network)
+
+    other = Thread(target=second)
+    monkeypatch.setattr("sr.inference.upscaler.measured_reach", measured_meanwhile)
+    upscaler.image(lr)
+    other.join()
+    assert second_done.is_set()
+    assert max(sides) < 140
+
+
+def test_threads_that_share_workers_start_them_once(monkeypatch, two_threads):
+    started, both = [], Barrier(2)
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.append(self)
+            with suppress(BrokenBarrierError):
+                both.wait(0.5)  # nobody else must come
+
+    monkeypatch.setattr("sr.inference.workers.ThreadPoolExecutor", Pool)
+    workers = Workers(CPU)
+    threads = [Thread(target=workers.map, args=(abs, (1, 2))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 1
+
+
+def test_a_small_picture_does_not_choose_the_engine_for_large_ones(monkeypatch):
+    trials = []
+
+    def choose(network, kind, device, precision, trial, **_):
+        trials.append(None if trial is None else tuple(trial.shape))
+        return TorchEngine(network, device)
+
+    monkeypatch.setattr("sr.inference.upscaler.choose_engine", choose)
+    upscaler = made(network := Espcn(2, features=8).eval(), engine="auto")
+    monkeypatch.setattr("sr.inference.upscaler._TRIAL_WORTH", operations_per_pixel(network) * 50 * 50)
+    torch.manual_seed(5)
+    for side in (20, 30, 60, 20, 70):
+        assert torch.equal(upscaler.image(lr := torch.full((1, 3, side, side), 0.3)), whole(network, lr))
+    assert trials == [None, (1, 3, 60, 60)]
+    drawn = torch.rand(1)
+    assert torch.equal(drawn, torch.manual_seed(5) and torch.rand(1))  # nobody else's draws were touched
+
+
 def test_networks_are_averaged_before_the_result_is_clipped():
     bright, dark = Nearest(change=lambda x: x + 1), Nearest(change=lambda x: x - 1)
     lr = torch.rand(1, 3, 5, 6)
@@ -236,6 +315,16 @@ def test_half_precision_that_overflows_is_computed_in_float32(precision):
         assert upscaler.said == []
 
 
+def test_what_computes_is_told_before_and_stays():
+    lr, upscaler = torch.rand(1, 3, 150, 140), made(Espcn(2).eval(), engine="auto")
+    told = upscaler.computed_by(150, 140)
+    assert told == f"torch on cpu, PyTorch {torch.__version__}"
+    upscaler.image(lr)
+    assert upscaler.computed_by(150, 140) == told
+    assert made(Espcn(2).eval(), precision="bf16").computed_by(150, 140) != told
+    assert made(Espcn(2).eval(), compile=True).computed_by(150, 140) != told
+
+
 def test_what_is_no_picture_is_refused():
     with pytest.raises(NotFiniteError, match="infinite or not a number"):
         made(Nearest(change=lambda p: p / 0)).image(torch.ones(1, 3, 4, 4))
@@ -244,14 +333,14 @@ def test_what_is_no_picture_is_refused():
 @pytest.mark.parametrize(
     ("networks", "options", "message"),
     [
-        ((), {}, "there is no network; name one with --model"),
+        ((), {}, "there is no network; name at least one"),
         ((Nearest(2), Nearest(3)), {}, "these have x2, x3; give one of them"),
-        ((Nearest(),), {"tile": 0}, "--tile 0 is too small; the smallest tile has 16 pixels a side"),
-        ((Nearest(),), {"scale": -1.0}, "--scale -1.0 is no scale"),
-        ((WholeMean(),), {"scale": 2.0}, "--scale 2 is out of reach of a network that does not enlarge"),
-        ((Nearest(),), {"engine": "torsh"}, "--engine=torsh is not one of .*; did you mean torch"),
-        ((Nearest(),), {"precision": "8"}, "--precision=8 is not one of"),
-        ((Nearest(),), {"colour": "lo"}, "--colour=lo is not one of .*; did you mean low"),
+        ((Nearest(),), {"tile": 0}, "tile=0 is too small; the smallest tile has 16 pixels a side"),
+        ((Nearest(),), {"scale": -1.0}, "scale=-1 is not within 1 and 64; nearest is 1"),
+        ((WholeMean(),), {"scale": 2.0}, "scale=2 is out of reach of a network that does not enlarge"),
+        ((Nearest(),), {"engine": "torsh"}, "^engine=torsh is not one of .*; did you mean torch"),
+        ((Nearest(),), {"precision": "8"}, "^precision=8 is not one of"),
+        ((Nearest(),), {"colour": "lo"}, "^colour=lo is not one of .*; did you mean low"),
     ],
 )
 def test_what_cannot_be_is_refused(networks, options, message):

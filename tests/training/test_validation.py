@@ -236,7 +236,7 @@ def test_each_picture_is_upscaled_once():
     pairs = [ValidationPair("a", hr[::2, ::2], hr, False), ValidationPair("b", hr[1::2, ::2], hr, False)]
     seen = []
 
-    def upscale(lr):
+    def upscale(lr, gray):
         seen.append(lr)
         return lr.repeat(2, axis=0).repeat(2, axis=1) // len(seen)  # the second is half as bright
 

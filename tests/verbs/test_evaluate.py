@@ -14,6 +14,7 @@ from PIL import Image
 
 from sr.data.kinds.benchmark import official_name
 from sr.image.resize import bicubic, imresize
+from sr.inference.reach import measured_reach
 from sr.losses.dists import Dists
 from sr.losses.lpips import Lpips
 from sr.metrics.border import border_psnr
@@ -528,6 +529,42 @@ def test_pictures_are_kept(sr, sets, several, tmp_path):
     assert float(psnr_y(batch(made), batch(truth), 2)[0]) == pytest.approx(float(row["psnr_y"]), abs=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_number_is_that_of_the_file_that_upscale_writes(sr, network, tmp_path, mode):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "low").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (88, 104, 3), np.uint8)
+    hr = Image.fromarray(noise // 2 + smooth_picture(88, 104, 3) // 2).convert(mode)
+    hr.save(tmp_path / "set" / "a.png")
+    Image.fromarray(imresize(np.array(hr.convert("RGB")), 1 / 2)).convert(mode).save(tmp_path / "low" / "a.png")
+    flags = ("--accelerator", "cpu", "--engine", "torch", "--precision", "32")
+    assert sr("upscale", "low/a.png", "-o", "file.png", "--model", network[0], *flags)[0] == 0
+    assert sr("evaluate", network[0], "--set", "set", "--pictures", "p.csv", "--save", "kept")[0] == 0
+    with Image.open(tmp_path / "file.png") as file, Image.open(tmp_path / "kept" / "net" / "set" / "a.png") as kept:
+        assert file.mode == kept.mode == mode
+        made = np.array(file.convert("RGB"))
+        assert np.array_equal(made, np.array(kept.convert("RGB")))
+    (row,) = [row for row in rows(tmp_path / "p.csv") if row["model"] != "bicubic"]
+    own = psnr_y(batch(made), batch(np.array(hr.convert("RGB"))), 2, gray=mode == "L")
+    assert float(row["psnr_y"]) == pytest.approx(float(own[0]), abs=1e-6)
+
+
+def test_finding_out_how_to_compute_takes_no_time_of_a_picture(sr, network, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("sr.verbs.evaluate.measuring.perf_counter", lambda: clock[0])
+
+    def slowly(network):
+        clock[0] += 3600.0
+        return measured_reach(network)
+
+    monkeypatch.setattr("sr.inference.upscaler.measured_reach", slowly)
+    (tmp_path / "set").mkdir()
+    Image.fromarray(smooth_picture(280, 300, 3)).save(tmp_path / "set" / "a.png")
+    assert sr("evaluate", network[0], "--set", "set", "--pictures", "p.csv")[0] == 0
+    assert [float(row["seconds"]) for row in rows(tmp_path / "p.csv")] == [0.0, 0.0]
+    assert clock[0] >= 3600
+
+
 def test_what_was_measured_is_not_measured_again(sr, sets, network, tmp_path, monkeypatch):
     path, _ = network
     flags = ("--set", "Anime3", "--csv", "t.csv", "--pictures", "p.csv")
@@ -568,7 +605,7 @@ def test_what_changed_is_measured_again(sr, sets, network, tmp_path, monkeypatch
     elif changed == "picture":
         Image.fromarray(smooth_picture(45, 51, 99)).save(sets / "Anime3" / "1.png")
     elif changed == "code":
-        monkeypatch.setattr("sr.verbs.evaluate.kept._code", lambda: "another")
+        monkeypatch.setattr("sr.verbs.evaluate.kept.code_digest", lambda: "another")
     else:
         for file in kept:
             file.write_bytes(file.read_bytes()[:-5])

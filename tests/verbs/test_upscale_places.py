@@ -171,6 +171,7 @@ def test_enhanced_on_the_way(upscale, tmp_path):
         (("in/a.png", "--engine", "onyx"), "--engine onyx is not one of auto, torch, onnxruntime or openvino; "),
         (("in/a.png", "--precision", "8"), "--precision 8 is not one of auto, 32, bf16 or 16"),
         (("in/a.png", "--colour", "mach"), "--colour mach is not one of none, match or low; did you mean match?"),
+        (("in/a.png", "--tile", "3"), "--tile 3 is too small; the smallest tile has 16 pixels a side"),
         (("in/a.png", "--scale", "0"), "--scale 0 is not within 1 and 64; nearest is 1"),
         (("in/a.png", "--scale", "nan"), "--scale nan is not within 1 and 64; nearest is 1"),
         (("in/a.png", "--size", "big"), "--size big is no size; give width and height, as in 1920x1080"),

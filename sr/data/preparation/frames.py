@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Colorspace, Interpolation
 from av.video.stream import VideoStream
 
 from sr.image.decode import oriented
@@ -21,7 +21,7 @@ from sr.types import UserError
 SEEK_ABOVE = 10.0
 """Seconds to the next wanted frame above which jumping to a key frame beats decoding everything between."""
 
-UNSPECIFIED, BT709, BT601 = 2, 1, 5
+BT709, UNSPECIFIED, BT601 = 1, 2, 6
 """Colour matrices in FFmpeg's numbering (ITU-T H.273, table 4)."""
 
 FULL_RANGE, LIMITED_RANGE = 2, 1
@@ -158,6 +158,11 @@ def _next(span: Span, seconds: float, taken: int, half: float) -> int:
     return max(taken + 1, int(np.floor((seconds - span.start + half) / span.step)) + 1)
 
 
+def assumed_matrix(width: int, height: int) -> int:
+    """What players take where a video names none: BT.709 from 1280 columns or 720 rows on, else BT.601."""
+    return BT709 if width >= 1280 or height >= 720 else BT601
+
+
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """A decoded frame as (height, width, 3) uint8 RGB, upright.
 
@@ -167,9 +172,9 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """
     matrix = int(frame.colorspace)
     if matrix == UNSPECIFIED:
-        matrix = BT709 if frame.width >= 1280 or frame.height >= 720 else BT601
-    elif matrix == 6:  # SMPTE 170M has the numbers of BT.601; swscale knows them under one name
-        matrix = BT601
+        matrix = assumed_matrix(frame.width, frame.height)
+    if matrix == BT601:  # of 525 lines and of 625 are the same numbers; swscale knows them under one name
+        matrix = int(Colorspace.ITU601)
     full = int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
     rgb = frame.reformat(
         format="rgb24",

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sr.choices import check_choice
 from sr.errors import UserError
 from sr.inference.engines.engine import Engine, Kind, Precision
 from sr.inference.engines.onnx import OnnxRuntimeEngine, OpenVinoEngine
@@ -49,13 +48,9 @@ def choose_engine(
     Raises:
         UserError: the program is not installed, or does not do what is asked.
     """
-    try:
-        check_choice("--engine", kind, Kind)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if kind in ("onnxruntime", "openvino"):
         if device.type != "cpu":
-            raise UserError(f"--engine {kind} runs on the processor here, not on {device}; leave --engine out")
+            raise UserError(f"engine={kind} runs on the processor here, not on {device}; leave it out")
         return _made(kind, network, precision, workers)
     own = TorchEngine(network, device, precision, compile)
     if kind == "torch" or trial is None or device.type != "cpu" or compile:
@@ -67,7 +62,7 @@ def _made(kind: Kind, network: nn.Module, precision: Precision, workers: int) ->
     if kind == "openvino":
         return OpenVinoEngine(network, precision, workers)
     if precision != "32":
-        raise UserError(f"--engine onnxruntime computes in float32, not {precision}; take --precision 32 or torch")
+        raise UserError(f"engine=onnxruntime computes in float32, not {precision}; take precision=32 or engine=torch")
     return OnnxRuntimeEngine(network)
 
 

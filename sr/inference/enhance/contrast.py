@@ -80,25 +80,17 @@ def slope(of: Limits) -> float:
     return 1 + share * max(fullest - 1, 0.0)
 
 
-class SteadyLimits:
-    """The range of a film's frames one after another, each mostly that of the frames before, except after a cut."""
+def steadied(frame: Limits, last: Limits | None) -> Limits:
+    """By which range a film's frame is changed: mostly that of the frames before, except after a cut.
 
-    def __init__(self) -> None:
-        self._last: Limits | None = None
-
-    def next(self, frame: Limits) -> Limits:
-        """What the next frame is changed by.
-
-        Args:
-            frame: its own range.
-        """
-        last = self._last
-        if last is None or max(abs(frame.low - last.low), abs(frame.high - last.high)) > _CUT:
-            self._last = frame
-        else:
-            low, high = (_KEPT * a + (1 - _KEPT) * b for a, b in ((last.low, frame.low), (last.high, frame.high)))
-            self._last = Limits(low, high)
-        return self._last
+    Args:
+        frame: its own range.
+        last: what this gave for the frame before; None for the first.
+    """
+    if last is None or max(abs(frame.low - last.low), abs(frame.high - last.high)) > _CUT:
+        return frame
+    low, high = (_KEPT * a + (1 - _KEPT) * b for a, b in ((last.low, frame.low), (last.high, frame.high)))
+    return Limits(low, high)
 
 
 def log_amounts(of: Limits, strength: float = LOG_STRENGTH) -> tuple[int, int]:

@@ -1,14 +1,14 @@
 """Denoise, contrast and dither in the log's order, on pictures, on pictures by rows, and on films."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sr.choices import check_choice
 from sr.errors import UserError
-from sr.inference.enhance.contrast import Limits, SteadyLimits, limits, log_contrast, stretched
+from sr.inference.enhance.contrast import Limits, limits, log_contrast, steadied, stretched
 from sr.inference.enhance.denoise import KERNEL, WINDOW, gentle_denoise, margin
 from sr.inference.enhance.dither import dithered
 from sr.inference.rows import Rows
@@ -66,20 +66,25 @@ class Settings:
         return not (self.denoise or self.contrast or self.dither)
 
 
+NOTHING = Settings()
+"""Leaves pictures as they are."""
+
+
 class Enhancer:
     """Enhances pictures in [0, 1].
 
     Args:
         settings: what to do.
         levels: of the files that the pictures go into, 255 or 65535: the dither's unit.
+        gray: the pictures are gray, and so is their dither.
     """
 
-    def __init__(self, settings: Settings, levels: int = 255) -> None:
-        self.settings, self.levels = settings, levels
+    def __init__(self, settings: Settings, levels: int = 255, gray: bool = False) -> None:
+        self.settings, self.levels, self.gray = settings, levels, gray
 
     def image(self, image: Image) -> Image:
         """Each picture of (n, 3, height, width) by itself."""
-        return torch.cat([self._made(one, self.limits(one), 0, 0) for one in image.split(1)])
+        return torch.cat([self._made(one, self.limits(one)) for one in image.split(1)])
 
     def limits(self, image: Image) -> Limits | None:
         """The range that `rows` needs, of the picture or of a smaller version of it; None without contrast."""
@@ -94,74 +99,44 @@ class Enhancer:
         """
         return _EnhancedRows(self, source, of)
 
-    def film(self) -> "FilmEnhancer":
-        """For the frames of one film, from the first to the last."""
-        return FilmEnhancer(self)
-
-    def _made(self, image: Tensor, of: Limits | None, top: int, seed: int) -> Tensor:
-        return self._toned(gentle_denoise(image, *self._denoise), of, top, seed)
+    def _made(self, image: Tensor, of: Limits | None) -> Tensor:
+        return self._toned(gentle_denoise(image, *self._denoise), of, 0)
 
     @property
     def _denoise(self) -> tuple[float, int, int]:
         return self.settings.denoise, self.settings.window, self.settings.kernel
 
-    def _toned(self, image: Tensor, of: Limits | None, top: int, seed: int) -> Tensor:
+    def _toned(self, image: Tensor, of: Limits | None, top: int) -> Tensor:
         """What is done pixel by pixel."""
-        if of is not None:
-            image = stretched(image, of) if self.settings.contrast_kind == "steady" else log_contrast(image, of)
-        return dithered(image, self.settings.dither, self.levels, seed, top) if self.settings.dither else image
+        image = _contrasted(image, of, self.settings.contrast_kind)
+        if not self.settings.dither:
+            return image
+        channels = image[:, :1] if self.gray else image
+        return dithered(channels, self.settings.dither, self.levels, top).expand_as(image)
 
 
 class FilmEnhancer:
-    """Enhances the frames of one film in their order: the contrast is steady, the dither another for each frame.
+    """Denoises and stretches the frames of one film in their order; dither belongs to who rounds them (`from_rgb`).
 
     Args:
-        enhancer: what to do; the log's contrast looks at each frame alone, as it did.
-    """
-
-    def __init__(self, enhancer: Enhancer) -> None:
-        self._enhancer, self._steady, self._frame = enhancer, SteadyLimits(), 0
-
-    def frames(self, frames: Image) -> Image:
-        """The next frames, (n, 3, height, width) in [0, 1]."""
-        return torch.cat([self._next(frame) for frame in frames.split(1)])
-
-    def _next(self, frame: Tensor) -> Tensor:
-        of = self._enhancer.limits(frame)
-        if of is not None and self._enhancer.settings.contrast_kind == "steady":
-            of = self._steady.next(of)
-        self._frame += 1
-        return self._enhancer._made(frame, of, 0, self._frame)
-
-
-class Enlarger(Protocol):
-    """What enlarges pictures that are in memory, as `sr.inference.upscaler.Upscaler`."""
-
-    @property
-    def scale(self) -> float:
-        """By which they are enlarged."""
-
-    def image(self, lr: Tensor) -> Tensor:
-        """Enlarge (n, 3, h, w) in [0, 1]."""
-
-
-class FilmUpscaler:
-    """Enlarges and then enhances the frames of one film, in their order.
-
-    Args:
-        enlarger: networks at work.
-        enhancer: what else to do.
+        settings: what to do; the log's contrast looks at each frame alone, as it did.
+        last: by which the frame before the first one was changed; None where there was none.
 
     Attributes:
-        scale: of the enlarger.
+        last: by which the latest frame was changed: from there another one goes on.
     """
 
-    def __init__(self, enlarger: Enlarger, enhancer: Enhancer) -> None:
-        self.scale, self._enlarger, self._film = enlarger.scale, enlarger, enhancer.film()
+    def __init__(self, settings: Settings, last: Limits | None = None) -> None:
+        self._settings, self.last = settings, last
 
-    def image(self, lr: Image) -> Image:
-        """The next frames, (n, 3, h, w) in [0, 1]."""
-        return self._film.frames(self._enlarger.image(lr))
+    def frame(self, frame: Image) -> Image:
+        """The next frame, (1, 3, height, width) in [0, 1]."""
+        settings = self._settings
+        of = limits(frame, settings.contrast) if settings.contrast else None
+        if of is not None and settings.contrast_kind == "steady":
+            of = self.last = steadied(of, self.last)
+        frame = gentle_denoise(frame, settings.denoise, settings.window, settings.kernel)
+        return _contrasted(frame, of, settings.contrast_kind)
 
 
 class _EnhancedRows:
@@ -177,7 +152,13 @@ class _EnhancedRows:
         """See `Rows.read`."""
         start, end = max(0, top - self._margin), min(self.height, bottom + self._margin)
         wide = gentle_denoise(self._source.read(start, end), *self._enhancer._denoise)
-        return self._enhancer._toned(wide[..., top - start : bottom - start, :], self._of, top, 0)
+        return self._enhancer._toned(wide[..., top - start : bottom - start, :], self._of, top)
+
+
+def _contrasted(image: Tensor, of: Limits | None, kind: ContrastKind) -> Tensor:
+    if of is None:
+        return image
+    return stretched(image, of) if kind == "steady" else log_contrast(image, of)
 
 
 def _odd(side: int, least: int) -> int:

@@ -11,9 +11,11 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from sr.data.preparation.frames import LIMITED_RANGE, assumed_matrix
+from sr.inference.video.layout import Layout, Stored
 from sr.inference.video.options import CODECS, VideoOptions
-from sr.inference.video.reading import Facts, Layout, Stored
-from sr.inference.video.yuv import Coding, assumed_matrix
+from sr.inference.video.reading import Facts
+from sr.inference.video.yuv import Coding
 
 _HEADERS_APART = 1 << 22
 """FFmpeg's flag for an encoder whose headers go to the file's beginning."""
@@ -76,7 +78,7 @@ def look_of(facts: Facts, options: VideoOptions, width: int, height: int) -> Loo
         width=width + -width % layout.coding.across,
         height=height + -height % layout.coding.down,
         layout=layout,
-        range=1 if facts.layout.rgb else facts.range,
+        range=LIMITED_RANGE if facts.layout.rgb else facts.range,
         primaries=facts.primaries,
         transfer=facts.transfer,
         aspect=facts.aspect if options.size is None else _SQUARE,
@@ -90,6 +92,7 @@ def layout_for(codec: str, source: Layout, width: int, height: int) -> Layout:
 
     4:2:0 stands in for samplings that it does not take, and for RGB, which few players show; the deepest that it takes
     for more bits. The matrix stays, as the range; pictures without one get what players assume at their new size.
+    Colour samples go where players look for them, on the left.
     """
     coding = source.coding
     taken = {form.name for form in av.codec.Codec(CODECS[codec].encoder, "w").video_formats or []}

@@ -13,6 +13,7 @@ import torch
 
 from sr.errors import UserError
 from sr.files import check_writable
+from sr.inference.enhance.enhancer import NOTHING, Settings
 from sr.inference.video.encoding import look_of
 from sr.inference.video.joining import FORMATS, join
 from sr.inference.video.options import VideoOptions
@@ -59,6 +60,7 @@ def upscale_video(
     made_by: str = "",
     done: Callable[[int, int | None], None] = lambda frames, total: None,
     device: torch.device | None = None,
+    enhance: Settings = NOTHING,
 ) -> VideoReport:
     """Enlarge a video. Interrupted, even killed, the same call goes on after the last finished part.
 
@@ -68,11 +70,12 @@ def upscale_video(
         upscaler: the networks at work.
         options: how it is written.
         say: gets lines as they come up; the report has them too.
-        made_by: stands for everything in ``upscaler`` that the frames depend on, such as digests of the networks and
-            their settings; frames of another one are not taken over.
+        made_by: stands for what the frames depend on beside all this: digests of the networks and of the code, and how
+            the networks are used; frames of another one are not taken over.
         done: gets the number of finished frames, and about how many there will be, where that is known.
         device: where the networks are: what goes to it and comes back is then no more than the video's own numbers;
             None for the CPU.
+        enhance: what is done with the frames after the network; dither in levels of what the encoder gets.
 
     Returns:
         What was done.
@@ -83,13 +86,14 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
-    work = Work(upscaler, options, facts, PART, device or torch.device("cpu"), say)
+    work = Work(upscaler, enhance, options, facts, PART, device or torch.device("cpu"), say)
     total = _expected(facts, options)
     status = source.stat()
     key = {
         "source": [status.st_size, status.st_mtime_ns],
         "options": asdict(options),
-        "by": made_by,
+        "by": [made_by, upscaler.computed_by(*work.network_size)],
+        "enhance": asdict(enhance),
         "scale": upscaler.scale,
         "frames": PART,
         "av": av.__version__,

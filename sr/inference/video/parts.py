@@ -15,8 +15,10 @@ from pathlib import Path
 
 from sr.errors import UserError
 from sr.files import check_writable, sweep_up, write_atomically
+from sr.inference.enhance.contrast import Limits
 from sr.inference.video.encoding import Coded
 from sr.locks import InUseError, alone
+from sr.printable import printable
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Part:
         width: columns of the frames before those that colour samples need.
         height: rows likewise.
         headers: of the encoder, the same for all parts.
+        limits: by which a steady contrast changed its last frame, or None.
     """
 
     path: Path
@@ -38,6 +41,7 @@ class Part:
     width: int
     height: int
     headers: bytes
+    limits: Limits | None
 
     def packets(self) -> Iterator[Coded]:
         """Its frames, in the order of decoding."""
@@ -64,7 +68,15 @@ class Parts:
             found.append(part)
         return found
 
-    def write(self, number: int, coded: Sequence[Coded], duration: int, size: tuple[int, int], headers: bytes) -> Part:
+    def write(
+        self,
+        number: int,
+        coded: Sequence[Coded],
+        duration: int,
+        size: tuple[int, int],
+        headers: bytes,
+        limits: Limits | None,
+    ) -> Part:
         """Keep a part.
 
         Args:
@@ -73,6 +85,7 @@ class Parts:
             duration: ticks of its last frame.
             size: (width, height) of the frames.
             headers: of the encoder.
+            limits: see `Part`.
 
         Raises:
             UserError: the disk is full.
@@ -85,10 +98,11 @@ class Parts:
             "duration": duration,
             "size": size,
             "headers": headers.hex(),
+            "limits": None if limits is None else [limits.low, limits.high],
         }
         path = self._path(number)
         write_atomically(path, b"".join([json.dumps(head).encode(), b"\n", *(one.data for one in coded)]))
-        return Part(path, tuple(sorted(times)), duration, *size, headers)
+        return Part(path, tuple(sorted(times)), duration, *size, headers, limits)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.part"
@@ -114,9 +128,11 @@ def parts_beside(target: Path, job: dict[str, object]) -> Iterator[Parts]:
             folder.mkdir(exist_ok=True)
             sweep_up(folder)
         except InUseError as error:
-            raise UserError(f"{target} is being made by {error}; wait for it, or choose another name") from error
+            raise UserError(
+                f"{printable(target)} is being made by {error}; wait for it, or choose another name"
+            ) from error
         except OSError as error:
-            raise UserError(f"could not write into {home}: {error.strerror or error}") from error
+            raise UserError(f"could not write into {printable(home)}: {error.strerror or error}") from error
         yield Parts(folder)
         shutil.rmtree(home, ignore_errors=True)
 
@@ -135,6 +151,7 @@ def _read(path: Path) -> Part | None:
             return None
         times = tuple(sorted(head["pts"]))
         width, height = head["size"]
-        return Part(path, times, head["duration"], width, height, bytes.fromhex(head["headers"]))
+        limits = None if head["limits"] is None else Limits(*head["limits"])
+        return Part(path, times, head["duration"], width, height, bytes.fromhex(head["headers"]), limits)
     except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
         return None

@@ -1,51 +1,28 @@
 """Decoded frames with their times: each exactly once, whatever the file is like, from any time on."""
 
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-import torch
 from av.container import InputContainer
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import Float
-from torch import Tensor
 
-from sr.data.preparation.frames import opened
+from sr.data.preparation.frames import FULL_RANGE, opened
 from sr.errors import UserError
-from sr.inference.video.yuv import UNSPECIFIED, Coding, assumed_matrix, to_rgb
+from sr.inference.video.layout import Layout, Stored, layout_of
 from sr.printable import printable
 
-_PLANAR = re.compile(r"(?:yuv([aj]?)(\d)(\d)(\d)p|gbra?p|gray)(\d*)(le)?")
-_WHOLE = {"444": (1, 1), "440": (1, 2), "422": (2, 1), "420": (2, 2), "411": (4, 1), "410": (4, 4)}
-_FULL_RANGE = 2
+_CENTRED = ("mjpeg", "mpeg1video", "h261", "h263", "flv", "theora")
+"""Codecs whose colour samples lie between the brightness samples in width too; their files do not say so."""
 _JUMP_BEFORE = 2.0
 """Seconds before the wanted frame that are decoded: the first ones after a jump may lack what they refer to."""
 _STARTS_ANYWHERE = 0x200
 """FFmpeg's mark of formats (MPEG streams) whose clock begins at any number."""
-
-Stored = tuple[np.ndarray, ...]
-"""The planes of a frame, (rows, columns) of uint8 or uint16 each."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the planes of a video are.
-
-    Attributes:
-        format: FFmpeg's name of a format of planes, into which frames of others are sorted without loss.
-        coding: what the numbers mean; of RGB only the bits count.
-        rgb: the planes are green, blue and red.
-    """
-
-    format: str
-    coding: Coding
-    rgb: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,11 +103,12 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         notes.append("it is interlaced, and both fields of a frame are enlarged as one picture; deinterlace it first")
     if any(component.is_alpha for component in first.format.components) and not first.format.has_palette:
         notes.append("its transparency is left out")
+    layout = layout_of(first, stream.codec_context.name in _CENTRED)
     return Facts(
         width=first.width,
         height=first.height,
-        layout=layout_of(first),
-        range=_FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
+        layout=layout,
+        range=FULL_RANGE if layout.coding.full else int(first.color_range),
         primaries=int(first.color_primaries),
         transfer=int(first.color_trc),
         aspect=stream.sample_aspect_ratio or None,
@@ -143,37 +121,6 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         frames=stream.frames or None,
         notes=tuple(notes),
     )
-
-
-def layout_of(frame: av.VideoFrame) -> Layout:
-    """What planes a frame has, or will have once it is sorted."""
-    name, parts = frame.format.name, frame.format.components
-    bits = min(max(part.bits for part in parts), 16)
-    known = _PLANAR.fullmatch(name)
-    deep = f"{bits}le" if bits > 8 else ""
-    matrix = int(frame.colorspace)
-    if frame.format.is_rgb or frame.format.has_palette:
-        planar = name if known else f"gbrp{deep and '16le'}"
-        return Layout(planar, Coding(1, 1, 16 if deep and not known else bits, True, 0), rgb=True)
-    full = name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE
-    matrix = assumed_matrix(frame.width, frame.height) if matrix == UNSPECIFIED else matrix
-    if len([part for part in parts if not part.is_alpha]) == 1:
-        return Layout(name if known else f"gray{deep}", Coding(1, 1, bits, full, matrix, gray=True))
-    across, down = 16 // frame.format.chroma_width(16), 16 // frame.format.chroma_height(16)
-    sampling = next(name for name, both in _WHOLE.items() if both == (across, down))
-    planar = name if known else f"yuv{sampling}p{deep}"
-    return Layout(planar, Coding(across, down, bits, full, matrix), rgb=matrix == 0 and sampling == "444")
-
-
-def rgb_of(frames: Sequence[Stored], layout: Layout, device: torch.device) -> Float[Tensor, "batch 3 height width"]:
-    """Decoded frames as pictures in [0, 1] on a device."""
-    stacks = [np.stack(same) for same in zip(*frames, strict=True)]
-    wide = [stack if stack.dtype == np.uint8 else stack.astype(np.int32) for stack in stacks]
-    planes = [torch.from_numpy(stack).to(device) for stack in wide]
-    if not layout.rgb:
-        return to_rgb(planes, layout.coding)
-    green, blue, red = (plane.to(torch.float32) / (2**layout.coding.bits - 1) for plane in planes)
-    return torch.stack((red, green, blue), dim=1)
 
 
 class Reader:
@@ -192,13 +139,16 @@ class Reader:
         self._sorter = VideoReformatter()
         self._step = max(1, round(1 / (facts.rate * facts.time_base)))
 
-    def frames(self, first: int | None, end: int | None) -> Generator[RawFrame]:
+    def frames(self, first: int | None, end: int | None, part: int | None = None) -> Generator[RawFrame]:
         """Decode.
 
         Args:
             first: ticks of the first wanted frame or any time after the frame before it; None for the beginning.
             end: ticks before which the wanted frames lie; None for all.
+            part: frames after which one has planes even if it equals the one before, so that what is made of the next
+                frames depends on nothing that a job which goes on from there does not have; None for no such.
         """
+        count = 0
         found = None if first is None else self._from(first)
         before: Stored | None = None
         for frame, pts in found or self._timed(None, first):
@@ -207,9 +157,10 @@ class Reader:
             if end is not None and pts >= end:
                 return
             planes = self._planes(frame)
-            same = before is not None and all(map(np.array_equal, planes, before))
+            begins = part is not None and count % part == 0
+            same = not begins and before is not None and all(map(np.array_equal, planes, before))
             yield RawFrame(pts, frame.duration or self._step, None if same else planes)
-            before = planes
+            before, count = planes, count + 1
 
     def _from(self, first: int) -> Generator[tuple[av.VideoFrame, int]] | None:
         """Frames from some time before ``first`` on; None where a jump does not lead there for sure."""

@@ -12,10 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr.image.resize import bicubic
+from sr.inference.enhance.contrast import Limits
+from sr.inference.enhance.enhancer import FilmEnhancer, Settings
 from sr.inference.video.encoding import Look, PartEncoder, look_of
+from sr.inference.video.layout import Stored, rgb_of
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.parts import Part, Parts
-from sr.inference.video.reading import Facts, RawFrame, Reader, Stored, rgb_of
+from sr.inference.video.reading import Facts, RawFrame, Reader
 from sr.inference.video.threads import ReadAhead, WriteBehind
 from sr.inference.video.yuv import from_rgb
 
@@ -33,12 +36,16 @@ class Enlarger(Protocol):
     def image(self, lr: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
         """Enlarged pictures in [0, 1]."""
 
+    def computed_by(self, height: int, width: int) -> str:
+        """What computes pictures of a size: another one may make other frames of them."""
+
 
 class Work:
     """The frames of one video on their way through the network.
 
     Args:
         upscaler: the networks at work.
+        enhance: what is done with the frames after them.
         options: how the video is written.
         facts: what the source is like.
         part: frames of a part.
@@ -54,13 +61,14 @@ class Work:
     def __init__(
         self,
         upscaler: Enlarger,
+        enhance: Settings,
         options: VideoOptions,
         facts: Facts,
         part: int,
         device: torch.device,
         say: Callable[[str], None],
     ) -> None:
-        self.upscaler, self.options, self.facts = upscaler, options, facts
+        self.upscaler, self.enhance, self.options, self.facts = upscaler, enhance, options, facts
         self.part, self.device, self.say = part, device, say
         self.notes = list[str]()
         self.repeated = 0
@@ -92,16 +100,17 @@ class Work:
         first, end = span
         if finished:
             first = finished[-1].times[-1] + 1
+        film = FilmEnhancer(self.enhance, finished[-1].limits if finished else None)
         reader = Reader(source, self.facts)
         writer = _PartWriter(parts, self.options, self.facts, self.part, finished)
         with (
-            ReadAhead(reader.frames(first, end), _WAITING) as frames,
+            ReadAhead(reader.frames(first, end, self.part), _WAITING) as frames,
             WriteBehind(writer.add, _WAITING) as behind,
         ):
             latest: _Planes | None = None
             count = sum(len(part.times) for part in finished)
             for group in grouped(frames, self.options.batch, self.part):
-                made = iter(self._enlarged([frame.planes for frame in group if frame.planes is not None]))
+                made = iter(self._made([frame for frame in group if frame.planes is not None], film))
                 for frame in group:
                     latest = latest if frame.planes is None else next(made)
                     self.repeated += frame.planes is None
@@ -114,25 +123,42 @@ class Work:
             self.note(note)
         return writer.finished
 
-    def _enlarged(self, frames: Sequence[Stored]) -> list["_Planes"]:
-        """The planes of enlarged frames."""
+    def _made(self, frames: Sequence[RawFrame], film: FilmEnhancer) -> list["_Planes"]:
+        """The planes of enlarged and enhanced frames."""
         if not frames:
             return []
-        pictures = rgb_of(frames, self.facts.layout, self.device)
+        stored = [frame.planes for frame in frames if frame.planes is not None]
+        pictures = self._enlarged(rgb_of(stored, self.facts.layout, self.device))
+        enhanced = []
+        for picture in pictures.split(1):
+            enhanced.append((film.frame(picture), film.last))
+        if not self.enhance.nothing:
+            pictures = torch.cat([picture for picture, _ in enhanced])
         size = self._size()
-        if size is not None:
-            pictures = _brought_to(pictures, network_input(pictures.shape[-2:], size, self.upscaler.scale))
-        began = monotonic()
-        pictures = self.upscaler.image(pictures)
-        self.network_seconds += monotonic() - began
         if size is not None:
             pictures = _brought_to(pictures, size)
         height, width = pictures.shape[-2:]
         look = look_of(self.facts, self.options, width, height)
         self._tell_of_odd_sides(look, width, height)
         coding = look.layout.coding
-        planes = [plane.cpu().numpy().astype(coding.dtype, copy=False) for plane in from_rgb(pictures, coding)]
-        return [_Planes(tuple(frame), width, height) for frame in zip(*planes, strict=True)]
+        numbers = from_rgb(pictures, coding, self.enhance.dither, [frame.pts for frame in frames])
+        planes = [plane.cpu().numpy().astype(coding.dtype, copy=False) for plane in numbers]
+        made = zip(zip(*planes, strict=True), enhanced, strict=True)
+        return [_Planes(tuple(frame), width, height, limits) for frame, (_, limits) in made]
+
+    def _enlarged(self, pictures: Tensor) -> Tensor:
+        """What the network makes of pictures, or of somewhat larger ones where it would leave them too small."""
+        pictures = _brought_to(pictures, self.network_size)
+        began = monotonic()
+        pictures = self.upscaler.image(pictures)
+        self.network_seconds += monotonic() - began
+        return pictures
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """(rows, columns) of what the network gets."""
+        stored, size = (self.facts.height, self.facts.width), self._size()
+        return stored if size is None else network_input(stored, size, self.upscaler.scale)
 
     def _size(self) -> tuple[int, int] | None:
         """(rows, columns) of the result as stored; a player turns it."""
@@ -151,11 +177,12 @@ class Work:
 
 @dataclass(frozen=True)
 class _Planes:
-    """An enlarged frame; width and height are those before colour samples needed even ones."""
+    """An enlarged frame; width and height are those before colour samples needed even ones, `limits` as in `Part`."""
 
     planes: Stored
     width: int
     height: int
+    limits: Limits | None
 
 
 class _PartWriter:
@@ -186,8 +213,8 @@ class _PartWriter:
         coded = self._encoder.finish()
         if len(coded) != self._count:
             raise RuntimeError(f"the encoder gave {len(coded)} frames of {self._count}")
-        size = (made.width, made.height)
-        self.finished.append(self._parts.write(len(self.finished), coded, frame.duration, size, self._encoder.headers))
+        size, headers = (made.width, made.height), self._encoder.headers
+        self.finished.append(self._parts.write(len(self.finished), coded, frame.duration, size, headers, made.limits))
         self._encoder, self._count, self._last = None, 0, None
 
 

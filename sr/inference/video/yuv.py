@@ -2,7 +2,8 @@
 
 FFmpeg's own conversion is not used: its RGB of more than 8 bits is half a level of 8 bits too dark, and its full range
 comes back a level off (measured with PyAV 18.1). Formulas: ITU-T H.273, equations 38 to 52; colour samples of 4:2:0 and
-4:2:2 lie on the left brightness sample and, in height, between two, as H.264 and H.265 have it unless told otherwise.
+4:2:2 lie on the left brightness sample and, in height, between two, as H.264 and H.265 have it unless told otherwise;
+those of older codecs lie between two in width too.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-BT709, UNSPECIFIED, BT601 = 1, 2, 6
-"""Colour matrices in FFmpeg's numbering (ITU-T H.273, table 4)."""
+from sr.data.preparation.frames import BT709
+from sr.inference.enhance.dither import frame_noise
 
 _LUMA = {BT709: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 """Weights of red and blue in brightness: BT.709, FCC, SMPTE 240M, BT.2020; every other code counts as BT.601."""
@@ -44,6 +45,7 @@ class Coding:
         full: 0 is black and the largest number white; else limited range, 16 to 235 at 8 bits.
         matrix: in FFmpeg's numbering, never `UNSPECIFIED`.
         gray: there is no colour.
+        centred: colour samples lie between brightness columns, not on the left one.
     """
 
     across: int
@@ -52,6 +54,7 @@ class Coding:
     full: bool
     matrix: int
     gray: bool = False
+    centred: bool = False
 
     @property
     def dtype(self) -> type[np.uint8 | np.uint16]:
@@ -64,11 +67,6 @@ class Coding:
         if self.full:
             return 0.0, 2.0**self.bits - 1, 128.0 * step, 2.0**self.bits - 1
         return 16.0 * step, 219.0 * step, 128.0 * step, 224.0 * step
-
-
-def assumed_matrix(width: int, height: int) -> int:
-    """What players take where a video names none: BT.709 from 1280 columns or 720 rows on, else BT.601."""
-    return BT709 if width >= 1280 or height >= 720 else BT601
 
 
 def to_rgb(planes: Planes, coding: Coding) -> Float[Tensor, "batch 3 height width"]:
@@ -93,12 +91,16 @@ def to_rgb(planes: Planes, coding: Coding) -> Float[Tensor, "batch 3 height widt
     return torch.stack((r, g, b), dim=1).clamp_(0, 1)
 
 
-def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list[Integer[Tensor, "batch rows columns"]]:
+def from_rgb(
+    rgb: Float[Tensor, "batch 3 height width"], coding: Coding, dither: float = 0.0, times: Sequence[int] = ()
+) -> list[Integer[Tensor, "batch rows columns"]]:
     """What an encoder takes: three planes of whole numbers (uint8 or int32), on the pictures' device.
 
     Args:
         rgb: in [0, 1]; sides that colour samples do not divide are lengthened by repeating the last pixels.
         coding: what the numbers shall mean; not gray.
+        dither: width of the noise that is added before rounding, in levels of the numbers; 0 for none.
+        times: of each frame, in ticks; the noise belongs to them.
     """
     right, bottom = -rgb.shape[-1] % coding.across, -rgb.shape[-2] % coding.down
     if right or bottom:
@@ -108,17 +110,21 @@ def from_rgb(rgb: Float[Tensor, "batch 3 height width"], coding: Coding) -> list
     r, g, b = rgb.to(torch.float32).unbind(1)
     luma = (r * kr).add_(g, alpha=1 - kr - kb).add_(b, alpha=kb)
     gray, blue, red = (_rows_averaged(plane, coding.down) for plane in (luma, b, r))  # before what they differ by:
-    blue, red = (_columns_weighed(plane - gray, coding.across) for plane in (blue, red))  # there are fewer by now
-    return [
-        _whole(luma, white, black, coding),
-        _whole(blue, chroma / (2 * (1 - kb)), neutral, coding),
-        _whole(red, chroma / (2 * (1 - kr)), neutral, coding),
-    ]
+    blue, red = (_fewer_columns(plane - gray, coding) for plane in (blue, red))  # there are fewer by now
+    numbers = (
+        (luma * white).add_(black + 0.5),  # so that what is cut off rounds, halves up
+        (blue * (chroma / (2 * (1 - kb)))).add_(neutral + 0.5),
+        (red * (chroma / (2 * (1 - kr)))).add_(neutral + 0.5),
+    )
+    if dither:
+        for index, plane in enumerate(numbers):
+            noise = torch.stack([frame_noise(time, index, *plane.shape[-2:]) for time in times])
+            plane.add_(noise.to(plane.device), alpha=dither)
+    return [_whole(plane, coding) for plane in numbers]
 
 
-def _whole(plane: Tensor, scale: float, offset: float, coding: Coding) -> Tensor:
-    """The nearest whole numbers, halves up; int32, or uint8 where that is enough."""
-    numbers = (plane * scale).add_(offset + 0.5)
+def _whole(numbers: Tensor, coding: Coding) -> Tensor:
+    """What is left of numbers without their fractions; int32, or uint8 where that is enough."""
     if coding.full:  # half a level above the largest number, in theory
         numbers.clamp_(0, 2**coding.bits - 1)
     return numbers.to(torch.uint8 if coding.bits == 8 else torch.int32)
@@ -129,7 +135,7 @@ def _enlarged(plane: Tensor, coding: Coding) -> Tensor:
     for _ in range(coding.down.bit_length() - 1):
         plane = _doubled(plane.mT, _BETWEEN).mT
     for _ in range(coding.across.bit_length() - 1):
-        plane = _doubled(plane, _ON_THE_LEFT)
+        plane = _doubled(plane, _BETWEEN if coding.centred else _ON_THE_LEFT)
     return plane
 
 
@@ -151,9 +157,11 @@ def _rows_averaged(plane: Tensor, times: int) -> Tensor:
     return plane
 
 
-def _columns_weighed(plane: Tensor, times: int) -> Tensor:
-    """(n, rows, columns) with so many times fewer columns, weighed 1, 2, 1: colour samples lie on the left ones."""
-    for _ in range(times.bit_length() - 1):
+def _fewer_columns(plane: Tensor, coding: Coding) -> Tensor:
+    """(n, rows, columns) with as many columns as there are of colour, averaged, or weighed 1, 2, 1 on the left ones."""
+    if coding.centred:
+        return _rows_averaged(plane.mT, coding.across).mT
+    for _ in range(coding.across.bit_length() - 1):
         before = torch.cat((plane[..., :1], plane[..., 1:-1:2]), dim=-1)
         plane = before.add_(plane[..., 0::2], alpha=2).add_(plane[..., 1::2]).mul_(0.25)
     return plane

@@ -14,7 +14,7 @@ from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture, short_names
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
-from sr.models.upscale import NotFiniteError, gray_again
+from sr.models.upscale import NotFiniteError
 from sr.printable import printable
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.colour_alarm import ColourAlarm
@@ -118,7 +118,7 @@ class Validation(UpdateCallback):
             kept = self._bicubic[name] = []
             rows[name], _ = measured(upscale, pairs, scale, partial(self._keep, kept), self._lpips)
         self.baseline = named_means(rows)
-        self._bicubic[SHOWN] = [upscale(picture.lr) for picture in _shown(trainer)]
+        self._bicubic[SHOWN] = [upscale(picture.lr, picture.gray) for picture in _shown(trainer)]
         if self.alarm is not None:
             main = next(iter(sets.values()))
             self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in main)["colour_error"]
@@ -179,8 +179,7 @@ class Validation(UpdateCallback):
             PictureTable(self.folder.bicubic_by_picture).add(0, bicubic)
         for number, picture in enumerate(_shown(trainer)):
             with suppress(NotFiniteError):  # the measures tell of it
-                enlarged = self._bicubic[SHOWN][number], upscale(picture.lr)
-                two = map(gray_again, enlarged) if picture.gray else enlarged
+                two = self._bicubic[SHOWN][number], upscale(picture.lr, picture.gray)
                 shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, *two)
         return shown
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from sr.inference.video.job import upscale_video
+from sr.inference.video.layout import rgb_of
 from sr.inference.video.options import VideoOptions
-from sr.inference.video.reading import Reader, rgb_of, video_facts
+from sr.inference.video.reading import Reader, video_facts
 from sr.inference.video.work import Enlarger
 
 _ALONE = 8

@@ -31,7 +31,7 @@ class BorderTable:
 
     def take(self, name: str, sr: np.ndarray, pair: ValidationPair) -> None:
         """Measure a picture of the set ``name``; ``sr`` is what the network made of ``pair.lr``."""
-        values = measure_border(sr, pair) + measure_border(self._bicubic(pair.lr), pair)
+        values = measure_border(sr, pair) + measure_border(self._bicubic(pair.lr, pair.gray), pair)
         self._values.setdefault(name, []).append(values)
 
     def row(self, name: str) -> dict[str, float]:

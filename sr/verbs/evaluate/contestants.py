@@ -4,17 +4,18 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from sr.config.nearest import nearest
 from sr.errors import UserError
+from sr.image.color import gray_again
 from sr.image.io import to_image, to_pixels
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Upscaler
 from sr.models.bicubic import Bicubic
-from sr.models.files import check_finite
 from sr.models.scales import scale_of
 from sr.training.precision import Compute
 from sr.training.validation import Upscale, network_upscaler
@@ -32,7 +33,7 @@ class Contestant:
         scale: of the result.
         parameters: how many it learned.
         content: hash of its file.
-        upscale: enlarges a picture.
+        upscale: enlarges a picture, a gray one to a gray one.
     """
 
     label: str
@@ -82,16 +83,23 @@ def _network(model: str, compute: Compute, trust: bool) -> Contestant:
             raise UserError(f"there is no network '{model}'; did you mean {BICUBIC}?") from error
         raise
     network, _ = open_network(path, trust)
-    check_finite(path, network.state_dict())
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     return _contestant(model, network, content, _as_upscale_does(network, compute.device))
 
 
 def _as_upscale_does(network: nn.Module, device: torch.device) -> Upscale:
-    """The pixels that `sr upscale` writes; by PyTorch, so that no digit depends on what else is installed."""
-    upscaler = Upscaler([network], device, engine="torch")
-    return lambda pixels: to_pixels(upscaler.image(to_image(pixels)), deep=False)
+    """The pixels that `sr upscale --engine torch --precision 32` writes, of which no digit depends on the machine.
+
+    Left to itself, that verb computes in float16 on a GPU, and by another program on a CPU where that is quicker.
+    """
+    upscaler = Upscaler([network], device, engine="torch", precision="32")
+
+    def upscale(pixels: np.ndarray, gray: bool) -> np.ndarray:
+        made = upscaler.image(to_image(pixels))
+        return to_pixels(gray_again(made) if gray else made, deep=False)
+
+    return upscale
 
 
 def _contestant(label: str, network: nn.Module, content: str, upscale: Upscale) -> Contestant:

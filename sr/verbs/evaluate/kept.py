@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from sr.data.store.store import cache_root
 from sr.errors import UserError
 from sr.files import write_atomically
+from sr.verbs.code import code_digest
 
 Row = dict[str, Any]
 """A picture's name, sizes, seconds, and what was measured of it."""
@@ -22,7 +22,7 @@ def key_of(**parts: str) -> str:
     Args:
         parts: content of network and pictures, scale, protocol, device. The code and torch's version are added.
     """
-    everything = {**parts, "code": _code(), "torch": torch.__version__}
+    everything = {**parts, "code": code_digest(), "torch": torch.__version__}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -47,13 +47,3 @@ def keep(key: str, rows: list[Row]) -> None:
 
 def _path(key: str) -> Path:
     return cache_root(None) / "evaluated" / f"{key}.json"
-
-
-@cache
-def _code() -> str:
-    """Hash over this package's files: any of them may change a digit."""
-    total = hashlib.sha256()
-    root = Path(__file__).parents[2]
-    for path in sorted(root.rglob("*.py")):
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()

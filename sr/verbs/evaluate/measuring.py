@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -15,8 +16,9 @@ from sr.data.pairs import ValidationPair
 from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
+from sr.inference.upscaler import TINY
 from sr.metrics.side_by_side import side_by_side
-from sr.models.upscale import NotFiniteError, gray_again
+from sr.models.upscale import NotFiniteError
 from sr.training.columns import METRICS, OTHERS, means
 from sr.training.perceptual import Perceptual
 from sr.training.validation import compared, few_at_once
@@ -26,6 +28,9 @@ from sr.verbs.evaluate.contestants import Contestant
 from sr.verbs.evaluate.kept import Row, keep, key_of, read_kept
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs
+
+_WARM = TINY + 1
+"""Side of the first picture that a network is measured for."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def measure_set(
         UserError: a picture cannot be written.
     """
     files = _files(found.pairs)
+    _warm_up(found.contestant)
     for together in few_at_once(_read(found, console)):
         made = [(pair, *enlarged) for pair in together if (enlarged := _enlarged(found, pair)) is not None]
         judged = side_by_side(lambda one: _judged(one[0], one[1], found.contestant.scale, yardsticks), made)
@@ -121,11 +127,11 @@ def measure_set(
                 found.failures += row.args  # a line for each fault
                 continue
             if sr is not None:
-                row |= {name: score(_shown(sr, pair)) for name, score in yardsticks.no_reference.items()}
+                row |= {name: score(sr) for name, score in yardsticks.no_reference.items()}
                 if border is not None and found.pairs.truth:
                     border.take(found.label, sr, pair)
                 if save is not None:
-                    write_picture(save / files[pair.name], Picture(_shown(sr, pair), None, pair.gray))
+                    write_picture(save / files[pair.name], Picture(sr, None, pair.gray))
             found.rows.append({"picture": pair.name, **_sizes(found, pair), "seconds": seconds, **row})
 
 
@@ -148,11 +154,17 @@ def _read(found: Found, console: Console) -> Iterator[ValidationPair]:
             found.failures += error.args
 
 
+def _warm_up(contestant: Contestant) -> None:
+    """Let a network find out how to compute before the clock runs: its reach, its threads, kernels on a GPU."""
+    with suppress(NotFiniteError, MemoryError, RuntimeError):  # the pictures will tell
+        contestant.upscale(np.zeros((_WARM, _WARM, 3), np.uint8), False)
+
+
 def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, float] | None:
     """The picture, or None where it is not finite, and the seconds; None of both where memory ran out."""
     before = perf_counter()
     try:
-        return found.contestant.upscale(pair.lr), perf_counter() - before
+        return found.contestant.upscale(pair.lr, pair.gray), perf_counter() - before
     except NotFiniteError:
         return None, math.nan
     except (MemoryError, RuntimeError) as error:
@@ -170,7 +182,7 @@ def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks:
     try:
         for name in yardsticks.strict:
             _check_large_enough(pair, name, yardsticks.distances[name].smallest)
-        row = compared(_shown(sr, pair), pair, scale)
+        row = compared(sr, pair, scale)
     except UserError as error:
         return error
     return nothing | row | {name: distance(sr, pair.hr) for name, distance in yardsticks.distances.items()}
@@ -183,10 +195,6 @@ def _check_large_enough(pair: ValidationPair, name: str, side: int) -> None:
             f"{pair.name} is {width}x{height} pixels, and {name.upper()} needs {side}x{side}; --{name} auto leaves "
             f"{name.upper()} out for such pictures, --{name} none for all"
         )
-
-
-def _shown(sr: np.ndarray, pair: ValidationPair) -> np.ndarray:
-    return gray_again(sr) if pair.gray else sr
 
 
 def _sizes(found: Found, pair: ValidationPair) -> dict[str, int]:

@@ -1,19 +1,19 @@
 """What somebody asks `sr upscale` for."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
-from sr.choices import check_choice
 from sr.errors import UserError
-from sr.inference.engines.engine import Kind, Precision
 from sr.inference.networks import find_network, network_for
 from sr.inference.opening import open_network
-from sr.inference.upscaler import Colour, Upscaler
-from sr.models.files import check_finite
+from sr.inference.settings import check_settings
+from sr.inference.upscaler import Upscaler
 from sr.verbs.computing import inference
+
+_ARGUMENT = re.compile(r"\b(tile|scale|engine|precision|colour)=(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,8 @@ class How:
     trust: bool = False
 
     def __post_init__(self) -> None:
-        given = (
-            ("--engine", self.engine, Kind),
-            ("--precision", self.precision, Precision),
-            ("--colour", self.colour, Colour),
-        )
-        wrong = []
-        for name, value, hint in given:
-            try:
-                check_choice(name, value, hint)
-            except ValueError as error:
-                wrong.append(str(error).replace(f"{name}=", f"{name} "))
-        if self.scale is not None and not 1 <= self.scale <= 64:
-            wrong.append(f"--scale {self.scale:g} is not within 1 and 64; nearest is {1 if not self.scale > 1 else 64}")
-        if wrong:
-            raise UserError(*wrong)
+        with _told_as_flags():
+            check_settings(self.engine, self.precision, self.colour, self.tile, self.scale)
 
 
 def network_files(how: How) -> list[Path]:
@@ -69,21 +56,25 @@ def ready_upscaler(how: How, files: Sequence[Path]) -> Upscaler:
         UserError: a file is no network, there is no such device or engine.
     """
     compute = inference(how.accelerator)
-    networks = [compute.place(_network(path, how.trust)).eval() for path in files]
-    return Upscaler(
-        networks,
-        compute.device,
-        engine=how.engine,  # type: ignore[arg-type]
-        precision=how.precision,  # type: ignore[arg-type]
-        tile=how.tile,
-        ensemble=how.ensemble,
-        scale=how.scale,
-        colour=how.colour,  # type: ignore[arg-type]
-        compile=how.compile,
-    )
+    networks = [open_network(path, how.trust)[0] for path in files]
+    with _told_as_flags():
+        return Upscaler(
+            networks,
+            compute.device,
+            engine=how.engine,  # type: ignore[arg-type]
+            precision=how.precision,  # type: ignore[arg-type]
+            tile=how.tile,
+            ensemble=how.ensemble,
+            scale=how.scale,
+            colour=how.colour,  # type: ignore[arg-type]
+            compile=how.compile,
+        )
 
 
-def _network(path: Path, trust: bool) -> nn.Module:
-    network, _ = open_network(path, trust)
-    check_finite(path, network.state_dict())
-    return network
+@contextmanager
+def _told_as_flags() -> Iterator[None]:
+    """What `sr.inference` says of its arguments, ``tile=3``, as the command line has it: ``--tile 3``."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(*(_ARGUMENT.sub(r"--\1 ", line) for line in error.args)) from error

@@ -64,7 +64,7 @@ def upscale(
     ] = None,
     batch: Annotated[int, typer.Option(help="Frames at once.", rich_help_panel=_VIDEOS)] = 1,
     tile: Annotated[
-        int | None, typer.Option(min=16, help="Side in pixels; else as memory allows.", rich_help_panel=_SPEED)
+        int | None, typer.Option(help="Side in pixels; else as memory allows.", rich_help_panel=_SPEED)
     ] = None,
     engine: Annotated[
         str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest.", rich_help_panel=_SPEED)

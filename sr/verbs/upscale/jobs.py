@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.errors import UserError
 from sr.image.encode import ENCODERS, LOSSY
+from sr.image.io import SUFFIXES as PICTURES
 from sr.image.io import find_pictures, passed_over
 from sr.image.names import as_one, names_as
 from sr.inference.video import SUFFIXES as VIDEOS
@@ -169,6 +170,7 @@ def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
         jobs = _beside(inputs, naming, f"_x{scale:g}")
     else:
         jobs = _to(Path(naming.output), inputs, naming)
+    _check_kinds(jobs)
     _check_targets(jobs)
     return jobs
 
@@ -228,6 +230,17 @@ def _names(places: Sequence[PurePath], naming: Naming, added: str) -> list[PureP
             names[place] = place if kept else place.with_name(f"{place.name}{_CONTAINERS[0]}")
     more = added if naming.added is None else naming.added
     return [names[place].with_stem(names[place].stem + more) for place in places]
+
+
+def _check_kinds(jobs: Sequence[Job]) -> None:
+    """Whether anything that is to become a video is known as one."""
+    for job in jobs:
+        suffix = job.source.suffix.lower()
+        if job.target.suffix.lower() in _CONTAINERS and not job.is_video and suffix not in PICTURES:
+            raise UserError(
+                f"{printable(job.source)} is not known as a video by its name; if it is one, let the name end in .mkv: "
+                "what is inside tells the format"
+            )
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:

@@ -18,12 +18,13 @@ from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import check_writable, sweep_up
 from sr.image.encode import QUALITY
-from sr.inference.enhance.enhancer import Enhancer, FilmUpscaler, Settings
+from sr.inference.enhance.enhancer import Settings
 from sr.inference.pictures import upscale_file
 from sr.inference.upscaler import Upscaler
 from sr.inference.video.options import VideoOptions
 from sr.models.upscale import NotFiniteError
 from sr.printable import first_line, printable
+from sr.verbs.code import code_digest
 from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
@@ -188,10 +189,18 @@ class Work:
         def done(frames: int, total: int | None) -> None:
             share(min(frames / total, 1.0) if total else 0.0)
 
-        enhance = self._asked.enhance
-        upscaler = self._upscaler if enhance.nothing else FilmUpscaler(self._upscaler, Enhancer(enhance))
-        options, say, device = self._asked.video, self._console.print, self._upscaler.device
-        report = upscale_video(job.source, job.target, upscaler, options, say, self._made_by, done, device)
+        upscaler, asked = self._upscaler, self._asked
+        report = upscale_video(
+            job.source,
+            job.target,
+            upscaler,
+            asked.video,
+            self._console.print,
+            self._made_by,
+            done,
+            upscaler.device,
+            asked.enhance,
+        )
         return [f"{report.frames} frames of {report.width}x{report.height}, {report.repeated} of them repeated"]
 
     def _say_skipped(self, count: int) -> None:
@@ -215,7 +224,7 @@ def _listed(sources: Sequence[Path]) -> str:
 
 
 def _digest(asked: Asked, files: Sequence[Path]) -> str:
-    """Stands for all that frames of a video depend on."""
+    """Stands for networks, code and how they are used; what computes them the upscaler says once it has chosen."""
     how = asked.how
-    settings = (how.ensemble, how.scale, how.engine, how.precision, how.colour, asked.enhance)
+    settings = (how.ensemble, how.scale, how.colour, code_digest())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files) + repr(settings).encode()).hexdigest()

@@ -21,6 +21,9 @@ class Twice:
     def __init__(self, scale: int = 2, stop_after: int | None = None) -> None:
         self.scale, self.left, self.seen, self.shapes = scale, stop_after, 0, []
 
+    def computed_by(self, height: int, width: int) -> str:
+        return "repetition"
+
     def image(self, lr: torch.Tensor) -> torch.Tensor:
         if self.left is not None and self.seen + len(lr) > self.left:
             raise KeyboardInterrupt

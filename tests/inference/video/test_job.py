@@ -16,11 +16,12 @@ from PIL import Image
 
 from sr.errors import UserError
 from sr.files import write_atomically
-from sr.inference.video import job, joining
+from sr.inference.video import job, joining, parts
 from sr.inference.video.job import upscale_video
 from sr.inference.video.options import VideoOptions
 from sr.inference.video.reading import RawFrame
 from sr.inference.video.work import grouped, network_input
+from sr.locks import InUseError
 from tests.inference.video.clips import HEIGHT, TICK, WIDTH, Clip, Twice, packets, read_back
 
 FINE = VideoOptions(crf=1, preset="ultrafast")
@@ -211,7 +212,7 @@ def test_an_interrupted_job_goes_on(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4", "whole.mp4"}
 
 
-@pytest.mark.parametrize("change", ["options", "network", "source"])
+@pytest.mark.parametrize("change", ["options", "network", "source", "engine"])
 def test_another_job_does_not_take_its_frames(tmp_path, monkeypatch, change):
     monkeypatch.setattr(job, "PART", 5)
     source = Clip(frames=12).write(tmp_path / "a.mp4")
@@ -220,7 +221,10 @@ def test_another_job_does_not_take_its_frames(tmp_path, monkeypatch, change):
     if change == "source":
         os.utime(source, (1, 1))
     options = VideoOptions(crf=2) if change == "options" else FINE
-    report = run(source, tmp_path / "b.mp4", options=options, made_by="two" if change == "network" else "one")
+    twice = Twice()
+    if change == "engine":
+        twice.computed_by = lambda height, width: f"another program for {height}x{width}"
+    report = run(source, tmp_path / "b.mp4", twice, options, made_by="two" if change == "network" else "one")
     assert (report.frames, report.kept) == (12, 0)
 
 
@@ -387,6 +391,18 @@ def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, suffix):
             run(source, target)
     assert not target.exists()
     assert run(source, target).kept == 12
+
+
+@pytest.mark.parametrize("kind", ["busy", "unwritable"])
+def test_names_that_steer_terminals_are_shown_harmless(tmp_path, monkeypatch, kind):
+    def refuse(path):
+        raise InUseError("process 7") if kind == "busy" else OSError(13, "Permission denied")
+
+    monkeypatch.setattr(parts, "alone", refuse)
+    with pytest.raises(UserError) as caught:
+        run(Clip(frames=1).write(tmp_path / "a.mp4"), tmp_path / "b\x1b[2J.mp4")
+    assert "\x1b" not in caught.value.args[0]
+    assert "[2J" in caught.value.args[0]
 
 
 def test_two_jobs_of_one_file(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sr.inference.video.yuv import Coding, assumed_matrix, from_rgb, to_rgb
+from sr.data.preparation.frames import assumed_matrix
+from sr.inference.video.yuv import Coding, from_rgb, to_rgb
 from tests.close import assert_close
 
 WEIGHTS = {1: (0.2126, 0.7152, 0.0722), 6: (0.299, 0.587, 0.114), 9: (0.2627, 0.6780, 0.0593)}
@@ -54,11 +55,12 @@ def test_known_colours(matrix, white, red):
     assert [int(plane[0, 0, 3]) for plane in planes] == red
 
 
+@pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("sampling", [(2, 2), (2, 1), (1, 2), (4, 1)])
-def test_colour_samples_lie_where_they_belong(sampling):
+def test_colour_samples_lie_where_they_belong(sampling, centred):
     """A linear ramp of colour is what it was, away from the border: nothing moves."""
     across, down = sampling
-    coding = Coding(across, down, 16, True, 1)
+    coding = Coding(across, down, 16, True, 1, centred=centred)
     y, x = torch.meshgrid(torch.arange(32.0), torch.arange(48.0), indexing="ij")
     ramp = 0.3 + 0.005 * x + 0.006 * y
     rgb = torch.stack((ramp, 0.9 - ramp, ramp / 2))[None]
