@@ -99,7 +99,14 @@ def test_every_experiment_makes_three_updates(tmp_path, monkeypatch):
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SR_WEIGHTS", raising=False)
     folders = ",".join(sorted({f"{name.partition('/')[0]}/*" for name in EXPERIMENTS}))
-    command = ["-m", f"experiment=glob([{folders}])", "size=smoke", "trainer.accelerator=cpu", "run_dir=all", "report=false"]
+    command = [
+        "-m",
+        f"experiment=glob([{folders}])",
+        "size=smoke",
+        "trainer.accelerator=cpu",
+        "run_dir=all",
+        "report=false",
+    ]
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "train.py"), *command],
         cwd=tmp_path,
