@@ -1,8 +1,12 @@
 """Writing a file so that a crash, a full disk or a power cut never leaves half of it."""
 
+import errno
 import os
 import re
 import secrets
+import shutil
+import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,14 +26,18 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one step.
     Missing folders are made. Where ``path`` is a symbolic link, the file that it points to is replaced. What is too
-    large to lie in memory twice comes as a function that writes it.
+    large to lie in memory twice comes as a function that writes it. A pipe or a terminal (``/dev/stdout``,
+    ``/dev/null``) is written to, as it is no file that something could take the place of.
 
     Raises:
-        UserError: the folder cannot be written or the disk is full; the temporary file is gone, the old file
-            stays.
+        UserError: the folder cannot be written or the disk is full, and the temporary file is gone, the old file
+            stays; or ``path`` is a disk or a socket.
     """
     target = Path(os.path.realpath(path))
     try:
+        if _is_stream(target):
+            _write_into(target, data)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary, file = _temporary(target)
         try:
@@ -47,6 +55,29 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
     except OSError as error:
         kept = "; the previous file is kept" if os.path.isfile(target) else ""  # noqa: PTH113
         raise UserError(f"could not write {printable(path)}: {error.strerror or error}{kept}") from error
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether something is there that is written to and not replaced: a pipe, a terminal, ``/dev/null``.
+
+    Raises:
+        OSError: a disk or a socket is there.
+    """
+    try:
+        mode = target.stat().st_mode
+    except OSError:  # nothing is there, or what is said when it is written
+        return False
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise OSError(errno.EINVAL, "it is a disk or a socket, not a file")
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def _write_into(target: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
+    with tempfile.TemporaryFile() as file:  # what writes a picture goes back in its file
+        data(file) if callable(data) else file.write(data)
+        file.seek(0)
+        with target.open("wb") as stream:
+            shutil.copyfileobj(file, stream)
 
 
 def check_writable(folder: Path) -> None:

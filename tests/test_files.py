@@ -1,8 +1,10 @@
 """Temporary files of killed processes go, those that somebody is writing stay."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -66,3 +68,27 @@ def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=f"could not write .*{name}: File name too long$"):
         write_atomically(tmp_path / name, b"x")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets that lie in folders")
+@pytest.mark.parametrize("data", [b"text", lambda file: file.write(b"text")])
+def test_a_pipe_is_written_to_and_stays_one(tmp_path, data):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_atomically(pipe, data)
+    reader.join(timeout=60)
+    assert read == [b"text"]
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets that lie in folders")
+def test_a_socket_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's name has 107 bytes at most
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("here")
+        with pytest.raises(UserError, match="could not write here: it is a disk or a socket, not a file"):
+            write_atomically("here", b"text")
+        assert (tmp_path / "here").is_socket()
