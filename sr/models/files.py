@@ -23,6 +23,7 @@ FORMAT = "sr-toolkit/1"
 ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
 FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")  # endings under which other programs keep weights
 NAMED_KEYS = 3  # how many offending weights an error message names
+_DEEPEST = 64  # lists and objects within one another in metadata; ours have three, and whoever walks them may recurse
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
 
 
@@ -185,12 +186,23 @@ def _parse(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
         if len(metadata[key]) > _LARGEST_TEXT:
             raise ValueError(f"{len(metadata[key])} characters")
         value = json.loads(metadata[key])
+        if _is_deeper(value, _DEEPEST):
+            raise RecursionError
     except (KeyError, ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else printable(error)[:200]
         raise UserError(f"{printable(path)} has damaged metadata under {key!r} ({reason}); save it again.") from error
     if not isinstance(value, dict):
         raise UserError(f"{printable(path)} has damaged metadata under {key!r} (not an object); save it again.")
     return value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether a plain value nests deeper than that."""
+    level = [value]
+    for _ in range(depth + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [child for children in inner for child in children]
+    return bool(level)
 
 
 def _network_class(path: Path, target: str, trust: bool) -> type[nn.Module]:
