@@ -12,6 +12,9 @@ from typing import Any, BinaryIO
 
 import torch
 
+PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+"""Endings of PyTorch's own format."""
+
 DEEPEST = 64
 """Tuples within tuples; files of weights have about four."""
 

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from sr.files import write_atomically
 from sr.models.bounded import LargerError, no_larger_than, too_large
+from sr.pickles import PICKLED
 from sr.printable import printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
 from sr.types import UserError
 
 FORMAT = "sr-toolkit/1"
 ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
-FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")  # endings under which other programs keep weights
+_READ = f".safetensors files and, where other programs wrote them, from {', '.join(PICKLED)}"
 NAMED_KEYS = 3  # how many offending weights an error message names
 _DEEPEST = 64  # lists and objects within one another in metadata; ours have three, and whoever walks them may recurse
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
@@ -164,18 +165,14 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     shown = printable(path)
     if not path.is_file():
         raise UserError(f"{shown} does not exist or is not a file; give a .safetensors file.")
-    if path.suffix.lower() in FOREIGN:
-        raise UserError(
-            f"{shown}: {path.suffix} files of other programs are not taken here; give best.safetensors of a run of "
-            "this toolkit."
-        )
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         if "incomplete" in str(error).lower():
             raise UserError(f"{shown} is truncated; copy or download it again.") from error
-        raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}).") from error
+        hint = "" if path.suffix.lower() == ".safetensors" else f"; networks are read from {_READ}"
+        raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}){hint}.") from error
     except OSError as error:
         raise UserError(f"could not read {shown}: {error.strerror or error}") from error
 

@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from sr.models.files import read_tensors
-from sr.pickles import HostileError, unpickled
+from sr.pickles import PICKLED, HostileError, unpickled
 from sr.printable import first_line, printable
 from sr.types import UserError
 
-PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
-"""Endings of PyTorch's own format; its pickle is read by an interpreter that knows tensors and containers only."""
 _INSIDE = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net", "generator", "g")
 """Under what programs keep the weights, the average first."""
 _PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
