@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -47,6 +47,32 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
     except OSError as error:
         kept = "; the previous file is kept" if os.path.isfile(target) else ""  # noqa: PTH113
         raise UserError(f"could not write {printable(path)}: {error.strerror or error}{kept}") from error
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Replace several files that belong together: all of them, or none.
+
+    Where a later one cannot be written, the earlier ones are put back. Only a power cut at that moment can part them.
+
+    Args:
+        files: their content; they fit into the memory, and so do the old ones.
+
+    Raises:
+        UserError: one of them cannot be written; all are as they were.
+    """
+    before: dict[Path, bytes | None] = {}
+    try:
+        for path, content in files.items():
+            old = path.read_bytes() if path.is_file() else None
+            write_atomically(path, content)
+            before[path] = old
+    except (OSError, UserError) as error:
+        for path, kept in before.items():
+            with suppress(OSError, UserError):
+                path.unlink() if kept is None else write_atomically(path, kept)
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"could not write {printable(path)}: {error.strerror or error}") from error
 
 
 def check_writable(folder: Path) -> None:
