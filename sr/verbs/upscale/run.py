@@ -73,7 +73,7 @@ def upscale(asked: Asked) -> int:
         files = network_files(asked.how)
         upscaler = ready_upscaler(asked.how, files)
         for path in files:
-            console.print(f"network: {path}")
+            console.print(f"network: {printable(path)}")
         made_by = _digest(asked, files)
         words = "upscaling", f"upscaled x{upscaler.scale:g}"
         return Work(asked, upscaler, made_by, console, words, names).all(inputs)
@@ -219,7 +219,7 @@ class Work:
         if done <= 0:
             return
         output = self._asked.naming.output
-        where = self._shown(jobs[0].target) if len(jobs) == 1 else output or "beside the originals"
+        where = self._shown(jobs[0].target) if len(jobs) == 1 else printable(output or "beside the originals")
         rate = f" ({len(jobs) / seconds:.2g} pictures/s)" if len(jobs) > 1 else ""
         self._console.print(f"{done} of {len(jobs)} {self._did}: {where}{rate}")
 
