@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -78,6 +78,32 @@ def _write_into(target: Path, data: bytes | Callable[[BinaryIO], object]) -> Non
         file.seek(0)
         with target.open("wb") as stream:
             shutil.copyfileobj(file, stream)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Replace several files that belong together: all of them, or none.
+
+    Where a later one cannot be written, the earlier ones are put back. Only a power cut at that moment can part them.
+
+    Args:
+        files: their content; they fit into the memory, and so do the old ones.
+
+    Raises:
+        UserError: one of them cannot be written; all are as they were.
+    """
+    before: dict[Path, bytes | None] = {}
+    try:
+        for path, content in files.items():
+            old = path.read_bytes() if path.is_file() else None
+            write_atomically(path, content)
+            before[path] = old
+    except (OSError, UserError) as error:
+        for path, kept in before.items():
+            with suppress(OSError, UserError):
+                path.unlink() if kept is None else write_atomically(path, kept)
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"could not write {printable(path)}: {error.strerror or error}") from error
 
 
 def check_writable(folder: Path) -> None:

@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 LEVELS = [
     {"printable"},
     {"errors"},
-    {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets", "plain_yaml", "devices"},
+    {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets", "plain_yaml", "devices", "pickles"},
     {"image"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},

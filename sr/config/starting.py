@@ -13,7 +13,7 @@ from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
 from sr.inference.opening import namings
 from sr.models.files import check_finite, differences
-from sr.models.weights import PICKLED
+from sr.pickles import PICKLED
 from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution

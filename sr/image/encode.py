@@ -18,10 +18,12 @@ import tifffile
 from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 
+from sr.devices import out_of_memory
 from sr.image.depth import to_uint8
 from sr.image.details import NO_DETAILS, Details
 from sr.image.form import Form, form_of, held
 from sr.image.png import png_strips
+from sr.printable import first_line
 from sr.types import Picture
 
 Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
@@ -40,8 +42,15 @@ ROWS = 64
 SIDES = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383, ".avif": 65536}
 """Longest side that each format can hold (limits of libjpeg, libwebp and of AV1)."""
 
+CLASSIC = (1 << 32) - (1 << 25)
+"""Bytes of pixels above which a TIFF is written as BigTIFF: a classic one counts to 4 GiB, and packing may not help."""
+
 OPAQUE_ONLY = (".jpg", ".jpeg")
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif")
+
+
+class EncodingError(ValueError):
+    """An encoder does not take what `check_fits` has passed; the message says which one, and why."""
 
 
 def encode(picture: Picture, suffix: str, details: Details = NO_DETAILS, quality: int = QUALITY) -> bytes:
@@ -58,6 +67,7 @@ def encode(picture: Picture, suffix: str, details: Details = NO_DETAILS, quality
 
     Raises:
         ValueError: the format cannot hold the picture; the message says what can.
+        EncodingError: its encoder fails.
     """
     if suffix in OPAQUE_ONLY and picture.alpha is not None and is_opaque(picture.alpha):
         picture = replace(picture, alpha=None)
@@ -99,6 +109,9 @@ def write_strips(file: File, form: Form, strips: Iterable[Strip], suffix: str, d
         suffix: lower case, one of ``ENCODERS``.
         details: profile, EXIF and the like that fit the picture.
         quality: 1..100, of JPEG, WebP and AVIF.
+
+    Raises:
+        EncodingError: the format's encoder fails.
     """
     written = held(form, suffix)
     ENCODERS[suffix](file, written, (_channels(strip, written) for strip in strips), details, quality)
@@ -197,6 +210,7 @@ def _tiff(file: File, form: Form, strips: Iterator[Channels], details: Details, 
         shape=(form.height, form.width, count) if count > 1 else (form.height, form.width),
         dtype="<u2" if form.deep else "<u1",
         byteorder="<",
+        bigtiff=form.height * form.width * count * (2 if form.deep else 1) > CLASSIC,
         rowsperstrip=ROWS,
         photometric="rgb" if count > 2 else "minisblack",
         planarconfig="contig" if count > 1 else None,
@@ -239,5 +253,13 @@ def _for_pillow(details: Details) -> dict[str, Any]:
 def _with_pillow(channels: UInt8[np.ndarray, "height width channels"], format: str, options: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     image = pil.fromarray(channels[..., 0] if channels.shape[-1] == 1 else channels)
-    image.save(buffer, format, **options)
+    try:
+        image.save(buffer, format, **options)
+    except (ValueError, OSError, RuntimeError) as error:  # Pillow's plug-ins raise any of them
+        if out_of_memory(error):
+            raise
+        size = f"{image.width}x{image.height}"
+        raise EncodingError(
+            f"the encoder of {format} fails at {size} ({first_line(error)}); write .png instead"
+        ) from error
     return buffer.getvalue()

@@ -155,7 +155,8 @@ def check_target(path: Path) -> str:
     if suffix not in ENCODERS:
         near = difflib.get_close_matches(suffix, ENCODERS, 1, 0)[0]
         raise UserError(
-            f"cannot write '{path}': unknown suffix '{path.suffix}'; nearest is '{near}', all are {', '.join(ENCODERS)}"
+            f"cannot write '{printable(path)}': unknown suffix '{printable(path.suffix)}'; nearest is '{near}', "
+            f"all are {', '.join(ENCODERS)}"
         )
     if not path.parent.is_dir():
         raise UserError(

@@ -58,3 +58,22 @@ def _free(place: PurePath, short: bool, suffix: str, taken: set[str]) -> PurePat
     name = place.with_suffix(suffix) if short else place.with_name(f"{place.name}{suffix}")
     numbered = (name.with_stem(f"{name.stem}_{number}") for number in count(2))
     return next(name for name in chain([name], numbered) if as_one(name.as_posix()) not in taken)
+
+
+def distinct(stems: Sequence[str], suffix: str = "") -> list[str]:
+    """Names for stems that may be equal: what some file system takes for one is numbered until it is free.
+
+    Args:
+        stems: in order; the first of several keeps its own, as do all that are alone.
+        suffix: put behind each.
+    """
+    taken = set(map(as_one, stems))  # a number must not make a name that another one has
+    names, seen = [], set[str]()
+    for stem in stems:
+        name = stem
+        if as_one(stem) in seen:
+            name = next(other for number in count(2) if as_one(other := f"{stem}_{number}") not in taken)
+        taken.add(as_one(name))
+        seen.add(as_one(stem))
+        names.append(f"{name}{suffix}")
+    return names

@@ -16,7 +16,8 @@ from sr.models.published import Arguments
 from sr.models.rrdbnet import RrdbNet
 from sr.models.spandrel import MissingError, converted
 from sr.models.srresnet import SrResNet
-from sr.models.weights import PICKLED, read_weights, with_counters
+from sr.models.weights import read_weights, with_counters
+from sr.pickles import PICKLED
 from sr.printable import printable
 
 PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn)

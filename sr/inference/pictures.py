@@ -10,7 +10,7 @@ from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.alpha import LargerAlpha
 from sr.image.details import fitting, read_details
-from sr.image.encode import OPAQUE_ONLY, QUALITY, Strip, check_fits, is_opaque, write_strips
+from sr.image.encode import OPAQUE_ONLY, QUALITY, EncodingError, Strip, check_fits, is_opaque, write_strips
 from sr.image.form import Form, held
 from sr.image.io import check_target, to_pixels
 from sr.image.rows import WHOLE, open_rows
@@ -68,7 +68,10 @@ def upscale_file(
         enhancer = Enhancer(enhance, 65535 if held(form, suffix).deep else 255, form.gray)
         larger = enhancer.rows(larger, enhancer.limits(_small(open_rows(source, whole))) if enhance.contrast else None)
     strips = _strips(larger, form, None if alpha is None else LargerAlpha(alpha, form.height, form.width), done)
-    write_atomically(target, lambda file: write_strips(file, form, strips, suffix, details, quality))
+    try:
+        write_atomically(target, lambda file: write_strips(file, form, strips, suffix, details, quality))
+    except EncodingError as error:
+        raise UserError(f"cannot write '{printable(target)}': {error}") from error
     return (*details.notes, *([ONLY_THE_FIRST] if rows.moving else []))
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sr.errors import UserError
+from sr.pickles import unpickled
 from sr.printable import first_line
 
 FOLDER = "SR_WEIGHTS"
@@ -154,10 +155,7 @@ def read_tensors(path: Path, way_out: str = OTHER_FILE) -> dict[str, Tensor]:
     """
     content: Any
     try:
-        if path.suffix == ".safetensors":
-            content = safetensors.torch.load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = safetensors.torch.load_file(path) if path.suffix == ".safetensors" else unpickled(path)
     except Exception as error:  # many kinds for damaged files, from RuntimeError to UnpicklingError
         raise UserError(f"{path} is damaged or no file of weights ({first_line(error)}); {way_out}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):

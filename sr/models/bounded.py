@@ -109,15 +109,16 @@ def too_large(value: Any, tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _too_large(value: Any, names: int, numbers: int) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for child in value.values():
-            yield from _too_large(child, names, numbers)
-    elif isinstance(value, list):
-        if len(value) > names:
-            yield f"a network with {len(value):,} layers, and holds {names:,} weights or fewer"
-        for child in value:
-            yield from _too_large(child, names, numbers)
-    elif isinstance(value, int) and abs(value) > numbers:
-        yield f"a network by a number of {len(str(abs(value)))} digits, and holds {numbers:,} parameters or fewer"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"a network by {value}"
+    waiting = [value]  # not by recursion: a file may nest as deep as its reader lets it
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list):
+            if len(value) > names:
+                yield f"a network with {len(value):,} layers, and holds {names:,} weights or fewer"
+            waiting += value
+        elif isinstance(value, int) and abs(value) > numbers:
+            yield f"a network by a number of {len(str(abs(value)))} digits, and holds {numbers:,} parameters or fewer"
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"a network by {value}"

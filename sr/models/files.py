@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from sr.files import write_atomically
 from sr.models.bounded import LargerError, no_larger_than, too_large
+from sr.pickles import PICKLED
 from sr.printable import printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
 from sr.types import UserError
 
 FORMAT = "sr-toolkit/1"
 ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
-FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")  # endings under which other programs keep weights
+_READ = f".safetensors files and, where other programs wrote them, from {', '.join(PICKLED)}"
 NAMED_KEYS = 3  # how many offending weights an error message names
+_DEEPEST = 64  # lists and objects within one another in metadata; ours have three, and whoever walks them may recurse
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
 
 
@@ -163,18 +165,14 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     shown = printable(path)
     if not path.is_file():
         raise UserError(f"{shown} does not exist or is not a file; give a .safetensors file.")
-    if path.suffix.lower() in FOREIGN:
-        raise UserError(
-            f"{shown}: {path.suffix} files of other programs are not taken here; give best.safetensors of a run of "
-            "this toolkit."
-        )
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         if "incomplete" in str(error).lower():
             raise UserError(f"{shown} is truncated; copy or download it again.") from error
-        raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}).") from error
+        hint = "" if path.suffix.lower() == ".safetensors" else f"; networks are read from {_READ}"
+        raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}){hint}.") from error
     except OSError as error:
         raise UserError(f"could not read {shown}: {error.strerror or error}") from error
 
@@ -185,12 +183,23 @@ def _parse(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
         if len(metadata[key]) > _LARGEST_TEXT:
             raise ValueError(f"{len(metadata[key])} characters")
         value = json.loads(metadata[key])
+        if _is_deeper(value, _DEEPEST):
+            raise RecursionError
     except (KeyError, ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else printable(error)[:200]
         raise UserError(f"{printable(path)} has damaged metadata under {key!r} ({reason}); save it again.") from error
     if not isinstance(value, dict):
         raise UserError(f"{printable(path)} has damaged metadata under {key!r} (not an object); save it again.")
     return value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether a plain value nests deeper than that."""
+    level = [value]
+    for _ in range(depth + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [child for children in inner for child in children]
+    return bool(level)
 
 
 def _network_class(path: Path, target: str, trust: bool) -> type[nn.Module]:

@@ -1,7 +1,6 @@
 """Weights of other programs: .pth, .pt, .ckpt, .bin and .safetensors, read without running anything in them."""
 
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import torch
 from torch import Tensor
 
 from sr.models.files import read_tensors
+from sr.pickles import PICKLED, HostileError, unpickled
 from sr.printable import first_line, printable
 from sr.types import UserError
 
-PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
-"""Endings of PyTorch's own format; its pickle is read by an interpreter that knows tensors and containers only."""
 _INSIDE = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net", "generator", "g")
 """Under what programs keep the weights, the average first."""
 _PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
@@ -45,19 +43,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _unpickled(path: Path) -> Any:
-    shown, size = printable(path), path.stat().st_size
+    shown = printable(path)
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > _DENSEST * size:
-                raise UserError(
-                    f"{shown} has {size:,} bytes and would unpack to {unpacked:,}: made to fill the memory."
-                )
         with warnings.catch_warnings(action="ignore"):  # of tensors that `_check_plain` refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except UserError:
-        raise
+            return unpickled(path, _DENSEST)
+    except HostileError as error:
+        raise UserError(f"{shown} is not opened: {error}; take another file, best a .safetensors.") from error
     except Exception as error:  # of many kinds, for damaged files
         raise UserError(f"{shown} {_reason(error, _is_pickle(path))}") from error
 

@@ -170,7 +170,10 @@ def test_in_a_sweep(train, parent):
             ["init_from=parent/config.yaml"],
             "is neither a run's folder nor a .safetensors, a .ckpt or another",
         ),
-        (["init_from=parent/net.pth"], "parent/net.pth is damaged or no file of weights (EOFError); copy or download"),
+        (
+            ["init_from=parent/net.pth"],
+            "parent/net.pth is damaged or no file of weights (pickle exhausted before seeing",
+        ),
         (["init_from="], "init_from= names no place; give a run's folder, a .safetensors, .ckpt or .pth"),
         (["init_from.d=parent"], "init_from.d=parent, but this run has no adversary d; choose one of g"),
         (["init_from.partial=3"], "init_from.partial=3 must be true or false"),

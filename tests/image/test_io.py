@@ -385,6 +385,9 @@ def test_too_long_for_the_format(tmp_path):
 def test_wrong_destinations(tmp_path):
     with pytest.raises(UserError, match=r"unknown suffix '\.jpgg'; nearest is '\.jpg'"):
         write_picture(tmp_path / "x.jpgg", KINDS["rgb"])
+    with pytest.raises(UserError) as error:
+        write_picture(tmp_path / "x\x1b[2J.j\npg", Picture(RGB))
+    assert error.value.args[0].isprintable()
     with pytest.raises(UserError, match="unknown suffix ''; nearest is"):
         write_picture(tmp_path / "x", KINDS["rgb"])
     (tmp_path / "results").mkdir()

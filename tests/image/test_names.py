@@ -4,7 +4,7 @@ from pathlib import PurePosixPath as Path
 
 import pytest
 
-from sr.image.names import as_one, names_as, order, told_apart
+from sr.image.names import as_one, distinct, names_as, order, told_apart
 
 COMPOSED, TAKEN_APART = "\u00dcber.png", "U\u0308ber.png"
 
@@ -41,3 +41,9 @@ def test_names_that_look_the_same_are_told_apart():
     assert told_apart(COMPOSED, "b.png") == COMPOSED
     assert told_apart(COMPOSED, TAKEN_APART) == "'\\xdcber.png'"
     assert told_apart(TAKEN_APART, COMPOSED) == "'U\\u0308ber.png'"
+
+
+def test_stems_are_numbered_until_they_are_free():
+    assert distinct(["a", "a_2", "A", "a", "b"], ".png") == ["a.png", "a_2.png", "A_3.png", "a_4.png", "b.png"]
+    assert distinct(["a", "a", "a_2"]) == ["a", "a_3", "a_2"]
+    assert distinct([]) == []

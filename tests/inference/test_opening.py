@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from torch.serialization import MAGIC_NUMBER
 
 from sr.errors import UserError
 from sr.inference.opening import PUBLISHED, namings, open_network
@@ -233,6 +234,64 @@ def test_an_archive_that_unpacks_to_more(tmp_path):
         for entry in stored.infolist():
             packed.writestr(entry.filename, stored.read(entry), zipfile.ZIP_DEFLATED)
     assert "made to fill the memory" in refused(tmp_path / "x.pth")
+
+
+def _with_pickle(path, content):
+    """A file of PyTorch's with another pickle."""
+    with zipfile.ZipFile(io.BytesIO(_saved({"a": torch.zeros(2)}))) as stored, zipfile.ZipFile(path, "w") as made:
+        for entry in stored.infolist():
+            made.writestr(entry.filename, content if entry.filename.endswith("data.pkl") else stored.read(entry))
+
+
+_NESTED = b"\x85" * 300_000
+_DOUBLED = b"".join(b"q%ch%c\x86" % (number, number) for number in range(60))
+CRASHING = {
+    "tuples nest": b"})" + _NESTED + b"K\x01s.",
+    "with a mark each": b"}" + b"(" * 30_000 + b"t" * 30_000 + b"K\x01s.",
+    "through the memory": b"})" + b"\x85q\x00h\x00" * 100_000 + b"K\x01s.",
+    "as sizes": b"}ctorch\nSize\n)" + _NESTED + b"\x85RK\x01s.",
+    "in a mapping of another kind": b"ccollections\nOrderedDict\n]]()" + _NESTED + b"K\x01eaa\x85R.",
+    "tuples that hold one another twice": b"}K\x01\x85" + _DOUBLED + b"K\x01s.",
+    "room without end": b"c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+}
+
+
+@pytest.mark.parametrize("kind", ["an archive", "the old format", "a bare pickle"])
+@pytest.mark.parametrize("case", CRASHING)
+def test_pickles_that_would_crash_their_reader(case, kind, tmp_path):
+    content = b"\x80\x02" + CRASHING[case]
+    if kind == "an archive":
+        _with_pickle(tmp_path / "x.pth", content)
+    else:
+        magic, version = (pickle.dumps(one, 2) for one in (MAGIC_NUMBER, 1001))
+        before = magic + version + pickle.dumps({}, 2) if kind == "the old format" else b""
+        (tmp_path / "x.pth").write_bytes(before + content)
+    assert "x.pth is not opened: " in refused(tmp_path / "x.pth")
+
+
+def test_an_archive_without_a_pickle_or_packed_in_other_ways(tmp_path):
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        stored = zipfile.ZipFile(io.BytesIO(_saved(compact().state_dict())))
+        with stored, zipfile.ZipFile(tmp_path / "x.pth", "w") as made:
+            for entry in stored.infolist():
+                made.writestr(entry.filename, stored.read(entry), method)
+        assert "is damaged or no file of weights" in refused(tmp_path / "x.pth")
+    with zipfile.ZipFile(tmp_path / "y.pth", "w") as made:
+        made.writestr("x/version", "3")
+    assert "is damaged or no file of weights" in refused(tmp_path / "y.pth")
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_what_programs_save_beside_weights_is_no_attack(archive, tmp_path):
+    network = compact()
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.rand(1, 3, 4, 4)).sum().backward()
+    optimizer.step()
+    deep = {"a": [({"b": [(1, 2.5, None, True, "c")]}, ((1, 2), (3, (4, (5,)))))]}
+    beside = {"optimizer": optimizer.state_dict(), "options": deep, "pixels": torch.Size((3, 4)), "big": 10**30}
+    content = {"state_dict": network.state_dict(), "type": torch.float16, **beside}
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=archive)
+    assert type(open_network(tmp_path / "x.pth")[0]) is Compact
 
 
 WIDE = torch.zeros(20_000, 3, 3, 3)

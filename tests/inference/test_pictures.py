@@ -248,3 +248,45 @@ def test_every_way_of_enlarging_works_by_strips(tmp_path, network, choice):
     assert np.array_equal(found, read_picture(tmp_path / "whole.png").pixels)
     factor = choice.get("scale", 2)
     assert found.shape == (150 * factor, 70 * factor, 3)
+
+
+def test_a_tiff_of_more_than_4_gib_says_so_at_its_beginning():
+    class Stop(Exception):
+        pass
+
+    def few(form):
+        yield np.zeros((64, form.width, 3), np.uint8), None
+        raise Stop
+
+    for height, version in ((1000, 42), (40_000, 43)):  # of TIFF, and of BigTIFF
+        form, file = Form(height, 40_000, False, False, False), io.BytesIO()
+        with pytest.raises(Stop):
+            write_strips(file, form, few(form), ".tif", NO_DETAILS, 95)
+        assert file.getvalue()[:3] == b"II" + bytes([version])
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_large_tiff_has_the_pixels_of_a_small_one(deep, tmp_path, monkeypatch):
+    picture = noisy(150, 90, deep=deep, alpha=True)
+    write_picture(tmp_path / "classic.tif", picture)
+    monkeypatch.setattr(encode, "CLASSIC", 1000)
+    write_picture(tmp_path / "big.tif", picture)
+    first, second = (read_picture(tmp_path / name) for name in ("classic.tif", "big.tif"))
+    assert (tmp_path / "big.tif").read_bytes()[2] == 43
+    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.alpha, second.alpha)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, OSError])
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".jpg"])
+def test_an_encoder_that_fails_is_named_with_the_file(suffix, kind, upscaler, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise kind("encoding error 6")
+
+    write_picture(tmp_path / "a.png", noisy(10, 12))
+    monkeypatch.setattr(pil.Image, "save", fail)
+    name = {".webp": "WEBP", ".avif": "AVIF", ".jpg": "JPEG"}[suffix]
+    with pytest.raises(UserError) as error:
+        upscale_file(upscaler, tmp_path / "a.png", tmp_path / f"b{suffix}")
+    told = f"b{suffix}': the encoder of {name} fails at 24x20 (encoding error 6); write .png instead"
+    assert str(error.value).endswith(told)

@@ -1,7 +1,6 @@
 """The deliverable file: what goes in comes out, what is wrong is said, what was there survives."""
 
 import os
-import re
 import subprocess
 import sys
 
@@ -14,6 +13,8 @@ from sr.models.bicubic import Bicubic
 from sr.models.espcn import Espcn
 from sr.models.files import load_network, save_network
 from sr.models.rdn import Rdn
+from sr.models.weights import read_weights
+from sr.pickles import PICKLED
 from sr.types import UserError
 
 CONFIG = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 8, "dilations": [1, 2]}
@@ -100,12 +101,22 @@ def test_something_else(saved, content):
         load_network(saved)
 
 
-@pytest.mark.parametrize("ending", [".pth", ".pt", ".ckpt"])
-def test_files_of_other_programs_are_told_by_their_ending(tmp_path, ending):
-    torch.save({"params": {}}, tmp_path / f"net{ending}")
-    told = f"net{ending}: {ending} files of other programs are not taken here; give best.safetensors of a run of this "
-    with pytest.raises(UserError, match=re.escape(told)):
+@pytest.mark.parametrize("ending", [".onnx", ".param", ".pth"])
+def test_of_other_endings_is_said_which_are_read(tmp_path, ending):
+    (tmp_path / f"net{ending}").write_bytes(b"not weights at all")
+    told = r"is not a safetensors file \(.*\); networks are read from \.safetensors files and, where other programs"
+    with pytest.raises(UserError, match=f"net{ending} {told}"):
         load_network(tmp_path / f"net{ending}")
+    for known in PICKLED:  # what the sentence names is what is read
+        torch.save({"params": {"a": torch.zeros(1)}}, tmp_path / f"net{known}")
+        assert known in read_error(tmp_path / f"net{ending}")
+        assert list(read_weights(tmp_path / f"net{known}")) == ["a"]
+
+
+def read_error(path):
+    with pytest.raises(UserError) as error:
+        load_network(path)
+    return str(error.value)
 
 
 def test_weights_of_another_program(saved):

@@ -13,6 +13,7 @@ import torch
 
 from sr.errors import UserError
 from sr.experiments.table import row_in
+from sr.models.bounded import too_large
 from sr.models.espcn import Espcn
 from sr.models.files import load_network, save_network
 from sr.training.keeping.bundle import read_bundle
@@ -73,6 +74,23 @@ def written(path, tensors, model, extra="{}"):
     metadata = {"format": "sr-toolkit/1", "model": text, "scale": "2", "extra": extra}
     path.write_bytes(safetensors.torch.save(tensors, metadata))
     return path
+
+
+def test_no_depth_of_metadata_is_an_error_of_ours(tmp_path):
+    for depth in range(50, 1000, 3):  # some of which Python reads, and fails at what comes after
+        model = json.dumps(ESPCN)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
+        metadata = {"format": "sr-toolkit/1", "model": model, "scale": "2", "extra": "{}"}
+        (tmp_path / "x.safetensors").write_bytes(safetensors.torch.save({"a": torch.zeros(1)}, metadata))
+        told = "unexpected keyword" if depth < 64 else "nested too deep"
+        with pytest.raises(UserError, match=told):
+            load_network(tmp_path / "x.safetensors")
+
+
+def test_arguments_of_any_depth_are_judged():
+    value: list[object] = [float("nan")]
+    for _ in range(100_000):
+        value = [value]
+    assert too_large(value, {"a": torch.zeros(1)}) == "a network by nan"
 
 
 @pytest.mark.parametrize("case", MODELS)

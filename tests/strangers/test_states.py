@@ -168,7 +168,7 @@ def test_a_checkpoint_that_is_larger_inside(tmp_path):
         for name in source.namelist():
             target.writestr(name, source.read(name))
     assert read_checkpoint(plain)["x"].shape == (1 << 20,)
-    with pytest.raises(UserError, match=r"cannot be resumed from \(its parts are larger than itself\)"):
+    with pytest.raises(UserError, match=r"cannot be resumed from \(it would unpack to 4.* made to fill the memory\)"):
         read_checkpoint(packed)
 
 
@@ -179,3 +179,13 @@ def test_a_checkpoint_of_other_objects_is_not_recommended(tmp_path):
     (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"x": Path("x")}, 4))  # of which PyTorch warns
     with pytest.raises(UserError, match="cannot be resumed from"):
         read_checkpoint(tmp_path / "last.ckpt")
+
+
+def test_a_pickle_that_would_crash_its_reader_is_none(tmp_path):
+    from sr.losses.pretrained import read_tensors
+
+    (tmp_path / "last.ckpt").write_bytes(b"\x80\x02})" + b"\x85" * 300_000 + b"K\x01s.")  # tuples in tuples
+    with pytest.raises(UserError, match=r"cannot be resumed from \(its tuples nest deeper than 64"):
+        read_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match="its tuples nest deeper than 64"):
+        read_tensors(tmp_path / "last.ckpt")

@@ -1,6 +1,7 @@
 """`sr evaluate`: the table's values and layout, and what is said when a set or a scale is wrong."""
 
 import csv
+import importlib
 import subprocess
 import sys
 from functools import partial
@@ -288,6 +289,27 @@ def test_a_picture_that_fails_does_not_stop_the_others(sr, sets, tmp_path):
     assert alone | times == table[0] | times
 
 
+@pytest.mark.parametrize("place", ["sr.verbs.evaluate.contestants.to_pixels", "sr.verbs.evaluate.measuring.compared"])
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, IndexError])
+def test_whatever_one_picture_brings_up_the_others_are_measured(sr, sets, network, tmp_path, monkeypatch, place, kind):
+    module, name = place.rsplit(".", 1)
+    real = getattr(importlib.import_module(module), name)
+
+    def picky(one, *arguments, **options):
+        if 36 in one.shape:
+            raise kind("odd\nand more")
+        return real(one, *arguments, **options)
+
+    Image.fromarray(smooth_picture(36, 36, 0)).save(sets / "Anime3" / "1.png")
+    monkeypatch.setattr(place, picky)
+    code, _, err = sr("evaluate", network[0], "--set", "Anime3", "--csv", "t.csv")
+    assert code == 1
+    what = "the network fails on it" if name == "to_pixels" else "it cannot be measured"
+    told = f"{sets}/Anime3/1.png: {what} ({kind.__name__}: odd); SR_TRACEBACK=1 shows where"
+    assert err == f"error: {told}\n"
+    assert {row["model"]: row["images"] for row in rows(tmp_path / "t.csv")}[str(network[0])] == "2"
+
+
 def test_a_set_of_which_nothing_can_be_measured(sr, sets, tmp_path):
     for path in (sets / "Anime3").iterdir():
         path.write_bytes(b"not a picture")
@@ -563,6 +585,15 @@ def test_finding_out_how_to_compute_takes_no_time_of_a_picture(sr, network, tmp_
     assert sr("evaluate", network[0], "--set", "set", "--pictures", "p.csv")[0] == 0
     assert [float(row["seconds"]) for row in rows(tmp_path / "p.csv")] == [0.0, 0.0]
     assert clock[0] >= 3600
+
+
+def test_pictures_are_kept_under_names_of_their_own(sr, sets, tmp_path):
+    (sets / "Anime3" / "below").mkdir()
+    for name in ("0_2.png", "0.bmp", "below/0.png", "below/A.png", "a.png"):
+        Image.fromarray(smooth_picture(45, 51, 7)).save(sets / "Anime3" / name)
+    assert sr("evaluate", "bicubic", "--scale", "2", "--set", sets / "Anime3", "--save", "kept")[0] == 0
+    kept = sorted(path.name for path in (tmp_path / "kept").rglob("*.png"))
+    assert kept == ["0.png", "0_2.png", "0_3.png", "0_4.png", "1.png", "2.png", "A_2.png", "a.png"]
 
 
 def test_what_was_measured_is_not_measured_again(sr, sets, network, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from sr.image.io import read_picture
+from sr.inference.upscaler import Upscaler
 from tests.conftest import smooth_picture
 
 
@@ -114,13 +116,19 @@ def test_stdin_and_stdout(upscale, tmp_path, monkeypatch):
         code, data, err = piped(*arguments)
         assert code == 0
         assert data == (tmp_path / "file.png").read_bytes()
-        assert "upscaled x2" in err  # what is said goes elsewhere
+        assert "1 of 1 upscaled x2: -\n" in err  # what is said goes elsewhere, and names what was typed
+        assert "/sr_" not in err
     assert piped("-", "--format", "jpg")[1].startswith(b"\xff\xd8")
     assert piped("-", "-o", "b.png")[0] == 0
     assert (tmp_path / "b.png").read_bytes() == (tmp_path / "file.png").read_bytes()
     Stream.buffer = io.BytesIO(b"no picture")
     assert "cannot read '-': it is damaged or not a picture" in piped("-")[2]
-    assert "-o - takes one picture; several need a folder" in piped("a.png", "file.png", "-o", "-")[2]
+    for several in (("a.png", "file.png"), ("*.png",)):
+        code, data, err = piped(*several, "-o", "-")
+        assert (code, data, err) == (2, b"", "error: -o - takes one picture; several need a folder\n")
+    Image.new("RGBA", (8, 8), (1, 2, 3, 99)).save(tmp_path / "clear.png")
+    assert "cannot write '-': JPEG holds no transparency" in piped("clear.png", "-o", "-", "--format", "jpg")[2]
+    (tmp_path / "clear.png").unlink()
     assert files(tmp_path) == ["a.png", "b.png", "file.png"]
 
 
@@ -204,23 +212,62 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(upscale, tmp_path, monke
     assert files(tmp_path) == ["a.png"]
 
 
-def test_a_size_that_the_network_cannot_take_stops_no_folder(upscale, tmp_path, monkeypatch):
-    from sr.inference.upscaler import Upscaler
-
-    png(tmp_path / "in" / "a.png")
-    png(tmp_path / "in" / "b.png", 9, 9)
+def picky(error):
+    """In place of `Upscaler.rows`: an error for pictures of less than 10 rows."""
     rows = Upscaler.rows
 
-    def picky(self, source):
+    def made(self, source):
         if source.height < 10:
-            raise RuntimeError("Padding size should be less than the corresponding input dimension")
+            raise error
         return rows(self, source)
 
-    monkeypatch.setattr(Upscaler, "rows", picky)
+    return made
+
+
+def test_a_size_that_the_network_cannot_take_stops_no_folder(upscale, tmp_path, monkeypatch):
+    png(tmp_path / "in" / "a.png")
+    png(tmp_path / "in" / "b.png", 9, 9)
+    text = "Padding size should be less than the corresponding input dimension"
+    monkeypatch.setattr(Upscaler, "rows", picky(RuntimeError(text)))
     code, _, err = upscale("in", "-o", "out")
     assert code == 1
-    assert err == (
-        "error: in/b.png: the network fails on this picture "
-        "(Padding size should be less than the corresponding input dimension)\n"
-    )
+    assert err == f"error: in/b.png: the network fails on this picture (RuntimeError: {text})\n"
     assert files(tmp_path / "out") == ["a.png"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, AssertionError, IndexError, struct.error, ZeroDivisionError])
+def test_whatever_one_picture_brings_up_the_others_have_their_turn(upscale, tmp_path, monkeypatch, kind):
+    png(tmp_path / "in" / "a.png")
+    png(tmp_path / "in" / "b.png", 9, 9)
+    png(tmp_path / "in" / "c.png")
+    monkeypatch.setattr(Upscaler, "rows", picky(kind("odd\nand more")))
+    told = f"error: in/b.png failed ({kind.__name__}: odd); SR_TRACEBACK=1 shows where\n"
+    code, _, err = upscale("in", "-o", "out")
+    assert (code, err) == (1, told)
+    assert files(tmp_path / "out") == ["a.png", "c.png"]
+    monkeypatch.setenv("SR_TRACEBACK", "1")
+    assert "Traceback (most recent call last)" in upscale("in", "-o", "out")[2]
+
+
+def test_videos_whose_names_say_nothing(upscale, tmp_path):
+    import av
+
+    for name, form in (("film.nut", "nut"), ("film", "matroska"), ("film.m2v", "mpeg2video")):
+        with av.open(str(tmp_path / name), "w", format=form) as file:
+            stream = file.add_stream("ffv1" if form == "nut" else "mpeg2video", rate=25)
+            stream.width, stream.height = 32, 16
+            stream.pix_fmt = "yuv420p"
+            for number in range(2):
+                frame = av.VideoFrame.from_ndarray(smooth_picture(16, 32, number), format="rgb24")
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode())
+        code, out, err = upscale(name, "-o", "x.mkv", "--force", "--crf", 0)
+        assert (code, err) == (0, "")
+        assert "frames of 64x32" in out
+        assert upscale(name)[0] == 0
+        assert (tmp_path / f"{name}.mp4").with_stem(f"{name}_x2").exists()
+    (tmp_path / "note").write_text("no video " * 999)
+    assert "cannot read 'note': it is damaged or not a picture" in refused(upscale("note"))
+    png(tmp_path / "a.png").rename(tmp_path / "scan")
+    assert upscale("scan")[0] == 0
+    assert (tmp_path / "scan_x2.png").exists()

@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from sr.errors import UserError
-from sr.files import write_atomically
+from sr.files import check_writable, write_together
 from sr.inference.export.ncnn import ncnn_applied, ncnn_files
 from sr.inference.export.onnx import onnx_applied, onnx_bytes
 from sr.inference.export.plain import applied
 from sr.inference.export.pt2 import pt2_applied, pt2_bytes
 from sr.inference.export.weights import pth_bytes, safetensors_bytes, spandrel_applied
-from sr.printable import first_line
+from sr.printable import first_line, printable
 
 TOLERANCE = 1e-4  # of the range [0, 1]: a fortieth of a gray level
 HALF_TOLERANCE = 1e-2  # two to three gray levels at the worst pixel
@@ -113,9 +113,13 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
             or the files cannot be written.
     """
     form = FORMATS[kind]
+    paths = tuple(target.with_suffix(suffix) for suffix in form.suffixes)
+    for path in paths:  # before the long work
+        if path.is_dir():
+            raise UserError(f"{printable(path)} is a folder; name a file")
+        check_writable(path.parent)
     pictures = [_cut(picture, form.multiple) for picture in pictures]
     contents = form.made(network, half)
-    paths = tuple(target.with_suffix(suffix) for suffix in form.suffixes)
     with tempfile.TemporaryDirectory(prefix="sr-export-") as name:
         trial = Path(name) / "network"
         for suffix, content in zip(form.suffixes, contents, strict=True):
@@ -123,8 +127,7 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
         differences = [_difference(form, network, trial.with_suffix(form.suffixes[0]), one) for one in pictures]
     difference = math.nan if any(map(math.isnan, differences)) else max(differences)
     _check(network, kind, difference, half)
-    for path, content in zip(paths, contents, strict=True):
-        write_atomically(path, content)
+    write_together(dict(zip(paths, contents, strict=True)))
     return Exported(paths, difference, tuple((int(one.shape[-2]), int(one.shape[-1])) for one in pictures))
 
 

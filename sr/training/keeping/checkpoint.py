@@ -4,7 +4,6 @@ import io
 import pickle
 import random
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from sr.devices import out_of_memory
 from sr.files import write_atomically
+from sr.pickles import unpickled
 from sr.printable import first_line, printable
 from sr.types import UserError
 
@@ -89,10 +89,9 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; resume=DIR needs a run folder that has one")
     try:
-        _check_sizes(path)
         with warnings.catch_warnings():  # of pickles by others, which are refused below
             warnings.filterwarnings("ignore", "Detected pickle protocol")
-            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+            state: Any = unpickled(path)
     except Exception as error:  # torch raises many kinds for damaged files, RuntimeError to UnpicklingError
         if kind != FORMAT:
             raise UserError(f"{printable(path)} is truncated or damaged; take another file") from error
@@ -106,20 +105,6 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
         what = "a checkpoint" if kind == FORMAT else "a file of this kind"
         raise UserError(f"{path} is not {what} of this program (expected format {kind})")
     return state
-
-
-def _check_sizes(path: Path) -> None:
-    """A file takes no more memory than it is large: PyTorch's are not compressed, but a stranger's may be.
-
-    Raises:
-        ValueError: its parts are larger than itself.
-        OSError: it cannot be read.
-    """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            parts = file.infolist()
-        if sum(part.file_size for part in parts) > path.stat().st_size:
-            raise ValueError("its parts are larger than itself")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sr.errors import PARTLY_FAILED, UserError
 from sr.image.io import check_no_picture
+from sr.image.names import distinct
 from sr.printable import printable
 from sr.training.perceptual import Perceptual, build_dists, build_lpips
 from sr.training.precision import Compute
@@ -170,8 +171,8 @@ def _measured(
 
 def _folder(save: Path, found: Found, those: Sequence[Contestant], names: Sequence[str]) -> Path:
     """Where the pictures of one network and set go: ``DIR/NETWORK/SET``, numbered where names would meet."""
-    networks = _distinct([_last(one.label) + (f"_x{one.scale}" if one.label == BICUBIC else "") for one in those])
-    sets = _distinct([_last(name) for name in names])
+    networks = distinct([_last(one.label) + (f"_x{one.scale}" if one.label == BICUBIC else "") for one in those])
+    sets = distinct([_last(name) for name in names])
     folder = save / networks[those.index(found.contestant)] / sets[names.index(found.set)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -185,10 +186,6 @@ def _last(name: str) -> str:
     path = Path(name)
     stem = path.stem if path.suffix else path.name
     return f"{path.resolve().parent.name}_{stem}" if stem in ("best", "last", "HR") else stem or "set"
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    return [name if names.index(name) == number else f"{name}_{number}" for number, name in enumerate(names)]
 
 
 def _tell(found: Found, yardsticks: Yardsticks, console: Console) -> None:

@@ -16,9 +16,11 @@ from sr.data.pairs import ValidationPair
 from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
+from sr.image.names import distinct
 from sr.inference.upscaler import TINY
 from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError
+from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, means
 from sr.training.perceptual import Perceptual
 from sr.training.validation import compared, few_at_once
@@ -28,6 +30,7 @@ from sr.verbs.evaluate.contestants import Contestant
 from sr.verbs.evaluate.kept import Row, keep, key_of, read_kept
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs
+from sr.verbs.screen.errors import TRACEBACK, unforeseen
 
 _WARM = TINY + 1
 """Side of the first picture that a network is measured for."""
@@ -127,7 +130,11 @@ def measure_set(
                 found.failures += row.args  # a line for each fault
                 continue
             if sr is not None:
-                row |= {name: score(sr) for name, score in yardsticks.no_reference.items()}
+                alone = _alone(pair, sr, yardsticks)
+                if isinstance(alone, UserError):
+                    found.failures += alone.args
+                    continue
+                row |= alone
                 if border is not None and found.pairs.truth:
                     border.take(found.label, sr, pair)
                 if save is not None:
@@ -167,11 +174,15 @@ def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, fl
         return found.contestant.upscale(pair.lr, pair.gray), perf_counter() - before
     except NotFiniteError:
         return None, math.nan
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        found.failures.append(f"{pair.name} is too large for the memory that is free")
+    except Exception as error:  # whatever one picture brings up, the others are measured
+        found.failures.append(_failed(pair, "the network fails on it", error))
         return None
+
+
+def _failed(pair: ValidationPair, what: str, error: Exception) -> str:
+    if out_of_memory(error):
+        return f"{printable(pair.name)} is too large for the memory that is free"
+    return f"{printable(pair.name)}: {what} ({unforeseen(error)}); {TRACEBACK}=1 shows where"
 
 
 def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks: Yardsticks) -> Any:
@@ -183,9 +194,21 @@ def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks:
         for name in yardsticks.strict:
             _check_large_enough(pair, name, yardsticks.distances[name].smallest)
         row = compared(sr, pair, scale)
+        return nothing | row | {name: distance(sr, pair.hr) for name, distance in yardsticks.distances.items()}
     except UserError as error:
         return error
-    return nothing | row | {name: distance(sr, pair.hr) for name, distance in yardsticks.distances.items()}
+    except Exception as error:
+        return UserError(_failed(pair, "it cannot be measured", error))
+
+
+def _alone(pair: ValidationPair, sr: np.ndarray, yardsticks: Yardsticks) -> dict[str, float] | UserError:
+    """What measures of pictures alone say, or why they say nothing."""
+    try:
+        return {name: score(sr) for name, score in yardsticks.no_reference.items()}
+    except UserError as error:
+        return error
+    except Exception as error:
+        return UserError(_failed(pair, "it cannot be measured", error))
 
 
 def _check_large_enough(pair: ValidationPair, name: str, side: int) -> None:
@@ -203,11 +226,6 @@ def _sizes(found: Found, pair: ValidationPair) -> dict[str, int]:
 
 
 def _files(pairs: Pairs) -> dict[str, str]:
-    """Name of a PNG file for each picture, none twice."""
-    files: dict[str, str] = {}
-    for number in range(len(pairs)):
-        name = pairs.name(number)
-        stem = Path(name).stem
-        taken = sum(Path(other).stem == stem for other in files)
-        files[name] = f"{stem}_{taken + 1}.png" if taken else f"{stem}.png"
-    return files
+    """Name of a PNG file for each picture, none twice on any file system."""
+    names = [pairs.name(number) for number in range(len(pairs))]
+    return dict(zip(names, distinct([Path(name).stem for name in names], ".png"), strict=True))

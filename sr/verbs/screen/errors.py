@@ -2,8 +2,9 @@
 
 import os
 import sys
+import traceback
 
-from sr.printable import printable
+from sr.printable import first_line, printable
 
 
 def print_error(told: object, where: str = "") -> None:
@@ -21,3 +22,19 @@ def print_own_error(told: object) -> None:
     """Likewise, saying which of the processes that train together it is; the first needs no name."""
     process = os.environ.get("LOCAL_RANK", "0")
     print_error(told, "" if process == "0" else f"process {process}: ")
+
+
+TRACEBACK = "SR_TRACEBACK"
+"""Variable that, set to anything, has the way to errors printed that nobody foresaw."""
+
+
+def unforeseen(error: Exception) -> str:
+    """Such an error, for the line about the one picture that it is about: its kind and what it says.
+
+    Args:
+        error: as it was caught.
+    """
+    if os.environ.get(TRACEBACK):
+        print(printable("".join(traceback.format_exception(error)), keep="\n"), file=sys.stderr)
+    said, kind = first_line(error), type(error).__name__
+    return kind if said == kind else f"{kind}: {said}"

@@ -12,7 +12,7 @@ from sr.image.encode import ENCODERS, LOSSY
 from sr.image.io import SUFFIXES as PICTURES
 from sr.image.io import find_pictures, passed_over
 from sr.image.names import as_one, names_as
-from sr.inference.video import SUFFIXES as VIDEOS
+from sr.inference.video.kinds import is_video
 from sr.printable import printable
 
 STREAM = "-"
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def is_video(self) -> bool:
-        """Whether it is a video by its name."""
+        """Whether it is a video."""
         return is_video(self.source)
 
 
@@ -68,11 +68,6 @@ class Inputs:
     files: list[tuple[Path, PurePath]] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def is_video(path: PurePath) -> bool:
-    """Whether a name is a video's."""
-    return path.suffix.lower() in VIDEOS
 
 
 def ending(form: str | None) -> str | None:
@@ -201,7 +196,7 @@ def _names_a_file(output: Path) -> bool:
 
 
 def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
-    names = _names([path for path, _ in inputs.files], naming, added)
+    names = _names([(path, path) for path, _ in inputs.files], naming, added)
     jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
     # The same pattern typed twice finds what the first time made.
     made = {job.target.resolve() for job in jobs if job.target.resolve() != job.source.resolve()}
@@ -216,20 +211,20 @@ def _into_folder(inputs: Inputs, naming: Naming, output: Path) -> list[Job]:
             raise UserError(
                 f"{printable(other)} and {printable(source)} would become one file; upscale them into separate folders"
             )
-    names = _names([place for _, place in inputs.files], naming, "")
+    names = _names(inputs.files, naming, "")
     return [Job(source, output / name) for (source, _), name in zip(inputs.files, names, strict=True)]
 
 
-def _names(places: Sequence[PurePath], naming: Naming, added: str) -> list[PurePath]:
-    """What the places are called afterwards; videos keep their suffix where such files are written."""
-    pictures = [place for place in places if not is_video(place)]
+def _names(files: Sequence[tuple[Path, PurePath]], naming: Naming, added: str) -> list[PurePath]:
+    """What files are called afterwards, by their places; videos keep their suffix where such files are written."""
+    videos = {place for path, place in files if is_video(path)}
+    pictures = [place for _, place in files if place not in videos]
     names = dict(zip(pictures, names_as(pictures, naming.ending or ".png"), strict=True))
-    for place in places:
-        if is_video(place):
-            kept = place.suffix.lower() in _CONTAINERS
-            names[place] = place if kept else place.with_name(f"{place.name}{_CONTAINERS[0]}")
+    for place in videos:
+        kept = place.suffix.lower() in _CONTAINERS
+        names[place] = place if kept else place.with_name(f"{place.name}{_CONTAINERS[0]}")
     more = added if naming.added is None else naming.added
-    return [names[place].with_stem(names[place].stem + more) for place in places]
+    return [names[place].with_stem(names[place].stem + more) for _, place in files]
 
 
 def _check_kinds(jobs: Sequence[Job]) -> None:

@@ -23,9 +23,9 @@ from sr.inference.pictures import upscale_file
 from sr.inference.upscaler import Upscaler
 from sr.inference.video.options import VideoOptions
 from sr.models.upscale import NotFiniteError
-from sr.printable import first_line, printable
+from sr.printable import printable
 from sr.verbs.code import code_digest
-from sr.verbs.screen.errors import print_error
+from sr.verbs.screen.errors import TRACEBACK, print_error, unforeseen
 from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
 from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of
@@ -65,32 +65,33 @@ def upscale(asked: Asked) -> int:
     Raises:
         UserError: nothing to read, nowhere to write, an original would be overwritten, or the only picture failed.
     """
-    with _streams(asked) as (asked, to_stdout):
+    with _streams(asked) as (asked, to_stdout, names):
         console = plain_console(soft_wrap=True, file=sys.stderr if to_stdout else None)
         inputs = find_inputs(asked.inputs, asked.naming.output)
+        if to_stdout and (len(inputs.files) > 1 or inputs.folders):
+            raise UserError("-o - takes one picture; several need a folder")
         check_naming(asked.naming, asked.quality, len(inputs.files) > 1 or bool(inputs.folders))
         files = network_files(asked.how)
         upscaler = ready_upscaler(asked.how, files)
         for path in files:
-            console.print(f"network: {path}")
+            console.print(f"network: {printable(path)}")
         made_by = _digest(asked, files)
-        return Work(asked, upscaler, made_by, console, ("upscaling", f"upscaled x{upscaler.scale:g}")).all(inputs)
+        words = "upscaling", f"upscaled x{upscaler.scale:g}"
+        return Work(asked, upscaler, made_by, console, words, names).all(inputs)
 
 
 @contextmanager
-def _streams(asked: Asked) -> Iterator[tuple[Asked, bool]]:
-    """Files in place of the standard input and output; and whether the picture goes to the latter.
+def _streams(asked: Asked) -> Iterator[tuple[Asked, bool, frozenset[Path]]]:
+    """Files in place of the standard input and output; whether the picture goes to the latter; and which these are.
 
     Raises:
-        UserError: several pictures for the standard output, or a terminal there.
+        UserError: a terminal is the standard output.
     """
     reads, output = STREAM in asked.inputs, asked.naming.output
     writes = output == STREAM or (reads and output is None)
     if not reads and not writes:
-        yield asked, False
+        yield asked, False, frozenset()
         return
-    if writes and (len(asked.inputs) > 1 or Path(asked.inputs[0]).is_dir()):
-        raise UserError("-o - takes one picture; several need a folder")
     if writes and sys.stdout.isatty():
         raise UserError("a picture is no text for a terminal; end the line with > FILE, or give -o FILE")
     with TemporaryDirectory(prefix="sr_") as folder:
@@ -101,9 +102,10 @@ def _streams(asked: Asked) -> Iterator[tuple[Asked, bool]]:
         inputs = [str(source) if one == STREAM else one for one in asked.inputs]
         naming = replace(asked.naming, output=str(target)) if writes else asked.naming
         try:
-            yield replace(asked, inputs=inputs, naming=naming), writes
-        except UserError as error:
-            raise UserError(*(line.replace(str(source), STREAM) for line in error.args)) from error
+            yield replace(asked, inputs=inputs, naming=naming), writes, frozenset((source, target))
+        except UserError as error:  # says what was typed, and not where it lies meanwhile
+            lines = (line.replace(str(source), STREAM).replace(str(target), STREAM) for line in error.args)
+            raise UserError(*lines) from error
         if target.exists():
             with target.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
@@ -119,15 +121,23 @@ class Work:
         made_by: stands for everything that frames of a video depend on.
         console: where to.
         words: for what is being done, and what was done.
+        streams: files in place of the standard input and output, which are called `STREAM`.
     """
 
     def __init__(
-        self, asked: Asked, upscaler: Upscaler, made_by: str, console: Console, words: tuple[str, str]
+        self,
+        asked: Asked,
+        upscaler: Upscaler,
+        made_by: str,
+        console: Console,
+        words: tuple[str, str],
+        streams: frozenset[Path] = frozenset(),
     ) -> None:
         self._asked, self._upscaler, self._made_by, self._console = asked, upscaler, made_by, console
         self._doing, self._did = words
+        self._streams = streams
         self._failures: list[str] = []
-        self._notes: dict[str, list[Path]] = defaultdict(list)
+        self._notes: dict[str, list[str]] = defaultdict(list)
         self._failed = self._told = 0
 
     def all(self, inputs: Inputs) -> int:
@@ -161,16 +171,18 @@ class Work:
         try:
             check_writable(job.target.parent)
             for note in self._video(job, share) if job.is_video else self._picture(job, share):
-                self._notes[note].append(job.source)
+                self._notes[note].append(self._shown(job.source))
         except NotFiniteError as error:
             self._fail(f"{printable(job.source)}: {error}")
         except UserError as error:
             self._fail(*error.args)  # a line for each fault
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:  # whatever one file brings up, the others have their turn
             if out_of_memory(error):
                 self._fail(f"{printable(job.source)} is too large for the memory that is free")
-            else:  # networks have sizes that they cannot take
-                self._fail(f"{printable(job.source)}: the network fails on this picture ({first_line(error)})")
+            elif isinstance(error, RuntimeError):  # networks have sizes that they cannot take
+                self._fail(f"{printable(job.source)}: the network fails on this picture ({unforeseen(error)})")
+            else:
+                self._fail(f"{printable(job.source)} failed ({unforeseen(error)}); {TRACEBACK}=1 shows where")
         for line in self._upscaler.said[self._told :]:
             self._console.print(line)
         self._told = len(self._upscaler.said)
@@ -203,6 +215,9 @@ class Work:
         )
         return [f"{report.frames} frames of {report.width}x{report.height}, {report.repeated} of them repeated"]
 
+    def _shown(self, path: Path) -> str:
+        return STREAM if path in self._streams else printable(path)
+
     def _say_skipped(self, count: int) -> None:
         if count:
             what = "1 is there already and is" if count == 1 else f"{count} are there already and are"
@@ -213,13 +228,13 @@ class Work:
         if done <= 0:
             return
         output = self._asked.naming.output
-        where = jobs[0].target if len(jobs) == 1 else output or "beside the originals"
+        where = self._shown(jobs[0].target) if len(jobs) == 1 else printable(output or "beside the originals")
         rate = f" ({len(jobs) / seconds:.2g} pictures/s)" if len(jobs) > 1 else ""
         self._console.print(f"{done} of {len(jobs)} {self._did}: {where}{rate}")
 
 
-def _listed(sources: Sequence[Path]) -> str:
-    shown = ", ".join(printable(source) for source in sources[:_SHOWN])
+def _listed(sources: Sequence[str]) -> str:
+    shown = ", ".join(sources[:_SHOWN])
     return shown if len(sources) <= _SHOWN else f"{len(sources)} pictures ({shown}, …)"
 
 

@@ -1,5 +1,6 @@
 """Weights, packages and ncnn: read back as other programs do, refused where they would show another picture."""
 
+import dataclasses
 import importlib.util
 import zipfile
 
@@ -8,10 +9,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from sr import files
 from sr.errors import UserError
 from sr.inference.export import formats
 from sr.inference.export.formats import FORMATS, export_network
 from sr.inference.export.ncnn import _renamed
+from sr.inference.export.plain import applied
 from sr.inference.export.trial import SIZES, photographs
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr
@@ -133,3 +136,50 @@ def test_ncnn_makes_the_same_picture(network, half, tmp_path, pictures):
 @with_ncnn
 def test_ncnn_of_what_folds_pixels_is_refused(tmp_path, pictures):
     assert "does not take pictures of every size" in refusal(RrdbNet(2, 8, 1), "ncnn", tmp_path, pictures)
+
+
+@pytest.mark.parametrize("there", ["nothing", "a folder", "a file for a folder"])
+def test_a_place_that_takes_no_file_is_told_before_the_long_work(there, tmp_path, pictures, monkeypatch):
+    target = tmp_path / "out" / "n.pth"
+    if there == "a folder":
+        target.mkdir(parents=True)
+        told = "n.pth is a folder; name a file"
+    elif there == "a file for a folder":
+        target.parent.write_text("")
+        told = "could not write into"
+    else:
+        monkeypatch.setattr("sr.files._temporary", _no_room)
+        told = "No space left on device"
+    late = dataclasses.replace(FORMATS["pth"], made=lambda *_: pytest.fail("too late"))
+    monkeypatch.setitem(FORMATS, "pth", late)
+    with pytest.raises(UserError, match=told):
+        export_network(Compact(2, 8, 1), "pth", target, pictures, half=False)
+
+
+def _no_room(*_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_both_files_of_a_format_or_none(old, tmp_path, pictures, monkeypatch):
+    pair = formats.Format((".param", ".bin"), (), lambda *_: (b"new", b"new"), lambda _, lr: applied(network, lr))
+    monkeypatch.setitem(FORMATS, "pair", pair)
+    network, places = Compact(2, 8, 1), [tmp_path / "n.param", tmp_path / "n.bin"]
+    if old:
+        for path in places:
+            path.write_bytes(b"old")
+    real = files.write_atomically
+
+    def picky(path, data):
+        if path.suffix == ".bin":
+            raise UserError("could not write n.bin: No space left on device")
+        real(path, data)
+
+    with monkeypatch.context() as patch:
+        for module in (files, formats):
+            patch.setattr(module, "write_atomically", picky, raising=False)
+        with pytest.raises(UserError, match=r"could not write n\.bin"):
+            export_network(network, "pair", places[0], pictures, half=False)
+    assert [path.read_bytes() if path.exists() else None for path in places] == ([b"old"] * 2 if old else [None] * 2)
+    export_network(network, "pair", places[0], pictures, half=False)
+    assert [path.read_bytes() for path in places] == [b"new"] * 2
