@@ -15,7 +15,7 @@ from sr.errors import UserError
 from sr.files import check_writable
 from sr.inference.video.encoding import look_of
 from sr.inference.video.joining import FORMATS, join
-from sr.inference.video.options import VideoOptions
+from sr.inference.video.options import CODECS, VideoOptions
 from sr.inference.video.parts import parts_beside
 from sr.inference.video.reading import Facts, video_facts
 from sr.inference.video.work import Enlarger, Work
@@ -83,6 +83,8 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
+    if options.size is None:
+        CODECS[options.codec].check_size(round(facts.width * upscaler.scale), round(facts.height * upscaler.scale))
     work = Work(upscaler, options, facts, PART, device or torch.device("cpu"), say)
     total = _expected(facts, options)
     status = source.stat()
@@ -152,7 +154,7 @@ def _check_target(source: Path, target: Path, options: VideoOptions) -> None:
     if target.is_dir():
         raise UserError(f"{printable(target)} is a folder; name a file")
     if target.exists() and source.exists() and target.samefile(source):
-        raise UserError(f"{printable(target)} would be overwritten by its enlargement; choose another name")
+        raise UserError(f"{printable(target)} would be overwritten by its result; choose another name")
     check_writable(target.parent)
 
 

@@ -117,7 +117,13 @@ def parts_beside(target: Path, job: dict[str, object]) -> Iterator[Parts]:
             raise UserError(f"{target} is being made by {error}; wait for it, or choose another name") from error
         except OSError as error:
             raise UserError(f"could not write into {home}: {error.strerror or error}") from error
-        yield Parts(folder)
+        try:
+            yield Parts(folder)
+        except BaseException:
+            if any(home.rglob("*.part")):  # to go on from
+                raise
+            shutil.rmtree(home, ignore_errors=True)
+            raise
         shutil.rmtree(home, ignore_errors=True)
 
 
