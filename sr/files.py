@@ -99,6 +99,8 @@ def check_place(path: Path) -> None:
         found = real.stat()
     except FileNotFoundError:
         pass
+    except NotADirectoryError as error:
+        raise UserError(f"could not write into {printable(path.parent)[:300]}: {error.strerror}") from error
     except OSError as error:
         raise UserError(f"could not write {printable(path)[:300]}: {error.strerror}; choose another name") from error
     else:

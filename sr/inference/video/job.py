@@ -13,6 +13,7 @@ import torch
 
 from sr.errors import UserError
 from sr.files import check_writable
+from sr.inference.video.damage import damaged_packets
 from sr.inference.video.encoding import look_of
 from sr.inference.video.joining import FORMATS, join
 from sr.inference.video.options import CODECS, VideoOptions
@@ -103,6 +104,8 @@ def upscale_video(
         finished = work.run(source, parts, _ticks(facts, options), lambda frames: done(frames, total))
         if not finished:
             raise UserError(_empty(source, facts, options))
+        if options.start == 0 and options.length is None and (damaged := damaged_packets(source)):
+            work.note(f"{damaged} places of it are damaged; what is seen there is the decoder's guess")
         look = look_of(facts, options, finished[0].width, finished[0].height)
         for note in join(source, target, finished, facts, look, options):
             work.note(note)

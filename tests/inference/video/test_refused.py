@@ -1,5 +1,6 @@
 """What is refused of videos at once, and leaves nothing behind."""
 
+import av
 import pytest
 
 from sr.errors import UserError
@@ -42,3 +43,17 @@ def test_a_video_that_ends_early_is_said(tmp_path):
     cut = upscale_video(source, tmp_path / "cut.mkv", Twice(), VideoOptions(preset="ultrafast"), print)
     assert cut.frames < whole.frames
     assert any("it is cut off after" in note for note in cut.notes)
+
+
+def test_damaged_frames_are_said(tmp_path):
+    source = Clip().write(tmp_path / "a.mkv")
+    data = bytearray(source.read_bytes())
+    with av.open(source) as container:
+        coded = [bytes(packet) for packet in container.demux(video=0)]
+    packet = max(coded, key=len)
+    begin = data.index(packet)
+    for place in range(begin + len(packet) // 2, begin + len(packet), 3):  # not the headers: of the pictures only
+        data[place] ^= 0xFF
+    source.write_bytes(data)
+    report = upscale_video(source, tmp_path / "b.mkv", Twice(), VideoOptions(preset="ultrafast"), print)
+    assert any("the decoder's guess" in note for note in report.notes)
