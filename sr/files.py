@@ -85,6 +85,8 @@ def oddity(path: Path) -> str | None:
         if error.errno == errno.ELOOP:
             return "is a link that leads to itself"
         return "is a link that leads nowhere" if os.path.lexists(path) else None
+    except ValueError:  # a NUL in it
+        return "is no name that a file can have"
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "is a pipe or a device, not a file"
 
 
