@@ -23,4 +23,4 @@ def check_choice(name: str, value: object, hint: object) -> None:
     near = difflib.get_close_matches(str(value).lower(), by_lower_case, 1)
     way_out = f"did you mean {by_lower_case[near[0]]}?" if near else "choose one of them."
     listed = " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-    raise ValueError(f"{name}={value} is not one of {listed}; {way_out}")
+    raise ValueError(f"{name}={value if str(value).strip() else repr(value)} is not one of {listed}; {way_out}")

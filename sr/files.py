@@ -121,6 +121,51 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"could not write into {printable(folder)}: {error.strerror or error}") from error
 
 
+def real_path(path: Path | str) -> Path:
+    """Where a path leads, as far as it does: unlike `Path.resolve`, a link to itself stays what it is."""
+    return Path(os.path.realpath(path))
+
+
+def oddity(path: Path) -> str | None:
+    """Why a path can be neither read as a file nor searched as a folder: "is a link that leads nowhere".
+
+    Returns:
+        What follows the name; None of a file, a folder, and where there is nothing of that name.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return "is too long for a name"
+        if error.errno == errno.ELOOP:
+            return "is a link that leads to itself"
+        return "is a link that leads nowhere" if os.path.lexists(path) else None
+    except ValueError:  # a NUL in it
+        return "is no name that a file can have"
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "is a pipe or a device, not a file"
+
+
+def check_place(path: Path) -> None:
+    """Before long work: make sure that a file can be written there. Nothing is made, not even a folder.
+
+    Raises:
+        UserError: it is a folder, its name is too long, a link leads to itself, or its folder cannot be written into.
+    """
+    real = real_path(path)
+    try:
+        found = real.stat()
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError as error:
+        raise UserError(f"could not write into {printable(path.parent)[:300]}: {error.strerror}") from error
+    except OSError as error:
+        raise UserError(f"could not write {printable(path)[:300]}: {error.strerror}; choose another name") from error
+    else:
+        if stat.S_ISDIR(found.st_mode):
+            raise UserError(f"{printable(path)} is a folder; name a file in it")
+    check_writable(next(folder for folder in real.parents if folder.exists()))
+
+
 def sweep_up(folder: Path, below: bool = False) -> None:
     """Delete the temporary files that killed processes left in a folder; those that somebody is writing stay.
 
@@ -128,7 +173,7 @@ def sweep_up(folder: Path, below: bool = False) -> None:
         folder: may be missing.
         below: in its folders too.
     """
-    for path in folder.rglob(".*.tmp") if below else folder.glob(".*.tmp"):
+    for path in [] if oddity(folder) else folder.rglob(".*.tmp") if below else folder.glob(".*.tmp"):
         if _TEMPORARY.fullmatch(path.name):
             with suppress(OSError):  # being written, or gone
                 _delete_abandoned(path)

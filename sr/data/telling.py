@@ -9,6 +9,7 @@ from sr.data.doctor.verdict import TEST_SETS
 from sr.data.kinds.sources import Folder
 from sr.data.sets import Sides
 from sr.data.store.store import Store
+from sr.files import real_path
 from sr.types import UserError
 
 
@@ -41,7 +42,7 @@ def warn_of_shared(train: PictureSource, sets: Mapping[str, Sides], on_message: 
 
 def _files(source: PictureSource) -> set[Path]:
     """Where the pictures of a folder lie, links followed; none of other sources, whose names are no paths."""
-    return {path.resolve() for path in source.paths} if isinstance(source, Folder) else set()
+    return {real_path(path) for path in source.paths} if isinstance(source, Folder) else set()
 
 
 def about_small(names: list[str], small: Small, total: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sr.errors import UserError
+from sr.files import real_path
 from sr.plain_yaml import read_plain_yaml
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, RUN_FOLDERS, RunFolder
 
@@ -89,7 +90,7 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     Args:
         roots: searched through all levels; missing ones have no runs.
     """
-    found = {run.folder.path.resolve(): run for folder in folders_with(roots, (CONFIG,)) for run in _read(folder)}
+    found = {real_path(run.folder.path): run for folder in folders_with(roots, (CONFIG,)) for run in _read(folder)}
     return [found[path] for path in sorted(found)]
 
 

@@ -13,6 +13,7 @@ from sr.errors import UserError
 from sr.experiments.failure import FILE as FAILURE
 from sr.experiments.failure import read_failure
 from sr.experiments.runs import CONFIG, Run, columns, folders_with
+from sr.files import real_path
 from sr.locks import in_use
 from sr.plain_yaml import read_plain_yaml
 from sr.training.columns import METRICS, Best
@@ -124,7 +125,7 @@ def rows_of(roots: Sequence[Path]) -> list[Row]:
     Args:
         roots: run folders, or folders that hold such at any depth; missing ones have none.
     """
-    found = {folder.resolve(): folder for folder in folders_with(roots, (CONFIG, FAILURE))}
+    found = {real_path(folder): folder for folder in folders_with(roots, (CONFIG, FAILURE))}
     folders = sorted(found.values(), key=_natural)
     return [_row(name, run_in(folder)) for name, folder in zip(_unique_names(folders), folders, strict=True)]
 
@@ -272,7 +273,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _unique_names(folders: Sequence[Path]) -> list[str]:
     """The shortest ends of the paths that tell them apart."""
-    wholes = [folder.resolve().parts for folder in folders]
+    wholes = [real_path(folder).parts for folder in folders]
     names = []
     for parts in wholes:
         length = 1

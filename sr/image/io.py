@@ -13,7 +13,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image as pil
 from PIL import UnidentifiedImageError
 
-from sr.files import write_atomically
+from sr.files import oddity, real_path, write_atomically
 from sr.image.decode import decode
 from sr.image.details import NO_DETAILS, Details
 from sr.image.encode import ENCODERS, QUALITY, encode
@@ -27,6 +27,9 @@ SUFFIXES = (
     *(".dds", ".psd", ".qoi", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".jfif", ".mpo"),
 )
 """Names by which pictures are found in folders, in lower case; the case in a name does not matter."""
+
+_TABLES = {"--markdown": ".md", "--pictures": ".csv"}
+"""Endings of what options write, where their name is not the ending."""
 
 MAX_PIXELS = 178_956_970
 """Twice Pillow's own warning level, beyond which it refuses; changing its global limit is not ours to do."""
@@ -173,7 +176,7 @@ def check_no_picture(option: str, path: Path | None) -> None:
         UserError: its name is a picture's.
     """
     if path is not None and path.suffix.lower() in SUFFIXES:
-        better = path.with_suffix(f".{option.removeprefix('--')}")
+        better = path.with_suffix(_TABLES.get(option, f".{option.removeprefix('--')}"))
         raise UserError(f"{option} {printable(path)} is the name of a picture; take {printable(better)}")
 
 
@@ -197,8 +200,8 @@ def find_pictures(folders: str | Path | Iterable[str | Path]) -> list[Path]:
         raise UserError("no folder of pictures is given; name at least one")
     found: dict[Path, Path] = {}
     for root in roots:
-        for path in [root] if root.is_file() else _in_folder(root):
-            found.setdefault(path.resolve(), path)
+        for path in [root] if oddity(root) is None and root.is_file() else _in_folder(root):
+            found.setdefault(real_path(path), path)
     return list(found.values())
 
 
@@ -240,6 +243,9 @@ def to_pixels(image: Image, deep: bool = False) -> np.ndarray:
 
 
 def _check_there(path: Path) -> None:
+    odd = oddity(path)
+    if odd is not None:
+        raise UserError(f"cannot read '{printable(path)[:300]}': it {odd}; name a file")
     if path.is_dir():
         raise UserError(f"cannot read '{printable(path)}': it is a folder; name a picture in it")
     if not path.is_file():
@@ -258,6 +264,9 @@ def _nearest(path: Path) -> str:
 
 
 def _in_folder(root: Path) -> list[Path]:
+    odd = oddity(root)
+    if odd is not None:
+        raise UserError(f"'{printable(root)[:300]}' {odd}; name a folder of pictures")
     if not root.is_dir():
         raise UserError(f"there is no folder '{printable(root)}'{_nearest(root)}; check the name")
     files = list(_files(root))

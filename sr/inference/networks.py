@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 from sr.errors import UserError
+from sr.files import oddity
 from sr.printable import printable
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -45,6 +46,9 @@ def find_network(name: str | Path) -> Path:
             return _in_folder(path)
         if path.is_file():
             return _checked(path)
+        odd = oddity(path)
+        if odd is not None:
+            raise UserError(f"'{printable(text)[:200]}' {odd}{_given()}")
         near = _near(text, path)
     except (OSError, RuntimeError):  # too long for a name, not ours to see, the home of nobody
         near = _given()

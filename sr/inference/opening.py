@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from sr.errors import UserError
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr, from_authors_names
-from sr.models.files import FORMAT, NetworkInfo, check_finite, few_names, load_network, rebuilt
+from sr.models.files import FORMAT, NetworkInfo, check_finite, few_names, load_network, opened_tensors, rebuilt
 from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.published import Arguments
@@ -76,7 +76,7 @@ def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
 def _is_ours(path: Path) -> bool:
     """Whether `load_network` has the word: ours, or no safetensors file at all, which it says best."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened_tensors(path) as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError):
         return True

@@ -1,6 +1,6 @@
 """What a shipped network says of how it was made and what it reaches, in its file's metadata under ``trained``."""
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date as calendar
@@ -17,6 +17,7 @@ METRICS = ("psnr_y", "ssim_y", "lpips", "dists")
 BICUBIC = "bicubic_"
 """Before a metric's name: what bicubic reaches on the same pictures."""
 
+_LARGEST = sys.float_info.max  # a whole number may be larger, and no table can show it
 _TEXTS = ("command", "machine", "date", "on")
 
 
@@ -97,5 +98,5 @@ def _check_figures(name: str, numbers: object) -> None:
         raise ValueError(f"figures of {name!r:.80} have no psnr_y")
     for metric, value in numbers.items():
         known = isinstance(metric, str) and metric.removeprefix(BICUBIC) in METRICS
-        if not known or type(value) not in (int, float) or not math.isfinite(value):
+        if not known or type(value) not in (int, float) or not abs(value) <= _LARGEST:
             raise ValueError(f"figures of {name!r:.80}: {metric!r:.40} is {value!r:.40}")

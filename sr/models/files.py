@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import safetensors.torch
@@ -166,7 +167,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"{shown} does not exist or is not a file; give a .safetensors file.")
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened_tensors(path) as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         if "incomplete" in str(error).lower():
@@ -175,6 +176,27 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise UserError(f"{shown} is not a safetensors file ({printable(error)[:200]}){hint}.") from error
     except OSError as error:
         raise UserError(f"could not read {shown}: {error.strerror or error}") from error
+
+
+@contextmanager
+def opened_tensors(path: Path) -> Iterator[Any]:
+    """A safetensors file; the library takes only names that are text, so that others get such a name meanwhile.
+
+    Raises:
+        SafetensorError: it is none.
+        OSError: it cannot be read.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory(prefix="sr_") as folder:
+            link = Path(folder) / "network.safetensors"
+            link.symlink_to(path.absolute())
+            with safe_open(link, framework="pt") as file:
+                yield file
+        return
+    with safe_open(path, framework="pt") as file:
+        yield file
 
 
 def _parse(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The command `sr`: everything but training. Heavy imports happen inside the verbs, so that help is quick."""
 
+import errno
 import gc
 import io
 import os
@@ -205,6 +206,8 @@ def main() -> None:
         except BaseException as error:
             # Typer makes an exit of an interrupt, and libraries make other exceptions.
             if not signals.raised:
+                if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                    error = UserError(f"{printable(error.filename)[:300]}: {error.strerror}; choose another name")
                 if isinstance(error, UserError):
                     print_error(error)
                     raise SystemExit(USER_ERROR) from None

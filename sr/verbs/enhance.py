@@ -50,10 +50,11 @@ def enhance_files(
         raise UserError("--denoise, --contrast and --dither are all 0, and nothing would change; give one of them")
     if STREAM in (*inputs, naming.output):
         raise UserError("- is not read or written by sr enhance; name files")
-    found = find_inputs(inputs, naming.output)
+    console = plain_console(soft_wrap=True)
+    found = find_inputs(inputs, naming.output, console.print)
     check_naming(naming, quality, len(found.files) > 1 or bool(found.folders))
     if naming.output is None and naming.added is None:
         naming = replace(naming, added=SUFFIX)
     asked = Asked(inputs, naming, quality=quality, force=force, enhance=settings)
     same = Upscaler([Same()], torch.device("cpu"), engine="torch")
-    return Work(asked, same, code_digest(), plain_console(soft_wrap=True), ("enhancing", "enhanced")).all(found)
+    return Work(asked, same, code_digest(), console, ("enhancing", "enhanced")).all(found)

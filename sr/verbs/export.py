@@ -5,6 +5,7 @@ from pathlib import Path
 from sr.config.nearest import nearest
 from sr.console import plain_console
 from sr.errors import UserError
+from sr.files import check_place
 from sr.inference.export.formats import FORMATS, export_network
 from sr.inference.export.trial import photographs
 from sr.inference.networks import find_network
@@ -28,6 +29,8 @@ def export_file(name: str, form: str | None, output: Path, half: bool, trust: bo
     kind = _kind(form, output)
     target = output.with_suffix(FORMATS[kind].suffixes[0])
     path = find_network(name)
+    for suffix in FORMATS[kind].suffixes:
+        check_place(target.with_suffix(suffix))
     if any(_same(path, target.with_suffix(suffix)) for suffix in FORMATS[kind].suffixes):
         raise UserError(f"-o {printable(output)} is the network itself; choose another file")
     network, info = open_network(path, trust)

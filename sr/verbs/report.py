@@ -12,6 +12,7 @@ from sr.experiments.report.films import FILMS, Film
 from sr.experiments.report.writing import INDEX, write_report
 from sr.experiments.runs import CONFIG, folders_with
 from sr.experiments.table import Row, rows_of
+from sr.files import real_path
 from sr.pasted import verb
 from sr.printable import printable
 from sr.verbs.screen.progress import StoreProgress
@@ -105,7 +106,7 @@ def _fault(root: Path) -> str:
 
 def _nearest_with_runs(root: Path) -> Path | None:
     """The run that a folder lies in, or a folder beside it with runs, the one with the most similar name first."""
-    whole = root.resolve()
+    whole = real_path(root)
     inside = next((place for place in whole.parents if (place / CONFIG).is_file()), None)
     if inside is not None:
         return inside

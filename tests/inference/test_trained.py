@@ -46,6 +46,7 @@ def test_other_networks_say_nothing():
         ({"figures": {}}, "figures has no test set"),
         ({"figures": {"Set14": {"ssim_y": 0.9}}}, "figures of 'Set14' have no psnr_y"),
         ({"figures": {"Set14": {"psnr_y": float("nan")}}}, "figures of 'Set14': 'psnr_y' is nan"),
+        ({"figures": {"Set14": {"psnr_y": 10**400}}}, "figures of 'Set14': 'psnr_y' is 1000"),
         ({"figures": {"Set14": {"psnr_y": 1.0, "\x1b": 2}}}, "figures of 'Set14': '\\x1b' is 2"),
         ({"more": 1}, "unexpected keyword argument 'more'"),
     ],

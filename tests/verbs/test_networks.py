@@ -60,11 +60,13 @@ def test_shipped_ones_runs_and_files(sr, folder, trained_once):
 
 def test_one_that_cannot_be_read_does_not_hide_the_others(sr, folder):
     save(folder / "shipped" / "x3.safetensors", 3, {"trained": {"command": "x"}})
-    code, out, err = sr("networks", "nothing", "--json")
+    endless = TOLD | {"figures": {"Set14": {"psnr_y": 10**400}}}
+    code, out, err = sr("networks", save(folder / "endless.safetensors", 2, {"trained": endless}), "nothing", "--json")
     assert code == 1
     assert [one["name"] for one in json.loads(out)] == ["x2", "x4"]
-    first, second = err.splitlines()
+    first, large, second = err.splitlines()
     assert "x3.safetensors has damaged metadata under 'extra.trained'" in first
+    assert "endless.safetensors has damaged metadata under 'extra.trained'" in large
     assert second.startswith("error: there is no network 'nothing'; give a shipped name (x2, x3, x4)")
 
 

@@ -375,7 +375,7 @@ def test_originals_are_never_overwritten(upscale, tmp_path, arguments):
     original = png(tmp_path / "in" / "a.png").read_bytes()
     code, _, err = upscale(*arguments)
     assert code == 2
-    assert lines(err) == ["error: in/a.png would be overwritten by an enlargement; choose another -o"]
+    assert lines(err) == ["error: in/a.png would be overwritten by a result; choose another -o"]
     assert (tmp_path / "in" / "a.png").read_bytes() == original
 
 

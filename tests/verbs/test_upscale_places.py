@@ -172,7 +172,7 @@ def test_enhanced_on_the_way(upscale, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("in",), "'in' is a folder; say where its enlargements go, for instance -o in_x2"),
+        (("in",), "'in' is a folder; say where the results go, for instance -o in_x2"),
         (("in/a.png", "-o", "b.png", "--suffix", "_y"), "-o b.png names the file already; leave --suffix out"),
         (("in/a.png", "--suffix", "../x"), "--suffix ../x is no part of a name"),
         (("in", "-o", "b.png"), "-o b.png is a file; several pictures need a folder"),

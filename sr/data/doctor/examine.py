@@ -10,6 +10,7 @@ from sr.data.doctor.inspect import Facts, inspect, sniff
 from sr.data.doctor.listing import list_files
 from sr.data.doctor.verdict import Judgement, Report, Role, judge, judge_alone, judge_duplicates, judge_pair
 from sr.data.kinds.matching import match_names, sides_of
+from sr.files import real_path
 from sr.printable import printable
 
 OnProgress = Callable[[str, int, int], None]
@@ -101,7 +102,7 @@ def _listed(question: Question) -> list[Report]:
 
 def _together(question: Question) -> bool:
     """Whether both sides of the pairs lie in one folder, as RealSR's do."""
-    roots = [[root.resolve() for root in folders] for folders in (question.train, question.lr)]
+    roots = [[real_path(root) for root in folders] for folders in (question.train, question.lr)]
     return bool(roots[0]) and roots[0] == roots[1]
 
 

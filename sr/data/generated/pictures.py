@@ -12,6 +12,7 @@ import numpy as np
 from sr.data.generated.dead_leaves import dead_leaves
 from sr.data.generated.drawings import drawing
 from sr.data.generated.palettes import blurred_colours
+from sr.files import real_path
 from sr.image.depth import to_uint8
 
 Kind = Literal["dead_leaves", "drawings", "mixed"]
@@ -125,5 +126,5 @@ def _files_hash(paths: Sequence[Path]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for path in paths:
         stat = path.stat()
-        digest.update(os.fsencode(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
+        digest.update(os.fsencode(f"{real_path(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
     return digest.hexdigest()

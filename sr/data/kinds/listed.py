@@ -11,6 +11,7 @@ import numpy as np
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.errors import UserError
+from sr.files import real_path
 from sr.image.io import SUFFIXES, read_visible
 from sr.image.names import order
 from sr.types import Picture
@@ -67,7 +68,7 @@ def stamp_of(paths: Sequence[Path]) -> str:
             size, modified = stat.st_size, stat.st_mtime_ns
         except OSError:  # a link that leads nowhere; reading it will say so
             size, modified = 0, 0
-        digest.update(os.fsencode(f"{path.resolve()}\0{size}\0{modified}\n"))  # a name need not be UTF-8
+        digest.update(os.fsencode(f"{real_path(path)}\0{size}\0{modified}\n"))  # a name need not be UTF-8
     return digest.hexdigest()
 
 

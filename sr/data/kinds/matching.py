@@ -11,6 +11,7 @@ from PIL import Image as pil
 
 from sr.data.contract import OnProgress
 from sr.errors import UserError
+from sr.files import real_path
 from sr.image.io import find_pictures
 from sr.image.names import as_one, composed, told_apart
 
@@ -58,7 +59,7 @@ def matched(hr_folder: str | Path, lr_folder: str | Path, scale: int, what: str 
     """
     hr_root, lr_root = Path(hr_folder).expanduser(), Path(lr_folder).expanduser()
     hr, lr = _relative(hr_root), _relative(lr_root)
-    if hr_root.resolve() == lr_root.resolve():  # as RealSR comes: both in one folder
+    if real_path(hr_root) == real_path(lr_root):  # as RealSR comes: both in one folder
         hr, lr = sides_of(hr, scale)
     partner = _partners(hr, lr, _forms(scale))
     unmatched_hr = [name for name in hr if name not in partner]

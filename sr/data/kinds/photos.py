@@ -8,6 +8,7 @@ from pathlib import Path
 from sr.data.contract import PictureSource
 from sr.data.preparation.near_duplicates import NearDuplicates
 from sr.data.preparation.photo_crops import NOISY_FACTOR, CropSettings, camera_model, is_noisy, photo_crops, shrunk
+from sr.files import real_path
 from sr.image.depth import to_uint8
 from sr.image.io import find_pictures, read_visible
 from sr.types import Picture
@@ -61,7 +62,7 @@ class Photos(PictureSource):
         digest = hashlib.blake2b(digest_size=16)
         for path in self.paths:
             stat = path.stat()
-            digest.update(os.fsencode(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
+            digest.update(os.fsencode(f"{real_path(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
         cameras = sorted(camera.strip().casefold() for camera in self.noisy_cameras)
         return f"photos v{VERSION} {self.settings} {cameras} duplicates={self.duplicates} {digest.hexdigest()}"
 
@@ -99,5 +100,5 @@ def photographs(roots: Sequence[str | Path]) -> tuple[list[Path], list[str]]:
     for root in (Path(folder).expanduser() for folder in roots):
         base = root if root.is_dir() else root.parent
         for path in find_pictures([root]):
-            found.setdefault(path.resolve(), (path, path.relative_to(base).as_posix()))
+            found.setdefault(real_path(path), (path, path.relative_to(base).as_posix()))
     return [path for path, _ in found.values()], [name for _, name in found.values()]

@@ -13,7 +13,7 @@ from sr.experiments.report.building import Wanted, build, film_key
 from sr.experiments.report.pictures import PictureFiles
 from sr.experiments.report.shown import Say, Shown, shown
 from sr.experiments.table import Row
-from sr.files import check_writable, sweep_up, write_atomically
+from sr.files import check_writable, real_path, sweep_up, write_atomically
 from sr.locks import InUseError, alone
 from sr.printable import printable
 from sr.training.keeping.run_folder import RunFolder
@@ -139,8 +139,8 @@ def _check_no_run(target: Path, rows: Sequence[Row]) -> None:
     Raises:
         UserError: it is one.
     """
-    runs = {row.folder.resolve() for row in rows}
-    whole = target.resolve()
+    runs = {real_path(row.folder) for row in rows}
+    whole = real_path(target)
     for place in (whole, *whole.parents):
         run = RunFolder(place)
         if place in runs or (run.config.is_file() and run.holds_run):
@@ -180,6 +180,6 @@ def _check_ours(target: Path) -> None:
 
 def _free(target: Path) -> str:
     """The nearest name that nobody has."""
-    names = (f"{target.resolve().name}_report{number}" for number in ("", *range(2, 1000)))
-    places = [target / "report", *map(target.resolve().with_name, names if target.resolve().name else ())]
+    names = (f"{real_path(target).name}_report{number}" for number in ("", *range(2, 1000)))
+    places = [target / "report", *map(real_path(target).with_name, names if real_path(target).name else ())]
     return printable(next((place for place in places if not os.path.lexists(place) and target.is_dir()), "report"))

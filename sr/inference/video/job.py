@@ -14,9 +14,10 @@ import torch
 from sr.errors import UserError
 from sr.files import check_writable
 from sr.inference.enhance.enhancer import NOTHING, Settings
+from sr.inference.video.damage import damaged_packets
 from sr.inference.video.encoding import look_of
 from sr.inference.video.joining import FORMATS, join
-from sr.inference.video.options import VideoOptions
+from sr.inference.video.options import CODECS, VideoOptions
 from sr.inference.video.parts import parts_beside
 from sr.inference.video.reading import Facts, video_facts
 from sr.inference.video.work import Enlarger, Work
@@ -86,6 +87,8 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
+    if options.size is None:
+        CODECS[options.codec].check_size(round(facts.width * upscaler.scale), round(facts.height * upscaler.scale))
     work = Work(upscaler, enhance, options, facts, PART, device or torch.device("cpu"), say)
     total = _expected(facts, options)
     status = source.stat()
@@ -105,6 +108,8 @@ def upscale_video(
         finished = work.run(source, parts, _ticks(facts, options), lambda frames: done(frames, total))
         if not finished:
             raise UserError(_empty(source, facts, options))
+        if options.start == 0 and options.length is None and (damaged := damaged_packets(source)):
+            work.note(f"{damaged} places of it are damaged; what is seen there is the decoder's guess")
         look = look_of(facts, options, finished[0].width, finished[0].height)
         for note in join(source, target, finished, facts, look, options):
             work.note(note)
@@ -156,7 +161,7 @@ def _check_target(source: Path, target: Path, options: VideoOptions) -> None:
     if target.is_dir():
         raise UserError(f"{printable(target)} is a folder; name a file")
     if target.exists() and source.exists() and target.samefile(source):
-        raise UserError(f"{printable(target)} would be overwritten by its enlargement; choose another name")
+        raise UserError(f"{printable(target)} would be overwritten by its result; choose another name")
     check_writable(target.parent)
 
 

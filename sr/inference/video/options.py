@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from sr.errors import UserError
 from sr.printable import printable
 
+_LATEST = 1e9
+"""Seconds, thirty years: FFmpeg counts ticks in 64 bits."""
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
 
@@ -23,6 +25,7 @@ class Codec:
         preset: where nobody says: so that encoding leaves the processor to the network.
         tunes: what it can be tuned for.
         quiet: options that keep it from writing to the terminal.
+        largest: columns and rows of the largest frames.
     """
 
     encoder: str
@@ -32,6 +35,20 @@ class Codec:
     preset: str
     tunes: tuple[str, ...]
     quiet: tuple[tuple[str, str], ...] = ()
+    largest: tuple[int, int] = (16384, 16384)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse frames that no encoder or player takes.
+
+        Raises:
+            UserError: a side is too long.
+        """
+        if width > self.largest[0] or height > self.largest[1]:
+            most = f"{self.largest[0]}x{self.largest[1]}"
+            near = f"{min(width, self.largest[0])}x{min(height, self.largest[1])}"
+            raise UserError(
+                f"size {width}x{height} is more than {self.encoder} writes, {most}; nearest is --size {near}"
+            )
 
 
 CODECS = {
@@ -52,7 +69,9 @@ CODECS = {
         ("animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"),
         (("x265-params", "log-level=error"),),
     ),
-    "av1": Codec("libsvtav1", 63, 24, tuple(map(str, range(10, -1, -1))), "8", ("vq", "psnr", "ssim")),
+    "av1": Codec(
+        "libsvtav1", 63, 24, tuple(map(str, range(10, -1, -1))), "8", ("vq", "psnr", "ssim"), (), (16384, 8704)
+    ),
 }
 """What is written, by name."""
 
@@ -96,12 +115,16 @@ class VideoOptions:
             _check_name("preset", self.preset, kind.presets)
         if self.tune is not None:
             _check_name("tune", self.tune, kind.tunes)
-        if not (math.isfinite(self.start) and self.start >= 0):
-            raise UserError(f"start {self.start:g} is no time; give seconds from the beginning, 0 or more")
+        if not 0 <= self.start <= _LATEST:
+            raise UserError(
+                f"start {self.start:g} is no time; give seconds from the beginning, 0 or more, at most {_LATEST:g}"
+            )
         if self.length is not None and not (math.isfinite(self.length) and self.length > 0):
             raise UserError(f"length {self.length:g} is no time; give seconds above 0, or leave it out for all")
         if self.size is not None and min(self.size) < 2:
             raise UserError(f"size {self.size[0]}x{self.size[1]} is too small; nearest is at least 2x2")
+        if self.size is not None:
+            kind.check_size(*self.size)
         if self.batch < 1:
             raise UserError(f"batch {self.batch} is too small; nearest is 1")
 

@@ -133,7 +133,13 @@ def parts_beside(target: Path, job: dict[str, object]) -> Iterator[Parts]:
             ) from error
         except OSError as error:
             raise UserError(f"could not write into {printable(home)}: {error.strerror or error}") from error
-        yield Parts(folder)
+        try:
+            yield Parts(folder)
+        except BaseException:
+            if any(home.rglob("*.part")):  # to go on from
+                raise
+            shutil.rmtree(home, ignore_errors=True)
+            raise
         shutil.rmtree(home, ignore_errors=True)
 
 

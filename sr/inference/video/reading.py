@@ -184,6 +184,7 @@ class Reader:
                     container.seek(jump, stream=stream)
                 except av.FFmpegError:  # a format without a way to jump
                     return
+            own = bool(stream.duration or stream.metadata.get("DURATION"))  # not its sound's, which may be longer
             for frame in _decoded(container, stream, faults):
                 pts = frame.pts
                 if pts is None:
@@ -195,9 +196,9 @@ class Reader:
                     repaired = 0
                 last = pts
                 yield frame, pts
-        self._note(faults, repaired, last)
+        self._note(faults, repaired, last, 0.0 if own else 1.0)
 
-    def _note(self, faults: list[str], repaired: int, last: int | None) -> None:
+    def _note(self, faults: list[str], repaired: int, last: int | None, slack: float) -> None:
         """Say what was wrong, once everything is read."""
         if faults:
             self.notes.append(f"{len(faults)} places of it are damaged ({faults[0]}) and left out")
@@ -205,7 +206,7 @@ class Reader:
             self.notes.append(f"{repaired} frames had no time of their own and follow the one before at once")
         if last is not None and self.facts.seconds is not None:
             here = float(last * self.facts.time_base - self.facts.origin)
-            if here + max(1.0, 3 / float(self.facts.rate)) < self.facts.seconds:
+            if here + max(slack, 3 / float(self.facts.rate)) < self.facts.seconds:
                 self.notes.append(f"it is cut off after {here:.1f} of {self.facts.seconds:.1f} seconds")
 
     def _planes(self, frame: av.VideoFrame) -> Stored:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sr.data.kinds.benchmark import existing_set, hr_pictures
 from sr.errors import UserError
+from sr.files import oddity
+from sr.printable import printable
 
 
 def benchmark_paths(name: str, scale: int) -> list[Path]:
@@ -20,6 +22,9 @@ def benchmark_paths(name: str, scale: int) -> list[Path]:
     if not name:
         raise UserError("--set has no value; give a folder, or the name of a test set")
     folder = Path(name).expanduser()
+    odd = oddity(folder)
+    if odd is not None:
+        raise UserError(f"--set {printable(name)[:300]} {odd}; give a folder, or the name of a test set")
     if folder.exists():
         return [folder / "HR" if (folder / "HR").is_dir() else folder]
     found = existing_set(Path(os.environ["SR_BENCHMARKS"]), name) if "SR_BENCHMARKS" in os.environ else None

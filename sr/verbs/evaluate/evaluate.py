@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from sr.errors import PARTLY_FAILED, UserError
+from sr.files import check_place, oddity, real_path
 from sr.image.io import check_no_picture
 from sr.image.names import distinct
 from sr.printable import printable
@@ -113,7 +114,27 @@ def _check_asked(question: Question) -> None:
     if not question.sets and lr is None:
         raise UserError("nothing to measure on; give --set DIR, or --hr DIR --lr DIR")
     for option in ("csv", "markdown", "pictures"):
-        check_no_picture(f"--{option}", getattr(question, option))
+        path = getattr(question, option)
+        check_no_picture(f"--{option}", path)
+        if path is not None:
+            check_place(path)
+    if question.save is not None:
+        _check_save(question.save, question)
+
+
+def _check_save(save: Path, question: Question) -> None:
+    """Refuse to keep pictures among those that are measured, and where nothing can be written.
+
+    Raises:
+        UserError: it is so.
+    """
+    given = [Path(name) for name in question.sets] + [one for one in (question.hr, question.lr) if one is not None]
+    for folder in (one for one in given if oddity(one) is None and one.is_dir()):
+        if real_path(save).is_relative_to(real_path(folder)):
+            raise UserError(
+                f"--save {printable(save)} is inside {printable(folder)}, which is measured; choose another"
+            )
+    check_place(save / "network")
 
 
 def _yardsticks(question: Question, device: torch.device) -> Yardsticks:
@@ -185,7 +206,7 @@ def _last(name: str) -> str:
     """What tells it from others: of best.safetensors in a run's folder, the run."""
     path = Path(name)
     stem = path.stem if path.suffix else path.name
-    return f"{path.resolve().parent.name}_{stem}" if stem in ("best", "last", "HR") else stem or "set"
+    return f"{real_path(path).parent.name}_{stem}" if stem in ("best", "last", "HR") else stem or "set"
 
 
 def _tell(found: Found, yardsticks: Yardsticks, console: Console) -> None:

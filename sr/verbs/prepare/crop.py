@@ -12,6 +12,7 @@ from sr.console import plain_console
 from sr.data.kinds.photos import photographs
 from sr.data.preparation.letterbox import BARS_BLACK, Bars, bar_brightness, centred, common_letterbox, fitted, without
 from sr.errors import UserError
+from sr.files import real_path
 from sr.image.depth import to_uint8
 from sr.image.io import read_visible, write_picture
 from sr.image.names import names_as
@@ -44,7 +45,7 @@ def prepare_crop(folder: Path, size: str, output: Path, limit: float = BARS_BLAC
     """
     console = plain_console(soft_wrap=True)
     asked = parse_size(size)
-    if output.resolve() == folder.resolve():
+    if real_path(output) == real_path(folder):
         raise UserError(f"-o {output} is the folder that is read; choose another")
     paths, names = photographs([folder])
     counts: Counter[str] = Counter()

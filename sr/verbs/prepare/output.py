@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sr.console import plain_bar
 from sr.errors import UserError
-from sr.files import sweep_up, write_atomically
+from sr.files import real_path, sweep_up, write_atomically
 from sr.image.names import names_as
 from sr.locks import InUseError, alone
 from sr.printable import first_line
@@ -29,7 +29,7 @@ def check_outside(output: Path, inputs: Sequence[Path]) -> None:
         UserError: the output folder is an input folder, or lies in one.
     """
     for folder in inputs:
-        if folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
+        if folder.is_dir() and real_path(output).is_relative_to(real_path(folder)):
             raise UserError(f"-o {output} lies in '{folder}', which is read; choose a folder outside of it")
 
 

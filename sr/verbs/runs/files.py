@@ -10,7 +10,7 @@ from typing import Any
 
 from sr.errors import UserError
 from sr.experiments.runs import CONFIG
-from sr.files import write_atomically
+from sr.files import real_path, write_atomically
 from sr.printable import cell, printable
 from sr.verbs.runs.asked import Listed
 from sr.verbs.train.sweep_record import FILE as SWEEP
@@ -73,13 +73,13 @@ def check_outputs(paths: Sequence[Path]) -> None:
         UserError: a file of a run or a sweep, a folder or a device would be replaced, or two are the same.
     """
     for path in paths:
-        whole = path.resolve()
+        whole = real_path(path)
         if path.exists() and not path.is_file():
             raise UserError(f"could not write {printable(path)}: it is no file; name another one")
         inside = next((p for p in whole.parents if any((p / name).is_file() for name in (CONFIG, SWEEP))), None)
         if inside is not None and path.exists():
             raise UserError(f"{printable(path)} is part of a run or a sweep, and would be lost; name another file")
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len({real_path(path) for path in paths}) < len(paths):
         raise UserError(f"{printable(paths[0])} cannot hold both tables; name two files")
 
 

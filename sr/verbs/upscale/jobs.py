@@ -2,12 +2,13 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from sr.config.nearest import near_files, nearest, neighbours
 from sr.errors import UserError
+from sr.files import oddity, real_path
 from sr.image.encode import ENCODERS, LOSSY
 from sr.image.io import SUFFIXES as PICTURES
 from sr.image.io import find_pictures, passed_over
@@ -101,6 +102,8 @@ def check_naming(naming: Naming, quality: int | None, many: bool) -> None:
     """
     if naming.added is not None and any(one in naming.added for one in _SEPARATORS):
         raise UserError(f"--suffix {printable(naming.added)} is no part of a name; leave out / and \\")
+    if naming.output is not None:
+        _check_output(naming.output)
     written = naming.ending or ".png"
     if naming.output is not None and not many and _names_a_file(Path(naming.output)):
         named = Path(naming.output).suffix.lower()
@@ -114,12 +117,35 @@ def check_naming(naming: Naming, quality: int | None, many: bool) -> None:
         raise UserError(f"--quality {quality} is for jpg, webp and avif; {written[1:]} loses nothing")
 
 
-def find_inputs(asked: Sequence[str], output: str | None) -> Inputs:
+def _check_output(output: str) -> None:
+    """Refuse what would become a folder, and hardly was meant as one.
+
+    Raises:
+        UserError: nothing, an ending alone, or a file's name with a dot too much.
+    """
+    path = Path(output)
+    if not output:
+        raise UserError("-o has no value; name a file or a folder")
+    odd = oddity(path)
+    if odd is not None and "nowhere" not in odd and "device" not in odd:
+        raise UserError(f"-o {printable(output)[:300]} {odd}; choose another name")
+    if odd is not None or path.is_dir():
+        return
+    known = (*ENCODERS, *_CONTAINERS)
+    if path.name.lower() in known:
+        raise UserError(f"-o {printable(output)} is an ending without a name; give a file, as in photo{path.name}")
+    whole = output.rstrip(".")
+    if whole != output and Path(whole).suffix.lower() in known:
+        raise UserError(f"-o {printable(output)} ends in a dot; did you mean {printable(whole)}?")
+
+
+def find_inputs(asked: Sequence[str], output: str | None, say: Callable[[str], object] = lambda line: None) -> Inputs:
     """The files that were named, those in folders, and those that patterns stand for.
 
     Args:
         asked: files, folders, patterns such as ``*.jpg`` that no shell has replaced.
         output: where results go; what lies there already is no input.
+        say: gets a line before a folder is searched, which may take long.
 
     Raises:
         UserError: something is not there, or a folder holds no picture.
@@ -127,18 +153,19 @@ def find_inputs(asked: Sequence[str], output: str | None) -> Inputs:
     inputs = Inputs()
     missing: list[str] = []
     seen: set[Path] = set()
-    out = None if output is None else Path(output).resolve()
+    out = None if output is None else real_path(output)
     for text in asked:
         for path in _named(text, missing):
             folder = path.is_dir()
             if folder:
+                say(f"looking for pictures in {printable(path)} …")
                 inputs.folders.append(path)
                 others = passed_over(path)
                 inputs.notes += [f"{printable(path)}: {others} passed over"] if others else []
             for found in find_pictures([path]) if folder else [path]:
-                real = found.resolve()
+                real = real_path(found)
                 if real not in seen and not (
-                    folder and out is not None and out in real.parents and out != path.resolve()
+                    folder and out is not None and out in real.parents and out != real_path(path)
                 ):
                     seen.add(real)
                     inputs.files.append((found, found.relative_to(path if folder else path.parent)))
@@ -161,7 +188,8 @@ def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
     if naming.output is None:
         if inputs.folders:
             shown = printable(inputs.folders[0])
-            raise UserError(f"'{shown}' is a folder; say where its enlargements go, for instance -o {shown}_x{scale:g}")
+            more = printable(naming.added or f"_x{scale:g}")
+            raise UserError(f"'{shown}' is a folder; say where the results go, for instance -o {shown}{more}")
         jobs = _beside(inputs, naming, f"_x{scale:g}")
     else:
         jobs = _to(Path(naming.output), inputs, naming)
@@ -171,7 +199,14 @@ def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
 
 
 def _named(text: str, missing: list[str]) -> list[Path]:
+    if not text:
+        missing.append("the name of a file is empty; give a picture, or . for the pictures of this folder")
+        return []
     path = Path(text)
+    odd = oddity(path)
+    if odd is not None:
+        missing.append(f"'{printable(text)[:300]}' {odd}; give a file or a folder, or - for the standard input")
+        return []
     if path.exists():
         return [path]
     if glob.has_magic(text):
@@ -199,8 +234,8 @@ def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
     names = _names([(path, path) for path, _ in inputs.files], naming, added)
     jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
     # The same pattern typed twice finds what the first time made.
-    made = {job.target.resolve() for job in jobs if job.target.resolve() != job.source.resolve()}
-    return [job for job in jobs if job.source.resolve() not in made]
+    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)}
+    return [job for job in jobs if real_path(job.source) not in made]
 
 
 def _into_folder(inputs: Inputs, naming: Naming, output: Path) -> list[Job]:
@@ -239,14 +274,15 @@ def _check_kinds(jobs: Sequence[Job]) -> None:
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:
-    originals = {(found.st_dev, found.st_ino) for job in jobs if (found := _status(job.source)) is not None}
+    originals = {(found.st_dev, found.st_ino) for job in jobs if (found := status(job.source)) is not None}
     for job in jobs:
-        found = _status(job.target)  # not the name: another case may be the same file
+        found = status(job.target)  # not the name: another case may be the same file
         if found is not None and (found.st_dev, found.st_ino) in originals:
-            raise UserError(f"{printable(job.target)} would be overwritten by an enlargement; choose another -o")
+            raise UserError(f"{printable(job.target)} would be overwritten by a result; choose another -o")
 
 
-def _status(path: Path) -> os.stat_result | None:
+def status(path: Path) -> os.stat_result | None:
+    """Of what a path leads to; None where there is nothing, or cannot be."""
     try:
         return path.stat()
     except OSError:  # not there, or a link that leads nowhere

@@ -16,7 +16,7 @@ from rich.console import Console
 from sr.console import plain_console, shares
 from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
-from sr.files import check_writable, sweep_up
+from sr.files import check_place, check_writable, sweep_up
 from sr.image.encode import QUALITY
 from sr.inference.enhance.enhancer import Settings
 from sr.inference.pictures import upscale_file
@@ -28,7 +28,7 @@ from sr.verbs.code import code_digest
 from sr.verbs.screen.errors import TRACEBACK, print_error, unforeseen
 from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
-from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of
+from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of, status
 
 _SHOWN = 3  # pictures named in a line
 
@@ -67,7 +67,7 @@ def upscale(asked: Asked) -> int:
     """
     with _streams(asked) as (asked, to_stdout, names):
         console = plain_console(soft_wrap=True, file=sys.stderr if to_stdout else None)
-        inputs = find_inputs(asked.inputs, asked.naming.output)
+        inputs = find_inputs(asked.inputs, asked.naming.output, console.print)
         if to_stdout and (len(inputs.files) > 1 or inputs.folders):
             raise UserError("-o - takes one picture; several need a folder")
         check_naming(asked.naming, asked.quality, len(inputs.files) > 1 or bool(inputs.folders))
@@ -149,7 +149,7 @@ class Work:
         jobs = jobs_of(inputs, self._asked.naming, self._upscaler.scale)
         for note in inputs.notes:
             self._console.print(note)
-        waiting = [job for job in jobs if self._asked.force or not job.target.exists()]
+        waiting = [job for job in jobs if self._asked.force or status(job.target) is None]
         self._say_skipped(len(jobs) - len(waiting))
         began = monotonic()
         for folder in {job.target.parent for job in waiting}:
@@ -169,6 +169,7 @@ class Work:
     def _one(self, job: Job, share: Callable[[float], None]) -> None:
         """Enlarge one file, or remember why not."""
         try:
+            check_place(job.target)
             check_writable(job.target.parent)
             for note in self._video(job, share) if job.is_video else self._picture(job, share):
                 self._notes[note].append(self._shown(job.source))

@@ -342,7 +342,7 @@ def test_bad_input(tmp_path):
         (good, tmp_path / "b.avi", FINE, "suffix .avi; nearest is .mkv, all are .mp4, .m4v, .mov, .mkv, .webm"),
         (good, tmp_path / "b.webm", FINE, ".webm does not hold x264; take .mkv, or the codec av1"),
         (good, tmp_path / "folder.mp4", FINE, "is a folder; name a file"),
-        (good, good, FINE, "would be overwritten by its enlargement"),
+        (good, good, FINE, "would be overwritten by its result"),
         (good, file / "b.mp4", FINE, "could not write into"),
         (good, tmp_path / "b.mp4", VideoOptions(start=9), "no frame from second 9 on; it lasts 0.0"),
     ]
