@@ -38,6 +38,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 PURPOSES = ("SR", "Restoration")
 _PREFIX = "network."
 
+_REFUSED = (
+    *(ValueError, TypeError, AssertionError, LookupError, ArithmeticError, AttributeError, RuntimeError),
+    *(NameError, ImportError),
+)
+"""What constructors that check little end in."""
+
 
 class MissingError(UserError):
     """spandrel is not installed."""
@@ -184,7 +190,7 @@ def _built(arch: str, kind: Kind, scale: int, arguments: dict[str, Any]) -> nn.M
     try:
         with warnings.catch_warnings(action="ignore"):  # what it does of old is its authors' to mend
             return kind.network(**given)
-    except (ValueError, TypeError, AssertionError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
+    except _REFUSED as error:
         raise ValueError(f"arch={arch} cannot be built of these arguments: {_said(error)}") from error
 
 

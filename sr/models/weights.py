@@ -1,5 +1,6 @@
 """Weights of other programs: .pth, .pt, .ckpt, .bin and .safetensors, read without running anything in them."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,8 +122,8 @@ def with_counters(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without what wrappers put before every name."""
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
-    return tensors
+    """Without what wrappers put before every name, in any order and more than once."""
+    common, cut = os.path.commonprefix(list(tensors)), 0
+    while found := next((prefix for prefix in _PREFIXES if common.startswith(prefix, cut)), None):
+        cut += len(found)
+    return {name[cut:]: tensor for name, tensor in tensors.items()}

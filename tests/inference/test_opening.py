@@ -70,6 +70,7 @@ WRAPPED = {
     "state_dict": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 1.0}},
     "two levels": lambda state: {"model": {"net": state}},
     "one key of any name": lambda state: {"whatever": state},
+    "wrapped": lambda state: {f"{'module.netG.' * 1500}{k}": v for k, v in state.items()},
     "parallel": lambda state: {f"module.{k}": v for k, v in state.items()},
     "compiled in a GAN": lambda state: {f"netG._orig_mod.{k}": v for k, v in state.items()},
     "half": lambda state: {k: v.half() for k, v in state.items()},

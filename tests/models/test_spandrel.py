@@ -79,6 +79,7 @@ def test_wrong_names_and_values():
     assert "arguments.norm=1 should be bool" in refusal(Spandrel, 2, "span", {"norm": 1})
     assert "norm_layer is not a plain value" in refusal(Spandrel, 2, "swinir", {"norm_layer": "nn.LayerNorm"})
     assert "arch=swinir cannot be built of these arguments" in refusal(Spandrel, 2, "swinir", {"window_size": 7})
+    assert "arch=compact cannot be built of these arguments" in refusal(Spandrel, 2, "compact", {"act_type": "eval"})
     assert "arch=aurasr needs arguments.dim, which has no default" in refusal(Spandrel, 2, "aurasr")
     assert "cannot upscale by 5" in refusal(Spandrel, 5)
 
