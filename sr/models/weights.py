@@ -123,7 +123,7 @@ def with_counters(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Without what wrappers put before every name, in any order and more than once."""
-    common, cut = os.path.commonprefix(list(tensors)), 0
+    common, cut = os.path.commonprefix(list(tensors)), 0  # noqa: RUF071 - characters are meant
     while found := next((prefix for prefix in _PREFIXES if common.startswith(prefix, cut)), None):
         cut += len(found)
     return {name[cut:]: tensor for name, tensor in tensors.items()}
