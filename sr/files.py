@@ -35,8 +35,8 @@ def write_atomically(path: Path | str, data: bytes | Callable[[BinaryIO], object
     """
     target = Path(os.path.realpath(path))
     try:
-        if _is_stream(target):
-            _write_into(target, data)
+        if _is_stream(Path(path)):  # by the name given: that of a pipe behind /dev/stdout cannot be opened
+            _write_into(Path(path), data)
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary, file = _temporary(target)
@@ -149,10 +149,13 @@ def check_place(path: Path) -> None:
     """Before long work: make sure that a file can be written there. Nothing is made, not even a folder.
 
     Raises:
-        UserError: it is a folder, its name is too long, a link leads to itself, or its folder cannot be written into.
+        UserError: it is a folder, a disk or a socket, its name is too long, a link leads to itself, or its folder
+            cannot be written into.
     """
     real = real_path(path)
     try:
+        if _is_stream(path):
+            return
         found = real.stat()
     except FileNotFoundError:
         pass

@@ -92,3 +92,19 @@ def test_a_socket_is_refused(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="could not write here: it is a disk or a socket, not a file"):
             write_atomically("here", b"text")
         assert (tmp_path / "here").is_socket()
+
+
+INTO_STDOUT = """
+from pathlib import Path
+from sr.files import check_place, write_atomically
+
+check_place(Path("/dev/stdout"))
+write_atomically("/dev/stdout", b"text")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="a system without /dev/stdout")  # noqa: PTH110
+def test_what_goes_into_another_program_is_no_file():
+    """Its real name, ``/proc/1/fd/pipe:[2]``, cannot be opened."""
+    done = subprocess.run([sys.executable, "-c", INTO_STDOUT], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("text", 0), done.stderr

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
 from sr.inference.opening import namings
-from sr.models.files import check_finite, differences
+from sr.models.files import check_finite
+from sr.models.fitting import differences, fits
 from sr.pickles import PICKLED
 from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.run_folder import RunFolder
@@ -147,7 +148,7 @@ def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
 def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Path, partial: bool) -> str:
     """Copy what fits; what to say of the rest."""
     expected = network.state_dict()
-    fitting = {key: value for key, value in tensors.items() if key in expected and value.shape == expected[key].shape}
+    fitting = {key: value for key, value in tensors.items() if key in expected and fits(value, expected[key])}
     told = "; ".join(differences(expected, tensors))
     if told and not (partial and fitting):
         if not fitting:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from sr.errors import UserError
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr, from_authors_names
-from sr.models.files import FORMAT, NetworkInfo, check_finite, few_names, load_network, opened_tensors, rebuilt
+from sr.models.files import FORMAT, NetworkInfo, check_finite, load_network, opened_tensors, rebuilt
+from sr.models.fitting import few_names
 from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.published import Arguments

@@ -80,8 +80,7 @@ def load(
     trust: bool = False,
 ) -> Network:
     """See `sr.load`."""
-    names = [name] if isinstance(name, str | Path) else list(name)
-    files = [find_network(one) for one in names]
+    files = [find_network(one) for one in _names(name)]
     upscaler = Upscaler(
         [open_network(file, trust)[0] for file in files],
         _device(device),
@@ -94,6 +93,20 @@ def load(
         compile=compile,
     )
     return Network(upscaler, files)
+
+
+def _names(name: Name | Sequence[Name]) -> list[Name]:
+    """One name or several.
+
+    Raises:
+        UserError: they are something else.
+    """
+    names = [name] if isinstance(name, str | Path) else list(name) if isinstance(name, Sequence) else [name]
+    wrong = [one for one in names if not isinstance(one, str | Path)]
+    if wrong or isinstance(name, bytes):
+        shown = name if isinstance(name, bytes) else wrong[0]
+        raise UserError(f'a network\'s name is text or a Path, as sr.load("x2"), not {shown!r}')
+    return list(names)
 
 
 def _device(asked: str | torch.device) -> torch.device:

@@ -28,9 +28,13 @@ def check_settings(engine: str, precision: str, colour: str, tile: int | None, s
             check_choice(name, value, hint)
         except ValueError as error:
             wrong.append(str(error))
-    if tile is not None and tile < LEAST_TILE:
+    if tile is not None and type(tile) is not int:
+        wrong.append(f"tile={tile!r} is no number of pixels; give a whole one from {LEAST_TILE} on, or leave it out")
+    elif tile is not None and tile < LEAST_TILE:
         wrong.append(f"tile={tile} is too small; the smallest tile has {LEAST_TILE} pixels a side")
-    if scale is not None and not SCALES[0] <= scale <= SCALES[1]:
+    if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | float)):
+        wrong.append(f"scale={scale!r} is no number; give one within {SCALES[0]} and {SCALES[1]}, or leave it out")
+    elif scale is not None and not SCALES[0] <= scale <= SCALES[1]:
         nearest = SCALES[1] if scale > SCALES[1] else SCALES[0]
         wrong.append(f"scale={scale:g} is not within {SCALES[0]} and {SCALES[1]}; nearest is {nearest}")
     if wrong:

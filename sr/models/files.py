@@ -3,7 +3,7 @@
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sr.files import write_atomically
 from sr.models.bounded import LargerError, no_larger_than, too_large
+from sr.models.fitting import differences
 from sr.pickles import PICKLED
 from sr.printable import printable
 from sr.targets import NotOfferedError, UnknownError, moved, offered
@@ -24,7 +25,6 @@ from sr.types import UserError
 FORMAT = "sr-toolkit/1"
 ROOM = "sr.models"  # only classes of this package are imported for a file, unless its user trusts it
 _READ = f".safetensors files and, where other programs wrote them, from {', '.join(PICKLED)}"
-NAMED_KEYS = 3  # how many offending weights an error message names
 _DEEPEST = 64  # lists and objects within one another in metadata; ours have three, and whoever walks them may recurse
 _LARGEST_TEXT = 1 << 20  # characters of metadata; ours have a few thousand
 
@@ -284,27 +284,3 @@ def _check_shapes(path: Path, network: nn.Module, tensors: Mapping[str, Tensor])
     if faults:
         kind = type(network).__name__
         raise UserError(f"{printable(path)} holds the weights of another network than {kind}: {'; '.join(faults)}.")
-
-
-def differences(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``tensors`` from being a network's state: a text per kind with the first few names; empty where none.
-
-    Args:
-        expected: the network's own state.
-        tensors: given ones.
-    """
-    missing = [name for name in expected if name not in tensors]
-    unexpected = [name for name in tensors if name not in expected]
-    misshaped = [
-        f"{name} {list(tensors[name].shape)} instead of {list(value.shape)}"
-        for name, value in expected.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", misshaped))
-    return [f"{len(names)} {kind} ({few_names(names)})" for kind, names in kinds if names]
-
-
-def few_names(names: Iterable[str]) -> str:
-    """The first few names, and a sign that there are more."""
-    names = [printable(name)[:80] for name in names]
-    return ", ".join(names[:NAMED_KEYS]) + (", ..." if len(names) > NAMED_KEYS else "")

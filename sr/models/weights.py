@@ -19,6 +19,7 @@ _INSIDE = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict
 _PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
 _DEEPEST = 3  # mappings within mappings
 _DENSEST = 4  # times that a zip archive may grow: PyTorch does not compress, others may, and weights hardly shrink
+_REAL = ("weight", "bias")  # counters and places, which are whole numbers, are called otherwise
 _HEAD = 2  # bytes that begin every pickle since protocol 2
 _MAGIC = bytes.fromhex("6cfc9c46f920")  # of PyTorch's format before archives
 _SLACK = 1 << 20  # bytes by which a file may hold more than it is large: weights that share memory
@@ -94,11 +95,14 @@ def _named(content: Any, depth: int = 0) -> dict[str, Tensor]:
 def _check_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Views of a few numbers can claim to be any size, and sparse and absent ones hold nothing.
 
+    PyTorch would copy complex, true and whole numbers into real weights without a word.
+
     Raises:
         UserError: the tensors are larger than their file, or of such kinds.
     """
     for name, tensor in tensors.items():
-        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        real = tensor.is_floating_point() or not (tensor.is_complex() or name.endswith(_REAL))
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized or not real:
             raise UserError(
                 f"{printable(path)}: {printable(name)[:80]} is no plain tensor ({tensor.layout}, {tensor.device}, "
                 f"{tensor.dtype}); save the weights as plain float tensors."

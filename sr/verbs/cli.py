@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -202,6 +203,7 @@ def main() -> None:
     see_current_folder()
     with Signals("ended at once\n") as signals:
         try:
+            _check_named(sys.argv[1:])
             app()
         except BaseException as error:
             # Typer makes an exit of an interrupt, and libraries make other exceptions.
@@ -214,6 +216,17 @@ def main() -> None:
                 raise
         if signals.raised:  # what the error held is gone here, as are the pools that it came through
             _leave(signals)
+
+
+def _check_named(words: list[str]) -> None:
+    """An empty name is that of a variable without a value, and would become the current folder.
+
+    Raises:
+        UserError: there is one that is no option's value, which options check.
+    """
+    for before, word in pairwise(words):
+        if not word and not before.startswith("-"):
+            raise UserError(f"the name after {printable(before)} is empty; name a file or a folder, or . for this one")
 
 
 def _leave(signals: Signals) -> NoReturn:

@@ -222,7 +222,16 @@ def test_views_that_claim_more_than_the_file_has(tmp_path):
     assert "its tensors claim" in refused(tmp_path / "x.pth")
 
 
-@pytest.mark.parametrize("made", [lambda: torch.empty(10**6, 10**6, device="meta"), lambda: torch.eye(3).to_sparse()])
+NO_PLAIN_TENSORS = {
+    "nothing": lambda: torch.empty(10**6, 10**6, device="meta"),
+    "sparse": lambda: torch.eye(3).to_sparse(),
+    "complex": lambda: torch.zeros(8, 3, 3, 3, dtype=torch.complex64),
+    "true or false": lambda: torch.zeros(8, 3, 3, 3, dtype=torch.bool),
+    "whole": lambda: torch.zeros(8, 3, 3, 3, dtype=torch.int8),
+}
+
+
+@pytest.mark.parametrize("made", NO_PLAIN_TENSORS.values(), ids=list(NO_PLAIN_TENSORS))
 @pytest.mark.filterwarnings("ignore:Sparse")
 def test_tensors_that_hold_nothing(made, tmp_path):
     (tmp_path / "x.pth").write_bytes(_saved({"body.0.weight": made()}))

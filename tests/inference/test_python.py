@@ -272,6 +272,14 @@ def test_a_device_that_is_not_there(network, device):
         ({"engine": "torsh"}, "engine=torsh is not one of"),
         ({"engine": "onnxruntime", "precision": "bf16"}, "engine=onnxruntime computes in float32, not bf16; take"),
         ({"name": []}, "there is no network; name at least one"),
+        ({"name": None}, 'a network\'s name is text or a Path, as sr.load("x2"), not None'),
+        ({"name": 5}, 'a network\'s name is text or a Path, as sr.load("x2"), not 5'),
+        ({"name": ["x2", 5]}, 'a network\'s name is text or a Path, as sr.load("x2"), not 5'),
+        ({"name": b"x2"}, "a network's name is text or a Path, as sr.load(\"x2\"), not b'x2'"),
+        ({"tile": "64"}, "tile='64' is no number of pixels; give a whole one from 16 on"),
+        ({"tile": 64.5}, "tile=64.5 is no number of pixels"),
+        ({"scale": "2"}, "scale='2' is no number; give one within 1 and 64"),
+        ({"scale": True}, "scale=True is no number"),
     ],
 )
 def test_what_cannot_be_is_told_as_python_asked_for_it(network, setting, message):

@@ -191,6 +191,15 @@ def test_weights_that_do_not_fit_are_named(saved):
         load_network(saved)
 
 
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.bool, torch.int8])
+def test_numbers_that_are_not_real_are_no_weights(saved, dtype):
+    weights = network().state_dict()
+    weights["head.0.bias"] = weights["head.0.bias"].to(dtype)
+    rewrite(saved, tensors=weights)
+    with pytest.raises(UserError, match=rf"1 mistyped \(head.0.bias {dtype} instead of torch.float32\)"):
+        load_network(saved)
+
+
 def test_only_the_first_few_keys_are_named(saved):
     rewrite(saved, tensors=Rdn(2, 4, 4, 1, 1).state_dict())
     with pytest.raises(UserError, match=r"8 missing \(head.0.weight, .*, \.\.\.\); 16 unexpected") as error:

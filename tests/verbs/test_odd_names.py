@@ -39,7 +39,8 @@ def sentence(result):
         (("p.png", "-o", "loop.png"), "-o loop.png is a link that leads to itself"),
         (("p.png", "-o", "loop.png/x.png"), "loop.png/x.png is a link that leads to itself"),
         (("fifo.png",), "'fifo.png' is a pipe or a device, not a file"),
-        (("",), "the name of a file is empty"),
+        (("",), "the name after upscale is empty; name a file or a folder, or . for this one"),
+        (("p.png", ""), "the name after p.png is empty"),
         (("p.png", "-o", ""), "-o has no value"),
         (("p.png", "-o", "x.jpg."), "-o x.jpg. ends in a dot; did you mean x.jpg?"),
         (("p.png", "-o", ".png"), "-o .png is an ending without a name"),
@@ -112,3 +113,8 @@ def test_other_verbs(sr, trained, photo, monkeypatch, verb, text):
     assert text.lower() in found.lower()
     assert [path.name for path in (photo / "hr").iterdir()] == ["a.png"]
     assert not (photo / "out").exists()
+
+
+@pytest.mark.parametrize("verb", ["doctor", "runs", "report", "replay", "export", "enhance", "evaluate", "degrade"])
+def test_an_empty_name_is_not_the_current_folder(sr, verb):
+    assert f"the name after {verb} is empty" in sentence(sr(verb, ""))

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import threading
 
 import pytest
 
@@ -133,7 +135,7 @@ def test_wrong_words(sr, words, told):
 def test_a_file_that_cannot_be_written(sr, option):
     code, _, err = sr("runs", "SW", option, "SW")  # a folder
     assert code == 2
-    assert err == "error: could not write SW: it is no file; name another one\n"
+    assert err == "error: SW is a folder; name a file in it\n"
 
 
 @pytest.mark.parametrize("place", ["SW/0_espcn_1/summary.json", "SW/0_espcn_1/val/metrics.csv", "SW/sweep.json"])
@@ -152,10 +154,21 @@ def test_two_tables_do_not_go_into_one_file(sr, tmp_path):
     code, _, err = sr("runs", "SW", "--csv", "a", "--json", "SW/../a")
     assert code == 2
     assert err == "error: a cannot hold both tables; name two files\n"
-    code, _, err = sr("runs", "SW", "--json", "/dev/null")
-    assert code == 2
-    assert "could not write /dev/null: it is no file" in err
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.skipif(os.name != "posix", reason="pipes that lie in folders")
+def test_a_table_into_a_pipe(sr, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    code, _, err = sr("runs", "SW", "--csv", "pipe")
+    reader.join(timeout=60)
+    assert code == 0, err
+    assert read[0].startswith("name,")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.usefixtures("sweep")

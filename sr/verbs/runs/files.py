@@ -10,7 +10,7 @@ from typing import Any
 
 from sr.errors import UserError
 from sr.experiments.runs import CONFIG
-from sr.files import real_path, write_atomically
+from sr.files import check_place, real_path, write_atomically
 from sr.printable import cell, printable
 from sr.verbs.runs.asked import Listed
 from sr.verbs.train.sweep_record import FILE as SWEEP
@@ -70,12 +70,11 @@ def check_outputs(paths: Sequence[Path]) -> None:
         paths: of the files that are asked for.
 
     Raises:
-        UserError: a file of a run or a sweep, a folder or a device would be replaced, or two are the same.
+        UserError: a file of a run or a sweep would be replaced, two are the same, or it cannot be written there.
     """
     for path in paths:
         whole = real_path(path)
-        if path.exists() and not path.is_file():
-            raise UserError(f"could not write {printable(path)}: it is no file; name another one")
+        check_place(path)
         inside = next((p for p in whole.parents if any((p / name).is_file() for name in (CONFIG, SWEEP))), None)
         if inside is not None and path.exists():
             raise UserError(f"{printable(path)} is part of a run or a sweep, and would be lost; name another file")

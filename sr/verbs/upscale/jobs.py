@@ -199,9 +199,6 @@ def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
 
 
 def _named(text: str, missing: list[str]) -> list[Path]:
-    if not text:
-        missing.append("the name of a file is empty; give a picture, or . for the pictures of this folder")
-        return []
     path = Path(text)
     odd = oddity(path)
     if odd is not None:
