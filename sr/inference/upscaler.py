@@ -1,6 +1,7 @@
 """Networks at work on pictures of any size."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 
@@ -11,7 +12,7 @@ from torch.nn.functional import pad
 from sr.errors import UserError
 from sr.inference.colour import Colour, corrected
 from sr.inference.engines.choosing import choose_engine, operations_per_pixel
-from sr.inference.engines.engine import Engine, Kind, Precision
+from sr.inference.engines.engine import RIVALS, Engine, Kind, Precision
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.ensemble import Turn, turns
 from sr.inference.memory import bytes_per_pixel, room_on
@@ -32,6 +33,9 @@ _TRIAL_WORTH = 4e12
 
 _TRIAL = 1024
 """Pixels a side of a trial's window, at most."""
+
+_AND, _ON = " and ", " on "
+"""Between names of engines, and before that of the device."""
 
 
 class Upscaler:
@@ -105,25 +109,37 @@ class Upscaler:
         """
         return gathered(self.rows(TensorRows(lr))).to(lr.device)
 
-    def computed_by(self, height: int, width: int) -> str:
+    def computed_by(self, height: int, width: int, count: int = 1, before: str = "") -> str:
         """What computes pictures of a size, in words: all that their digits depend on beside networks and options.
 
-        Where that is still open, the network is measured and the engine chosen, as for a first picture of that size.
+        Where that is still open, the network is measured and the engine chosen, as for a first picture of that work.
 
         Args:
-            height: rows of the picture.
+            height: rows of a picture.
             width: columns of it.
+            count: of pictures.
+            before: what this said when the work was begun: the same engines are taken where they are there.
         """
-        self._enlarged(TensorRows(torch.empty(1).expand(1, 3, height, width)))  # which nobody reads
-        names = ", ".join(engine.name for engine in self._engines)
-        return f"{names} on {self.device.type}, PyTorch {torch.__version__}"
+        if self._untried:
+            self._take(before.partition(_ON)[0].split(_AND))
+        self._enlarged(TensorRows(torch.empty(1).expand(1, 3, height, width)), count)  # which nobody reads
+        names = _AND.join(engine.name for engine in self._engines)
+        return f"{names}{_ON}{self.device.type}, PyTorch {torch.__version__}"
 
-    def _enlarged(self, source: Rows) -> Rows:
+    def _take(self, names: Sequence[str]) -> None:
+        """Take engines by their names, where these are as many as the networks and are installed."""
+        kinds = [kind for name in names for kind in RIVALS if name.lower().startswith(kind)]
+        if len(kinds) == len(names) == len(self._networks):
+            with suppress(UserError):  # removed meanwhile: it is chosen anew
+                self._engines = [self._made(*pair) for pair in zip(self._networks, kinds, strict=True)]
+                self._untried = False
+
+    def _enlarged(self, source: Rows, count: int = 1) -> Rows:
         size = size_at(source.height, source.width, self.scale)
         with self._preparing:  # several threads may share an upscaler
             tilings = self._tilings(source)
             on_window = partial(
-                self._on_window, self._chosen_for(source, TINY if tilings[0].reach is None else tilings[0].side)
+                self._on_window, self._chosen_for(source, TINY if tilings[0].reach is None else tilings[0].side, count)
             )
         for tiling in tilings:
             source = tiled(source, on_window, self._step, tiling)
@@ -160,15 +176,16 @@ class Upscaler:
         pixels, step = max(reach.pixels for reach in known), max(reach.step for reach in known)
         self._reach = Reach(pixels + (step - 1 if len(self._turns) > 1 else 0), step)  # see `_on_window`
 
-    def _chosen_for(self, source: Rows, side: int) -> list[Engine]:
+    def _chosen_for(self, source: Rows, side: int, count: int) -> list[Engine]:
         """Engines for a picture: by a trial at the first one that is worth it, and from then on these.
 
         Args:
             source: the picture.
             side: of its tiles.
+            count: of such pictures.
         """
         self._operations = self._operations or sum(map(operations_per_pixel, self._networks))
-        work = self._operations * source.height * source.width * len(self._turns)
+        work = self._operations * source.height * source.width * len(self._turns) * count
         worth = self._untried and work > _TRIAL_WORTH
         if worth or not self._engines:
             self._engines = self._chosen(_noise(source, min(side, _TRIAL)) if worth else None)
@@ -176,19 +193,19 @@ class Upscaler:
         return self._engines
 
     def _chosen(self, trial: Tensor | None) -> list[Engine]:
-        return [
-            choose_engine(
-                network,
-                self._kind,
-                self.device,
-                self._precision,
-                trial,
-                workers=self._workers.count,
-                compile=self._compile,
-                say=self._say,
-            )
-            for network in self._networks
-        ]
+        return [self._made(network, self._kind, trial) for network in self._networks]
+
+    def _made(self, network: nn.Module, kind: Kind, trial: Tensor | None = None) -> Engine:
+        return choose_engine(
+            network,
+            kind,
+            self.device,
+            self._precision,
+            trial,
+            workers=self._workers.count,
+            compile=self._compile,
+            say=self._say,
+        )
 
     def _say(self, line: str) -> None:
         with self._lock:

@@ -222,6 +222,34 @@ def test_a_small_picture_does_not_choose_the_engine_for_large_ones(monkeypatch):
     assert torch.equal(drawn, torch.manual_seed(5) and torch.rand(1))  # nobody else's draws were touched
 
 
+def test_the_engine_of_a_film_is_chosen_by_all_its_frames_and_stays_when_it_goes_on(monkeypatch):
+    trials = []
+
+    class Rival(TorchEngine):
+        def __init__(self, network, device):
+            super().__init__(network, device)
+            self.name = "OpenVINO"
+
+    def choose(network, kind, device, precision, trial, **_):
+        trials.append((kind, trial is not None))
+        return Rival(network, device) if trial is not None or kind == "openvino" else TorchEngine(network, device)
+
+    monkeypatch.setattr("sr.inference.upscaler.choose_engine", choose)
+    network = Espcn(2, features=8).eval()
+    monkeypatch.setattr("sr.inference.upscaler._TRIAL_WORTH", operations_per_pixel(network) * 20 * 20 * 99)
+    assert made(network, engine="auto").computed_by(20, 20, 99).startswith("torch on cpu")
+    told = made(network, engine="auto").computed_by(20, 20, 100)
+    assert told.startswith("OpenVINO on cpu")
+    assert trials == [("auto", False), ("auto", True)]
+    for networks, before, after in (([network], told, told), ([network], "TensorRT on cuda", "torch on cpu")):
+        trials.clear()
+        assert made(*networks, engine="auto").computed_by(20, 20, 1, before).startswith(after)
+        assert trials == [("openvino" if after == told else "auto", False)]
+    both = "OpenVINO and torch on cpu"
+    assert made(network, network, engine="auto").computed_by(20, 20, 1, both).startswith(both)
+    assert made(network, engine="auto").computed_by(20, 20, 1, both).startswith("torch on cpu")
+
+
 def test_networks_are_averaged_before_the_result_is_clipped():
     bright, dark = Nearest(change=lambda x: x + 1), Nearest(change=lambda x: x - 1)
     lr = torch.rand(1, 3, 5, 6)

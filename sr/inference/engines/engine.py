@@ -5,6 +5,9 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 Kind = Literal["auto", "torch", "onnxruntime", "openvino"]
+RIVALS: tuple[Kind, ...] = ("torch", "onnxruntime", "openvino")
+"""What "auto" chooses from; the names of engines begin with these, in any case."""
+
 Precision = Literal["auto", "32", "bf16", "16"]
 
 

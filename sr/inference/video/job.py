@@ -26,6 +26,9 @@ from sr.printable import first_line, printable
 PART = 60
 """Frames of a part: what a kill costs at most, and the longest way to a frame where decoding can begin."""
 
+_MANY = 1000
+"""Frames of a film that does not say how many it has."""
+
 
 @dataclass(frozen=True)
 class VideoReport:
@@ -95,13 +98,14 @@ def upscale_video(
     key = {
         "source": [status.st_size, status.st_mtime_ns],
         "options": asdict(options),
-        "by": [made_by, upscaler.computed_by(*work.network_size)],
+        "by": made_by,
         "enhance": asdict(enhance),
         "scale": upscaler.scale,
         "frames": PART,
         "av": av.__version__,
     }
     with parts_beside(target, key) as parts, _ffmpeg_told(source, target):
+        parts.keep(upscaler.computed_by(*work.network_size, total or _MANY, parts.computed_by()))
         kept = sum(len(part.times) for part in parts.finished())
         if kept:
             say(f"{kept} frames are finished; going on after them")

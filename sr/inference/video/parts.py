@@ -20,6 +20,8 @@ from sr.inference.video.encoding import Coded
 from sr.locks import InUseError, alone
 from sr.printable import printable
 
+_COMPUTED_BY = "computed_by"  # a text file among the parts
+
 
 @dataclass(frozen=True)
 class Part:
@@ -60,6 +62,27 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def computed_by(self) -> str:
+        """What computed those that are there, in words; empty where there are none."""
+        try:
+            return (self.folder / _COMPUTED_BY).read_text()
+        except (OSError, ValueError):
+            return ""
+
+    def keep(self, computed_by: str) -> None:
+        """Keep those that are there where the same computed them, else begin anew.
+
+        Args:
+            computed_by: what will compute, in words.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        if computed_by != self.computed_by():
+            for path in self.folder.glob("*.part"):
+                path.unlink()
+            write_atomically(self.folder / _COMPUTED_BY, computed_by.encode())
 
     def finished(self) -> list[Part]:
         """What there is, in order, up to the first that is missing or damaged."""

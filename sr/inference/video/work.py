@@ -36,8 +36,8 @@ class Enlarger(Protocol):
     def image(self, lr: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
         """Enlarged pictures in [0, 1]."""
 
-    def computed_by(self, height: int, width: int) -> str:
-        """What computes pictures of a size: another one may make other frames of them."""
+    def computed_by(self, height: int, width: int, count: int = 1, before: str = "") -> str:
+        """What computes pictures of a size: another one may make other frames of them; see `Upscaler`."""
 
 
 class Work:

@@ -21,8 +21,8 @@ class Twice:
     def __init__(self, scale: int = 2, stop_after: int | None = None) -> None:
         self.scale, self.left, self.seen, self.shapes = scale, stop_after, 0, []
 
-    def computed_by(self, height: int, width: int) -> str:
-        return "repetition"
+    def computed_by(self, height: int, width: int, count: int = 1, before: str = "") -> str:
+        return before or "repetition"
 
     def image(self, lr: torch.Tensor) -> torch.Tensor:
         if self.left is not None and self.seen + len(lr) > self.left:
