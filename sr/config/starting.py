@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
+from sr.inference.networks import shipped
 from sr.inference.opening import namings
 from sr.models.files import check_finite
 from sr.models.fitting import differences, fits
@@ -72,7 +73,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
     """
     for name, place in start.places.items():
         network = module.network if name == GENERATOR else _opponent(module, name, place)
-        path, tensors = _weights(name, Path(place).expanduser(), set(network.state_dict()))
+        with_package = shipped().get(place) if name == GENERATOR else None
+        path, tensors = _weights(name, with_package or Path(place).expanduser(), set(network.state_dict()))
         check_finite(path, tensors)
         anew = _fill(network, tensors, name, path, start.partial)
         say(f"{setting_of(name)}: {type(network).__name__} starts from {path}{anew}")
@@ -97,7 +99,10 @@ def _weights(name: str, path: Path, expected: Set[str]) -> tuple[Path, Mapping[s
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
-        hint = neighbours(_near(path)) or "; give a run's folder, a .safetensors, a .ckpt or an experiment as log/20"
+        hint = (
+            neighbours(_near(path))
+            or "; give a run's folder, a file, a network that comes along (x2), or an experiment (log/20)"
+        )
         raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{hint}")
     if path.suffix == ".ckpt":
         return path, _in_checkpoint(name, path)
@@ -163,4 +168,4 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Pa
 def _near(path: Path) -> list[str]:
     """What lies beside a missing file, or runs where there is nothing near."""
     runs = [str(file.parent.parent) for file in Path("outputs").glob("**/checkpoints/last.ckpt")]
-    return near_files(path) or nearest(str(path), runs)
+    return near_files(path) or nearest(str(path), [*shipped(), *runs])

@@ -12,6 +12,7 @@ from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
 from sr.config.starting import Start, _weights, start_of
 from sr.image.io import write_picture
+from sr.inference.networks import shipped
 from sr.models.compact import Compact
 from sr.models.files import load_network, read_tensors, save_network
 from sr.models.sr_resnet18 import WIDTHS
@@ -77,6 +78,21 @@ def test_from_files(train, tmp_path, parent):
     (parent / "best.safetensors").unlink()
     assert train("run_dir=last", "init_from=parent", *STILL)[0] == 0
     assert_near(state(tmp_path / "last")["trained"]["network"], average)
+
+
+def test_from_a_network_that_comes_along(train, tmp_path):
+    (tmp_path / "x2").mkdir()  # a shipped name goes first
+    code, out, err = train(
+        "run_dir=child", "init_from=x2", "model=compact", "model.features=48", "model.convolutions=8", *STILL
+    )
+    assert code == 0, err
+    assert "init_from: Compact starts from " in out
+    ours = load_network(shipped()["x2"])[0].state_dict()
+    assert_near(state(tmp_path / "child")["trained"]["network"], ours)
+    (tmp_path / "x2").rmdir()
+    code, _, err = train("run_dir=other", "init_from=x22")
+    assert code == 2
+    assert "init_from=x22: there is no such file or folder; did you mean x2?" in err
 
 
 def test_weights_that_exploded_are_refused(train, sr, tmp_path, parent):
