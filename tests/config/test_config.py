@@ -37,7 +37,7 @@ TRAINED = [
     pytest.param(
         *one,
         marks=[
-            *[pytest.mark.slow] * (one in HEAVY | NOISY),
+            *[pytest.mark.slow] * (one in HEAVY | NOISY or one[1].startswith("kornia_")),
             *[pytest.mark.filterwarnings("ignore")] * (one in NOISY),
             *[needs(one[1])] * (one in SERVICES),
         ],
