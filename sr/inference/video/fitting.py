@@ -10,7 +10,8 @@ from av.stream import Disposition, Stream
 
 from sr.data.preparation.frames import opened
 from sr.errors import UserError
-from sr.inference.video.joining import Plan, Span, write_video
+from sr.inference.video.copying import Span
+from sr.inference.video.joining import Plan, write_video
 from sr.inference.video.options import CODECS
 from sr.printable import first_line, printable
 

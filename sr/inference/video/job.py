@@ -78,8 +78,8 @@ def upscale_video(
         made_by: stands for what the frames depend on beside all this: digests of the networks and of the code, and how
             the networks are used; frames of another one are not taken over.
         done: gets the number of finished frames, and about how many there will be, where that is known.
-        device: where the networks are: what goes to it and comes back is then no more than the video's own numbers;
-            None for the CPU.
+        device: where the networks are, and colours are computed: what goes to it and comes back is then no more than
+            the video's own numbers, and what denoising and dither, which the CPU does, have to move; None for the CPU.
         enhance: what is done with the frames after the network; dither in levels of what the encoder gets.
 
     Returns:

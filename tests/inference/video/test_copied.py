@@ -9,8 +9,8 @@ import pytest
 from sr.errors import UserError
 from sr.inference.video import job
 from sr.inference.video.clock import Clock, Restart
+from sr.inference.video.copying import rising_packets
 from sr.inference.video.job import upscale_video
-from sr.inference.video.joining import _rising
 from sr.inference.video.options import VideoOptions
 from tests.inference.video.clips import Clip, Twice, packets, read_back
 
@@ -67,13 +67,11 @@ def test_a_time_code_is_kept(tmp_path, suffix):
 @pytest.mark.parametrize(("suffix", "fits"), [(".mov", True), (".mp4", False), (".mkv", False)])
 def test_data_that_does_not_fit_is_known_before_the_work(tmp_path, suffix, fits):
     source = film(tmp_path / "a.ts", data="klv")
-    said = []
+    said, notes = [], [] if fits else [f"its stream 1 (data, unknown) does not fit into {suffix} and is left out"]
 
     class Watched(Twice):
         def image(self, lr):
-            assert said == (
-                [] if fits else [f"its stream 1 (data, unknown) does not fit into {suffix} and is left out"]
-            )
+            assert said == notes
             return super().image(lr)
 
     report = upscale_video(source, tmp_path / f"b{suffix}", Watched(), FAST, said.append)
@@ -128,7 +126,7 @@ def test_times_of_decoding_rise(tmp_path, least, expected):
             packet = av.Packet(b"1234")
             packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 100000), time, time
             made.append(packet)
-        rising = list(_rising(iter(made), least))
+        rising = list(rising_packets(iter(made), least))
     assert [packet.dts * packet.time_base for packet in rising] == [Fraction(time, 1000) for time in expected]
 
 
