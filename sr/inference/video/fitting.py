@@ -65,6 +65,8 @@ def _refused(source: Path, plan: Plan) -> str:
         with opened(source) as opened_source:
             span = Span(Fraction(0), Fraction(0), plan.facts.shift, cut=False)
             write_video(BytesIO(), opened_source, (), plan, span, _TRIED)
-    except (av.FFmpegError, ValueError) as error:
+    except av.FFmpegError as error:
+        return error.strerror or first_line(error)
+    except ValueError as error:
         return first_line(error)
     return ""
