@@ -118,13 +118,14 @@ class Upscaler:
             height: rows of a picture.
             width: columns of it.
             count: of pictures.
-            before: what this said when the work was begun: the same engines are taken where they are there.
+            before: lines that this said when the work was begun: the first one's engines are taken that are there.
         """
-        if self._untried:
-            self._take(before.partition(_ON)[0].split(_AND))
+        here = f"{_ON}{self.device.type}, PyTorch {torch.__version__}"
+        for words in before.splitlines():
+            if self._untried and words.endswith(here):
+                self._take(words.removesuffix(here).split(_AND))
         self._enlarged(TensorRows(torch.empty(1).expand(1, 3, height, width)), count)  # which nobody reads
-        names = _AND.join(engine.name for engine in self._engines)
-        return f"{names}{_ON}{self.device.type}, PyTorch {torch.__version__}"
+        return _AND.join(engine.name for engine in self._engines) + here
 
     def _take(self, names: Sequence[str]) -> None:
         """Take engines by their names, where these are as many as the networks and are installed."""

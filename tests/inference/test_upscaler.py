@@ -241,11 +241,13 @@ def test_the_engine_of_a_film_is_chosen_by_all_its_frames_and_stays_when_it_goes
     told = made(network, engine="auto").computed_by(20, 20, 100)
     assert told.startswith("OpenVINO on cpu")
     assert trials == [("auto", False), ("auto", True)]
-    for networks, before, after in (([network], told, told), ([network], "TensorRT on cuda", "torch on cpu")):
+    elsewhere, gone = "TensorRT on cuda", told.replace("OpenVINO", "TensorRT")
+    begun = "\n".join((elsewhere, told.replace("cpu", "cuda"), gone, told))
+    for networks, before, after in (([network], begun, told), ([network], elsewhere, "torch on cpu")):
         trials.clear()
         assert made(*networks, engine="auto").computed_by(20, 20, 1, before).startswith(after)
         assert trials == [("openvino" if after == told else "auto", False)]
-    both = "OpenVINO and torch on cpu"
+    both = f"OpenVINO and torch on cpu, PyTorch {torch.__version__}"
     assert made(network, network, engine="auto").computed_by(20, 20, 1, both).startswith(both)
     assert made(network, engine="auto").computed_by(20, 20, 1, both).startswith("torch on cpu")
 

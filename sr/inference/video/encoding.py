@@ -116,12 +116,14 @@ def _deep(bits: int) -> str:
     return "" if bits == 8 else f"{bits}le"
 
 
-def configure(encoder: VideoCodecContext, look: Look) -> None:
+def configure(encoder: VideoCodecContext, look: Look, options: VideoOptions) -> None:
     """Tell an encoder what it must know before it is opened."""
+    os.environ.setdefault("SVT_LOG", "1")  # or AV1's encoder writes a page to the terminal for each part
+    fastest = CODECS[options.codec].fastest
     encoder.width, encoder.height = look.width, look.height
     encoder.pix_fmt = look.layout.format
     encoder.time_base = look.time_base
-    encoder.framerate = look.rate
+    encoder.framerate = look.rate if fastest is None else min(look.rate, Fraction(fastest))
     encoder.color_range, encoder.colorspace = look.range, look.layout.coding.matrix
     encoder.color_primaries, encoder.color_trc = look.primaries, look.transfer
     if look.aspect is not None:
@@ -137,10 +139,9 @@ class PartEncoder:
     """
 
     def __init__(self, options: VideoOptions, look: Look) -> None:
-        os.environ.setdefault("SVT_LOG", "1")  # or AV1's encoder writes a page to the terminal for each part
         encoder = CodecContext.create(CODECS[options.codec].encoder, "w")
         assert isinstance(encoder, VideoCodecContext)
-        configure(encoder, look)
+        configure(encoder, look, options)
         encoder.options = options.encoder_options()
         encoder.flags |= _HEADERS_APART
         encoder.open()
@@ -178,6 +179,6 @@ def add_stream(output: av.container.OutputContainer, options: VideoOptions, look
     """A stream for packets of `PartEncoder`; its own encoder only writes the headers."""
     stream = output.add_stream(CODECS[options.codec].encoder, rate=look.rate, options=options.encoder_options())
     assert isinstance(stream, VideoStream)
-    configure(stream.codec_context, look)
+    configure(stream.codec_context, look, options)
     stream.time_base = look.time_base
     return stream

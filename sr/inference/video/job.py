@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import monotonic
@@ -16,8 +16,9 @@ from sr.files import check_writable
 from sr.inference.enhance.enhancer import NOTHING, Settings
 from sr.inference.video.damage import damaged_packets
 from sr.inference.video.encoding import look_of
-from sr.inference.video.joining import FORMATS, join
-from sr.inference.video.options import CODECS, VideoOptions
+from sr.inference.video.fitting import left_out
+from sr.inference.video.joining import Plan, join
+from sr.inference.video.options import CODECS, FORMATS, VideoOptions
 from sr.inference.video.parts import parts_beside
 from sr.inference.video.reading import Facts, video_facts
 from sr.inference.video.work import Enlarger, Work
@@ -77,8 +78,8 @@ def upscale_video(
         made_by: stands for what the frames depend on beside all this: digests of the networks and of the code, and how
             the networks are used; frames of another one are not taken over.
         done: gets the number of finished frames, and about how many there will be, where that is known.
-        device: where the networks are: what goes to it and comes back is then no more than the video's own numbers;
-            None for the CPU.
+        device: where the networks are, and colours are computed: what goes to it and comes back is then no more than
+            the video's own numbers, and what denoising and dither, which the CPU does, have to move; None for the CPU.
         enhance: what is done with the frames after the network; dither in levels of what the encoder gets.
 
     Returns:
@@ -90,9 +91,14 @@ def upscale_video(
     began = monotonic()
     _check_target(source, target, options)
     facts = video_facts(source)
-    if options.size is None:
-        CODECS[options.codec].check_size(round(facts.width * upscaler.scale), round(facts.height * upscaler.scale))
     work = Work(upscaler, enhance, options, facts, PART, device or torch.device("cpu"), say)
+    height, width = work.result_size
+    look = look_of(facts, options, width, height)
+    CODECS[options.codec].check_size(look.width, look.height)
+    plan = Plan(target, facts, look, options)
+    absent = left_out(source, plan)
+    for note in absent.values():
+        work.note(note)
     total = _expected(facts, options)
     status = source.stat()
     key = {
@@ -105,7 +111,8 @@ def upscale_video(
         "av": av.__version__,
     }
     with parts_beside(target, key) as parts, _ffmpeg_told(source, target):
-        parts.keep(upscaler.computed_by(*work.network_size, total or _MANY, parts.computed_by()))
+        begun = "\n".join(parts.computed_by())
+        parts.take(upscaler.computed_by(*work.network_size, total or _MANY, begun))
         kept = sum(len(part.times) for part in parts.finished())
         if kept:
             say(f"{kept} frames are finished; going on after them")
@@ -115,8 +122,7 @@ def upscale_video(
         if options.start == 0 and options.length is None and (damaged := damaged_packets(source)):
             work.note(f"{damaged} places of it are damaged; what is seen there is the decoder's guess")
         look = look_of(facts, options, finished[0].width, finished[0].height)
-        for note in join(source, target, finished, facts, look, options):
-            work.note(note)
+        join(source, finished, replace(plan, look=look, without=absent))
     return VideoReport(
         frames=sum(len(part.times) for part in finished),
         repeated=work.repeated,

@@ -16,6 +16,9 @@ from sr.inference.video.yuv import Coding, to_rgb
 _PLANAR = re.compile(r"(?:yuv([aj]?)(\d)(\d)(\d)p|gbra?p|gray)(\d*)(le)?")
 _WHOLE = {"444": (1, 1), "440": (1, 2), "422": (2, 1), "420": (2, 2), "411": (4, 1), "410": (4, 4)}
 
+_UNSAID = 0
+"""The range where nobody says, in FFmpeg's numbering."""
+
 Stored = tuple[np.ndarray, ...]
 """The planes of a frame, (rows, columns) of uint8 or uint16 each."""
 
@@ -35,12 +38,13 @@ class Layout:
     rgb: bool = False
 
 
-def layout_of(frame: av.VideoFrame, centred: bool) -> Layout:
+def layout_of(frame: av.VideoFrame, centred: bool, limited: bool) -> Layout:
     """What planes a frame has, or will have once it is sorted.
 
     Args:
         frame: decoded.
         centred: where its colour samples lie, see `Coding`.
+        limited: its codec has gray in limited range where nobody says.
     """
     name, parts = frame.format.name, frame.format.components
     bits = min(max(part.bits for part in parts), 16)
@@ -52,9 +56,11 @@ def layout_of(frame: av.VideoFrame, centred: bool) -> Layout:
         depth = bits if known else 16 if deep else 8  # of the planes: what has fewer bits is sorted into these
         return Layout(planar, Coding(1, 1, depth, True, 0), rgb=True)
     two = bits == 1  # black and white, which become the ends of 8 bits
-    full = name.startswith("yuvj") or int(frame.color_range) == FULL_RANGE or two
+    gray = len([part for part in parts if not part.is_alpha]) == 1
+    unsaid = gray and int(frame.color_range) == _UNSAID and not limited  # FFmpeg takes plain gray for full
+    full = name.startswith("yuvj") or int(frame.color_range) == FULL_RANGE or two or unsaid
     matrix = assumed_matrix(frame.width, frame.height) if matrix == UNSPECIFIED else matrix
-    if len([part for part in parts if not part.is_alpha]) == 1:
+    if gray:
         return Layout(name if known else f"gray{deep}", Coding(1, 1, max(bits, 8), full, matrix, gray=True))
     across, down = 16 // frame.format.chroma_width(16), 16 // frame.format.chroma_height(16)
     sampling = next(name for name, both in _WHOLE.items() if both == (across, down))

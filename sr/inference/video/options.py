@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from sr.errors import UserError
 from sr.printable import printable
 
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's names of the files that are written, by suffix; the first is taken where nobody says."""
+
 _LATEST = 1e9
 """Seconds, thirty years: FFmpeg counts ticks in 64 bits."""
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -26,6 +29,8 @@ class Codec:
         tunes: what it can be tuned for.
         quiet: options that keep it from writing to the terminal.
         largest: columns and rows of the largest frames.
+        least: shortest side of the smallest frames.
+        fastest: frames per second that it can be told; their times say what they really are.
     """
 
     encoder: str
@@ -36,13 +41,21 @@ class Codec:
     tunes: tuple[str, ...]
     quiet: tuple[tuple[str, str], ...] = ()
     largest: tuple[int, int] = (16384, 16384)
+    least: int = 1
+    fastest: int | None = None
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse frames that no encoder or player takes.
 
         Raises:
-            UserError: a side is too long.
+            UserError: a side is too long, or too short.
         """
+        if min(width, height) < self.least:
+            near = f"{max(width, self.least)}x{max(height, self.least)}"
+            raise UserError(
+                f"size {width}x{height} is less than {self.encoder} writes, sides of {self.least}; "
+                f"nearest is --size {near}"
+            )
         if width > self.largest[0] or height > self.largest[1]:
             most = f"{self.largest[0]}x{self.largest[1]}"
             near = f"{min(width, self.largest[0])}x{min(height, self.largest[1])}"
@@ -68,9 +81,18 @@ CODECS = {
         "medium",
         ("animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"),
         (("x265-params", "log-level=error"),),
+        least=16,
     ),
     "av1": Codec(
-        "libsvtav1", 63, 24, tuple(map(str, range(10, -1, -1))), "8", ("vq", "psnr", "ssim"), (), (16384, 8704)
+        "libsvtav1",
+        63,
+        24,
+        tuple(map(str, range(10, -1, -1))),
+        "8",
+        ("vq", "psnr", "ssim"),
+        largest=(16384, 8704),
+        least=4,
+        fastest=240,
     ),
 }
 """What is written, by name."""

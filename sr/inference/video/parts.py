@@ -1,14 +1,15 @@
 """Finished parts of a video on disk, so that an interrupted job goes on.
 
 They lie beside the result in a hidden folder, one file each, written in one step: a part is there whole or not at all.
-Each kind of job (source, settings, networks) has a folder of its own in there, so that parts of two never mix.
+Each kind of job (source, settings, networks) has a folder of its own in there, and in it what computes them (engines,
+device, version of PyTorch), so that parts of two never mix, and none are lost where another has to take over.
 A part is a line of JSON and then the packets one after the other.
 """
 
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -54,24 +55,25 @@ class Part:
 
 
 class Parts:
-    """The finished parts of one job.
+    """The finished parts of one job, once `take` was told which.
 
     Args:
-        folder: where they lie.
+        folder: of the job.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._job = self.folder = folder
 
-    def computed_by(self) -> str:
-        """What computed those that are there, in words; empty where there are none."""
-        try:
-            return (self.folder / _COMPUTED_BY).read_text()
-        except (OSError, ValueError):
-            return ""
+    def computed_by(self) -> list[str]:
+        """What computed those that are there, in words: what made the most comes first."""
+        begun: list[tuple[int, str]] = []
+        for words in sorted(self._job.glob(f"*/{_COMPUTED_BY}")):
+            with suppress(OSError, ValueError):
+                begun.append((-len(list(words.parent.glob("*.part"))), words.read_text()))
+        return [words for _, words in sorted(begun)]
 
-    def keep(self, computed_by: str) -> None:
-        """Keep those that are there where the same computed them, else begin anew.
+    def take(self, computed_by: str) -> None:
+        """Go on with those that the same computed; others stay as they are.
 
         Args:
             computed_by: what will compute, in words.
@@ -79,9 +81,9 @@ class Parts:
         Raises:
             UserError: the disk is full.
         """
-        if computed_by != self.computed_by():
-            for path in self.folder.glob("*.part"):
-                path.unlink()
+        self.folder = self._job / _short(computed_by)
+        sweep_up(self.folder)
+        if not (self.folder / _COMPUTED_BY).is_file():
             write_atomically(self.folder / _COMPUTED_BY, computed_by.encode())
 
     def finished(self) -> list[Part]:
@@ -149,7 +151,6 @@ def parts_beside(target: Path, job: dict[str, object]) -> Iterator[Parts]:
         try:
             stack.enter_context(alone(home / "lock"))
             folder.mkdir(exist_ok=True)
-            sweep_up(folder)
         except InUseError as error:
             raise UserError(
                 f"{printable(target)} is being made by {error}; wait for it, or choose another name"

@@ -1,7 +1,8 @@
 """Decoded frames with their times: each exactly once, whatever the file is like, from any time on."""
 
+import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,15 +15,16 @@ from av.video.stream import VideoStream
 
 from sr.data.preparation.frames import FULL_RANGE, opened
 from sr.errors import UserError
+from sr.inference.video.clock import STARTS_ANYWHERE, Clock, Restart, restarts_of
 from sr.inference.video.layout import Layout, Stored, layout_of
 from sr.printable import printable
 
 _CENTRED = ("mjpeg", "mpeg1video", "h261", "h263", "flv", "theora")
 """Codecs whose colour samples lie between the brightness samples in width too; their files do not say so."""
+_LIMITED = re.compile(r"h26.*|hevc|vvc|mpeg.*|msmpeg.*|wmv.|vc1.*|vp\d.*|av1|flv.*|theora|lib.*")
+"""Codecs that have gray in limited range where nobody says, as colour: those of ITU, MPEG and films in the web."""
 _JUMP_BEFORE = 2.0
 """Seconds before the wanted frame that are decoded: the first ones after a jump may lack what they refer to."""
-_STARTS_ANYWHERE = 0x200
-"""FFmpeg's mark of formats (MPEG streams) whose clock begins at any number."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Facts:
         seconds: how long it is, or None.
         frames: how many it promises, or None.
         notes: a line each on what does not come along.
+        restarts: where the clock begins anew.
     """
 
     width: int
@@ -62,6 +65,7 @@ class Facts:
     seconds: float | None
     frames: int | None
     notes: tuple[str, ...]
+    restarts: tuple[Restart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def video_facts(path: Path) -> Facts:
         first = next(_decoded(container, stream, []), None)
         if first is None:
             raise UserError(f"the video '{printable(path)}' holds no frame that can be decoded; copy it again")
-        return _facts(container, stream, first)
+        facts = _facts(container, stream, first)
+    with opened(path) as (container, stream):
+        return replace(facts, restarts=restarts_of(container, stream, 1 / facts.rate))
 
 
 def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame) -> Facts:
@@ -103,7 +109,8 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         notes.append("it is interlaced, and both fields of a frame are enlarged as one picture; deinterlace it first")
     if any(component.is_alpha for component in first.format.components) and not first.format.has_palette:
         notes.append("its transparency is left out")
-    layout = layout_of(first, stream.codec_context.name in _CENTRED)
+    codec = stream.codec_context.name
+    layout = layout_of(first, codec in _CENTRED, _LIMITED.fullmatch(codec) is not None)
     return Facts(
         width=first.width,
         height=first.height,
@@ -116,7 +123,7 @@ def _facts(container: InputContainer, stream: VideoStream, first: av.VideoFrame)
         time_base=stream.time_base or 1 / rate,
         rate=rate,
         origin=start,
-        shift=start if container.format.flags & _STARTS_ANYWHERE else Fraction(0),
+        shift=start if container.format.flags & STARTS_ANYWHERE else Fraction(0),
         seconds=seconds,
         frames=stream.frames or None,
         notes=tuple(notes),
@@ -164,6 +171,8 @@ class Reader:
 
     def _from(self, first: int) -> Generator[tuple[av.VideoFrame, int]] | None:
         """Frames from some time before ``first`` on; None where a jump does not lead there for sure."""
+        if self.facts.restarts:  # a time may be there twice
+            return None
         jump = first - round(_JUMP_BEFORE / self.facts.time_base)
         frames = self._timed(jump, first)
         one = next(frames, None)
@@ -178,6 +187,7 @@ class Reader:
         last: int | None = None
         repaired = 0
         faults: list[str] = []
+        clock, base = Clock(self.facts.restarts), self.facts.time_base
         with opened(self.path) as (container, stream):
             if jump is not None:
                 try:
@@ -187,6 +197,8 @@ class Reader:
             own = bool(stream.duration or stream.metadata.get("DURATION"))  # not its sound's, which may be longer
             for frame in _decoded(container, stream, faults):
                 pts = frame.pts
+                if pts is not None:
+                    pts += round(clock.offset(pts * base) / base)
                 if pts is None:
                     pts = 0 if last is None else last + self._step
                 elif last is not None and pts <= last:

@@ -14,6 +14,7 @@ from torch import Tensor
 from sr.image.resize import bicubic
 from sr.inference.enhance.contrast import Limits
 from sr.inference.enhance.enhancer import FilmEnhancer, Settings
+from sr.inference.resizing import size_at
 from sr.inference.video.encoding import Look, PartEncoder, look_of
 from sr.inference.video.layout import Stored, rgb_of
 from sr.inference.video.options import VideoOptions
@@ -159,6 +160,11 @@ class Work:
         """(rows, columns) of what the network gets."""
         stored, size = (self.facts.height, self.facts.width), self._size()
         return stored if size is None else network_input(stored, size, self.upscaler.scale)
+
+    @property
+    def result_size(self) -> tuple[int, int]:
+        """(rows, columns) of the result before colour samples need even ones."""
+        return self._size() or size_at(self.facts.height, self.facts.width, self.upscaler.scale)
 
     def _size(self) -> tuple[int, int] | None:
         """(rows, columns) of the result as stored; a player turns it."""

@@ -14,12 +14,12 @@ from sr.image.io import SUFFIXES as PICTURES
 from sr.image.io import find_pictures, passed_over
 from sr.image.names import as_one, names_as
 from sr.inference.video.kinds import is_video
+from sr.inference.video.options import FORMATS
 from sr.printable import printable
 
 STREAM = "-"
 """Stands for the standard input, and for the standard output."""
 
-_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")  # what videos are written as; others become the first
 _SEPARATORS = ("/", "\\", "\0")
 
 
@@ -131,7 +131,7 @@ def _check_output(output: str) -> None:
         raise UserError(f"-o {printable(output)[:300]} {odd}; choose another name")
     if odd is not None or path.is_dir():
         return
-    known = (*ENCODERS, *_CONTAINERS)
+    known = (*ENCODERS, *FORMATS)
     if path.name.lower() in known:
         raise UserError(f"-o {printable(output)} is an ending without a name; give a file, as in photo{path.name}")
     whole = output.rstrip(".")
@@ -253,8 +253,8 @@ def _names(files: Sequence[tuple[Path, PurePath]], naming: Naming, added: str) -
     pictures = [place for _, place in files if place not in videos]
     names = dict(zip(pictures, names_as(pictures, naming.ending or ".png"), strict=True))
     for place in videos:
-        kept = place.suffix.lower() in _CONTAINERS
-        names[place] = place if kept else place.with_name(f"{place.name}{_CONTAINERS[0]}")
+        kept = place.suffix.lower() in FORMATS
+        names[place] = place if kept else place.with_name(f"{place.name}{next(iter(FORMATS))}")
     more = added if naming.added is None else naming.added
     return [names[place].with_stem(names[place].stem + more) for _, place in files]
 
@@ -263,7 +263,7 @@ def _check_kinds(jobs: Sequence[Job]) -> None:
     """Whether anything that is to become a video is known as one."""
     for job in jobs:
         suffix = job.source.suffix.lower()
-        if job.target.suffix.lower() in _CONTAINERS and not job.is_video and suffix not in PICTURES:
+        if job.target.suffix.lower() in FORMATS and not job.is_video and suffix not in PICTURES:
             raise UserError(
                 f"{printable(job.source)} is not known as a video by its name; if it is one, let the name end in .mkv: "
                 "what is inside tells the format"

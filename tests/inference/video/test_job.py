@@ -86,7 +86,7 @@ def test_a_small_video_without_a_named_matrix_gets_the_one_that_players_took(tmp
 
 
 @pytest.mark.parametrize(("pixel_format", "codec", "expected"), [
-    ("gray", "ffv1", "yuv420p"),
+    ("gray", "ffv1", "yuvj420p"),
     ("bgr0", "ffv1", "yuv420p"),
     ("yuv422p10le", "ffv1", "yuv422p10le"),
     ("yuv444p16le", "ffv1", "yuv444p10le"),
@@ -170,7 +170,7 @@ def test_a_clock_that_begins_anywhere(tmp_path):
 def test_what_a_file_cannot_hold_is_said(tmp_path):
     source = Clip(subtitles=[(100, 300, "first")]).write(tmp_path / "a.mkv")
     report = run(source, tmp_path / "b.mp4")
-    assert report.notes == ("its stream 1 (subtitle, srt) does not fit in and is left out",)
+    assert report.notes == ("its stream 1 (subtitle, srt) does not fit into .mp4 and is left out",)
 
 
 def test_start_and_length(tmp_path):
@@ -226,6 +226,29 @@ def test_another_job_does_not_take_its_frames(tmp_path, monkeypatch, change):
         twice.computed_by = lambda height, width, count, before: f"for {count} of {height}x{width} not {before}"
     report = run(source, tmp_path / "b.mp4", twice, options, made_by="two" if change == "network" else "one")
     assert (report.frames, report.kept) == (12, 0)
+
+
+def test_what_another_engine_began_is_not_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "PART", 4)
+    source = Clip(frames=16).write(tmp_path / "a.mp4")
+
+    def begin(words, stop, target="b.mp4"):
+        upscaler, told = Twice(stop_after=stop), []
+        upscaler.computed_by = lambda height, width, count, before: told.append(before) or words
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / target, upscaler)
+        return told[0].splitlines()
+
+    assert begin("card", 13) == []
+    assert begin("processor", 9) == ["card"]
+    assert begin("card", 0) == ["card", "processor"]  # that with the most parts first
+    parts = {path.name for path in tmp_path.rglob("*.part")}
+    assert parts >= {"000000.part", "000001.part"}
+    last = Twice()
+    last.computed_by = lambda height, width, count, before: "card"
+    report = run(source, tmp_path / "b.mp4", last)
+    assert (report.kept, last.seen) in ((8, 8), (12, 4))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4"}
 
 
 def test_a_damaged_part_is_made_again(tmp_path, monkeypatch):

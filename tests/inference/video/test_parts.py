@@ -1,5 +1,7 @@
 """Times of decoding, options, and the threads beside the network."""
 
+from threading import Event, active_count
+
 import pytest
 
 from sr.errors import UserError
@@ -77,10 +79,11 @@ def test_an_error_of_the_reader_arrives_in_its_place():
 
 
 def test_a_reader_that_is_left_ends():
-    ahead = ReadAhead(counting([]), 2)
-    with ahead as items:
+    before, generator = active_count(), counting([])
+    with ReadAhead(generator, 2) as items:
         next(items)
-    assert not ahead._thread.is_alive()
+    assert active_count() == before
+    assert next(generator, None) is None  # closed
 
 
 def test_writing_behind():
@@ -102,8 +105,29 @@ def test_an_error_of_the_writer_stops_the_job():
         last.put(1)
 
 
+def test_after_an_error_nothing_more_is_written():
+    done, let = [], Event()
+
+    def fail(number):
+        let.wait()
+        done.append(number)
+        raise OSError("full")
+
+    def write():
+        with WriteBehind(fail, 5) as behind:
+            for number in range(5):
+                behind.put(number)
+            let.set()
+
+    with pytest.raises(OSError, match="full"):
+        write()
+    assert done == [0]
+
+
 def test_an_error_elsewhere_ends_the_writer():
+    before = active_count()
     behind = WriteBehind([].append, 2)
+    behind.put(1)
     with pytest.raises(KeyError), behind:
         raise KeyError
-    assert not behind._thread.is_alive()
+    assert active_count() == before

@@ -27,6 +27,7 @@ def written(path: Path, codec: str, frame: av.VideoFrame) -> Path:
         stream = output.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
         stream.bit_rate = 8_000_000
+        stream.codec_context.color_range = frame.color_range
         frame.pts = 0
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -73,6 +74,26 @@ def test_black_and_white(tmp_path, pixel_format, white):
     upscale_video(source, tmp_path / "b.mkv", Twice(), VideoOptions(crf=0, preset="ultrafast"), lambda line: None)
     larger = expected.repeat(2, 0).repeat(2, 1)
     assert np.abs(first_picture(tmp_path / "b.mkv") - larger).max() < 2
+
+
+@pytest.mark.parametrize(("codec", "pixel_format", "name", "tag", "black"), [
+    ("ffv1", "gray", "a.mkv", 0, 0),
+    ("ffv1", "gray10le", "a.mkv", 0, 0),
+    ("rawvideo", "gray", "a.avi", 0, 0),
+    ("ffv1", "gray", "a.mkv", 1, 16),
+    ("libx264", "gray", "a.mkv", 0, 16),
+    ("libx264", "gray", "a.mkv", 2, 0),
+])  # fmt: skip
+def test_gray_that_names_no_range(tmp_path, codec, pixel_format, name, tag, black):
+    """As FFmpeg shows it: the whole range, but not of codecs whose colour has less."""
+    frame = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
+    frame.color_range = tag
+    deep = frame.format.components[0].bits > 8
+    room = np.frombuffer(memoryview(frame.planes[0]), np.uint16 if deep else np.uint8).reshape(HEIGHT, -1)
+    room[:, :WIDTH] = np.arange(50, 50 + 2 * WIDTH, 2)[None] << (2 * deep)
+    expected = (np.arange(50, 50 + 2 * WIDTH, 2) - black) * 255 / (219 if black else 255 * (1023 / 1020) ** -deep)
+    found = first_picture(written(tmp_path / name, codec, frame))[HEIGHT // 2, :, 0]
+    assert np.abs(found - expected).max() < 2
 
 
 @pytest.mark.parametrize(
