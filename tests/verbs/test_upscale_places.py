@@ -58,6 +58,27 @@ def test_patterns_that_no_shell_replaced_also_the_second_time(upscale, tmp_path)
     assert refused(upscale("in/*.gif")) == "no file matches 'in/*.gif'"
 
 
+@pytest.mark.parametrize("flags", [(), ("--force",)])
+def test_what_is_named_is_never_what_another_becomes(upscale, tmp_path, flags):
+    png(tmp_path / "f" / "photo.png")
+    png(tmp_path / "f" / "photo_x2.png", seed=1)
+    before = (tmp_path / "f" / "photo_x2.png").read_bytes()
+    told = upscale("f/photo.png", "f/photo_x2.png", *flags)
+    assert "f/photo_x2.png would be overwritten by a result; choose another -o" in refused(told)
+    assert (tmp_path / "f" / "photo_x2.png").read_bytes() == before
+    assert len(list((tmp_path / "f").iterdir())) == 2
+
+
+def test_two_videos_never_become_one(upscale, tmp_path):
+    for name in ("film.avi", "film.avi.mp4"):
+        (tmp_path / name).write_bytes(b"a film")
+    told = refused(upscale("film.avi", "film.avi.mp4", "-o", "out"))
+    assert (
+        "film.avi and film.avi.mp4 would become one file, out/film.avi.mp4; upscale them into separate folders" in told
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_there_is_kept_unless_forced(upscale, tmp_path):
     png(tmp_path / "in" / "a.png")
     png(tmp_path / "in" / "b.png")
@@ -175,7 +196,8 @@ def test_enhanced_on_the_way(upscale, tmp_path):
         (("in",), "'in' is a folder; say where the results go, for instance -o in_x2"),
         (("in/a.png", "-o", "b.png", "--suffix", "_y"), "-o b.png names the file already; leave --suffix out"),
         (("in/a.png", "--suffix", "../x"), "--suffix ../x is no part of a name"),
-        (("in", "-o", "b.png"), "-o b.png is a file; several pictures need a folder"),
+        (("in", "-o", "b.png"), "-o b.png is a file; several inputs need a folder"),
+        (("in", "-o", "large.mkv"), "-o large.mkv is a file; several inputs need a folder"),
         (("in/a.png", "--engine", "onyx"), "--engine onyx is not one of auto, torch, onnxruntime or openvino; "),
         (("in/a.png", "--precision", "8"), "--precision 8 is not one of auto, 32, bf16 or 16"),
         (("in/a.png", "--colour", "mach"), "--colour mach is not one of none, match or low; did you mean match?"),

@@ -22,6 +22,7 @@ from sr.verbs.evaluate.measuring import Found, Yardsticks, cache_key, from_cache
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs, asked_sets
 from sr.verbs.evaluate.tables import Table, print_table, write_csv, write_markdown, write_pictures
+from sr.verbs.runs.files import check_outputs
 from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.tables import console_for_tables, say
 
@@ -114,10 +115,12 @@ def _check_asked(question: Question) -> None:
     if not question.sets and lr is None:
         raise UserError("nothing to measure on; give --set DIR, or --hr DIR --lr DIR")
     for option in ("csv", "markdown", "pictures"):
-        path = getattr(question, option)
-        check_no_picture(f"--{option}", path)
-        if path is not None:
-            check_place(path)
+        check_no_picture(f"--{option}", getattr(question, option))
+    tables = [path for path in (question.csv, question.markdown, question.pictures) if path is not None]
+    check_outputs(tables)
+    measured = {real_path(Path(name).expanduser()) for name in question.models}
+    for path in (path for path in tables if real_path(path) in measured):
+        raise UserError(f"{printable(path)} is a network that is measured; name another file")
     if question.save is not None:
         _check_save(question.save, question)
 
@@ -181,7 +184,7 @@ def _measured(
             every.append(found)
             content[pairs] = content.get(pairs) or pairs.content()
             key = cache_key(one, content[pairs], yardsticks, str(compute.device))
-            afresh = question.again or question.border or question.save is not None
+            afresh = question.again or question.border or question.save is not None or not one.keeps
             if afresh or not from_cache(found, key):
                 save = None if question.save is None else _folder(question.save, found, those, list(sets[one.scale]))
                 measure_set(found, yardsticks, console, borders.get(one.scale), save)

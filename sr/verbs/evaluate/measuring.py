@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 
 from sr.console import tracked
@@ -22,6 +23,7 @@ from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError
 from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, means
+from sr.training.machine import machine
 from sr.training.perceptual import Perceptual
 from sr.training.validation import compared, few_at_once
 from sr.types import Picture
@@ -85,11 +87,16 @@ class Found:
 
 
 def from_cache(found: Found, key: str) -> bool:
-    """Take what was measured before; whether there was anything, for every picture."""
-    rows = read_kept(key)
+    """Take what was measured before; whether there was anything, for every picture.
+
+    Seconds are those of the machine that took them: where it was another, nobody knows them.
+    """
+    rows, here = read_kept(key), _timed_on()
     if rows is None or len(rows) != len(found.pairs):
         return False
-    found.rows = [row | {"picture": found.pairs.name(number)} for number, row in enumerate(rows)]
+    for number, row in enumerate(rows):
+        seconds = row["seconds"] if row["timed_on"] == here else math.nan
+        found.rows.append(row | {"picture": found.pairs.name(number), "seconds": seconds})
     found.kept = True
     return True
 
@@ -144,8 +151,12 @@ def measure_set(
 
 def keep_found(found: Found, key: str) -> None:
     """Keep the rows, if every picture has one."""
-    if len(found.rows) == len(found.pairs):
-        keep(key, found.rows)
+    if found.contestant.keeps and len(found.rows) == len(found.pairs):
+        keep(key, [row | {"timed_on": _timed_on()} for row in found.rows])
+
+
+def _timed_on() -> str:
+    return f"{machine()}, {torch.get_num_threads()} threads"
 
 
 def means_of(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, float]:
@@ -163,7 +174,7 @@ def _read(found: Found, console: Console) -> Iterator[ValidationPair]:
 
 def _warm_up(contestant: Contestant) -> None:
     """Let a network find out how to compute before the clock runs: its reach, its threads, kernels on a GPU."""
-    with suppress(NotFiniteError, MemoryError, RuntimeError):  # the pictures will tell
+    with suppress(Exception):  # the pictures will tell
         contestant.upscale(np.zeros((_WARM, _WARM, 3), np.uint8), False)
 
 

@@ -17,6 +17,7 @@ from sr.config.stored import needs_trust
 from sr.devices import out_of_memory
 from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
+from sr.models.parameters import parameters_of
 from sr.pasted import training
 from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
@@ -53,7 +54,7 @@ from sr.verbs.train.preflight import (
     try_degradation,
 )
 from sr.verbs.train.resume import Resumed, read_resumed
-from sr.verbs.train.summary import about_adversary, parameters_of, summary_of
+from sr.verbs.train.summary import about_adversary, summary_of
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""

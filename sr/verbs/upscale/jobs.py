@@ -64,11 +64,13 @@ class Inputs:
         files: (file, place below the folder that was named, or its name alone).
         folders: that were named.
         notes: a line each on what is passed over.
+        typed: the files that were named themselves, by where they lead.
     """
 
     files: list[tuple[Path, PurePath]] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    typed: set[Path] = field(default_factory=set)
 
 
 def ending(form: str | None) -> str | None:
@@ -121,11 +123,9 @@ def _check_output(output: str) -> None:
     """Refuse what would become a folder, and hardly was meant as one.
 
     Raises:
-        UserError: nothing, an ending alone, or a file's name with a dot too much.
+        UserError: an ending alone, or a file's name with a dot too much.
     """
     path = Path(output)
-    if not output:
-        raise UserError("-o has no value; name a file or a folder")
     odd = oddity(path)
     if odd is not None and "nowhere" not in odd and "device" not in odd:
         raise UserError(f"-o {printable(output)[:300]} {odd}; choose another name")
@@ -157,6 +157,8 @@ def find_inputs(asked: Sequence[str], output: str | None, say: Callable[[str], o
     for text in asked:
         for path in _named(text, missing):
             folder = path.is_dir()
+            if not folder and path == Path(text):
+                inputs.typed.add(real_path(path))
             if folder:
                 say(f"looking for pictures in {printable(path)} …")
                 inputs.folders.append(path)
@@ -218,8 +220,8 @@ def _named(text: str, missing: list[str]) -> list[Path]:
 def _to(output: Path, inputs: Inputs, naming: Naming) -> list[Job]:
     if len(inputs.files) == 1 and not inputs.folders and _names_a_file(output):
         return [Job(inputs.files[0][0], output)]
-    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in ENCODERS):
-        raise UserError(f"-o {printable(output)} is a file; several pictures need a folder")
+    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in (*ENCODERS, *_CONTAINERS)):
+        raise UserError(f"-o {printable(output)} is a file; several inputs need a folder")
     return _into_folder(inputs, naming, output)
 
 
@@ -231,7 +233,7 @@ def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
     names = _names([(path, path) for path, _ in inputs.files], naming, added)
     jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
     # The same pattern typed twice finds what the first time made.
-    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)}
+    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)} - inputs.typed
     return [job for job in jobs if real_path(job.source) not in made]
 
 
@@ -271,6 +273,14 @@ def _check_kinds(jobs: Sequence[Job]) -> None:
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:
+    made: dict[str, Path] = {}
+    for job in jobs:
+        other = made.setdefault(as_one(os.fspath(real_path(job.target))), job.source)
+        if other != job.source:
+            raise UserError(
+                f"{printable(other)} and {printable(job.source)} would become one file, {printable(job.target)}; "
+                "upscale them into separate folders"
+            )
     originals = {(found.st_dev, found.st_ino) for job in jobs if (found := status(job.source)) is not None}
     for job in jobs:
         found = status(job.target)  # not the name: another case may be the same file
