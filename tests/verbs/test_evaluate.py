@@ -512,10 +512,10 @@ def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale):
 def lpips(monkeypatch):
     """Untrained weights stand in for AlexNet's, whatever is asked for but none."""
 
-    def build(choice, device, _):
-        return None if choice is None else Perceptual(Lpips("alex", "random"), device)
+    def build(name, choice, device, _):
+        return Perceptual(Lpips("alex", "random"), device) if name == "lpips" and choice is not None else None
 
-    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_lpips", build)
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_distance", build)
 
 
 @pytest.mark.usefixtures("lpips")
@@ -828,8 +828,6 @@ def pyiqa(monkeypatch):
     """A stand-in for the package: one measure, the mean brightness."""
 
     class Brightness:
-        lower_better = False
-
         def __call__(self, pictures):
             assert pictures.shape[:2] == (1, 3)
             return pictures.mean(dim=(1, 2, 3), keepdim=True)
@@ -897,10 +895,10 @@ def test_pyiqa_is_an_extra(sr, sets, monkeypatch):
 
 
 def test_dists_beside_lpips(sr, sets, tmp_path, monkeypatch):
-    def build(choice, device, _):
-        return None if choice is None else Perceptual(Dists("random"), device)
+    def build(name, choice, device, _):
+        return Perceptual(Dists("random"), device) if name == "dists" and choice is not None else None
 
-    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_dists", build)
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_distance", build)
     code, out, _ = sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--csv", "t.csv")
     (row,) = rows(tmp_path / "t.csv")
     assert code == 0

@@ -204,7 +204,7 @@ def test_enhanced_on_the_way(upscale, tmp_path):
         (("in/a.png", "--tile", "3"), "--tile 3 is too small; the smallest tile has 16 pixels a side"),
         (("in/a.png", "--scale", "0"), "--scale 0 is not within 1 and 64; nearest is 1"),
         (("in/a.png", "--scale", "nan"), "--scale nan is not within 1 and 64; nearest is 1"),
-        (("in/a.png", "--size", "big"), "--size big is no size; give width and height, as in 1920x1080"),
+        (("in/a.png", "--size", "big"), "--size big is no size; give WIDTHxHEIGHT in pixels, as in 1920x1080"),
         (("in/a.png", "--codec", "x266"), "codec 'x266' does not exist; nearest is x26"),
     ],
 )
@@ -253,7 +253,7 @@ def test_a_size_that_the_network_cannot_take_stops_no_folder(upscale, tmp_path, 
     monkeypatch.setattr(Upscaler, "rows", picky(RuntimeError(text)))
     code, _, err = upscale("in", "-o", "out")
     assert code == 1
-    assert err == f"error: in/b.png: the network fails on this picture (RuntimeError: {text})\n"
+    assert err == f"error: in/b.png: the network fails on it (RuntimeError: {text}); SR_TRACEBACK=1 shows where\n"
     assert files(tmp_path / "out") == ["a.png"]
 
 
@@ -263,7 +263,7 @@ def test_whatever_one_picture_brings_up_the_others_have_their_turn(upscale, tmp_
     png(tmp_path / "in" / "b.png", 9, 9)
     png(tmp_path / "in" / "c.png")
     monkeypatch.setattr(Upscaler, "rows", picky(kind("odd\nand more")))
-    told = f"error: in/b.png failed ({kind.__name__}: odd); SR_TRACEBACK=1 shows where\n"
+    told = f"error: in/b.png: it failed ({kind.__name__}: odd); SR_TRACEBACK=1 shows where\n"
     code, _, err = upscale("in", "-o", "out")
     assert (code, err) == (1, told)
     assert files(tmp_path / "out") == ["a.png", "c.png"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
+from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust, size_of
 
 app = typer.Typer(no_args_is_help=True, help="Time training and enlarging on this machine.")
 
@@ -80,7 +80,7 @@ def bench_upscale(
     sr bench upscale --model compact --size 1024x768
     sr bench upscale --model x2 --large 0 --video film.mp4[/dim]
     """
-    from sr.verbs.bench.network import network_named, size_of
+    from sr.verbs.bench.network import network_named
     from sr.verbs.bench.upscale import bench_upscale as run
 
-    run(network_named(model, scale, trust), model, size_of(size), accelerator, large, video)
+    run(network_named(model, scale, trust), model, size_of(size, "768x512"), accelerator, large, video)

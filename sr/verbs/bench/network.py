@@ -1,6 +1,5 @@
-"""The network and the size that a benchmark is asked for."""
+"""The network that a benchmark is asked for."""
 
-import re
 from pathlib import Path
 
 import torch
@@ -12,8 +11,6 @@ from sr.errors import UserError
 from sr.inference.networks import RUNS, find_network
 from sr.inference.opening import open_network
 from sr.printable import printable
-
-_SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 
 
 def network_named(name: str, scale: int | None, trust: bool = False) -> nn.Module:
@@ -39,15 +36,3 @@ def network_named(name: str, scale: int | None, trust: bool = False) -> nn.Modul
     if scale not in (None, info.scale):
         raise UserError(f"--scale {scale}, but {printable(name)} upscales x{info.scale}; leave --scale out")
     return opened
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """Width and height of ``768x512``.
-
-    Raises:
-        UserError: it is written otherwise.
-    """
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise UserError(f"--size {text} is not WIDTHxHEIGHT, as 768x512")
-    return int(found[1]), int(found[2])

@@ -13,7 +13,7 @@ from sr.files import check_place, oddity, real_path
 from sr.image.io import check_no_picture
 from sr.image.names import distinct
 from sr.printable import printable
-from sr.training.perceptual import Perceptual, build_dists, build_lpips
+from sr.training.perceptual import Perceptual, build_distance
 from sr.training.precision import Compute
 from sr.verbs.computing import inference
 from sr.verbs.evaluate.border import BorderTable
@@ -85,7 +85,7 @@ def evaluate(question: Question) -> int:
     compute = inference(question.accelerator)
     those = contestants(question.models, question.scale, compute, question.trust)
     yardsticks = _yardsticks(question, compute.device)
-    borders = {one.scale: BorderTable(one.scale) for one in those} if question.border else {}
+    borders = {one.scale: BorderTable() for one in those} if question.border else {}
     found = _measured(question, those, yardsticks, compute, console, borders)
     failures = [failure for one in found for failure in one.failures]
     found = [one for one in found if one.rows]
@@ -142,10 +142,9 @@ def _check_save(save: Path, question: Question) -> None:
 
 def _yardsticks(question: Question, device: torch.device) -> Yardsticks:
     choices = {"lpips": question.lpips, "dists": question.dists}
-    builders = {"lpips": build_lpips, "dists": build_dists}
     distances: dict[str, Perceptual] = {}
     for name, choice in choices.items():
-        built = builders[name](None if choice == "none" else choice, device, f"--{name} ")
+        built = build_distance(name, None if choice == "none" else choice, device, f"--{name} ")
         if built is not None:
             distances[name] = built
     alone = {name: NoReference(name, device) for name in dict.fromkeys(question.no_reference)}

@@ -14,14 +14,12 @@ from rich.console import Console
 
 from sr.console import tracked
 from sr.data.pairs import ValidationPair
-from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.image.names import distinct
 from sr.inference.upscaler import TINY
 from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError
-from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, means
 from sr.training.machine import machine
 from sr.training.perceptual import Perceptual
@@ -32,7 +30,7 @@ from sr.verbs.evaluate.contestants import Contestant
 from sr.verbs.evaluate.kept import Row, keep, key_of, read_kept
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs
-from sr.verbs.screen.errors import TRACEBACK, unforeseen
+from sr.verbs.screen.errors import unforeseen_of
 
 _WARM = TINY + 1
 """Side of the first picture that a network is measured for."""
@@ -83,7 +81,12 @@ class Found:
     @property
     def label(self) -> str:
         """A name for the table's row."""
-        return f"{self.set} x{self.contestant.scale} {self.contestant.label}"
+        return f"{self.set_and_scale} {self.contestant.label}"
+
+    @property
+    def set_and_scale(self) -> str:
+        """What networks of that scale share."""
+        return f"{self.set} x{self.contestant.scale}"
 
 
 def from_cache(found: Found, key: str) -> bool:
@@ -143,7 +146,7 @@ def measure_set(
                     continue
                 row |= alone
                 if border is not None and found.pairs.truth:
-                    border.take(found.label, sr, pair)
+                    border.take(found.set_and_scale, found.contestant.label, sr, pair)
                 if save is not None:
                     write_picture(save / files[pair.name], Picture(sr, None, pair.gray))
             found.rows.append({"picture": pair.name, **_sizes(found, pair), "seconds": seconds, **row})
@@ -186,14 +189,8 @@ def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, fl
     except NotFiniteError:
         return None, math.nan
     except Exception as error:  # whatever one picture brings up, the others are measured
-        found.failures.append(_failed(pair, "the network fails on it", error))
+        found.failures.append(unforeseen_of(pair.name, "the network fails on it", error))
         return None
-
-
-def _failed(pair: ValidationPair, what: str, error: Exception) -> str:
-    if out_of_memory(error):
-        return f"{printable(pair.name)} is too large for the memory that is free"
-    return f"{printable(pair.name)}: {what} ({unforeseen(error)}); {TRACEBACK}=1 shows where"
 
 
 def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks: Yardsticks) -> Any:
@@ -209,7 +206,7 @@ def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks:
     except UserError as error:
         return error
     except Exception as error:
-        return UserError(_failed(pair, "it cannot be measured", error))
+        return UserError(unforeseen_of(pair.name, "it cannot be measured", error))
 
 
 def _alone(pair: ValidationPair, sr: np.ndarray, yardsticks: Yardsticks) -> dict[str, float] | UserError:
@@ -219,7 +216,7 @@ def _alone(pair: ValidationPair, sr: np.ndarray, yardsticks: Yardsticks) -> dict
     except UserError as error:
         return error
     except Exception as error:
-        return UserError(_failed(pair, "it cannot be measured", error))
+        return UserError(unforeseen_of(pair.name, "it cannot be measured", error))
 
 
 def _check_large_enough(pair: ValidationPair, name: str, side: int) -> None:

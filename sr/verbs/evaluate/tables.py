@@ -62,7 +62,7 @@ class Table:
             "images": len(one.rows),
             **means_of(one.rows, self.yardsticks.columns),
             **({} if one.pairs.truth else dict.fromkeys((*METRICS, *OTHERS, *self.yardsticks.distances), "")),
-            **(self.borders[who.scale].row(one.label) if self.borders else {}),
+            **(self.borders[who.scale].row(one.set_and_scale, who.label) if self.borders else {}),
             "seconds": sum(seconds) if seconds else math.nan,
             "seconds_per_megapixel": sum(seconds) / sum(pixels) * 1e6 if pixels else math.nan,
             "parameters": who.parameters,

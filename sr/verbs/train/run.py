@@ -36,7 +36,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
-from sr.training.perceptual import build_lpips
+from sr.training.perceptual import build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials
@@ -179,7 +179,7 @@ class Run:
         trainer = config.trainer
         plain: Any = OmegaConf.to_container(config, resolve=False)
         model = OmegaConf.to_container(config.model, resolve=True)
-        lpips = build_lpips(trainer.lpips, self.compute.device)
+        lpips = build_distance("lpips", trainer.lpips, self.compute.device)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
         sets = tuple(self.data.val_sides)
         self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm, sets)

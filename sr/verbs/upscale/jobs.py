@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from sr.config.nearest import near_files, nearest, neighbours
+from sr.config.nearest import near_files, neighbours
 from sr.errors import UserError
 from sr.files import oddity, real_path
 from sr.image.encode import ENCODERS, LOSSY
@@ -15,6 +15,7 @@ from sr.image.io import find_pictures, passed_over
 from sr.image.names import as_one, names_as
 from sr.inference.video.kinds import is_video
 from sr.printable import printable
+from sr.verbs.options import not_written
 
 STREAM = "-"
 """Stands for the standard input, and for the standard output."""
@@ -83,11 +84,7 @@ def ending(form: str | None) -> str | None:
         return None
     suffix = f".{form.lower().removeprefix('.')}"
     if suffix not in ENCODERS:
-        forms = [known.removeprefix(".") for known in ENCODERS]
-        near = (nearest(suffix[1:], forms) or forms)[0]
-        raise UserError(
-            f"--format {printable(form) or repr(form)} is not written; nearest is {near}, all are {', '.join(forms)}"
-        )
+        raise not_written(form, [known.removeprefix(".") for known in ENCODERS])
     return suffix
 
 

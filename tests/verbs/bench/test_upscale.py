@@ -27,7 +27,7 @@ def test_rates_ratios_and_memory_are_printed(sr, monkeypatch, tmp_path):
 def test_a_size_that_is_none(sr, size):
     code, _, err = sr("bench", "upscale", "--size", size)
     assert code == 2
-    assert f"--size {size} is not WIDTHxHEIGHT, as 768x512" in err
+    assert f"--size {size} is no size; give WIDTHxHEIGHT in pixels, as in 768x512" in err
 
 
 @pytest.mark.parametrize(
