@@ -1,8 +1,7 @@
 """Put a finished run's network into the package, with what made it and what it reaches.
 
-uv run sr evaluate outputs/RUN --set Set14 --set BSD100 --csv figures.csv
-uv run sr evaluate bicubic --scale 2 --set Set14 --set BSD100 --csv bicubic.csv
-uv run python tools/ship_network.py outputs/RUN x2 --figures figures.csv --figures bicubic.csv
+uv run sr evaluate outputs/RUN/last.safetensors --set Set14 --set BSD100 --csv figures.csv
+uv run python tools/ship_network.py outputs/RUN x2 --figures figures.csv
 """
 
 import argparse
@@ -18,12 +17,15 @@ from sr.experiments.runs import Run, find_runs
 from sr.inference.networks import SHIPPED
 from sr.inference.trained import BICUBIC, KEY, METRICS, Trained, in_words
 from sr.models.files import check_finite, load_network, save_network
+from sr.models.parameters import parameters_of
 from sr.printable import printable
 from sr.training.keeping.command import read_command
 from sr.training.machine import machine
 
 LARGEST = 1_000_000
 """Bytes of a shipped network."""
+LAST = "last.safetensors"
+"""The run's network that is shipped: PSNR decides another, and a table must be of the same."""
 
 
 def ship(run: Path, name: str, figures: Sequence[str], made_on: str, on: str | None, folder: Path = SHIPPED) -> Path:
@@ -32,7 +34,7 @@ def ship(run: Path, name: str, figures: Sequence[str], made_on: str, on: str | N
     Args:
         run: folder of a finished run.
         name: of the shipped network.
-        figures: tables of `sr evaluate --csv`: of this network, and of bicubic; see `read_figures`.
+        figures: tables of `sr evaluate --csv`: of this network, with bicubic beside it; see `read_figures`.
         made_on: the machine that trained it.
         on: what it was trained on, in words; None takes the run's choices.
         folder: where shipped networks lie.
@@ -71,7 +73,7 @@ def read_figures(tables: Iterable[str], scale: int) -> dict[str, dict[str, float
         scale: of the network; rows of another scale are left out.
 
     Raises:
-        UserError: a file is no such table, has several networks, or a set that is called by its folder.
+        UserError: a file is no such table, is of another network, has several, or a set that is called by its folder.
     """
     own: dict[str, dict[str, float]] = {}
     for table in tables:
@@ -79,6 +81,11 @@ def read_figures(tables: Iterable[str], scale: int) -> dict[str, dict[str, float
         for row in _rows(Path(path)):
             if row.get("scale") not in (None, "", str(scale)):
                 continue
+            if row["model"] != "bicubic" and Path(row["model"]).name != LAST:
+                raise UserError(
+                    f"{printable(path)} is of {printable(row['model'])}, and {LAST} is what is shipped: make the table "
+                    f"with sr evaluate outputs/RUN/{LAST}"
+                )
             before, name = BICUBIC if row["model"] == "bicubic" else "", called or row["set"]
             if any(sign in name for sign in "/\\"):
                 raise UserError(
@@ -124,9 +131,13 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
     trained = Trained(**info.extra[KEY])
-    parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; its line of docs/networks.md:")
-    cells = (f"`{asked.name}` (x{info.scale})", f"{parameters:,}", in_words(trained.figures), f"`{trained.command}`")
+    cells = (
+        f"`{asked.name}` (x{info.scale})",
+        f"{parameters_of(network):,}",
+        in_words(trained.figures),
+        f"`{trained.command}`, seed {trained.seed}",
+    )
     print(f"| {' | '.join(cells)} | {trained.machine}, {trained.date} |")
 
 

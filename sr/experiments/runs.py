@@ -17,6 +17,8 @@ from sr.training.keeping.run_folder import EXPLODED, FINISHED, RUN_FOLDERS, RunF
 
 CONFIG = "config.yaml"
 """What tells a run's folder."""
+SWEEP = "sweep.json"
+"""What tells a sweep's."""
 
 
 @dataclass(frozen=True)

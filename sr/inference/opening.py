@@ -17,7 +17,7 @@ from sr.models.published import Arguments
 from sr.models.rrdbnet import RrdbNet
 from sr.models.spandrel import MissingError, converted
 from sr.models.srresnet import SrResNet
-from sr.models.weights import read_weights, with_counters
+from sr.models.weights import named_weights, read_weights, with_counters, without_prefix
 from sr.pickles import PICKLED
 from sr.printable import printable
 
@@ -46,7 +46,7 @@ def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
 
 
 def _opened(path: Path, trust: bool) -> tuple[nn.Module, NetworkInfo]:
-    if path.suffix.lower() not in PICKLED and _is_ours(path):
+    if is_ours(path):
         return load_network(path, trust)
     tensors = read_weights(path)
     faults: list[UserError] = []
@@ -68,14 +68,19 @@ def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
     Raises:
         UserError: it cannot be read.
     """
-    tensors = read_weights(path)
-    yield with_counters(tensors)
+    named = named_weights(path)
+    yield with_counters(named)  # a network may have its layers in a part that is called as wrappers call it
+    tensors = without_prefix(named)
+    if tensors.keys() != named.keys():
+        yield with_counters(tensors)
     for _, weights in _descriptions(path, tensors, []):
         yield weights
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Whether `load_network` has the word: ours, or no safetensors file at all, which it says best."""
+    if path.suffix.lower() in PICKLED:
+        return False
     try:
         with opened_tensors(path) as file:
             metadata = file.metadata() or {}

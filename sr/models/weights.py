@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sr.models.files import read_tensors
+from sr.models.fitting import few_names
 from sr.pickles import PICKLED, HostileError, unpickled
 from sr.printable import first_line, printable
 from sr.types import UserError
@@ -26,7 +27,19 @@ _SLACK = 1 << 20  # bytes by which a file may hold more than it is large: weight
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a file of any program by name, on the CPU.
+    """The weights of a file of any program by name, without what wrappers put before every name, on the CPU.
+
+    Args:
+        path: a safetensors file, or one of PyTorch's.
+
+    Raises:
+        UserError: see `named_weights`.
+    """
+    return without_prefix(named_weights(path))
+
+
+def named_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a file of any program by the names that they have there, on the CPU.
 
     Args:
         path: a safetensors file, or one of PyTorch's.
@@ -39,9 +52,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     content = _unpickled(path) if path.suffix.lower() in PICKLED else read_tensors(path)
     tensors = _named(content)
     if not tensors:
-        raise UserError(f"{printable(path)} holds no weights by name, but a {type(content).__name__}.")
+        raise UserError(f"{printable(path)} holds no weights by name, but {_instead(content)}.")
     _check_plain(path, tensors)
-    return _without_prefix(tensors)
+    return tensors
+
+
+def _instead(content: object) -> str:
+    if isinstance(content, Mapping) and content:
+        return f"a table of {few_names(map(str, content))}; take the part with the weights out of it"
+    return f"a {type(content).__name__}"
 
 
 def _unpickled(path: Path) -> Any:
@@ -125,7 +144,7 @@ def with_counters(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return {**{f"{norm}num_batches_tracked": torch.zeros((), dtype=torch.long) for norm in norms}, **tensors}
 
 
-def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Without what wrappers put before every name, in any order and more than once."""
     common, cut = os.path.commonprefix(list(tensors)), 0  # noqa: RUF071 - characters are meant
     while found := next((prefix for prefix in _PREFIXES if common.startswith(prefix, cut)), None):

@@ -1,8 +1,9 @@
 """LPIPS and DISTS of whole pictures, where their networks' weights are."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -57,10 +58,20 @@ class Perceptual:
         )
 
 
-def build_lpips(choice: str | None, device: torch.device, setting: str = "trainer.lpips=") -> Perceptual | None:
+_NETWORKS: dict[str, tuple[str, Callable[[str], FeatureDistance]]] = {
+    "lpips": ("alexnet", partial(Lpips, "alex")),
+    "dists": ("vgg16", Dists),
+}
+"""Names of the feature networks' weights, and how the distances are made of them."""
+
+
+def build_distance(
+    name: str, choice: str | None, device: torch.device, setting: str = "trainer.lpips="
+) -> Perceptual | None:
     """What ``trainer.lpips`` asks for; None where it is null, or ``auto`` and the weights are not on this machine.
 
     Args:
+        name: lpips or dists.
         choice: auto, imagenet, a file, or None.
         device: where to compute it.
         setting: how the user says it, for messages.
@@ -68,22 +79,11 @@ def build_lpips(choice: str | None, device: torch.device, setting: str = "traine
     Raises:
         UserError: the weights cannot be had.
     """
-    if choice is None or (choice == "auto" and found("alexnet") is None):
+    weights, network = _NETWORKS[name]
+    if choice is None or (choice == "auto" and found(weights) is None):
         return None
     with _said_as(setting, choice):
-        return Perceptual(Lpips("alex", "imagenet" if choice == "auto" else choice), device)
-
-
-def build_dists(choice: str | None, device: torch.device, setting: str) -> Perceptual | None:
-    """DISTS likewise, with VGG16's weights.
-
-    Raises:
-        UserError: the weights cannot be had.
-    """
-    if choice is None or (choice == "auto" and found("vgg16") is None):
-        return None
-    with _said_as(setting, choice):
-        return Perceptual(Dists("imagenet" if choice == "auto" else choice), device)
+        return Perceptual(network("imagenet" if choice == "auto" else choice), device)
 
 
 @contextmanager

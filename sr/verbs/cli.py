@@ -5,13 +5,14 @@ import gc
 import io
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from sr.errors import USER_ERROR, UserError
 from sr.printable import printable
@@ -222,11 +223,21 @@ def _check_named(words: list[str]) -> None:
     """An empty name is that of a variable without a value, and would become the current folder.
 
     Raises:
-        UserError: there is one that is no option's value, which options check.
+        UserError: there is one, and it is no text of an option, which options check.
     """
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for before, word in pairwise(words):
-        if not word and not before.startswith("-"):
+        if not word and (not before.startswith("-") or before in _before_names(typer.main.get_command(app))):
             raise UserError(f"the name after {printable(before)} is empty; name a file or a folder, or . for this one")
+
+
+def _before_names(command: Any) -> Iterator[str]:
+    """Options of a command and those below it that a name follows: their own value, or an argument after a flag."""
+    for option in command.params:
+        if isinstance(option, TyperOption) and (option.is_flag or "Path" in option.bare_type()):
+            yield from option.opts
+    for below in getattr(command, "commands", {}).values():
+        yield from _before_names(below)
 
 
 def _leave(signals: Signals) -> NoReturn:

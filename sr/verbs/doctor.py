@@ -16,6 +16,7 @@ from sr.data.doctor.verdict import VERDICTS, Judgement, Report
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.io import check_no_picture
+from sr.verbs.runs.files import check_outputs
 
 SHOWN = 3
 """Files that are printed for each kind of finding, unless all are wanted."""
@@ -61,6 +62,7 @@ def doctor(
     if lr is not None and scale is None:
         raise UserError(f"--lr {lr} needs --scale, the number of high-resolution pixels per low-resolution one")
     check_no_picture("--json", json)
+    check_outputs([] if json is None else [json])
     lows = () if lr is None else (lr,)
     try:
         limits = Limits(seconds)

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from sr.config.nearest import nearest
 from sr.console import plain_console
 from sr.errors import UserError
-from sr.files import check_place
 from sr.inference.export.formats import FORMATS, export_network
 from sr.inference.export.trial import photographs
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.printable import printable
+from sr.verbs.options import not_written
+from sr.verbs.runs.files import check_no_part
 
 
 def export_file(name: str, form: str | None, output: Path, half: bool, trust: bool) -> None:
@@ -30,7 +30,7 @@ def export_file(name: str, form: str | None, output: Path, half: bool, trust: bo
     target = output.with_suffix(FORMATS[kind].suffixes[0])
     path = find_network(name)
     for suffix in FORMATS[kind].suffixes:
-        check_place(target.with_suffix(suffix))
+        check_no_part(target.with_suffix(suffix))
     if any(_same(path, target.with_suffix(suffix)) for suffix in FORMATS[kind].suffixes):
         raise UserError(f"-o {printable(output)} is the network itself; choose another file")
     network, info = open_network(path, trust)
@@ -57,8 +57,7 @@ def _kind(form: str | None, output: Path) -> str:
         return by_ending
     kind = form.lower().removeprefix(".")
     if kind not in FORMATS:
-        near = (nearest(kind, list(FORMATS)) or ["onnx"])[0]
-        raise UserError(f"--format {printable(form) or repr(form)} is not written; nearest is {near}, all are {known}")
+        raise not_written(form, list(FORMATS))
     if ending not in FORMATS[kind].suffixes:
         right = FORMATS[kind].suffixes[0]
         raise UserError(

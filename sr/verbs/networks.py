@@ -13,6 +13,7 @@ from sr.experiments.runs import Run, find_runs
 from sr.inference.networks import RUNS, find_network, shipped
 from sr.inference.opening import open_network
 from sr.inference.trained import BICUBIC, METRICS, in_words, trained_of
+from sr.models.parameters import parameters_of
 from sr.pasted import verb
 from sr.printable import printable
 from sr.training.keeping.command import read_command
@@ -86,7 +87,7 @@ def _read(name: str, source: str, trust: bool, failures: list[str]) -> Iterator[
     except UserError as error:
         failures += error.args
         return
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    parameters = parameters_of(network)
     told: dict[str, Any] = {} if trained is None else trained.plain()
     yield Listed(name, source, str(path), info.scale, parameters, type(network).__name__, **told)
 

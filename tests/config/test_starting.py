@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from safetensors.torch import save_file
+from torch import nn
 
 from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
@@ -297,6 +299,20 @@ def test_the_names_that_the_network_has_are_found(tmp_path):
     _, by_old = _weights("g", path, set(theirs.state_dict()))
     assert by_new.keys() == ours.state_dict().keys()
     assert by_old.keys() == theirs.state_dict().keys()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_layers_that_lie_in_a_part_called_as_wrappers_are(tmp_path, suffix):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.generator = nn.Conv2d(3, 3, 1)
+
+    network, path = Net(), tmp_path / f"x{suffix}"
+    weights = network.state_dict()
+    torch.save(weights, path) if suffix == ".pth" else save_file(weights, path)
+    assert _weights("g", path, set(weights))[1].keys() == weights.keys()
+    assert _weights("g", path, {"weight", "bias"})[1].keys() == {"weight", "bias"}
 
 
 def test_a_checkpoint_of_another_program_that_calls_is_refused(train, tmp_path):

@@ -205,8 +205,10 @@ def test_cut_short(tmp_path):
 
 
 def test_no_weights_at_all(tmp_path):
-    torch.save({"a": 1, "b": [1, 2]}, tmp_path / "x.pth")
-    assert "holds no weights by name, but a dict" in refused(tmp_path / "x.pth")
+    torch.save({}, tmp_path / "x.pth")
+    assert "holds no weights by name, but a dict." in refused(tmp_path / "x.pth")
+    torch.save({"iter": 5, "model_g": {"a": torch.zeros(1)}, "optim": {}, "more": 1}, tmp_path / "x.pth")
+    assert "but a table of iter, model_g, optim, ...; take the part with the weights out" in refused(tmp_path / "x.pth")
     assert "does not exist" in refused(tmp_path / "y.pth")
 
 

@@ -105,7 +105,7 @@ def test_it_is_made_once_and_then_brought_up_to_date(sr, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["", "--dry-run"], "error: PROJECT '' is no name of W&B's; it has letters, digits, - and _"),
+        (["", "--dry-run"], "error: the name after dashboard is empty"),
         (["a/b", "--dry-run"], "error: PROJECT 'a/b' is no name of W&B's"),
         (["sr", "--entity", "", "--dry-run"], "error: --entity '' is no name of W&B's"),
         (["sr", "--runs", "gone", "--dry-run"], "error: --runs gone: there is no such folder"),

@@ -29,7 +29,7 @@ from sr.models.msrresnet import MsrResNet
 from sr.models.rdn import Rdn
 from sr.models.rrdbnet import RrdbNet
 from sr.training.perceptual import Perceptual
-from sr.verbs.evaluate.published import published_values
+from sr.verbs.evaluate.published import Published, published_values
 from tests.benchmarks import PUBLISHED, benchmark_pictures
 from tests.conftest import smooth_picture
 
@@ -189,6 +189,39 @@ def test_a_folder_here_comes_before_a_set_of_that_name(sr, sets, tmp_path):
     Image.fromarray(smooth_picture(40, 40, 0)).save(tmp_path / "Anime3" / "a.png")
     assert sr("evaluate", "bicubic", "--set", "Anime3", "--scale", "2", "--csv", "t.csv")[0] == 0
     assert rows(tmp_path / "t.csv")[0]["images"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("layout", "asked"),
+    [
+        (("image_SRF_2/{}_SRF_2_HR", "image_SRF_2/{}_SRF_2_LR", "image_SRF_4/{}_SRF_4_HR"), "Set14"),
+        (("image_SRF_2/{}_SRF_2_HR", "image_SRF_2/{}_SRF_2_LR"), "Set14/image_SRF_2"),
+        (("GTmod12/{}", "LRbicx2/{}", "LRbicx3/{}"), "Set14"),
+        (("original/{}", "LR_bicubic/X2/{}x2"), "Set14"),
+        (("{}", "LR_bicubic/X4/{}x4"), "Set14"),
+        (("hr/{}", "lr/x2/{}"), "Set14"),
+        (("here/{}", "there/{}"), "Set14/here"),
+    ],
+)
+@pytest.mark.parametrize("root", ["sets/", ""])
+def test_only_high_resolution_of_a_set_is_measured(sr, tmp_path, layout, asked, root):
+    for pattern in layout:
+        for name in ("a", "b"):
+            path = tmp_path / root / "Set14" / f"{pattern.format(name)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(smooth_picture(45, 51, 1)).save(path)
+    flags = ("--set", f"{root}{asked}", "--scale", "2", "--csv", "t.csv", "--pictures", "p.csv")
+    assert sr("evaluate", "bicubic", *flags)[0] == 0
+    high = layout[0].split("/")[-1]
+    assert [Path(row["picture"]).stem for row in rows(tmp_path / "p.csv")] == [high.format("a"), high.format("b")]
+    assert rows(tmp_path / "t.csv")[0]["published_psnr_y"] == "", "two pictures are not the published ones"
+
+
+def test_a_set_of_another_scale_alone_has_no_pictures(sr, tmp_path):
+    (tmp_path / "Set14" / "image_SRF_4").mkdir(parents=True)
+    Image.fromarray(smooth_picture(45, 51, 1)).save(tmp_path / "Set14" / "image_SRF_4" / "a_SRF_4_HR.png")
+    error = error_of(sr("evaluate", "bicubic", "--set", "Set14", "--scale", "2"))
+    assert error.startswith("Set14 holds no pictures, neither itself nor in HR, ")
 
 
 # ------------------------------------------------------------------------------------- mistakes
@@ -401,6 +434,30 @@ def test_a_table_that_cannot_be_written_is_one_sentence(sr, sets, tmp_path):
     assert "psnr_y" not in result[1], "it is refused before the work"
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--csv", "net.safetensors"), "net.safetensors is the name of a network; name another file"),
+        (("--pictures", "new.PTH"), "new.PTH is the name of a network"),
+        (("--csv", "odd_name"), "odd_name is a network that is measured; name another file"),
+        (("--markdown", "run/config.yaml"), "run/config.yaml is part of a run or a sweep, and would be lost"),
+        (("--csv", "t", "--pictures", "./t"), "t cannot hold more than one table; name a file for each"),
+        (
+            ("--markdown", "a", "--csv", "t", "--pictures", "t"),
+            "t cannot hold more than one table; name a file for each",
+        ),
+    ],
+)
+def test_a_table_takes_the_place_of_nothing_else(sr, sets, network, tmp_path, flags, message):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("a: 1\n")
+    (tmp_path / "odd_name").write_bytes(network[0].read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    error = error_of(sr("evaluate", "net.safetensors", "odd_name", "--set", "Anime3", *flags))
+    assert error.startswith(message)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 # ------------------------------------------------------------------------------------- the border
 
 
@@ -455,10 +512,10 @@ def test_bicubic_scores_what_the_literature_says(sr, tmp_path, name, scale):
 def lpips(monkeypatch):
     """Untrained weights stand in for AlexNet's, whatever is asked for but none."""
 
-    def build(choice, device, _):
-        return None if choice is None else Perceptual(Lpips("alex", "random"), device)
+    def build(name, choice, device, _):
+        return Perceptual(Lpips("alex", "random"), device) if name == "lpips" and choice is not None else None
 
-    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_lpips", build)
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_distance", build)
 
 
 @pytest.mark.usefixtures("lpips")
@@ -647,6 +704,65 @@ def test_what_changed_is_measured_again(sr, sets, network, tmp_path, monkeypatch
     assert expected in out
 
 
+OWN = """
+from torch import nn
+
+GAIN = 1.0
+
+
+class Net(nn.Module):
+    def __init__(self, scale: int = 2):
+        super().__init__()
+        self.scale, self.c = scale, nn.Conv2d(3, 3, 1)
+
+    def forward(self, lr):
+        CHECK
+        return GAIN * nn.functional.interpolate(self.c(lr), scale_factor=2)
+"""
+
+
+def network_of_ones_own(folder, monkeypatch, name, check="pass"):
+    (folder / f"{name}.py").write_text(OWN.replace("CHECK", check))
+    monkeypatch.syspath_prepend(folder)
+    module = importlib.import_module(name)
+    save_network(folder / "own.safetensors", module.Net(), {"_target_": f"{name}.Net", "scale": 2}, {})
+    return module
+
+
+def test_code_of_ones_own_may_change_and_is_measured_again(sr, sets, tmp_path, monkeypatch):
+    module = network_of_ones_own(tmp_path, monkeypatch, "evaluated_own")
+    flags = ("evaluate", "own.safetensors", "--set", "Anime3", "--csv", "t.csv", "--trust")
+    assert sr(*flags)[0] == 0
+    first = rows(tmp_path / "t.csv")[1]["psnr_y"]
+    monkeypatch.setattr(module, "GAIN", 0.5)
+    assert "1 of 2 rows were measured before" in sr(*flags)[1]
+    assert rows(tmp_path / "t.csv")[1]["psnr_y"] != first
+
+
+def test_a_network_that_asserts_sizes_fails_picture_by_picture(sr, sets, tmp_path, monkeypatch):
+    network_of_ones_own(tmp_path, monkeypatch, "picky_own", "assert lr.shape[-1] % 8 == 0, 'sides'")
+    code, _, err = sr("evaluate", "own.safetensors", "--set", "Anime3", "--trust", "--csv", "t.csv")
+    assert code == 1
+    told = "the network fails on it (AssertionError: sides); SR_TRACEBACK=1 shows where"
+    assert [line.split("/")[-1] for line in err.splitlines()] == [f"{name}.png: {told}" for name in range(3)]
+    assert [row["model"] for row in rows(tmp_path / "t.csv")] == ["bicubic"]
+
+
+def test_seconds_of_another_machine_are_not_told(sr, sets, tmp_path, monkeypatch):
+    flags = ("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--csv", "t.csv", "--pictures", "p.csv")
+    assert sr(*flags)[0] == 0
+    first = rows(tmp_path / "t.csv")[0]
+    assert float(first["seconds"]) > 0
+    assert sr(*flags)[0] == 0
+    assert rows(tmp_path / "t.csv")[0] == first
+    monkeypatch.setattr("sr.verbs.evaluate.measuring.machine", lambda: "another")
+    code, out, _ = sr(*flags)
+    assert code == 0
+    assert rows(tmp_path / "t.csv")[0] == first | {"seconds": "", "seconds_per_megapixel": ""}
+    assert [row["seconds"] for row in rows(tmp_path / "p.csv")] == [""] * 3
+    assert "1 of 1 rows were measured before" in out
+
+
 def test_a_cache_that_cannot_be_written_is_none(sr, sets, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "file"))
@@ -654,9 +770,15 @@ def test_a_cache_that_cannot_be_written_is_none(sr, sets, tmp_path, monkeypatch)
     assert (code, err) == (0, "")
 
 
+def fourteen(folder):
+    """As many pictures as Set14 has."""
+    folder.mkdir(parents=True)
+    for number in range(14):
+        Image.fromarray(smooth_picture(45, 51, number)).save(folder / f"{number}.png")
+
+
 def test_published_numbers_stand_beside_their_network(sr, tmp_path, monkeypatch):
-    (tmp_path / "sets" / "Set14").mkdir(parents=True)
-    Image.fromarray(smooth_picture(45, 51, 1)).save(tmp_path / "sets" / "Set14" / "a.png")
+    fourteen(tmp_path / "sets" / "Set14")
     monkeypatch.setenv("SR_BENCHMARKS", str(tmp_path / "sets"))
     code, out, _ = sr("evaluate", "bicubic", "--set", "Set14", "--scale", "4", "--csv", "t.csv", "--markdown", "t.md")
     assert code == 0
@@ -665,7 +787,20 @@ def test_published_numbers_stand_beside_their_network(sr, tmp_path, monkeypatch)
     assert "Zhang et al. 2018" in row["published_by"]
     assert "26.00/.7027" in out
     assert "published: bicubic x4: Zhang et al. 2018" in out
+    assert "published (architecture)" in (tmp_path / "t.md").read_text()
     assert "26.00/.7027 |" in (tmp_path / "t.md").read_text()
+
+
+def test_nobody_published_what_was_trained_here(sr, tmp_path, monkeypatch):
+    fourteen(tmp_path / "Set14")
+    network = Espcn(scale=2, features=8, dilations=(1,))
+    config = {"_target_": "sr.models.espcn.Espcn", "scale": 2, "features": 8, "dilations": [1]}
+    save_network(tmp_path / "run.safetensors", network, config, {})
+    key = ("Espcn", sum(p.numel() for p in network.parameters()), 2, "Set14")
+    known = published_values() | {key: Published({"psnr_y": "33.33"}, "a paper")}
+    monkeypatch.setattr("sr.verbs.evaluate.tables.published_values", lambda: known)
+    assert sr("evaluate", "run.safetensors", "--set", "Set14", "--csv", "t.csv")[0] == 0
+    assert [row["published_psnr_y"] for row in rows(tmp_path / "t.csv")] == ["30.24", ""]
 
 
 def test_published_networks_are_ours_by_their_number_of_parameters():
@@ -693,8 +828,6 @@ def pyiqa(monkeypatch):
     """A stand-in for the package: one measure, the mean brightness."""
 
     class Brightness:
-        lower_better = False
-
         def __call__(self, pictures):
             assert pictures.shape[:2] == (1, 3)
             return pictures.mean(dim=(1, 2, 3), keepdim=True)
@@ -762,10 +895,10 @@ def test_pyiqa_is_an_extra(sr, sets, monkeypatch):
 
 
 def test_dists_beside_lpips(sr, sets, tmp_path, monkeypatch):
-    def build(choice, device, _):
-        return None if choice is None else Perceptual(Dists("random"), device)
+    def build(name, choice, device, _):
+        return Perceptual(Dists("random"), device) if name == "dists" and choice is not None else None
 
-    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_dists", build)
+    monkeypatch.setattr("sr.verbs.evaluate.evaluate.build_distance", build)
     code, out, _ = sr("evaluate", "bicubic", "--scale", "2", "--set", "Anime3", "--csv", "t.csv")
     (row,) = rows(tmp_path / "t.csv")
     assert code == 0

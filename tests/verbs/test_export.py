@@ -37,11 +37,17 @@ def test_the_file_opens_here_and_the_lines_say_where_else(sr, network, tmp_path)
         (["--format", "onnx", "-o", "n.pth"], "-o n.pth and --format onnx do not fit"),
         (["-o", "n.txt"], "-o n.txt has the ending of no format; add --format, one of onnx, safetensors"),
         (["-o", "network.safetensors"], "is the network itself; choose another file"),
+        (["-o", "run/best.safetensors"], "run/best.safetensors is part of a run or a sweep, and would be lost"),
     ],
 )
 def test_mistakes_are_one_sentence(sr, network, arguments, said):
     before = network.read_bytes()
+    run = network.parent / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("a: 1\n")
+    (run / "best.safetensors").write_text("trained")
     code, _, text = sr("export", network, *arguments)
     assert code == 2
     assert said in text
     assert network.read_bytes() == before
+    assert (run / "best.safetensors").read_text() == "trained"

@@ -153,7 +153,7 @@ def test_a_file_of_a_run_is_not_written_over(sr, sweep, tmp_path, place):
 def test_two_tables_do_not_go_into_one_file(sr, tmp_path):
     code, _, err = sr("runs", "SW", "--csv", "a", "--json", "SW/../a")
     assert code == 2
-    assert err == "error: a cannot hold both tables; name two files\n"
+    assert err == "error: a cannot hold more than one table; name a file for each\n"
     assert not (tmp_path / "a").exists()
 
 

@@ -312,7 +312,7 @@ def test_several_pictures_need_a_folder(upscale, tmp_path):
         png(tmp_path / f"{name}.png")
     code, _, err = upscale("a.png", "b.png", "-o", "target.png")
     assert code == 2
-    assert lines(err) == ["error: -o target.png is a file; several pictures need a folder"]
+    assert lines(err) == ["error: -o target.png is a file; several inputs need a folder"]
 
 
 @pytest.mark.parametrize("target", ["file/out.png", "file/deep/out.png"])

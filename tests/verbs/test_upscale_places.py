@@ -58,6 +58,27 @@ def test_patterns_that_no_shell_replaced_also_the_second_time(upscale, tmp_path)
     assert refused(upscale("in/*.gif")) == "no file matches 'in/*.gif'"
 
 
+@pytest.mark.parametrize("flags", [(), ("--force",)])
+def test_what_is_named_is_never_what_another_becomes(upscale, tmp_path, flags):
+    png(tmp_path / "f" / "photo.png")
+    png(tmp_path / "f" / "photo_x2.png", seed=1)
+    before = (tmp_path / "f" / "photo_x2.png").read_bytes()
+    told = upscale("f/photo.png", "f/photo_x2.png", *flags)
+    assert "f/photo_x2.png would be overwritten by a result; choose another -o" in refused(told)
+    assert (tmp_path / "f" / "photo_x2.png").read_bytes() == before
+    assert len(list((tmp_path / "f").iterdir())) == 2
+
+
+def test_two_videos_never_become_one(upscale, tmp_path):
+    for name in ("film.avi", "film.avi.mp4"):
+        (tmp_path / name).write_bytes(b"a film")
+    told = refused(upscale("film.avi", "film.avi.mp4", "-o", "out"))
+    assert (
+        "film.avi and film.avi.mp4 would become one file, out/film.avi.mp4; upscale them into separate folders" in told
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_there_is_kept_unless_forced(upscale, tmp_path):
     png(tmp_path / "in" / "a.png")
     png(tmp_path / "in" / "b.png")
@@ -175,14 +196,15 @@ def test_enhanced_on_the_way(upscale, tmp_path):
         (("in",), "'in' is a folder; say where the results go, for instance -o in_x2"),
         (("in/a.png", "-o", "b.png", "--suffix", "_y"), "-o b.png names the file already; leave --suffix out"),
         (("in/a.png", "--suffix", "../x"), "--suffix ../x is no part of a name"),
-        (("in", "-o", "b.png"), "-o b.png is a file; several pictures need a folder"),
+        (("in", "-o", "b.png"), "-o b.png is a file; several inputs need a folder"),
+        (("in", "-o", "large.mkv"), "-o large.mkv is a file; several inputs need a folder"),
         (("in/a.png", "--engine", "onyx"), "--engine onyx is not one of auto, torch, onnxruntime or openvino; "),
         (("in/a.png", "--precision", "8"), "--precision 8 is not one of auto, 32, bf16 or 16"),
         (("in/a.png", "--colour", "mach"), "--colour mach is not one of none, match or low; did you mean match?"),
         (("in/a.png", "--tile", "3"), "--tile 3 is too small; the smallest tile has 16 pixels a side"),
         (("in/a.png", "--scale", "0"), "--scale 0 is not within 1 and 64; nearest is 1"),
         (("in/a.png", "--scale", "nan"), "--scale nan is not within 1 and 64; nearest is 1"),
-        (("in/a.png", "--size", "big"), "--size big is no size; give width and height, as in 1920x1080"),
+        (("in/a.png", "--size", "big"), "--size big is no size; give WIDTHxHEIGHT in pixels, as in 1920x1080"),
         (("in/a.png", "--codec", "x266"), "codec 'x266' does not exist; nearest is x26"),
     ],
 )
@@ -231,7 +253,7 @@ def test_a_size_that_the_network_cannot_take_stops_no_folder(upscale, tmp_path, 
     monkeypatch.setattr(Upscaler, "rows", picky(RuntimeError(text)))
     code, _, err = upscale("in", "-o", "out")
     assert code == 1
-    assert err == f"error: in/b.png: the network fails on this picture (RuntimeError: {text})\n"
+    assert err == f"error: in/b.png: the network fails on it (RuntimeError: {text}); SR_TRACEBACK=1 shows where\n"
     assert files(tmp_path / "out") == ["a.png"]
 
 
@@ -241,7 +263,7 @@ def test_whatever_one_picture_brings_up_the_others_have_their_turn(upscale, tmp_
     png(tmp_path / "in" / "b.png", 9, 9)
     png(tmp_path / "in" / "c.png")
     monkeypatch.setattr(Upscaler, "rows", picky(kind("odd\nand more")))
-    told = f"error: in/b.png failed ({kind.__name__}: odd); SR_TRACEBACK=1 shows where\n"
+    told = f"error: in/b.png: it failed ({kind.__name__}: odd); SR_TRACEBACK=1 shows where\n"
     code, _, err = upscale("in", "-o", "out")
     assert (code, err) == (1, told)
     assert files(tmp_path / "out") == ["a.png", "c.png"]

@@ -1,7 +1,7 @@
 """The classic test sets in the layouts in which they are passed around, with given or made low-resolution pictures."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import partial
@@ -15,6 +15,7 @@ from sr.errors import UserError
 from sr.image.depth import to_uint8
 from sr.image.io import read_visible
 from sr.image.resize import imresize
+from sr.models.scales import EVERY_SCALE
 from sr.types import Picture
 
 Part = Literal["hr", "lr"]
@@ -38,6 +39,8 @@ LR_FOLDERS = (
     *("DIV2K_valid_LR_bicubic/X{scale}", "../DIV2K_valid_LR_bicubic/X{scale}", "image_SRF_{scale}"),
 )
 """Below a set's folder, in the order of search; upper and lower case count as equal."""
+
+_BOTH = "image_srf"  # begins the names of folders that hold both sides
 
 
 class Benchmark(Listed):
@@ -161,12 +164,19 @@ def hr_pictures(folder: Path, scale: int) -> list[Path]:
     """
     for place in _places(folder, HR_FOLDERS, scale):
         found = pictures_in(place)
-        if place.name.lower().startswith("image_srf"):
+        if place.name.lower().startswith(_BOTH):
             found = [path for path in found if path.stem.lower().endswith("_hr")]
         if found:
             return found
     usual = ", ".join(name.format(scale=scale) for name in HR_FOLDERS if name)
     raise UserError(f"{folder} holds no pictures, neither itself nor in {usual}")
+
+
+def has_layout(folder: Path) -> bool:
+    """Whether a folder is that of a test set, so that what lies in it is of several kinds, for one scale or another."""
+    below = [pattern for pattern in (*HR_FOLDERS, *LR_FOLDERS) if pattern and not pattern.startswith("..")]
+    layouts = any(True for scale in EVERY_SCALE for _ in _places(folder, below, scale))
+    return layouts or folder.name.lower().startswith(_BOTH)
 
 
 def lr_pictures(folder: Path, hr: list[Path], scale: int) -> list[Path]:
@@ -186,7 +196,7 @@ def _fits(scale: int, hr: Path, lr: Path) -> bool:
     return large is None or small is None or small == (large[0] // scale, large[1] // scale)
 
 
-def _places(folder: Path, patterns: tuple[str, ...], scale: int) -> Iterator[Path]:
+def _places(folder: Path, patterns: Sequence[str], scale: int) -> Iterator[Path]:
     for pattern in patterns:
         place: Path | None = folder
         for part in filter(None, pattern.format(scale=scale).split("/")):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sr.verbs.options import ConfigDir, ConfOverrides
+from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust, size_of
 
 app = typer.Typer(no_args_is_help=True, help="Time training and enlarging on this machine.")
 
@@ -66,12 +66,13 @@ def bench_upscale(
         str, typer.Option("--model", help="A shipped network, a run, a file, or a choice of conf/model.")
     ] = "espcn",
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture on which rates are measured.")] = "768x512",
-    scale: Annotated[int, typer.Option(help="Of a choice of conf/model.")] = 2,
+    scale: Annotated[int | None, typer.Option(help="Of a choice of conf/model.  [default: 2]")] = None,
     large: Annotated[float, typer.Option(help="Megapixels of the picture whose memory is measured; 0: none.")] = 24.0,
     video: Annotated[
         Path | None, typer.Option(help="Enlarge this video too: the whole job beside its network.")
     ] = None,
-    accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps or auto.")] = "auto",
+    accelerator: Accelerator = "auto",
+    trust: Trust = False,
 ) -> None:
     """Megapixels per second of torch, onnxruntime and OpenVINO; tiles beside the whole picture; memory.
 
@@ -79,7 +80,7 @@ def bench_upscale(
     sr bench upscale --model compact --size 1024x768
     sr bench upscale --model x2 --large 0 --video film.mp4[/dim]
     """
-    from sr.verbs.bench.network import network_named, size_of
+    from sr.verbs.bench.network import network_named
     from sr.verbs.bench.upscale import bench_upscale as run
 
-    run(network_named(model, scale), model, size_of(size), accelerator, large, video)
+    run(network_named(model, scale, trust), model, size_of(size, "768x512"), accelerator, large, video)

@@ -16,7 +16,6 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from sr.console import plain_console
-from sr.devices import choose_device
 from sr.errors import UserError
 from sr.inference.engines.choosing import operations_per_pixel
 from sr.inference.engines.engine import Kind
@@ -29,12 +28,14 @@ from sr.printable import printable
 from sr.training.machine import machine
 from sr.verbs.bench.shared import wait
 from sr.verbs.bench.video import video_rates
+from sr.verbs.computing import inference
 
 _KINDS: tuple[Kind, ...] = ("torch", "onnxruntime", "openvino")
 _ROUNDS = 3
 _STRIP = 64  # rows that are read at once, and forgotten
 _PEAK_CHANNELS = 64  # of the convolution that is taken for the machine's best
 _PEAK_SIDE = 128
+_LEAST, _MOST = 0.01, 10_000.0  # megapixels of the large picture
 _PERIOD = 0.02  # seconds between two looks at the memory
 
 
@@ -74,13 +75,12 @@ def bench_upscale(
         video: a film whose job is timed beside its network.
 
     Raises:
-        UserError: there is no such device, or the video cannot be read.
+        UserError: there is no such device, no picture of that size, or the video cannot be read.
     """
     console = plain_console(soft_wrap=True)
-    try:
-        device = choose_device(accelerator, "--accelerator ")  # type: ignore[arg-type]
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    if megapixels and not _LEAST <= megapixels <= _MOST:
+        raise UserError(f"--large {megapixels:g} is not within {_LEAST:g} and {_MOST:g} megapixels; 0 leaves it out")
+    device = inference(accelerator).device
     width, height = size
     console.print(f"{named} x{scale_of(network)}, {width}x{height}; {machine()}, threads: {torch.get_num_threads()}")
     rates = _rates(console, network, device, torch.rand(1, 3, height, width))

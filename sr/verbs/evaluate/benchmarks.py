@@ -3,21 +3,21 @@
 import os
 from pathlib import Path
 
-from sr.data.kinds.benchmark import existing_set, hr_pictures
+from sr.data.kinds.benchmark import existing_set, has_layout, hr_pictures
 from sr.errors import UserError
 from sr.files import oddity
 from sr.printable import printable
 
 
 def benchmark_paths(name: str, scale: int) -> list[Path]:
-    """A folder as given (its ``HR`` folder where it has one), or the pictures of a test set below ``SR_BENCHMARKS``.
+    """A folder as given, or the pictures of a test set: in such a folder, or by its name below ``SR_BENCHMARKS``.
 
     Args:
         name: of a folder, or of a set in any of its usual spellings and layouts.
         scale: some layouts have other high-resolution files for each.
 
     Raises:
-        UserError: there is neither.
+        UserError: there is neither, or a test set without pictures at this scale.
     """
     if not name:
         raise UserError("--set has no value; give a folder, or the name of a test set")
@@ -26,7 +26,9 @@ def benchmark_paths(name: str, scale: int) -> list[Path]:
     if odd is not None:
         raise UserError(f"--set {printable(name)[:300]} {odd}; give a folder, or the name of a test set")
     if folder.exists():
-        return [folder / "HR" if (folder / "HR").is_dir() else folder]
+        if (folder / "HR").is_dir():
+            return [folder / "HR"]
+        return hr_pictures(folder, scale) if has_layout(folder) else [folder]
     found = existing_set(Path(os.environ["SR_BENCHMARKS"]), name) if "SR_BENCHMARKS" in os.environ else None
     if found is None:
         raise UserError(f"--set {name}: no such folder{_known_sets(name)}")

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from sr.errors import UserError
 from sr.image.color import gray_again
 from sr.image.io import to_image, to_pixels
 from sr.inference.networks import find_network
-from sr.inference.opening import open_network
+from sr.inference.opening import is_ours, open_network
 from sr.inference.upscaler import Upscaler
 from sr.models.bicubic import Bicubic
+from sr.models.files import ROOM
+from sr.models.parameters import parameters_of
 from sr.models.scales import scale_of
+from sr.models.spandrel import Spandrel
 from sr.training.precision import Compute
 from sr.training.validation import Upscale, network_upscaler
 
@@ -32,7 +36,9 @@ class Contestant:
         kind: name of its class.
         scale: of the result.
         parameters: how many it learned.
-        content: hash of its file.
+        content: hash of its file, and of what else says what it computes.
+        ours: it was saved by this toolkit, and so is no network that somebody published.
+        keeps: nothing else says what it computes; code of its user's own may.
         upscale: enlarges a picture, a gray one to a gray one.
     """
 
@@ -41,6 +47,8 @@ class Contestant:
     scale: int
     parameters: int
     content: str
+    ours: bool
+    keeps: bool
     upscale: Upscale
 
 
@@ -72,7 +80,7 @@ def _bicubic(scale: int, compute: Compute) -> Contestant:
     except ValueError as error:
         raise UserError(f"--scale {scale}: {error}") from error
     upscale = network_upscaler(compute.place(network).eval(), compute.device, compute.exact())
-    return _contestant(BICUBIC, network, BICUBIC, upscale)
+    return Contestant(BICUBIC, type(network).__name__, scale, 0, BICUBIC, ours=False, keeps=True, upscale=upscale)
 
 
 def _network(model: str, compute: Compute, trust: bool) -> Contestant:
@@ -85,7 +93,18 @@ def _network(model: str, compute: Compute, trust: bool) -> Contestant:
     network, _ = open_network(path, trust)
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return _contestant(model, network, content, _as_upscale_does(network, compute.device))
+    if isinstance(network, Spandrel):
+        content += f" spandrel {version('spandrel')}"
+    return Contestant(
+        model,
+        type(network).__name__,
+        scale_of(network),
+        parameters_of(network),
+        content,
+        ours=is_ours(path),
+        keeps=type(network).__module__.startswith(f"{ROOM}."),
+        upscale=_as_upscale_does(network, compute.device),
+    )
 
 
 def _as_upscale_does(network: nn.Module, device: torch.device) -> Upscale:
@@ -100,8 +119,3 @@ def _as_upscale_does(network: nn.Module, device: torch.device) -> Upscale:
         return to_pixels(gray_again(made) if gray else made, deep=False)
 
     return upscale
-
-
-def _contestant(label: str, network: nn.Module, content: str, upscale: Upscale) -> Contestant:
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Contestant(label, type(network).__name__, scale_of(network), parameters, content, upscale)

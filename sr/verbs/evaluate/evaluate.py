@@ -13,7 +13,7 @@ from sr.files import check_place, oddity, real_path
 from sr.image.io import check_no_picture
 from sr.image.names import distinct
 from sr.printable import printable
-from sr.training.perceptual import Perceptual, build_dists, build_lpips
+from sr.training.perceptual import Perceptual, build_distance
 from sr.training.precision import Compute
 from sr.verbs.computing import inference
 from sr.verbs.evaluate.border import BorderTable
@@ -22,6 +22,7 @@ from sr.verbs.evaluate.measuring import Found, Yardsticks, cache_key, from_cache
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs, asked_sets
 from sr.verbs.evaluate.tables import Table, print_table, write_csv, write_markdown, write_pictures
+from sr.verbs.runs.files import check_outputs
 from sr.verbs.screen.errors import print_error
 from sr.verbs.screen.tables import console_for_tables, say
 
@@ -84,7 +85,7 @@ def evaluate(question: Question) -> int:
     compute = inference(question.accelerator)
     those = contestants(question.models, question.scale, compute, question.trust)
     yardsticks = _yardsticks(question, compute.device)
-    borders = {one.scale: BorderTable(one.scale) for one in those} if question.border else {}
+    borders = {one.scale: BorderTable() for one in those} if question.border else {}
     found = _measured(question, those, yardsticks, compute, console, borders)
     failures = [failure for one in found for failure in one.failures]
     found = [one for one in found if one.rows]
@@ -114,10 +115,12 @@ def _check_asked(question: Question) -> None:
     if not question.sets and lr is None:
         raise UserError("nothing to measure on; give --set DIR, or --hr DIR --lr DIR")
     for option in ("csv", "markdown", "pictures"):
-        path = getattr(question, option)
-        check_no_picture(f"--{option}", path)
-        if path is not None:
-            check_place(path)
+        check_no_picture(f"--{option}", getattr(question, option))
+    tables = [path for path in (question.csv, question.markdown, question.pictures) if path is not None]
+    check_outputs(tables)
+    measured = {real_path(Path(name).expanduser()) for name in question.models}
+    for path in (path for path in tables if real_path(path) in measured):
+        raise UserError(f"{printable(path)} is a network that is measured; name another file")
     if question.save is not None:
         _check_save(question.save, question)
 
@@ -139,10 +142,9 @@ def _check_save(save: Path, question: Question) -> None:
 
 def _yardsticks(question: Question, device: torch.device) -> Yardsticks:
     choices = {"lpips": question.lpips, "dists": question.dists}
-    builders = {"lpips": build_lpips, "dists": build_dists}
     distances: dict[str, Perceptual] = {}
     for name, choice in choices.items():
-        built = builders[name](None if choice == "none" else choice, device, f"--{name} ")
+        built = build_distance(name, None if choice == "none" else choice, device, f"--{name} ")
         if built is not None:
             distances[name] = built
     alone = {name: NoReference(name, device) for name in dict.fromkeys(question.no_reference)}
@@ -181,7 +183,7 @@ def _measured(
             every.append(found)
             content[pairs] = content.get(pairs) or pairs.content()
             key = cache_key(one, content[pairs], yardsticks, str(compute.device))
-            afresh = question.again or question.border or question.save is not None
+            afresh = question.again or question.border or question.save is not None or not one.keeps
             if afresh or not from_cache(found, key):
                 save = None if question.save is None else _folder(question.save, found, those, list(sets[one.scale]))
                 measure_set(found, yardsticks, console, borders.get(one.scale), save)

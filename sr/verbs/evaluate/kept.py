@@ -32,7 +32,9 @@ def read_kept(key: str) -> list[Row] | None:
         rows = json.loads(_path(key).read_bytes())
     except (OSError, ValueError):
         return None
-    whole = isinstance(rows, list) and all(isinstance(row, dict) and "psnr_y" in row for row in rows)
+    whole = isinstance(rows, list) and all(
+        isinstance(row, dict) and {"psnr_y", "timed_on"} <= row.keys() for row in rows
+    )
     return rows if whole and rows else None
 
 

@@ -9,19 +9,19 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 
 from sr.console import tracked
 from sr.data.pairs import ValidationPair
-from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.image.names import distinct
 from sr.inference.upscaler import TINY
 from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError
-from sr.printable import printable
 from sr.training.columns import METRICS, OTHERS, means
+from sr.training.machine import machine
 from sr.training.perceptual import Perceptual
 from sr.training.validation import compared, few_at_once
 from sr.types import Picture
@@ -30,7 +30,7 @@ from sr.verbs.evaluate.contestants import Contestant
 from sr.verbs.evaluate.kept import Row, keep, key_of, read_kept
 from sr.verbs.evaluate.no_reference import NoReference
 from sr.verbs.evaluate.sets import Pairs
-from sr.verbs.screen.errors import TRACEBACK, unforeseen
+from sr.verbs.screen.errors import unforeseen_of
 
 _WARM = TINY + 1
 """Side of the first picture that a network is measured for."""
@@ -81,15 +81,25 @@ class Found:
     @property
     def label(self) -> str:
         """A name for the table's row."""
-        return f"{self.set} x{self.contestant.scale} {self.contestant.label}"
+        return f"{self.set_and_scale} {self.contestant.label}"
+
+    @property
+    def set_and_scale(self) -> str:
+        """What networks of that scale share."""
+        return f"{self.set} x{self.contestant.scale}"
 
 
 def from_cache(found: Found, key: str) -> bool:
-    """Take what was measured before; whether there was anything, for every picture."""
-    rows = read_kept(key)
+    """Take what was measured before; whether there was anything, for every picture.
+
+    Seconds are those of the machine that took them: where it was another, nobody knows them.
+    """
+    rows, here = read_kept(key), _timed_on()
     if rows is None or len(rows) != len(found.pairs):
         return False
-    found.rows = [row | {"picture": found.pairs.name(number)} for number, row in enumerate(rows)]
+    for number, row in enumerate(rows):
+        seconds = row["seconds"] if row["timed_on"] == here else math.nan
+        found.rows.append(row | {"picture": found.pairs.name(number), "seconds": seconds})
     found.kept = True
     return True
 
@@ -136,7 +146,7 @@ def measure_set(
                     continue
                 row |= alone
                 if border is not None and found.pairs.truth:
-                    border.take(found.label, sr, pair)
+                    border.take(found.set_and_scale, found.contestant.label, sr, pair)
                 if save is not None:
                     write_picture(save / files[pair.name], Picture(sr, None, pair.gray))
             found.rows.append({"picture": pair.name, **_sizes(found, pair), "seconds": seconds, **row})
@@ -144,8 +154,12 @@ def measure_set(
 
 def keep_found(found: Found, key: str) -> None:
     """Keep the rows, if every picture has one."""
-    if len(found.rows) == len(found.pairs):
-        keep(key, found.rows)
+    if found.contestant.keeps and len(found.rows) == len(found.pairs):
+        keep(key, [row | {"timed_on": _timed_on()} for row in found.rows])
+
+
+def _timed_on() -> str:
+    return f"{machine()}, {torch.get_num_threads()} threads"
 
 
 def means_of(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, float]:
@@ -163,7 +177,7 @@ def _read(found: Found, console: Console) -> Iterator[ValidationPair]:
 
 def _warm_up(contestant: Contestant) -> None:
     """Let a network find out how to compute before the clock runs: its reach, its threads, kernels on a GPU."""
-    with suppress(NotFiniteError, MemoryError, RuntimeError):  # the pictures will tell
+    with suppress(Exception):  # the pictures will tell
         contestant.upscale(np.zeros((_WARM, _WARM, 3), np.uint8), False)
 
 
@@ -175,14 +189,8 @@ def _enlarged(found: Found, pair: ValidationPair) -> tuple[np.ndarray | None, fl
     except NotFiniteError:
         return None, math.nan
     except Exception as error:  # whatever one picture brings up, the others are measured
-        found.failures.append(_failed(pair, "the network fails on it", error))
+        found.failures.append(unforeseen_of(pair.name, "the network fails on it", error))
         return None
-
-
-def _failed(pair: ValidationPair, what: str, error: Exception) -> str:
-    if out_of_memory(error):
-        return f"{printable(pair.name)} is too large for the memory that is free"
-    return f"{printable(pair.name)}: {what} ({unforeseen(error)}); {TRACEBACK}=1 shows where"
 
 
 def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks: Yardsticks) -> Any:
@@ -198,7 +206,7 @@ def _judged(pair: ValidationPair, sr: np.ndarray | None, scale: int, yardsticks:
     except UserError as error:
         return error
     except Exception as error:
-        return UserError(_failed(pair, "it cannot be measured", error))
+        return UserError(unforeseen_of(pair.name, "it cannot be measured", error))
 
 
 def _alone(pair: ValidationPair, sr: np.ndarray, yardsticks: Yardsticks) -> dict[str, float] | UserError:
@@ -208,7 +216,7 @@ def _alone(pair: ValidationPair, sr: np.ndarray, yardsticks: Yardsticks) -> dict
     except UserError as error:
         return error
     except Exception as error:
-        return UserError(_failed(pair, "it cannot be measured", error))
+        return UserError(unforeseen_of(pair.name, "it cannot be measured", error))
 
 
 def _check_large_enough(pair: ValidationPair, name: str, side: int) -> None:

@@ -20,7 +20,6 @@ class NoReference:
 
     Attributes:
         version: of pyiqa.
-        lower_better: less is better.
 
     Raises:
         UserError: pyiqa is missing, has no such measure, needs a truth for it, or cannot load its weights.
@@ -41,7 +40,6 @@ class NoReference:
                 "weights at their first use"
             ) from error
         self.version = str(getattr(pyiqa, "__version__", "unknown"))
-        self.lower_better = bool(self._metric.lower_better)
         self._device = device
 
     def __call__(self, pixels: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sr.data.kinds.benchmark import official_name
+from sr.data.kinds.benchmark import COUNTS, official_name
 from sr.data.kinds.matching import check_sizes, matched
 from sr.data.kinds.sources import Folder, Photographs
 from sr.data.pairs import ValidationPair, validation_pair
@@ -60,7 +60,8 @@ class Degraded:
         known = name == "photographs"
         self._source = Photographs() if known else Folder([str(path) for path in benchmark_paths(name, scale)])
         self._degradation = Bicubic(scale)
-        self.official: str | None = official_name(Path(name).name)
+        official = official_name(Path(name).name)
+        self.official: str | None = official if len(self) == COUNTS.get(official) else None
 
     def __len__(self) -> int:
         return len(self._source)

@@ -20,7 +20,7 @@ from sr.verbs.evaluate.published import Published, published_values
 from sr.verbs.screen.tables import print_numbers, say
 
 _NOTHING = Published({}, "")
-_HEADINGS = {"seconds_per_megapixel": "s/MP", "parameters": "params"}
+_HEADINGS = {"seconds_per_megapixel": "s/MP", "parameters": "params", "published": "published (architecture)"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Table:
             "images": len(one.rows),
             **means_of(one.rows, self.yardsticks.columns),
             **({} if one.pairs.truth else dict.fromkeys((*METRICS, *OTHERS, *self.yardsticks.distances), "")),
-            **(self.borders[who.scale].row(one.label) if self.borders else {}),
-            "seconds": sum(seconds),
+            **(self.borders[who.scale].row(one.set_and_scale, who.label) if self.borders else {}),
+            "seconds": sum(seconds) if seconds else math.nan,
             "seconds_per_megapixel": sum(seconds) / sum(pixels) * 1e6 if pixels else math.nan,
             "parameters": who.parameters,
             **{f"published_{name}": known.values.get(name, "") for name in METRICS},
@@ -72,8 +72,13 @@ class Table:
 
 
 def published(one: Found) -> Published:
-    """What others published of this network on this set; empty where nothing is known."""
+    """What others published of this kind and size of network on this set; empty where that is unknown, or it is ours.
+
+    Weights of other trainings have the same shapes, so that the tables say what is known: the architecture.
+    """
     who = one.contestant
+    if who.ours:
+        return _NOTHING
     place = (who.kind, who.parameters, who.scale, one.pairs.official or "")
     return published_values().get(place, _NOTHING)
 

@@ -16,7 +16,7 @@ from sr.errors import UserError
 from sr.experiments import measuring
 from sr.experiments.runs import Run
 from sr.experiments.world.source import WorldPools
-from sr.training.perceptual import build_lpips
+from sr.training.perceptual import build_distance
 from sr.verbs.computing import inference
 from sr.verbs.screen.tables import say
 
@@ -68,7 +68,7 @@ def _taken(run: Run, device: torch.device, bicubic: Measures | None) -> Measures
     config = configured(opened(dict(run.config), run.folder.config))
     data, degradation = build("data", config.data), build("degradation", config.degradation)
     sets = data.validation_sets(degradation, lambda *_: None, lambda _: None)
-    lpips = build_lpips(config.trainer.lpips, device)
+    lpips = build_distance("lpips", config.trainer.lpips, device)
     return measuring.take(run, sets, device, lpips, _noise(data, degradation), bicubic)
 
 

@@ -1,6 +1,5 @@
 """`sr prepare drawings`: generated line art as PNG files."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from sr.data.kinds.drawings import Drawings
 from sr.data.preparation.sharding import shard_path
 from sr.errors import UserError
 from sr.image.io import write_picture
+from sr.verbs.options import size_of
 from sr.verbs.prepare.output import Steps, journal
 from sr.verbs.screen.tables import say
 
@@ -25,13 +25,10 @@ def prepare_drawings(output: Path, count: int, size: str, settings: dict[str, An
     Raises:
         UserError: a setting out of range, a palette picture that cannot be read, or the folder is not ours.
     """
-    match = re.fullmatch(r"(\d+)[x:](\d+)", size)
-    if match is None:
-        raise UserError(f"--size takes WIDTHxHEIGHT in pixels, got '{size}'; give 960x540")
+    width, height = size_of(size, "960x540")
     if count < 1:
         raise UserError(f"--count is how many drawings to make, at least 1, got {count}; give 100")
     console = plain_console(soft_wrap=True)
-    width, height = int(match[1]), int(match[2])
     try:
         source = Drawings(pictures=count, width=width, height=height, **settings)
     except ValueError as error:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sr.errors import UserError
-from sr.experiments.runs import CONFIG
+from sr.experiments.runs import CONFIG, SWEEP
 from sr.files import check_place, real_path, write_atomically
+from sr.pickles import PICKLED
 from sr.printable import cell, printable
 from sr.verbs.runs.asked import Listed
-from sr.verbs.train.sweep_record import FILE as SWEEP
 
 
 def entries(runs: Sequence[Listed], group_of: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -64,22 +64,35 @@ def _plain(value: Any) -> Any:
 
 
 def check_outputs(paths: Sequence[Path]) -> None:
-    """Refuse to write where something else than a table lies.
+    """Refuse to write tables and pages where something else lies, or may lie.
 
     Args:
         paths: of the files that are asked for.
 
     Raises:
-        UserError: a file of a run or a sweep would be replaced, two are the same, or it cannot be written there.
+        UserError: one is called as a network, a file of a run or a sweep would be replaced, two are the same, or one
+            cannot be written there.
     """
     for path in paths:
-        whole = real_path(path)
-        check_place(path)
-        inside = next((p for p in whole.parents if any((p / name).is_file() for name in (CONFIG, SWEEP))), None)
-        if inside is not None and path.exists():
-            raise UserError(f"{printable(path)} is part of a run or a sweep, and would be lost; name another file")
-    if len({real_path(path) for path in paths}) < len(paths):
-        raise UserError(f"{printable(paths[0])} cannot hold both tables; name two files")
+        if path.suffix.lower() in (".safetensors", *PICKLED):
+            raise UserError(f"{printable(path)} is the name of a network; name another file")
+        check_no_part(path)
+    told = [real_path(path) for path in paths]
+    twice = next((path for path, real in zip(paths, told, strict=True) if told.count(real) > 1), None)
+    if twice is not None:
+        raise UserError(f"{printable(twice)} cannot hold more than one table; name a file for each")
+
+
+def check_no_part(path: Path) -> None:
+    """Before long work: make sure that a file can be written, and that no part of a run is lost by that.
+
+    Raises:
+        UserError: it is a file of a run or a sweep, or cannot be written there.
+    """
+    check_place(path)
+    inside = (p for p in real_path(path).parents if any((p / name).is_file() for name in (CONFIG, SWEEP)))
+    if path.exists() and any(inside):
+        raise UserError(f"{printable(path)} is part of a run or a sweep, and would be lost; name another file")
 
 
 def write_json(path: Path, told: Sequence[Mapping[str, Any]]) -> None:

@@ -28,8 +28,23 @@ TRACEBACK = "SR_TRACEBACK"
 """Variable that, set to anything, has the way to errors printed that nobody foresaw."""
 
 
+def unforeseen_of(name: object, what: str, error: Exception) -> str:
+    """The line about the one picture that such an error is about.
+
+    Args:
+        name: of the picture.
+        what: went wrong.
+        error: as it was caught.
+    """
+    from sr.devices import out_of_memory  # here: PyTorch takes seconds
+
+    if out_of_memory(error):
+        return f"{printable(name)} is too large for the memory that is free"
+    return f"{printable(name)}: {what} ({unforeseen(error)}); {TRACEBACK}=1 shows where"
+
+
 def unforeseen(error: Exception) -> str:
-    """Such an error, for the line about the one picture that it is about: its kind and what it says.
+    """The kind of such an error and what it says.
 
     Args:
         error: as it was caught.

@@ -17,6 +17,7 @@ from sr.config.stored import needs_trust
 from sr.devices import out_of_memory
 from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
+from sr.models.parameters import parameters_of
 from sr.pasted import training
 from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
@@ -35,7 +36,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
-from sr.training.perceptual import build_lpips
+from sr.training.perceptual import build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials
@@ -53,7 +54,7 @@ from sr.verbs.train.preflight import (
     try_degradation,
 )
 from sr.verbs.train.resume import Resumed, read_resumed
-from sr.verbs.train.summary import about_adversary, parameters_of, summary_of
+from sr.verbs.train.summary import about_adversary, summary_of
 
 _FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
@@ -178,7 +179,7 @@ class Run:
         trainer = config.trainer
         plain: Any = OmegaConf.to_container(config, resolve=False)
         model = OmegaConf.to_container(config.model, resolve=True)
-        lpips = build_lpips(trainer.lpips, self.compute.device)
+        lpips = build_distance("lpips", trainer.lpips, self.compute.device)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
         sets = tuple(self.data.val_sides)
         self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm, sets)

@@ -3,8 +3,7 @@
 from datetime import date
 from typing import Any
 
-from torch import nn
-
+from sr.models.parameters import parameters_of
 from sr.training.adversary.adversary import Adversary
 from sr.training.callbacks.best_networks import best_file
 from sr.training.callbacks.guard import Guard
@@ -64,11 +63,6 @@ def about_adversary(adversary: Adversary) -> dict[str, Any]:
         "parameters": parameters_of(adversary.network),
         "objective": type(adversary.objective).__name__,
     }
-
-
-def parameters_of(network: nn.Module) -> int:
-    """How many numbers a network learns."""
-    return sum(p.numel() for p in network.parameters())
 
 
 def _kept(best: Best, folder: RunFolder) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from hydra.core.override_parser.types import Override
 
 from sr.config.parsed import group_of, is_hydra, key_of, parsed_overrides
 from sr.errors import UserError
+from sr.experiments.runs import SWEEP
 from sr.files import write_atomically
 from sr.printable import printable
 from sr.verbs.train.place import run_name
 
-FILE = "sweep.json"
+FILE = SWEEP
 GRID = "grid"
 """The sweeper of every combination."""
 STORAGE = "search.log"

@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sr.errors import UserError
-from sr.printable import printable
-from sr.verbs.options import Accelerator, Trust
+from sr.verbs.options import Accelerator, Trust, size_of
 
 _PICTURES, _VIDEOS, _SPEED = "Pictures", "Videos", "Speed and memory"
 
@@ -93,6 +91,7 @@ def upscale(
     from sr.verbs.upscale.run import Asked
     from sr.verbs.upscale.run import upscale as run
 
+    sides = None if size is None else size_of(size, "1920x1080")
     asked = Asked(
         inputs,
         Naming(output, ending(form), suffix),
@@ -100,20 +99,6 @@ def upscale(
         quality,
         force,
         Settings(denoise=denoise, contrast=contrast, dither=dither),
-        VideoOptions(codec, crf, preset, tune, start, length, _sides(size), batch),
+        VideoOptions(codec, crf, preset, tune, start, length, sides, batch),
     )
     raise typer.Exit(run(asked))
-
-
-def _sides(text: str | None) -> tuple[int, int] | None:
-    """(1920, 1080) for 1920x1080.
-
-    Raises:
-        UserError: it is no size.
-    """
-    if text is None:
-        return None
-    parts = text.lower().replace("×", "x").split("x")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise UserError(f"--size {printable(text) or repr(text)} is no size; give width and height, as in 1920x1080")
-    return int(parts[0]), int(parts[1])

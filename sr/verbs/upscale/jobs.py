@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from sr.config.nearest import near_files, nearest, neighbours
+from sr.config.nearest import near_files, neighbours
 from sr.errors import UserError
 from sr.files import oddity, real_path
 from sr.image.encode import ENCODERS, LOSSY
@@ -16,6 +16,7 @@ from sr.image.names import as_one, names_as
 from sr.inference.video.kinds import is_video
 from sr.inference.video.options import FORMATS
 from sr.printable import printable
+from sr.verbs.options import not_written
 
 STREAM = "-"
 """Stands for the standard input, and for the standard output."""
@@ -64,11 +65,13 @@ class Inputs:
         files: (file, place below the folder that was named, or its name alone).
         folders: that were named.
         notes: a line each on what is passed over.
+        typed: the files that were named themselves, by where they lead.
     """
 
     files: list[tuple[Path, PurePath]] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    typed: set[Path] = field(default_factory=set)
 
 
 def ending(form: str | None) -> str | None:
@@ -81,11 +84,7 @@ def ending(form: str | None) -> str | None:
         return None
     suffix = f".{form.lower().removeprefix('.')}"
     if suffix not in ENCODERS:
-        forms = [known.removeprefix(".") for known in ENCODERS]
-        near = (nearest(suffix[1:], forms) or forms)[0]
-        raise UserError(
-            f"--format {printable(form) or repr(form)} is not written; nearest is {near}, all are {', '.join(forms)}"
-        )
+        raise not_written(form, [known.removeprefix(".") for known in ENCODERS])
     return suffix
 
 
@@ -121,11 +120,9 @@ def _check_output(output: str) -> None:
     """Refuse what would become a folder, and hardly was meant as one.
 
     Raises:
-        UserError: nothing, an ending alone, or a file's name with a dot too much.
+        UserError: an ending alone, or a file's name with a dot too much.
     """
     path = Path(output)
-    if not output:
-        raise UserError("-o has no value; name a file or a folder")
     odd = oddity(path)
     if odd is not None and "nowhere" not in odd and "device" not in odd:
         raise UserError(f"-o {printable(output)[:300]} {odd}; choose another name")
@@ -157,6 +154,8 @@ def find_inputs(asked: Sequence[str], output: str | None, say: Callable[[str], o
     for text in asked:
         for path in _named(text, missing):
             folder = path.is_dir()
+            if not folder and path == Path(text):
+                inputs.typed.add(real_path(path))
             if folder:
                 say(f"looking for pictures in {printable(path)} …")
                 inputs.folders.append(path)
@@ -218,8 +217,8 @@ def _named(text: str, missing: list[str]) -> list[Path]:
 def _to(output: Path, inputs: Inputs, naming: Naming) -> list[Job]:
     if len(inputs.files) == 1 and not inputs.folders and _names_a_file(output):
         return [Job(inputs.files[0][0], output)]
-    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in ENCODERS):
-        raise UserError(f"-o {printable(output)} is a file; several pictures need a folder")
+    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in (*ENCODERS, *_CONTAINERS)):
+        raise UserError(f"-o {printable(output)} is a file; several inputs need a folder")
     return _into_folder(inputs, naming, output)
 
 
@@ -231,7 +230,7 @@ def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
     names = _names([(path, path) for path, _ in inputs.files], naming, added)
     jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
     # The same pattern typed twice finds what the first time made.
-    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)}
+    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)} - inputs.typed
     return [job for job in jobs if real_path(job.source) not in made]
 
 
@@ -271,6 +270,14 @@ def _check_kinds(jobs: Sequence[Job]) -> None:
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:
+    made: dict[str, Path] = {}
+    for job in jobs:
+        other = made.setdefault(as_one(os.fspath(real_path(job.target))), job.source)
+        if other != job.source:
+            raise UserError(
+                f"{printable(other)} and {printable(job.source)} would become one file, {printable(job.target)}; "
+                "upscale them into separate folders"
+            )
     originals = {(found.st_dev, found.st_ino) for job in jobs if (found := status(job.source)) is not None}
     for job in jobs:
         found = status(job.target)  # not the name: another case may be the same file

@@ -14,7 +14,6 @@ from time import monotonic
 from rich.console import Console
 
 from sr.console import plain_console, shares
-from sr.devices import out_of_memory
 from sr.errors import PARTLY_FAILED, UserError
 from sr.files import check_place, check_writable, sweep_up
 from sr.image.encode import QUALITY
@@ -25,7 +24,7 @@ from sr.inference.video.options import VideoOptions
 from sr.models.upscale import NotFiniteError
 from sr.printable import printable
 from sr.verbs.code import code_digest
-from sr.verbs.screen.errors import TRACEBACK, print_error, unforeseen
+from sr.verbs.screen.errors import print_error, unforeseen_of
 from sr.verbs.screen.quiet import quiet_libraries
 from sr.verbs.upscale.asked import How, network_files, ready_upscaler
 from sr.verbs.upscale.jobs import STREAM, Inputs, Job, Naming, check_naming, find_inputs, jobs_of, status
@@ -178,12 +177,9 @@ class Work:
         except UserError as error:
             self._fail(*error.args)  # a line for each fault
         except Exception as error:  # whatever one file brings up, the others have their turn
-            if out_of_memory(error):
-                self._fail(f"{printable(job.source)} is too large for the memory that is free")
-            elif isinstance(error, RuntimeError):  # networks have sizes that they cannot take
-                self._fail(f"{printable(job.source)}: the network fails on this picture ({unforeseen(error)})")
-            else:
-                self._fail(f"{printable(job.source)} failed ({unforeseen(error)}); {TRACEBACK}=1 shows where")
+            # Networks have sizes that they cannot take.
+            what = "the network fails on it" if isinstance(error, RuntimeError) else "it failed"
+            self._fail(unforeseen_of(job.source, what, error))
         for line in self._upscaler.said[self._told :]:
             self._console.print(line)
         self._told = len(self._upscaler.said)

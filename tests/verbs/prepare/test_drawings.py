@@ -124,9 +124,9 @@ def test_run_again_makes_only_more(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("count", "size", "settings", "message"),
     [
-        (1, "40", {}, "got '40'; give 960x540"),
+        (1, "40", {}, "--size 40 is no size; give WIDTHxHEIGHT in pixels, as in 960x540"),
         (0, "40x32", {}, "--count is how many drawings to make, at least 1, got 0"),
-        (1, "0x32", {}, "got 32x0; give 16x16"),
+        (1, "0x32", {}, "--size 0x32 is no size"),
         (1, "40x32", {"kernel": 4}, "got 4; give 5"),
         (1, "40x32", {"lines": -1}, "got -1; give 0"),
         (1, "40x32", {"palette": "nowhere"}, "there is no folder 'nowhere'"),
