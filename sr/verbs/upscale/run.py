@@ -138,7 +138,8 @@ class Work:
         self._streams = streams
         self._failures: list[str] = []
         self._notes: dict[str, list[str]] = defaultdict(list)
-        self._failed = self._told = 0
+        self._failed = 0
+        upscaler.tell = console.print
 
     def all(self, inputs: Inputs) -> int:
         """Do them; the exit code.
@@ -154,6 +155,7 @@ class Work:
         began = monotonic()
         for folder in {job.target.parent for job in waiting}:
             sweep_up(folder)
+        self._upscaler.waiting = sum(not job.is_video for job in waiting)
         with quiet_libraries():
             for job, share in shares(waiting, self._doing, self._console):
                 self._one(job, share)
@@ -184,9 +186,6 @@ class Work:
                 self._fail(f"{printable(job.source)}: the network fails on this picture ({unforeseen(error)})")
             else:
                 self._fail(f"{printable(job.source)} failed ({unforeseen(error)}); {TRACEBACK}=1 shows where")
-        for line in self._upscaler.said[self._told :]:
-            self._console.print(line)
-        self._told = len(self._upscaler.said)
 
     def _fail(self, *lines: str) -> None:
         self._failed += 1
