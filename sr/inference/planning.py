@@ -20,7 +20,8 @@ CUT = (
 DEAR = "a side of tiles that is asked for, as 256, is quicker and differs a little"
 
 _LARGE = (4096, 3072, 2048, 1536)  # sides beyond the usual, where the border counts for more than caches
-_WORTH_A_LINE, _FEW_TIMES, _DEAREST = 2.0, 2.5, 8.0
+_MORE = (1, 2, 4, 8, float("inf"))  # times the usual room
+_WORTH_A_LINE, _FEW_TIMES, _DEAREST = 3.0, 2.5, 8.0
 """Times the work of the whole picture: from which it is told; up to which more workers are better than less work; and
 above which nobody waits for what equals the whole picture: one of 3 megapixels by RRDBNet would take a day."""
 
@@ -70,54 +71,71 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
     longest, area = max(work.size), work.size[0] * work.size[1]
     if reach is None and (asked is None or asked >= longest) and work.per_pixel * area <= memory.most:
         return Plan(longest, None, work.workers, WHOLE)
-    if reach is None or (asked is not None and reach.pixels > FAR and asked < longest):
-        return _cut(work, margin, memory, None if asked is None or asked >= longest else asked)._replace(said=CUT)
-    if asked is None and not _exact_fits(work, reach, memory):
-        return _cut(work, margin, memory)._replace(said=CUT)
-    return _cut(work, reach, memory, asked)
+    exact = None
+    if reach is not None and (asked is None or reach.pixels <= FAR or asked >= longest):
+        exact = _cut(work, reach, memory, asked)
+    if exact is not None:
+        return exact
+    cut = _cut(work, margin, memory, None if asked is None or asked >= longest else asked)
+    return (cut or Plan(SIDES[-1], margin, 1))._replace(said=CUT)
 
 
-def _exact_fits(work: Work, reach: Reach, memory: Memory) -> bool:
-    return _usual(work, reach, memory) is not None or _cheapest(work, reach, memory.most) is not None
-
-
-def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None) -> Plan:
-    """Tiles with so much around them; the smallest there are where nothing fits."""
+def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None) -> Plan | None:
+    """Tiles with so much around them; None where they do not fit into memory, or would be nearly all border."""
     if asked is not None:
         counts = [count for count in _counts(work.workers) if _needed(work, reach, asked, count)[0] <= memory.most]
         return Plan(asked, reach, max(counts, default=1))
-    return _usual(work, reach, memory) or _cheapest(work, reach, memory.most) or Plan(SIDES[-1], reach, 1)
-
-
-def _usual(work: Work, reach: Reach, memory: Memory) -> Plan | None:
-    """Tiles that fit into the room with all workers, and are not mostly border."""
     side = fitting_side(work.size[1], reach.pixels, work.scale, work.per_pixel, memory.room, work.workers)
-    return Plan(side, reach, work.workers) if side is not None and side >= 2 * reach.pixels else None
-
-
-def _cheapest(work: Work, reach: Reach, most: float) -> Plan | None:
-    """Tiles that take the least time of those that fit into memory; None where none does.
-
-    Fewer workers have several threads each. What RRDBNet makes of a pixel did not depend on how many (measured with
-    1, 2, 3 and 8), which is not so with narrow networks: those fit with a worker for each thread.
-    """
-    sides = {side for side in (*_LARGE, *SIDES) if side < max(work.size)} | {max(work.size)}
-    best: tuple[float, float, int, int] | None = None
-    for count in _counts(work.workers):
-        needs = [(*_needed(work, reach, side, count), side) for side in sides]
-        for needed, times, used, side in sorted(needs):
-            cost = times / (used * work.workers // count)
-            if needed <= most and (best is None or cost < best[0]):
-                best = cost, times, side, count
-        if best is not None and best[0] <= _FEW_TIMES / work.workers:
-            break
-    if best is None or (reach.pixels > FAR and best[1] > _DEAREST):
+    if side is not None and side >= 2 * reach.pixels:
+        return Plan(side, reach, work.workers)
+    found = _bearable(work, reach, memory)
+    if found is None or (reach.pixels > FAR and found.times > _DEAREST):
         return None
-    _, times, side, count = best
-    line = f"the network looks {reach.pixels} pixels far: tiles compute {times:.2g} times as much as the whole picture"
-    line += f" where memory holds {count} of them at once" if count < work.workers else ""
-    line += f"; {DEAR}" if reach.pixels > FAR else ""
-    return Plan(side, reach, count, line if times > _WORTH_A_LINE else None)
+    return Plan(found.side, reach, found.workers, _told(work, reach, found) if found.times > _WORTH_A_LINE else None)
+
+
+class _Found(NamedTuple):
+    """Tiles, and what they take: time, as a share of what one thread takes for the whole; work, as a multiple of it."""
+
+    cost: float
+    times: float
+    side: int
+    workers: int
+
+
+def _bearable(work: Work, reach: Reach, memory: Memory) -> _Found | None:
+    """The first tiles that do little more than the picture's own work, else the quickest; None where none fits.
+
+    First more memory is taken, and then fewer workers with several threads each. What RRDBNet makes of a pixel did not
+    depend on how many threads (measured with 1, 2, 3 and 8), which is not so with narrow networks: those fit before.
+    """
+    found = []
+    for workers in _counts(work.workers):
+        for times in _MORE:
+            one = _quickest(work, reach, workers, min(times * memory.room, memory.most))
+            if one is not None and one.cost <= _FEW_TIMES / work.workers:
+                return one
+            found += [] if one is None else [one]
+    return min(found, default=None)
+
+
+def _quickest(work: Work, reach: Reach, workers: int, most: float) -> _Found | None:
+    """Of tiles that so many workers compute in so much memory."""
+    found = []
+    for side in {side for side in (*_LARGE, *SIDES) if side < max(work.size)} | {max(work.size)}:
+        needed, times, used = _needed(work, reach, side, workers)
+        if needed <= most:
+            found.append((times / (used * work.workers // workers), needed, times, side))
+    if not found:
+        return None
+    cost, _, times, side = min(found)
+    return _Found(cost, times, side, workers)
+
+
+def _told(work: Work, reach: Reach, found: _Found) -> str:
+    line = f"the network looks {reach.pixels} pixels far: tiles compute {found.times:.2g} times as much as the whole"
+    line += f" where memory holds {found.workers} of them at once" if found.workers < work.workers else ""
+    return line + (f"; {DEAR}" if reach.pixels > FAR else "")
 
 
 def _needed(work: Work, reach: Reach, side: int, count: int) -> tuple[float, float, int]:

@@ -334,7 +334,7 @@ def test_few_windows_at_once_where_memory_is_short(two_threads, monkeypatch):
     upscaler._measure()
     per_pixel, strip = upscaler._per_pixel, 12 * 280 * (64 + 2 * 64 * 4)
     monkeypatch.setattr(
-        "sr.inference.upscaler.memory_on", lambda device, times: Memory(0, strip + 1.5 * 7000 * per_pixel)
+        "sr.inference.upscaler.memory_on", lambda device, times: Memory(1, strip + 1.5 * 7000 * per_pixel)
     )
     most.clear()
     assert torch.equal(upscaler.image(lr), whole(Nearest(), lr))

@@ -193,7 +193,8 @@ def test_weights_that_nobody_named_are_not_replaced(tmp_path, pictures):
 
 
 def test_the_callers_draws_stay(tmp_path, pictures):
+    network = Compact(2, 4, 1)
     torch.manual_seed(3)
-    export_network(Compact(2, 4, 1), "pt2", tmp_path / "network.pt2", pictures, half=False)
+    export_network(network, "pt2", tmp_path / "network.pt2", pictures, half=False)
     drawn = torch.rand(1)
     assert torch.equal(drawn, torch.manual_seed(3) and torch.rand(1))
