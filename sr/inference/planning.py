@@ -80,7 +80,14 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
     return (cut or Plan(SIDES[-1], margin, 1))._replace(said=CUT)
 
 
-def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None) -> Plan | None:
+def exact_plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = None) -> Plan:
+    """As `plan`, but equal to the whole picture, whatever that takes."""
+    if reach is None:
+        return Plan(max(work.size), None, work.workers, WHOLE)
+    return _cut(work, reach, memory, asked, dearest=float("inf")) or Plan(SIDES[-1], reach, 1)
+
+
+def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None, dearest: float = _DEAREST) -> Plan | None:
     """Tiles with so much around them; None where they do not fit into memory, or would be nearly all border."""
     if asked is not None:
         counts = [count for count in _counts(work.workers) if _needed(work, reach, asked, count)[0] <= memory.most]
@@ -89,7 +96,7 @@ def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None) -> 
     if side is not None and side >= 2 * reach.pixels:
         return Plan(side, reach, work.workers)
     found = _bearable(work, reach, memory)
-    if found is None or (reach.pixels > FAR and found.times > _DEAREST):
+    if found is None or (reach.pixels > FAR and found.times > dearest):
         return None
     return Plan(found.side, reach, found.workers, _told(work, reach, found) if found.times > _WORTH_A_LINE else None)
 

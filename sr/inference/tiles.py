@@ -61,7 +61,7 @@ class Tiling:
         step: windows begin at multiples of so many pixels.
         workers: compute the windows.
         shared: a picture that fits into one tile is cut all the same where workers would have nothing to do.
-        margin: ``reach`` and ``step`` from when memory runs out for a whole picture.
+        margin: ``reach`` and ``step`` from when memory runs out for a whole picture; None: it is cut on no account.
         cut: called then.
     """
 
@@ -70,7 +70,7 @@ class Tiling:
     step: int
     workers: Workers
     shared: bool = True
-    margin: tuple[int, int] = (0, 1)
+    margin: tuple[int, int] | None = None
     cut: Callable[[], None] = lambda: None
 
     def halve(self, longest: int) -> bool:
@@ -80,9 +80,9 @@ class Tiling:
             longest: side of the picture, or of the window that was too large.
         """
         side = min(self.side, longest) // 2
-        if side < SMALLEST:
+        if side < SMALLEST or (self.reach is None and self.margin is None):
             return False
-        if self.reach is None:
+        if self.reach is None and self.margin is not None:
             self.reach, self.step = self.margin
             self.cut()
         self.side = side

@@ -16,7 +16,7 @@ from sr.inference.engines.engine import RIVALS, Engine, Kind, Precision
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.ensemble import Turn, turns
 from sr.inference.memory import bytes_per_pixel, memory_on
-from sr.inference.planning import CUT, DEAR, MARGIN, Work, plan
+from sr.inference.planning import CUT, DEAR, MARGIN, Work, exact_plan, plan
 from sr.inference.reach import Reach, measured_reach
 from sr.inference.resizing import resized, size_at
 from sr.inference.rows import Rows, TensorRows, gathered
@@ -40,7 +40,7 @@ _AND, _ON = " and ", " on "
 
 
 class Upscaler:
-    """Enlarges pictures, by tiles where they are large; tiles equal the whole picture.
+    """Enlarges pictures, by tiles where they are large; these equal the whole picture, or `said` has a line.
 
     Args:
         networks: generators of one scale; their results are averaged.
@@ -53,6 +53,7 @@ class Upscaler:
             shrinking what that makes.
         colour: "match" gives each channel the input's mean and spread, "low" the input's low frequencies.
         compile: ``torch.compile`` the networks.
+        exact: tiles equal the whole picture whatever that takes: no margins where memory is short.
 
     Attributes:
         scale: of the result.
@@ -78,6 +79,7 @@ class Upscaler:
         scale: float | None = None,
         colour: Colour = "none",
         compile: bool = False,
+        exact: bool = False,
     ) -> None:
         check_settings(engine, precision, colour, tile, scale, compile)
         self._step = _one_scale(networks)
@@ -90,6 +92,7 @@ class Upscaler:
         self.device, self._kind, self._compile, self._colour = device, engine, compile, colour
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision
+        self._exactly = exact
         self._asked = None if tile is None else int(tile)  # of any kind of whole number
         self._turns: list[Turn] = turns() if ensemble else turns()[:1]
         self._workers, self._lock, self._preparing = Workers(device), Lock(), Lock()
@@ -161,9 +164,13 @@ class Upscaler:
             return Tiling(TINY, 0, 1, self._workers, shared=False)
         self._measure()
         per_pixel = self._per_pixel * (1 if self._workers.split else batch)
-        margin = self._turned(MARGIN)
+        margin = None if self._exactly else self._turned(MARGIN)
         work = Work(size, self._step, per_pixel, self._workers.count)
-        found = plan(work, self._reach, memory_on(self.device, self._times), self._asked, margin)
+        memory = memory_on(self.device, self._times)
+        if margin is None:
+            found = exact_plan(work, self._reach, memory, self._asked)
+        else:
+            found = plan(work, self._reach, memory, self._asked, margin)
         if found.said is not None and not (DEAR in found.said and any(DEAR in line for line in self.said)):
             self._say(found.said)
         workers = self._few.setdefault(found.workers, Workers(self.device, found.workers))

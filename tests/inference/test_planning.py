@@ -3,7 +3,7 @@
 import pytest
 
 from sr.inference.memory import Memory
-from sr.inference.planning import CUT, DEAR, MARGIN, WHOLE, Plan, Work, plan
+from sr.inference.planning import CUT, DEAR, MARGIN, WHOLE, Plan, Work, exact_plan, plan
 from sr.inference.reach import Reach
 from sr.inference.tiles import spans
 
@@ -48,6 +48,14 @@ def test_a_side_that_is_asked_for():
     assert planned(64, asked=256).said == CUT
     assert planned(64, asked=64, network=(1500.0, Reach(34, 1))) == Plan(64, Reach(34, 1), 16)
     assert planned(64, asked=256, size=(200, 200))[:2] == (256, RRDB[1])  # one tile is the whole
+
+
+def test_exact_whatever_it_takes():
+    for gib in (2, 22):
+        found = exact_plan(Work(PHOTO, 4, RRDB[0], 16), RRDB[1], memory(gib))
+        assert found.reach == RRDB[1]
+        assert found.workers == 1
+    assert exact_plan(Work(PHOTO, 4, 9e9, 16), None, memory(2)) == Plan(2000, None, 16, WHOLE)
 
 
 def test_a_global_network_is_cut_where_memory_is_short_or_a_side_is_asked_for():

@@ -318,6 +318,9 @@ def test_a_global_network_is_cut_where_that_is_asked_for_or_memory_runs_out(ense
         assert sizes[-1] < 170 * 170
         assert upscaler.said == said
         most.clear()
+    most[:] = [1]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        made(Little(), exact=True, engine="torch").image(lr)
 
 
 def test_few_windows_at_once_where_memory_is_short(two_threads, monkeypatch):
