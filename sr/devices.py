@@ -5,6 +5,16 @@ from typing import Literal
 import psutil
 import torch
 
+_FULL = (
+    "can't allocate memory",  # PyTorch on Linux and macOS
+    "not enough memory",  # on Windows
+    "MPS backend out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "Failed to allocate memory",  # onnxruntime
+)
+"""What is said where memory runs out, by libraries that have no exception of their own for it."""
+
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
 
 
@@ -39,14 +49,14 @@ def native_bf16(device: torch.device) -> bool:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory of the device that nobody uses."""
+    """Memory of the device that nobody uses; what PyTorch holds for its next tensors counts as free."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
     return int(psutil.virtual_memory().available)
 
 
 def out_of_memory(error: Exception) -> bool:
     """Whether an exception means that memory ran out."""
     text = str(error)
-    said = "can't allocate memory" in text or "not enough memory" in text  # on Linux and macOS, on Windows
-    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return any(words in text for words in _FULL) or isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -49,23 +49,6 @@ def rgb_to_ycbcr(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, 
     return torch.stack((y, cb, cr), dim=1)
 
 
-def ycbcr_to_rgb(image: Image) -> Float[Tensor, "batch 3 height width"]:
-    """Inverse of :func:`rgb_to_ycbcr`.
-
-    Args:
-        image: Y, Cb, Cr in studio range, shape (batch, 3, height, width).
-
-    Returns:
-        RGB of the same shape; in [0, 1] for every colour that RGB can show, not clipped.
-    """
-    y, cb, cr = image.unbind(1)
-    full = (y - BLACK) / LUMA_SPAN
-    red = full + 2 * (1 - KR) * (cr - CHROMA_ZERO) / CHROMA_SPAN
-    blue = full + 2 * (1 - KB) * (cb - CHROMA_ZERO) / CHROMA_SPAN
-    green = (full - KR * red - KB * blue) / KG
-    return torch.stack((red, green, blue), dim=1)
-
-
 def gray_again(image: Image) -> Image:
     """The mean of the three channels in all three: what a network made of a gray picture, gray.
 

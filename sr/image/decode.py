@@ -19,11 +19,10 @@ from PIL import Image as pil
 from PIL import PngImagePlugin, TiffImagePlugin
 
 from sr.image.alpha import hidden_filled
+from sr.image.depth import Channels
 from sr.image.vips import told, vips_image
 from sr.printable import printable
 from sr.types import Picture, UserError
-
-Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
 
 Upright = UInt8[np.ndarray, "out_height out_width channels"] | UInt16[np.ndarray, "out_height out_width channels"]
 

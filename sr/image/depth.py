@@ -1,6 +1,10 @@
 """Bit depths of pixels."""
 
 import numpy as np
+from jaxtyping import UInt8, UInt16
+
+Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
+"""Pixels as files have them: gray or RGB, perhaps alpha behind."""
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:

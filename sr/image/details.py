@@ -31,6 +31,9 @@ _KEPT = {
 tags of the first directory describe how pixels are stored, in a TIFF all of them."""
 
 _PNG_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_SRGB_CICP, _SRGB_GAMMA = bytes((1, 13, 0, 1)), (45455,)
+_SRGB_PRIMARIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+_ROUNDED = 100  # of 100,000
 _PNG_TEXTS = (b"iCCP", b"pHYs", b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _NO_DPI = {".webp": "a WebP", ".avif": "an AVIF"}
 
@@ -112,6 +115,10 @@ def fitting(details: Details, form: Form, suffix: str) -> Details:
         notes.append("its XMP speaks of more than the pixels, or is larger than a file can hold, and is left out")
     if form.deep and not held(form, suffix).deep:
         notes.append("its 16 bits per channel become 8, as its format holds no more; PNG and TIFF keep them")
+    if suffix != ".png" and (lost := _beyond_srgb(details)):
+        notes.append(
+            f"what says how its numbers become colours (PNG's {lost}) has no place in its format; PNG keeps it"
+        )
     if suffix in _NO_DPI and details.dpi is not None and exif is None:
         notes.append(f"its resolution has no place in {_NO_DPI[suffix]} and is left out")
     return replace(
@@ -139,6 +146,25 @@ def profile_fault(icc: bytes, space: bytes) -> str | None:
         found = icc[16:20].decode("ascii", "replace").strip()
         return f"is one for {found} while the pixels are written as {space.decode().strip()}"
     return None
+
+
+def _beyond_srgb(details: Details) -> str:
+    """Names of the PNG chunks that hold and say something else than sRGB (third edition, 4.3: which one holds)."""
+    chunks = dict(details.colours)
+    if b"cICP" in chunks:
+        return "" if chunks[b"cICP"] == _SRGB_CICP else "cICP"
+    if details.icc is not None or b"sRGB" in chunks:
+        return ""
+    usual = {b"gAMA": _SRGB_GAMMA, b"cHRM": _SRGB_PRIMARIES}
+    found = [name.decode() for name, values in usual.items() if name in chunks and not _near(chunks[name], values)]
+    return " and ".join(found)
+
+
+def _near(body: bytes, values: Sequence[int]) -> bool:
+    """Whether a chunk's numbers are these, up to how programs round them."""
+    return len(body) == 4 * len(values) and all(
+        abs(a - b) <= _ROUNDED for a, b in zip(struct.unpack(f">{len(values)}I", body), values, strict=True)
+    )
 
 
 def _exif(file: pil.Image) -> tuple[bytes | None, tuple[str, ...]]:

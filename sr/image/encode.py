@@ -15,18 +15,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from jaxtyping import UInt8, UInt16
+from jaxtyping import UInt8
 from PIL import Image as pil
 
 from sr.devices import out_of_memory
-from sr.image.depth import to_uint8
+from sr.image.depth import Channels, to_uint8
 from sr.image.details import NO_DETAILS, Details
 from sr.image.form import Form, form_of, held
 from sr.image.png import png_strips
 from sr.printable import first_line
 from sr.types import Picture
-
-Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
 
 File = BinaryIO | io.BytesIO
 

@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import UInt8
 
+from sr.image.depth import Channels
 from sr.image.form import Form
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -16,7 +17,6 @@ COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 LEVEL, ROWS = 6, 32
 """Of deflate, and how many rows are filtered at once: as many as stay in a processor's cache."""
 
-Channels = UInt8[np.ndarray, "height width channels"] | UInt16[np.ndarray, "height width channels"]
 Bytes = UInt8[np.ndarray, "height bytes"]
 
 

@@ -1,20 +1,22 @@
 """The input's colours for an enlargement whose network has shifted them.
 
-Both ways need to have seen the whole enlargement before its first row can be corrected: it waits in a temporary file.
+Both ways need to have seen the whole enlargement before its first row can be corrected: that of a file waits in a
+temporary file.
 """
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import Literal, Protocol
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sr.errors import UserError
-from sr.inference.rows import Rows, StripRows
+from sr.inference.rows import Rows, StripRows, TensorRows
 from sr.printable import printable
 
 Colour = Literal["none", "match", "low"]
@@ -28,15 +30,19 @@ CELL = 16
 _STRIP = 64  # rows between memory and file
 
 
-class Statistic(Protocol):
-    """What is remembered of a picture that passes by."""
+class Statistic(ABC):
+    """What is remembered of a picture that passes by, and given to an enlargement of it."""
 
+    @abstractmethod
     def add(self, top: int, rows: Tensor) -> None:
         """Count (n, 3, h, w) rows from row ``top`` on."""
-        ...
+
+    @abstractmethod
+    def given_to(self, rows: Tensor, top: int, made: Self) -> Tensor:
+        """Rows from row ``top`` on of an enlargement, whose own statistic is ``made``, with this one instead."""
 
 
-class Spread:
+class Spread(Statistic):
     """Mean and standard deviation of each channel of each picture; sums by rows, however many come at once."""
 
     def __init__(self) -> None:
@@ -55,8 +61,12 @@ class Spread:
         mean, square = sums.sum(-1)[..., None, None] / (sums.shape[-1] * self._width)
         return mean, (square - mean.square()).clamp(min=0).sqrt()
 
+    def given_to(self, rows: Tensor, top: int, made: Self) -> Tensor:
+        """See `Statistic.given_to`."""
+        return matched(rows, self.read(), made.read())
 
-class CellMeans:
+
+class CellMeans(Statistic):
     """Means of the cells of a grid over the picture.
 
     Args:
@@ -67,7 +77,7 @@ class CellMeans:
     def __init__(self, size: tuple[int, int], grid: tuple[int, int]) -> None:
         self._cells = [_cell(torch.arange(side), side, cells) for side, cells in zip(size, grid, strict=True)]
         self._counts = [torch.bincount(cell, minlength=cells) for cell, cells in zip(self._cells, grid, strict=True)]
-        self._grid = grid
+        self._size, self._grid = size, grid
         self._sums: Tensor | None = None
 
     def add(self, top: int, rows: Tensor) -> None:
@@ -83,6 +93,10 @@ class CellMeans:
         """(n, 3, cells downwards, cells across) float64."""
         assert self._sums is not None
         return self._sums / (self._counts[0][:, None] * self._counts[1])
+
+    def given_to(self, rows: Tensor, top: int, made: Self) -> Tensor:
+        """See `Statistic.given_to`."""
+        return lifted(rows, top, made._size, self.read() - made.read())
 
 
 def _cell(pixel: Tensor, side: int, cells: int) -> Tensor:
@@ -137,11 +151,12 @@ def corrected(source: Rows, enlarge: Callable[[Rows], Rows], colour: Colour) -> 
     if colour == "none":
         return enlarge(source)
     grid = -(-source.height // CELL), -(-source.width // CELL)
-    seen: Spread | CellMeans = Spread() if colour == "match" else CellMeans((source.height, source.width), grid)
+    seen: Statistic = Spread() if colour == "match" else CellMeans((source.height, source.width), grid)
     large = enlarge(_Watched(source, seen))
     size = large.height, large.width
-    made: Spread | CellMeans = Spread() if colour == "match" else CellMeans(size, grid)
-    return StripRows(*size, _strips(large, seen, made))
+    made: Statistic = Spread() if colour == "match" else CellMeans(size, grid)
+    made_of = _kept_strips if isinstance(source, TensorRows) else _waiting_strips
+    return StripRows(*size, made_of(large, seen, made))
 
 
 @contextmanager
@@ -177,8 +192,19 @@ class _Watched:
         return rows
 
 
-def _strips(large: Rows, seen: Spread | CellMeans, made: Spread | CellMeans) -> Iterator[Tensor]:
-    size, shape = (large.height, large.width), torch.Size((0, 0))
+def _kept_strips(large: Rows, seen: Statistic, made: Statistic) -> Iterator[Tensor]:
+    """Of an enlargement that is to lie in memory anyway."""
+    tops = range(0, large.height, _STRIP)
+    kept = [large.read(top, min(top + _STRIP, large.height)).cpu() for top in tops]
+    for top, rows in zip(tops, kept, strict=True):
+        made.add(top, rows)
+    for top, rows in zip(tops, kept, strict=True):
+        yield seen.given_to(rows, top, made)
+
+
+def _waiting_strips(large: Rows, seen: Statistic, made: Statistic) -> Iterator[Tensor]:
+    """Of one that waits in a temporary file."""
+    shape = torch.Size((0, 0))
     tops = range(0, large.height, _STRIP)
     with _told(), TemporaryFile() as file:
         for top in tops:
@@ -188,11 +214,7 @@ def _strips(large: Rows, seen: Spread | CellMeans, made: Spread | CellMeans) -> 
             file.write(rows.contiguous().numpy().tobytes())
         file.seek(0)
         for top in tops:
-            height = min(_STRIP, size[0] - top)
-            count = shape[0] * shape[1] * height * size[1]
+            height = min(_STRIP, large.height - top)
+            count = shape[0] * shape[1] * height * large.width
             kept = np.frombuffer(bytearray(file.read(4 * count)), np.float32)
-            rows = torch.from_numpy(kept).reshape(*shape, height, size[1])
-            if isinstance(seen, Spread) and isinstance(made, Spread):
-                yield matched(rows, seen.read(), made.read())
-            elif isinstance(seen, CellMeans) and isinstance(made, CellMeans):
-                yield lifted(rows, top, size, seen.read() - made.read())
+            yield seen.given_to(torch.from_numpy(kept).reshape(*shape, height, large.width), top, made)

@@ -13,11 +13,13 @@ from PIL import Image as pil
 from PIL import ImageOps
 from torch import Tensor
 
+from sr.devices import out_of_memory
 from sr.errors import UserError
 from sr.image.alpha import hidden_filled
 from sr.image.color import gray_again
-from sr.printable import printable
+from sr.printable import first_line, printable
 
+_TORCH = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _FAR = 0.5
 """How far beyond [0, 1] numbers may lie, as a network's own output does, before they are another range."""
 _PIL_GRAY, _PIL_DEEP = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -65,7 +67,13 @@ def _is_path(picture: Any) -> bool:
 
 
 def _of_pil(image: pil.Image) -> Apart:
-    upright = ImageOps.exif_transpose(image)
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except Exception as error:  # Pillow raises nearly anything on a damaged file
+        if out_of_memory(error):
+            raise
+        raise UserError(f"the PIL image's file cannot be read ({first_line(error)})") from error
     if upright.mode == "F":
         raise UserError("a PIL image of mode F has no range that everybody agrees on; give numpy.asarray of it in 0..1")
     if upright.mode in _PIL_DEEP:
@@ -119,7 +127,9 @@ def _of_torch(tensor: Tensor) -> Apart:
         raise UserError(
             f"a tensor of shape {tuple(tensor.shape)} is not a picture; give (3, height, width), or a batch of such"
         )
-    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        raise UserError("a tensor that is sparse or on meta has no pixels; give a dense one on a device that is there")
+    if tensor.dtype not in _TORCH:
         raise UserError(f"a tensor of {tensor.dtype} is not a picture; give uint8, or floating point in 0..1")
     most = 255 if tensor.dtype == torch.uint8 else 1
     _check_range(float(batch.min()), float(batch.max()), most)

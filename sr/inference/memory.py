@@ -1,7 +1,7 @@
 """How much memory a network needs for a window."""
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ ROOM = 768 * 2**20
 _SHARE = 0.25
 """Of what is free: other programs need some, and so do the rows that are read and written."""
 
+_MOST = 0.7
+"""Of what is free: where the usual share makes tiles too small to be worth their border."""
+
 _SCRATCH = 1.5
 """Convolutions need copies in layouts of their own, which no tensor shows."""
 
@@ -23,9 +26,27 @@ _PROBE = 64
 """Side of the window that is measured."""
 
 
-def room_on(device: torch.device) -> float:
-    """Bytes that tiles may use on a device."""
-    return min(ROOM if device.type == "cpu" else float("inf"), _SHARE * free_bytes(device))
+class Memory(NamedTuple):
+    """Bytes of a device.
+
+    Attributes:
+        room: that tiles take without a thought.
+        most: that they may take where less would cost much time.
+    """
+
+    room: float
+    most: float
+
+
+def memory_on(device: torch.device, times: int) -> Memory:
+    """Bytes that tiles may use on a device.
+
+    Args:
+        device: where.
+        times: how often a network is applied, each time with tiles of its own.
+    """
+    free = free_bytes(device) / times
+    return Memory(min(ROOM / times if device.type == "cpu" else float("inf"), _SHARE * free), _MOST * free)
 
 
 @torch.inference_mode()

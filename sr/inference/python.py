@@ -120,7 +120,7 @@ def _device(asked: str | torch.device) -> torch.device:
             return choose_device(asked, "device=")  # type: ignore[arg-type]
         device = torch.device(asked)
         torch.zeros(1, device=device).item()  # PyTorch knows names of devices that this machine, or it, has not
-    except (ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
+    except (TypeError, ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
         words = ", ".join(get_args(Accelerator))
-        raise UserError(f"device='{asked}' is not there; give {words}, or PyTorch's name, as cuda:1") from error
+        raise UserError(f"device={asked!r} is not there; give {words}, or PyTorch's name, as cuda:1") from error
     return device

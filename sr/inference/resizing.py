@@ -41,7 +41,7 @@ def _strips(source: Rows, size: tuple[int, int]) -> Iterator[Tensor]:
         near, share = index[start : start + BLOCK], weight[start : start + BLOCK]
         low, high = int(near.min()), int(near.max()) + 1
         down = _bands(near - low, share)
-        made = source.read(low, high).double()
+        made = source.read(low, high).cpu().double()
         for axis, bands in ((-2, down), (-1, across)) if rows_first else ((-1, across), (-2, down)):
             made = along(made, axis, bands)
         yield made.float().clamp(0, 1)

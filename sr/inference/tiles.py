@@ -57,10 +57,12 @@ class Tiling:
 
     Attributes:
         side: largest side of what is kept of a window, in LR pixels; halved where memory runs out.
-        reach: LR pixels to each side that a pixel depends on; None: all.
+        reach: LR pixels to each side that a pixel depends on; None: all, and the picture stays whole.
         step: windows begin at multiples of so many pixels.
         workers: compute the windows.
         shared: a picture that fits into one tile is cut all the same where workers would have nothing to do.
+        margin: ``reach`` and ``step`` from when memory runs out for a whole picture; None: it is cut on no account.
+        cut: called then.
     """
 
     side: int
@@ -68,6 +70,8 @@ class Tiling:
     step: int
     workers: Workers
     shared: bool = True
+    margin: tuple[int, int] | None = None
+    cut: Callable[[], None] = lambda: None
 
     def halve(self, longest: int) -> bool:
         """Take smaller tiles from now on; False where they are as small as they can be.
@@ -76,8 +80,11 @@ class Tiling:
             longest: side of the picture, or of the window that was too large.
         """
         side = min(self.side, longest) // 2
-        if self.reach is None or side < SMALLEST:
+        if side < SMALLEST or (self.reach is None and self.margin is None):
             return False
+        if self.reach is None and self.margin is not None:
+            self.reach, self.step = self.margin
+            self.cut()
         self.side = side
         return True
 
@@ -117,8 +124,25 @@ def _up(pixels: int, step: int) -> int:
     return -(-pixels // step) * step
 
 
-def fitting_side(width: int, reach: int, scale: int, per_pixel: float, room: float, workers: int) -> int:
-    """The side of tiles that is quick and fits into memory.
+def least_side(other: int) -> int:
+    """Shortest side of a window, given the other."""
+    return -(-_LEAST_AREA // other)
+
+
+def strip_bytes(width: int, side: int, high: int, scale: int) -> int:
+    """Bytes of a row of tiles: what is read for it, and what is made twice, as it comes and as it is kept.
+
+    Args:
+        width: of the picture.
+        side: of tiles.
+        high: rows of a window.
+        scale: of the network.
+    """
+    return 3 * _FLOAT * width * (high + 2 * side * scale**2)
+
+
+def fitting_side(width: int, reach: int, scale: int, per_pixel: float, room: float, workers: int) -> int | None:
+    """The side of tiles that is quick and fits into memory; None where the smallest does not.
 
     Args:
         width: of the picture.
@@ -130,10 +154,10 @@ def fitting_side(width: int, reach: int, scale: int, per_pixel: float, room: flo
     """
     wanted = min(max(_PER_REACH * reach, _USUAL[0]), _USUAL[1])
     for side in SIDES:
-        strip = 3 * _FLOAT * width * (side + 2 * reach + 2 * side * scale**2)
+        strip = strip_bytes(width, side, side + 2 * reach, scale)
         if side <= wanted and strip + workers * per_pixel * (side + 2 * reach) ** 2 <= room:
             return side
-    return SIDES[-1]
+    return None
 
 
 def tiled(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Rows:
@@ -151,9 +175,7 @@ def tiled(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Rows:
 def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Iterator[Tensor]:
     start = 0
     while start < source.height:
-        rows = spans(
-            source.height, tiling.side, tiling.reach, tiling.step, start, least=-(-_LEAST_AREA // source.width)
-        )[0]
+        rows = spans(source.height, tiling.side, tiling.reach, tiling.step, start, least=least_side(source.width))[0]
         lr = source.read(rows.low, rows.high)
         try:
             strip = _strip(lr, source.height, rows, enlarge, scale, tiling)
@@ -168,11 +190,10 @@ def _strips(source: Rows, enlarge: Enlarge, scale: int, tiling: Tiling) -> Itera
 def _strip(lr: Tensor, height: int, rows: Span, enlarge: Enlarge, scale: int, tiling: Tiling) -> Tensor:
     """One row of tiles, of each picture of the batch."""
     batch, _, _, width = lr.shape
-    split = tiling.workers.count > 1  # a picture per worker; other devices are quicker with all at once
+    split = tiling.workers.split  # a picture per worker; other devices are quicker with all at once
     shares = -(-tiling.workers.count // batch) if split and tiling.shared else 1
-    least = -(-_LEAST_AREA // lr.shape[-2])
-    columns = spans(width, tiling.side, tiling.reach, tiling.step, shares=shares, least=least)
-    result = torch.empty(batch, 3, scale * (rows.stop - rows.start), scale * width)
+    columns = spans(width, tiling.side, tiling.reach, tiling.step, shares=shares, least=least_side(lr.shape[-2]))
+    result = torch.empty(batch, 3, scale * (rows.stop - rows.start), scale * width, device=lr.device)
     kept = slice(scale * (rows.start - rows.low), scale * (rows.stop - rows.low))
 
     def fill(job: tuple[slice, Span]) -> None:

@@ -1,6 +1,6 @@
 """Networks at work on pictures of any size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -15,12 +15,13 @@ from sr.inference.engines.choosing import choose_engine, operations_per_pixel
 from sr.inference.engines.engine import RIVALS, Engine, Kind, Precision
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.ensemble import Turn, turns
-from sr.inference.memory import bytes_per_pixel, room_on
+from sr.inference.memory import bytes_per_pixel, memory_on
+from sr.inference.planning import CUT, DEAR, MARGIN, Work, exact_plan, plan
 from sr.inference.reach import Reach, measured_reach
 from sr.inference.resizing import resized, size_at
 from sr.inference.rows import Rows, TensorRows, gathered
 from sr.inference.settings import check_settings
-from sr.inference.tiles import Tiling, fitting_side, tiled
+from sr.inference.tiles import Tiling, tiled
 from sr.inference.workers import Workers
 from sr.models.scales import scale_of
 from sr.models.upscale import NotFiniteError
@@ -39,7 +40,7 @@ _AND, _ON = " and ", " on "
 
 
 class Upscaler:
-    """Enlarges pictures, by tiles where they are large; tiles equal the whole picture.
+    """Enlarges pictures, by tiles where they are large; these equal the whole picture, or `said` has a line.
 
     Args:
         networks: generators of one scale; their results are averaged.
@@ -52,11 +53,14 @@ class Upscaler:
             shrinking what that makes.
         colour: "match" gives each channel the input's mean and spread, "low" the input's low frequencies.
         compile: ``torch.compile`` the networks.
+        exact: tiles equal the whole picture whatever that takes: no margins where memory is short.
 
     Attributes:
         scale: of the result.
         device: where to compute.
         said: choices that are worth a line, each once.
+        waiting: about how many pictures like the next one there are: trying engines may be worth it for all of them.
+        tell: gets each line of ``said`` at once.
 
     Raises:
         UserError: no network, networks of several scales, or a setting that does not exist or does not fit, which is
@@ -75,19 +79,24 @@ class Upscaler:
         scale: float | None = None,
         colour: Colour = "none",
         compile: bool = False,
+        exact: bool = False,
     ) -> None:
-        check_settings(engine, precision, colour, tile, scale)
+        check_settings(engine, precision, colour, tile, scale, compile)
         self._step = _one_scale(networks)
-        self.scale: float = self._step if scale is None else scale
+        self.scale: float = self._step if scale is None else scale if isinstance(scale, int) else float(scale)
         self._times = _times(self._step, self.scale)
         self.said: list[str] = []
+        self.waiting = 1
+        self.tell: Callable[[str], object] = lambda line: None
         self._networks = [network.to(device).eval() for network in networks]
         self.device, self._kind, self._compile, self._colour = device, engine, compile, colour
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision
-        self._asked = tile
+        self._exactly = exact
+        self._asked = None if tile is None else int(tile)  # of any kind of whole number
         self._turns: list[Turn] = turns() if ensemble else turns()[:1]
         self._workers, self._lock, self._preparing = Workers(device), Lock(), Lock()
+        self._few = {self._workers.count: self._workers}  # by how many windows memory holds at once
         self._untried = engine == "auto" and device.type == "cpu" and not compile  # whether a trial is yet to come
         self._engines: list[Engine] = [] if engine == "auto" else self._chosen(None)
         self._exact: dict[int, Engine] = {}
@@ -99,7 +108,8 @@ class Upscaler:
 
         Reading it raises `NotFiniteError` where a network makes something that is no picture.
         """
-        return corrected(source, self._enlarged, self._colour)
+        batch = source.pictures.shape[0] if isinstance(source, TensorRows) else 1
+        return corrected(source, partial(self._enlarged, batch=batch), self._colour)
 
     def image(self, lr: Tensor) -> Tensor:
         """Enlarge (n, 3, h, w) in [0, 1] to (n, 3, H, W) in [0, 1]: a picture, or frames of one size.
@@ -135,47 +145,52 @@ class Upscaler:
                 self._engines = [self._made(*pair) for pair in zip(self._networks, kinds, strict=True)]
                 self._untried = False
 
-    def _enlarged(self, source: Rows, count: int = 1) -> Rows:
+    def _enlarged(self, source: Rows, count: int = 1, batch: int = 1) -> Rows:
         size = size_at(source.height, source.width, self.scale)
         with self._preparing:  # several threads may share an upscaler
-            tilings = self._tilings(source)
-            on_window = partial(
-                self._on_window, self._chosen_for(source, TINY if tilings[0].reach is None else tilings[0].side, count)
-            )
+            tilings = self._tilings(source, batch)
+            side = TINY if tilings[0].reach is None else tilings[0].side
+            on_window = partial(self._on_window, self._chosen_for(source, side, max(count, self.waiting)))
         for tiling in tilings:
             source = tiled(source, on_window, self._step, tiling)
         return resized(source, size)
 
-    def _tilings(self, source: Rows) -> list[Tiling]:
+    def _tilings(self, source: Rows, batch: int) -> list[Tiling]:
         """How to cut a picture, each time that the networks are applied; the first large one has them measured."""
         sizes = [(source.height * self._step**time, source.width * self._step**time) for time in range(self._times)]
-        return [self._tiling(*size) for size in sizes]
+        return [self._tiling(size, batch) for size in sizes]
 
-    def _tiling(self, height: int, width: int) -> Tiling:
-        if max(height, width) <= min(TINY, self._asked or TINY):
+    def _tiling(self, size: tuple[int, int], batch: int) -> Tiling:
+        if max(size) <= min(TINY, self._asked or TINY):
             return Tiling(TINY, 0, 1, self._workers, shared=False)
         self._measure()
-        if self._reach is None:
-            return Tiling(max(height, width), None, 1, self._workers)
-        room, count = room_on(self.device), self._workers.count
-        side = self._asked or fitting_side(
-            width, self._reach.pixels, self._step, self._per_pixel, room / self._times, count
-        )
-        return Tiling(side, *self._reach, self._workers)
+        per_pixel = self._per_pixel * (1 if self._workers.split else batch)
+        margin = None if self._exactly else self._turned(MARGIN)
+        work = Work(size, self._step, per_pixel, self._workers.count)
+        memory = memory_on(self.device, self._times)
+        if margin is None:
+            found = exact_plan(work, self._reach, memory, self._asked)
+        else:
+            found = plan(work, self._reach, memory, self._asked, margin)
+        if found.said is not None and not (DEAR in found.said and any(DEAR in line for line in self.said)):
+            self._say(found.said)
+        workers = self._few.setdefault(found.workers, Workers(self.device, found.workers))
+        reach, step = found.reach or (None, 1)
+        return Tiling(found.side, reach, step, workers, margin=margin, cut=partial(self._say, CUT))
 
     def _measure(self) -> None:
         if self._per_pixel:
             return
-        self._per_pixel = max(self._workers.map(bytes_per_pixel, self._networks))
-        found = self._workers.map(measured_reach, self._networks)
+        per_pixel = max(bytes_per_pixel(network) for network in self._networks)
+        found = [measured_reach(network) for network in self._networks]
         known = [reach for reach in found if reach is not None]
-        if len(known) < len(found):
-            self._say(
-                "the network looks at the whole picture, which is therefore enlarged as a whole: tiles would differ"
-            )
-            return
-        pixels, step = max(reach.pixels for reach in known), max(reach.step for reach in known)
-        self._reach = Reach(pixels + (step - 1 if len(self._turns) > 1 else 0), step)  # see `_on_window`
+        if len(known) == len(found):
+            self._reach = self._turned(Reach(max(reach.pixels for reach in known), max(reach.step for reach in known)))
+        self._per_pixel = per_pixel
+
+    def _turned(self, reach: Reach) -> Reach:
+        """What pictures that are turned need, see `_on_window`."""
+        return Reach(reach.pixels + (reach.step - 1 if len(self._turns) > 1 else 0), reach.step)
 
     def _chosen_for(self, source: Rows, side: int, count: int) -> list[Engine]:
         """Engines for a picture: by a trial at the first one that is worth it, and from then on these.
@@ -212,6 +227,7 @@ class Upscaler:
         with self._lock:
             if line not in self.said:
                 self.said.append(line)
+                self.tell(line)
 
     def _on_window(self, engines: Sequence[Engine], lr: Tensor, over: tuple[int, int]) -> Tensor:
         """What the networks make of a window, averaged over them and the picture's turns; not clipped.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,11 @@ def no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
         LargerError: more parameters are registered, or a tensor is made, than `TIMES` what the file holds and a few.
     """
     names, numbers = len(tensors), sum(tensor.numel() for tensor in tensors.values())
-    registered = [0, 0]
+    registered, here = [0, 0], get_ident()
 
     def count(_: nn.Module, name: str, tensor: Tensor | None) -> None:
+        if get_ident() != here:  # the hook is one for all threads, and others build networks of their own
+            return
         if tensor is not None:
             registered[0], registered[1] = registered[0] + 1, registered[1] + tensor.numel()
         if registered[0] > TIMES * (names + FEW) or registered[1] > TIMES * (numbers + FEW**2):

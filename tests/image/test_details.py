@@ -12,7 +12,7 @@ from PIL import ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from sr.data.doctor.profile import wide_gamut
-from sr.image.details import fitting, profile_fault, read_details
+from sr.image.details import Details, fitting, profile_fault, read_details
 from sr.image.form import Form, form_of
 from sr.image.io import read_picture, write_picture
 from sr.types import Picture
@@ -106,6 +106,29 @@ def test_a_tiff_keeps_profile_and_resolution(jpeg):
         assert file.info["icc_profile"] == SRGB
         assert file.info["dpi"] == (300, 300)
         assert file.tag_v2[700] == XMP.replace(b'"6"', b'"1"').replace(b'"12"', b'"16"').replace(b">8<", b">24<")
+
+
+SRGB_PRIMARIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lost"),
+    [
+        ({b"gAMA": (45455,), b"cHRM": SRGB_PRIMARIES}, None),
+        ({b"gAMA": (100000,), b"cHRM": SRGB_PRIMARIES}, "gAMA"),
+        ({b"gAMA": (100000,), b"cHRM": (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)}, "gAMA and cHRM"),
+        ({b"sRGB": b"\0", b"gAMA": (100000,)}, None),
+        ({b"cICP": bytes((1, 13, 0, 1))}, None),
+        ({b"cICP": bytes((12, 16, 0, 1)), b"sRGB": b"\0"}, "cICP"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png"])
+def test_colours_beyond_srgb_are_not_lost_without_a_word(chunks, lost, suffix):
+    bodies = tuple((n, b if isinstance(b, bytes) else struct.pack(f">{len(b)}I", *b)) for n, b in chunks.items())
+    found = fitting(Details(colours=bodies), Form(8, 8), suffix)
+    assert found.colours == (bodies if suffix == ".png" else ())
+    said = f"what says how its numbers become colours (PNG's {lost}) has no place in its format; PNG keeps it"
+    assert found.notes == ((said,) if lost and suffix != ".png" else ())
 
 
 def test_deep_png_and_its_colour_chunks(tmp_path):

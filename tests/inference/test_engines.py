@@ -7,6 +7,7 @@ from sr.devices import free_bytes
 from sr.errors import UserError
 from sr.inference.engines import choosing
 from sr.inference.engines.choosing import choose_engine, operations_per_pixel
+from sr.inference.engines.torch import TorchEngine
 from sr.inference.memory import bytes_per_pixel
 from sr.inference.upscaler import Upscaler
 from sr.models.compact import Compact
@@ -23,13 +24,19 @@ def test_each_engine_makes_the_same_picture(kind):
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(0.5, "rival"), (0.95, "torch"), (2.0, "torch")])
-def test_the_fastest_is_taken_where_it_is_worth_it(monkeypatch, factor, expected):
+@pytest.mark.parametrize("error", [UserError("it cannot"), ImportError("it cannot"), RuntimeError("it cannot\nat all")])
+def test_the_fastest_is_taken_where_it_is_worth_it(monkeypatch, factor, expected, error):
+    network = Compact(2, 4, 1)
+
     class Rival:
         name, scale = "rival", 2
 
+        def __call__(self, lr):
+            return TorchEngine(network, CPU)(lr) + 0.003
+
     def made(kind, network, precision, workers):
         if kind == "openvino":
-            raise UserError("openvino cannot")
+            raise error
         return Rival()
 
     monkeypatch.setattr(choosing, "_made", made)
@@ -37,11 +44,34 @@ def test_the_fastest_is_taken_where_it_is_worth_it(monkeypatch, factor, expected
     monkeypatch.setattr(choosing, "seconds", lambda engine, window: factor if engine.name == "rival" else 1.0)
     said = []
     lr = torch.rand(1, 3, 1000, 1000)
-    assert choose_engine(Compact(2, 4, 1), "auto", CPU, trial=lr, say=said.append).name == expected
+    assert choose_engine(network, "auto", CPU, trial=lr, say=said.append).name == expected
     rate = f"{1 / factor:.3g}"
     assert said == [
-        "openvino is left out: openvino cannot",
+        "openvino is left out: it cannot",
         f"engine: {expected} (torch 1, rival {rate} million pixels per second and core)",
+    ]
+
+
+def test_a_rival_that_breaks_or_makes_another_picture_is_left_out(monkeypatch):
+    class Rival(TorchEngine):
+        def __call__(self, lr):
+            if self.name == "onnxruntime":
+                raise RuntimeError("no such instruction")
+            return super().__call__(lr) + 0.02
+
+    def made(kind, network, precision, workers):
+        rival = Rival(network, CPU)
+        rival.name = kind
+        return rival
+
+    monkeypatch.setattr(choosing, "_made", made)
+    monkeypatch.setattr(choosing, "find_spec", lambda name: name)
+    said = []
+    network, lr = Compact(2, 4, 1), torch.rand(1, 3, 20, 20)
+    assert choose_engine(network, "auto", CPU, trial=lr, say=said.append).name == "torch"
+    assert said == [
+        "openvino is left out: it differs by 5.1 of 255 levels from PyTorch",
+        "onnxruntime is left out: no such instruction",
     ]
 
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -26,6 +27,12 @@ def small_network(path, scale):
     config = {"_target_": "sr.models.compact.Compact", "scale": scale, "features": 6, "convolutions": 1}
     save_network(path, network, config, {})
     return path
+
+
+def truncated():
+    file = BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(file, "JPEG")
+    return Image.open(BytesIO(file.getvalue()[:-2000]))
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +248,10 @@ def test_several_are_averaged(network, shipped, tmp_path):
         (torch.full((3, 4, 4), -1.0), "run from -1 to -1, and not from 0 to 1; bring them into that range"),
         (torch.zeros(4, 4), "a tensor of shape (4, 4) is not a picture; give (3, height, width), or a batch"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), "a tensor of torch.int64 is not a picture"),
+        (torch.zeros(3, 4, 4, dtype=torch.float8_e4m3fn), "a tensor of torch.float8_e4m3fn is not a picture"),
+        (torch.zeros(3, 4, 4).to_sparse(), "a tensor that is sparse or on meta has no pixels"),
+        (torch.zeros(3, 4, 4, device="meta"), "a tensor that is sparse or on meta has no pixels"),
+        (truncated(), "the PIL image's file cannot be read (image file is truncated"),
         (Image.new("F", (4, 4)), "a PIL image of mode F has no range"),
         (Image.fromarray(np.full((4, 4), 70000, np.int32)), "a PIL image of mode I has values beyond 0..65535"),
     ],
@@ -256,9 +267,13 @@ def test_numbers_a_little_beyond_the_range_are_clipped(network):
     assert torch.equal(network(values), network(values.clamp(0, 1)))
 
 
-@pytest.mark.parametrize("device", ["gpuu", "meta", "cuda:97", torch.device("meta"), torch.device("cuda", 97)], ids=str)
+@pytest.mark.parametrize(
+    "device", ["gpuu", "meta", "cuda:97", torch.device("meta"), torch.device("cuda", 97), None, ["cpu"]], ids=str
+)
 def test_a_device_that_is_not_there(network, device):
-    with pytest.raises(UserError, match=f"device='{device}' is not there; give auto, cpu, gpu, mps, or PyTorch's name"):
+    with pytest.raises(
+        UserError, match=f"device={re.escape(repr(device))} is not there; give auto, cpu, gpu, mps, or PyTorch's name"
+    ):
         sr.load("x2", device=device)
 
 
@@ -285,6 +300,11 @@ def test_a_device_that_is_not_there(network, device):
 def test_what_cannot_be_is_told_as_python_asked_for_it(network, setting, message):
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         sr.load(**{"name": "x2", "device": "cpu"} | setting)
+
+
+def test_numbers_of_numpy_are_numbers(network):
+    made = sr.load("x2", device="cpu", engine="torch", tile=np.int64(64), scale=np.float32(2))
+    assert np.array_equal(made(RGB), network(RGB))
 
 
 def test_a_network_may_be_compiled(network, monkeypatch):

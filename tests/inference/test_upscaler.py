@@ -13,6 +13,8 @@ from sr.image.resize import bicubic
 from sr.inference.engines.choosing import operations_per_pixel
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.ensemble import turns
+from sr.inference.memory import Memory
+from sr.inference.planning import CUT, WHOLE, plan
 from sr.inference.reach import measured_reach
 from sr.inference.rows import StripRows, TensorRows, gathered
 from sr.inference.upscaler import Upscaler
@@ -290,11 +292,108 @@ def test_a_flat_picture_keeps_its_spread():
 
 def test_a_global_network_sees_the_whole_and_that_is_said(two_threads):
     lr = torch.rand(1, 3, 150, 140)
-    upscaler = made(WholeMean(), tile=64)
+    upscaler, told = made(WholeMean()), []
+    upscaler.tell = told.append
     assert_close(upscaler.image(lr), whole(WholeMean(), lr))
-    assert upscaler.said == [
-        "the network looks at the whole picture, which is therefore enlarged as a whole: tiles would differ"
-    ]
+    assert upscaler.said == told == [WHOLE]
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_a_global_network_is_cut_where_that_is_asked_for_or_memory_runs_out(ensemble):
+    sizes, most = [], []
+
+    class Little(WholeMean):
+        def forward(self, lr):
+            sizes.append(lr.shape[-2:].numel())
+            if most and sizes[-1] > most[0]:
+                raise RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)")
+            return super().forward(lr)
+
+    lr = torch.rand(1, 3, 300, 280)
+    asked, short = (made(Little(), ensemble=ensemble, **options) for options in ({"tile": 64}, {}))
+    short._measure()
+    for upscaler, said in ((asked, [CUT]), (short, [WHOLE, CUT])):
+        upscaler._measure()
+        sizes.clear()
+        most[:] = [lr.shape[-2:].numel() // 2] if upscaler is short else []
+        assert (upscaler.image(lr) - whole(WholeMean(), lr)).abs().max() < 0.05
+        assert sizes[-1] < 170 * 170
+        assert upscaler.said == said
+        most.clear()
+    most[:] = [1]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        made(Little(), exact=True, engine="torch").image(lr)
+
+
+def test_few_windows_at_once_where_memory_is_short(two_threads, monkeypatch):
+    together, most = [], []
+
+    def count(lr):
+        together.append(None)
+        most.append(len(together))
+        together.pop()
+        return lr
+
+    network, lr = Nearest(change=count), torch.rand(2, 3, 300, 280)
+    upscaler = made(network)
+    upscaler._measure()
+    per_pixel, strip = upscaler._per_pixel, 12 * 280 * (64 + 2 * 64 * 4)
+    monkeypatch.setattr(
+        "sr.inference.upscaler.memory_on", lambda device, times: Memory(1, strip + 1.5 * 7000 * per_pixel)
+    )
+    most.clear()
+    assert torch.equal(upscaler.image(lr), whole(Nearest(), lr))
+    assert len(most) > 20
+    assert max(most) == 1
+
+
+def test_pictures_of_a_batch_that_are_computed_at_once_share_memory(monkeypatch):
+    works = []
+    monkeypatch.setattr("sr.inference.upscaler.plan", lambda work, *rest: works.append(work) or plan(work, *rest))
+    upscaler = made(Nearest())
+    for split in (True, False):
+        upscaler._workers.split = split
+        upscaler.image(torch.rand(4, 3, 150, 140))
+    assert works[1].per_pixel == 4 * works[0].per_pixel > 0
+
+
+def test_small_pictures_have_engines_tried_where_many_wait(monkeypatch):
+    trials = []
+    monkeypatch.setattr(
+        "sr.inference.upscaler.choose_engine",
+        lambda network, kind, device, precision, trial, **_: (
+            trials.append(trial is not None) or TorchEngine(network, device)
+        ),
+    )
+    network = Espcn(2, features=8).eval()
+    monkeypatch.setattr("sr.inference.upscaler._TRIAL_WORTH", operations_per_pixel(network) * 20 * 20 * 9)
+    upscaler = made(network, engine="auto")
+    upscaler.image(torch.rand(1, 3, 20, 20))
+    upscaler.waiting = 10
+    upscaler.image(torch.rand(1, 3, 20, 20))
+    assert trials == [False, True]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_tiles_that_have_not_begun_are_left_out_after_an_error(two_threads, error):
+    begun, both = [], Barrier(2)
+
+    def fill(number):
+        begun.append(number)
+        both.wait(10)
+        if number == 0:
+            raise error
+        Event().wait(0.05)
+
+    with pytest.raises(error):
+        Workers(CPU).map(fill, range(40))
+    assert len(begun) < 10
+
+
+@pytest.mark.parametrize("colour", ["match", "low"])
+def test_colours_of_pictures_in_memory_need_no_file(monkeypatch, colour):
+    monkeypatch.setattr("sr.inference.colour.TemporaryFile", None)
+    assert made(Nearest(), colour=colour).image(torch.rand(1, 3, 130, 20)).shape == (1, 3, 260, 40)
 
 
 def test_tiles_are_halved_where_memory_runs_out():
@@ -369,6 +468,7 @@ def test_what_is_no_picture_is_refused():
         ((Nearest(),), {"scale": -1.0}, "scale=-1 is not within 1 and 64; nearest is 1"),
         ((WholeMean(),), {"scale": 2.0}, "scale=2 is out of reach of a network that does not enlarge"),
         ((Nearest(),), {"engine": "torsh"}, "^engine=torsh is not one of .*; did you mean torch"),
+        ((Nearest(),), {"engine": "openvino", "compile": True}, "^engine=openvino compiles nothing: torch.compile is"),
         ((Nearest(),), {"precision": "8"}, "^precision=8 is not one of"),
         ((Nearest(),), {"colour": "lo"}, "^colour=lo is not one of .*; did you mean low"),
     ],

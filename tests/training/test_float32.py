@@ -46,6 +46,17 @@ def test_convolutions_are_not_rounded_to_tf32_and_the_setting_comes_back():
     assert torch.backends.cudnn.allow_tf32 is switch
 
 
+def test_the_last_of_several_threads_sets_tf32_back():
+    before = precision()
+    first, second = full_float32(), full_float32()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert precision() == "ieee"
+    second.__exit__(None, None, None)
+    assert precision() == before != "ieee"
+
+
 def test_whole_pictures_are_upscaled_in_float32():
     seen = []
 

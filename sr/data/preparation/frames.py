@@ -187,17 +187,6 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     return oriented(rgb, EXIF_TURN.get(round(frame.rotation / 90) * 90 % 360, 1))
 
 
-def denoised(pixels: np.ndarray) -> np.ndarray:
-    """Light non-local means, strength 1, window 5, search 15: the denoising of the anime runs' frames.
-
-    Buades, Coll and Morel, "A non-local algorithm for image denoising" (CVPR 2005), as OpenCV has it: luminance
-    and colour apart. (height, width, 3) uint8 RGB in and out.
-    """
-    bgr = np.ascontiguousarray(pixels[..., ::-1])
-    clean = cv2.fastNlMeansDenoisingColored(bgr, None, h=1, hColor=1, templateWindowSize=5, searchWindowSize=15)
-    return np.ascontiguousarray(clean[..., ::-1])
-
-
 class Changed:
     """Passes frames that differ from the last frame that it passed: drops held drawings and still scenes.
 

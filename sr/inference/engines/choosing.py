@@ -13,11 +13,15 @@ from sr.inference.engines.engine import Engine, Kind, Precision
 from sr.inference.engines.onnx import OnnxRuntimeEngine, OpenVinoEngine
 from sr.inference.engines.torch import TorchEngine
 from sr.models.outputs import picture_of
+from sr.printable import first_line
 
 _WORTH = 0.9
 """Of PyTorch's time that another program may take: less of a gain is chance, and each has digits of its own."""
 
 _ROUNDS = 2
+
+_ALIKE, _ALIKE_HALF = 1 / 255, 4 / 255
+"""How far a rival's picture may be from PyTorch's, in float32 and in half precision, where both round."""
 
 _PROBE = 64  # side of the window whose operations are counted
 
@@ -75,13 +79,20 @@ def _fastest(
     say: Callable[[str], None],
 ) -> Engine:
     rivals: list[Engine] = [own]
+    expected = own(trial)
     installed = find_spec("onnx") is not None and find_spec("onnxscript") is not None
     for kind in ("openvino", *(["onnxruntime"] if precision == "32" else [])):
         if installed and find_spec(kind) is not None:
             try:
-                rivals.append(_made(kind, network, precision, workers))  # type: ignore[arg-type]
-            except UserError as error:
-                say(f"{kind} is left out: {error}")
+                rival = _made(kind, network, precision, workers)  # type: ignore[arg-type]
+                far = float((rival(trial) - expected).abs().max())
+            except Exception as error:  # of any kind, from another program
+                say(f"{kind} is left out: {first_line(error)}")
+                continue
+            if far <= (_ALIKE if precision == "32" else _ALIKE_HALF):  # not so where it is not a number
+                rivals.append(rival)
+            else:
+                say(f"{kind} is left out: it differs by {255 * far:.2g} of 255 levels from PyTorch")
     if len(rivals) == 1:
         return own
     rates = [trial.shape[-2] * trial.shape[-1] / seconds(engine, trial) for engine in rivals]

@@ -50,7 +50,7 @@ class TorchEngine:
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """The network in the layout that is quicker on every processor and GPU, in place.
+    """The network in the layout that is quicker on the processors that were measured (no GPU was), in place.
 
     Transposed convolutions stay as they are: on a processor the sums of theirs depend on the size of the picture.
     """

@@ -93,32 +93,30 @@ def steadied(frame: Limits, last: Limits | None) -> Limits:
     return Limits(low, high)
 
 
-def log_amounts(of: Limits, strength: float = LOG_STRENGTH) -> tuple[int, int]:
+def log_amounts(of: Limits) -> tuple[int, int]:
     """The log's contrast and brightness, each in -64..64.
 
     Args:
         of: the range; the log has whole levels of 255, at least one apart.
-        strength: of the contrast.
     """
     low, high = round(255 * of.low), round(255 * of.high)
     high = max(high, low + 1)
-    contrast = round(_saturated(strength * 255 / (high - low)))
+    contrast = round(_saturated(LOG_STRENGTH * 255 / (high - low)))
     middle = (low + high) // 2
-    return contrast, round(_saturated(_LIFT * strength * contrast * (127 - middle) / 128))
+    return contrast, round(_saturated(_LIFT * LOG_STRENGTH * contrast * (127 - middle) / 128))
 
 
-def log_contrast(image: Image, of: Limits, strength: float = LOG_STRENGTH) -> Image:
+def log_contrast(image: Image, of: Limits) -> Image:
     """The log's automatic contrast, as it was: dark pictures of a small range become black.
 
     Args:
         image: of any shape, in [0, 1].
         of: its range.
-        strength: of the contrast.
 
     Returns:
         The same shape, in [0, 1].
     """
-    contrast, brightness = log_amounts(of, strength)
+    contrast, brightness = log_amounts(of)
     lifted = image * 255 * ((255 - abs(brightness)) / 255) + max(brightness, 0)
     factor = 131 * (contrast + 127) / (127 * (131 - contrast))
     return ((factor * lifted + 127 * (1 - factor)) / 255).clamp(0, 1)

@@ -110,7 +110,7 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
 
     Raises:
         UserError: packages are missing, the format cannot hold this network, its reader makes something else of it,
-            or the files cannot be written.
+            or the files cannot be written, as where a file of another program would be replaced.
     """
     form = FORMATS[kind]
     paths = tuple(target.with_suffix(suffix) for suffix in form.suffixes)
@@ -118,6 +118,12 @@ def export_network(network: nn.Module, kind: str, target: Path, pictures: Sequen
         if path.is_dir():
             raise UserError(f"{printable(path)} is a folder; name a file")
         check_writable(path.parent)
+    stray = next((path for path in paths[1:] if path.exists() and not paths[0].exists()), None)
+    if stray is not None:
+        raise UserError(
+            f"{printable(stray)} is there without {printable(paths[0].name)}, so it may be something else; "
+            "move it away, or take another name"
+        )
     pictures = [_cut(picture, form.multiple) for picture in pictures]
     contents = form.made(network, half)
     with tempfile.TemporaryDirectory(prefix="sr-export-") as name:

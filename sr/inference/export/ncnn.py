@@ -34,7 +34,7 @@ def ncnn_files(network: nn.Module, half: bool = False) -> tuple[bytes, bytes]:
         folder = Path(name)
         try:
             with quiet(), torch.no_grad():
-                followed = torch.jit.trace(Plain(network).eval(), torch.rand(1, 3, *_SIZES[0]), check_trace=False)
+                followed = torch.jit.trace(Plain(network).eval(), torch.zeros(1, 3, *_SIZES[0]), check_trace=False)
             followed.save(str(folder / "n.pt"))
         except Exception as error:  # whatever a network of somebody else meets in the tracer
             raise _refused(network, first_line(error)) from error

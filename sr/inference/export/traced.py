@@ -34,7 +34,7 @@ def traced(network: nn.Module, half: bool = False) -> ExportedProgram:
     try:
         with quiet(), torch.no_grad():
             return torch.export.export(
-                Plain(network, half).eval(), (torch.rand(TRIED),), dynamic_shapes=sides, strict=False
+                Plain(network, half).eval(), (torch.zeros(TRIED),), dynamic_shapes=sides, strict=False
             )
     except Exception as error:  # whatever a network of somebody else meets in the exporter
         raise UserError(

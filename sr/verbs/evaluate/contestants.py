@@ -112,7 +112,7 @@ def _as_upscale_does(network: nn.Module, device: torch.device) -> Upscale:
 
     Left to itself, that verb computes in float16 on a GPU, and by another program on a CPU where that is quicker.
     """
-    upscaler = Upscaler([network], device, engine="torch", precision="32")
+    upscaler = Upscaler([network], device, engine="torch", precision="32", exact=True)
 
     def upscale(pixels: np.ndarray, gray: bool) -> np.ndarray:
         made = upscaler.image(to_image(pixels))

@@ -9,13 +9,16 @@ import numpy as np
 from rich.console import Console
 
 from sr.console import plain_console
-from sr.data.preparation.frames import Changed, Span, VideoFacts, denoised, read_frames, video_facts
+from sr.data.preparation.frames import Changed, Span, VideoFacts, read_frames, video_facts
+from sr.data.preparation.noise_patches import denoised
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.io import write_picture
 from sr.types import Picture
 from sr.verbs.prepare.output import Journal, Steps, counted, journal, tell_failures
 from sr.verbs.screen.tables import say
+
+_LIGHT = 1, 5  # strength and window of the denoising of the anime runs' frames
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def _lasts(facts: VideoFacts) -> str:
 
 def _write(path: Path, pixels: np.ndarray, denoise: bool) -> None:
     if not path.exists():  # written in one step: a file that is there is whole
-        write_picture(path, Picture(denoised(pixels) if denoise else pixels))
+        write_picture(path, Picture(denoised(pixels, *_LIGHT) if denoise else pixels))
 
 
 def _tell(console: Console, episode: str, facts: VideoFacts, slicing: Slicing, span: Span) -> None:

@@ -37,7 +37,7 @@ class How:
 
     def __post_init__(self) -> None:
         with _told_as_flags():
-            check_settings(self.engine, self.precision, self.colour, self.tile, self.scale)
+            check_settings(self.engine, self.precision, self.colour, self.tile, self.scale, self.compile)
 
 
 def network_files(how: How) -> list[Path]:

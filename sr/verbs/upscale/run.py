@@ -137,7 +137,8 @@ class Work:
         self._streams = streams
         self._failures: list[str] = []
         self._notes: dict[str, list[str]] = defaultdict(list)
-        self._failed = self._told = 0
+        self._failed = 0
+        upscaler.tell = console.print
 
     def all(self, inputs: Inputs) -> int:
         """Do them; the exit code.
@@ -153,6 +154,7 @@ class Work:
         began = monotonic()
         for folder in {job.target.parent for job in waiting}:
             sweep_up(folder)
+        self._upscaler.waiting = sum(not job.is_video for job in waiting)
         with quiet_libraries():
             for job, share in shares(waiting, self._doing, self._console):
                 self._one(job, share)
@@ -180,9 +182,6 @@ class Work:
             # Networks have sizes that they cannot take.
             what = "the network fails on it" if isinstance(error, RuntimeError) else "it failed"
             self._fail(unforeseen_of(job.source, what, error))
-        for line in self._upscaler.said[self._told :]:
-            self._console.print(line)
-        self._told = len(self._upscaler.said)
 
     def _fail(self, *lines: str) -> None:
         self._failed += 1

@@ -183,3 +183,18 @@ def test_both_files_of_a_format_or_none(old, tmp_path, pictures, monkeypatch):
     assert [path.read_bytes() if path.exists() else None for path in places] == ([b"old"] * 2 if old else [None] * 2)
     export_network(network, "pair", places[0], pictures, half=False)
     assert [path.read_bytes() for path in places] == [b"new"] * 2
+
+
+def test_weights_that_nobody_named_are_not_replaced(tmp_path, pictures):
+    (tmp_path / "network.bin").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"network\.bin is there without network\.param, so it may be something else"):
+        export_network(Compact(2, 4, 1), "ncnn", tmp_path / "network.param", pictures, half=False)
+    assert (tmp_path / "network.bin").read_bytes() == b"mine"
+
+
+def test_the_callers_draws_stay(tmp_path, pictures):
+    network = Compact(2, 4, 1)
+    torch.manual_seed(3)
+    export_network(network, "pt2", tmp_path / "network.pt2", pictures, half=False)
+    drawn = torch.rand(1)
+    assert torch.equal(drawn, torch.manual_seed(3) and torch.rand(1))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sr.data.preparation.frames import Changed, Span, denoised, read_frames, video_facts
+from sr.data.preparation.frames import Changed, Span, read_frames, video_facts
+from sr.data.preparation.noise_patches import denoised
 from sr.errors import UserError
 from sr.image.io import read_picture
 from sr.verbs.prepare.cli import app
@@ -268,11 +269,11 @@ def test_denoise_is_the_log_s_non_local_means(tmp_path, video):
     noisy = np.clip(smooth_picture(40, 60, 1) + rng.normal(0, 2, (40, 60, 3)), 0, 255).astype(np.uint8)
     bgr = cv2.cvtColor(noisy, cv2.COLOR_RGB2BGR)
     expected = cv2.cvtColor(cv2.fastNlMeansDenoisingColored(bgr, None, 1, 1, 5, 15), cv2.COLOR_BGR2RGB)
-    assert np.array_equal(denoised(noisy), expected)
+    assert np.array_equal(denoised(noisy, 1, 5), expected)
     path = write_video(tmp_path / "noisy.mkv", [noisy], "ffv1", "yuv444p")
     prepare_frames([path], tmp_path / "out", Slicing(denoise=True))
     (frame,) = read_frames(path, Span())
-    assert np.array_equal(read_picture(tmp_path / "out" / "noisy" / "00001.png").pixels, denoised(frame.pixels))
+    assert np.array_equal(read_picture(tmp_path / "out" / "noisy" / "00001.png").pixels, denoised(frame.pixels, 1, 5))
 
 
 def test_settings_out_of_range_are_named(tmp_path, video):
