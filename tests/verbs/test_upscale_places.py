@@ -58,12 +58,16 @@ def test_patterns_that_no_shell_replaced_also_the_second_time(upscale, tmp_path)
     assert refused(upscale("in/*.gif")) == "no file matches 'in/*.gif'"
 
 
-@pytest.mark.parametrize("flags", [(), ("--force",)])
-def test_what_is_named_is_never_what_another_becomes(upscale, tmp_path, flags):
+def test_what_is_named_is_never_what_another_becomes(upscale, tmp_path):
+    """A shell that replaces ``*.png`` names the results of the first time, too."""
     png(tmp_path / "f" / "photo.png")
     png(tmp_path / "f" / "photo_x2.png", seed=1)
     before = (tmp_path / "f" / "photo_x2.png").read_bytes()
-    told = upscale("f/photo.png", "f/photo_x2.png", *flags)
+    code, out, _ = upscale("f/photo.png", "f/photo_x2.png")
+    assert code == 0
+    assert "f/photo_x2.png is what another one becomes, and is passed over" in out
+    assert "1 is there already and is passed over" in out
+    told = upscale("f/photo.png", "f/photo_x2.png", "--force")
     assert "f/photo_x2.png would be overwritten by a result; choose another -o" in refused(told)
     assert (tmp_path / "f" / "photo_x2.png").read_bytes() == before
     assert len(list((tmp_path / "f").iterdir())) == 2

@@ -173,13 +173,14 @@ def find_inputs(asked: Sequence[str], output: str | None, say: Callable[[str], o
     return inputs
 
 
-def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
+def jobs_of(inputs: Inputs, naming: Naming, scale: float, force: bool = False) -> list[Job]:
     """What becomes what.
 
     Args:
         inputs: the files.
         naming: how outputs are called.
         scale: of the enlargement, for names beside the inputs.
+        force: whether what is there already is made anew.
 
     Raises:
         UserError: two would become one, a folder has no place to go to, or an original would be overwritten.
@@ -189,7 +190,7 @@ def jobs_of(inputs: Inputs, naming: Naming, scale: float) -> list[Job]:
             shown = printable(inputs.folders[0])
             more = printable(naming.added or f"_x{scale:g}")
             raise UserError(f"'{shown}' is a folder; say where the results go, for instance -o {shown}{more}")
-        jobs = _beside(inputs, naming, f"_x{scale:g}")
+        jobs = _beside(inputs, naming, f"_x{scale:g}", force)
     else:
         jobs = _to(Path(naming.output), inputs, naming)
     _check_kinds(jobs)
@@ -217,7 +218,7 @@ def _named(text: str, missing: list[str]) -> list[Path]:
 def _to(output: Path, inputs: Inputs, naming: Naming) -> list[Job]:
     if len(inputs.files) == 1 and not inputs.folders and _names_a_file(output):
         return [Job(inputs.files[0][0], output)]
-    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in (*ENCODERS, *_CONTAINERS)):
+    if output.is_file() or (_names_a_file(output) and output.suffix.lower() in (*ENCODERS, *FORMATS)):
         raise UserError(f"-o {printable(output)} is a file; several inputs need a folder")
     return _into_folder(inputs, naming, output)
 
@@ -226,12 +227,17 @@ def _names_a_file(output: Path) -> bool:
     return (bool(output.suffix) or output.is_file()) and not output.is_dir()
 
 
-def _beside(inputs: Inputs, naming: Naming, added: str) -> list[Job]:
+def _beside(inputs: Inputs, naming: Naming, added: str, force: bool) -> list[Job]:
     names = _names([(path, path) for path, _ in inputs.files], naming, added)
     jobs = [Job(path, Path(name)) for (path, _), name in zip(inputs.files, names, strict=True)]
-    # The same pattern typed twice finds what the first time made.
-    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)} - inputs.typed
-    return [job for job in jobs if real_path(job.source) not in made]
+    # The same pattern typed twice, or replaced by a shell, finds what the first time made.
+    made = {real_path(job.target) for job in jobs if real_path(job.target) != real_path(job.source)}
+    kept = [job for job in jobs if real_path(job.source) not in made]
+    if force:  # what was named itself may be an original, which would be lost
+        return [job for job in jobs if job in kept or real_path(job.source) in inputs.typed]
+    results = [printable(job.source) for job in jobs if job not in kept and real_path(job.source) in inputs.typed]
+    inputs.notes += [f"{result} is what another one becomes, and is passed over" for result in results]
+    return kept
 
 
 def _into_folder(inputs: Inputs, naming: Naming, output: Path) -> list[Job]:

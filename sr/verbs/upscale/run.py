@@ -146,7 +146,7 @@ class Work:
         Raises:
             UserError: the only one failed.
         """
-        jobs = jobs_of(inputs, self._asked.naming, self._upscaler.scale)
+        jobs = jobs_of(inputs, self._asked.naming, self._upscaler.scale, self._asked.force)
         for note in inputs.notes:
             self._console.print(note)
         waiting = [job for job in jobs if self._asked.force or status(job.target) is None]
