@@ -10,14 +10,14 @@ MARGIN = Reach(32, FOLD)
 """Around tiles of networks that look farther than tiles can show: what lies beyond changes next to nothing."""
 
 FAR = 192
-"""Reach from which a side that is asked for means tiles with a margin: exact ones would be nearly all border."""
+"""Reach from which tiles may have a margin: exact ones would be nearly all border."""
 
 WHOLE = "the network looks farther than 1000 pixels, so the picture is enlarged as a whole: tiles would differ"
 CUT = (
     f"the network looks farther than tiles can show: they have a margin of {MARGIN.pixels} pixels, and what they make "
     "differs a little from the whole picture"
 )
-DEAR = "a side of tiles that is asked for, as 256, is quicker and differs a little"
+DEAR = "larger tiles compute less"
 
 _LARGE = (4096, 3072, 2048, 1536)  # sides beyond the usual, where the border counts for more than caches
 _MORE = (1, 2, 4, 8, float("inf"))  # times the usual room
@@ -59,7 +59,7 @@ class Work(NamedTuple):
 
 
 def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = None, margin: Reach = MARGIN) -> Plan:
-    """The quickest way that memory allows; exact unless a side is asked for, or nothing exact fits.
+    """The quickest way that memory allows; exact unless nothing exact fits or is bearable, which sides asked for are.
 
     Args:
         work: what is to be done.
@@ -71,9 +71,7 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
     longest, area = max(work.size), work.size[0] * work.size[1]
     if reach is None and (asked is None or asked >= longest) and work.per_pixel * area <= memory.most:
         return Plan(longest, None, work.workers, WHOLE)
-    exact = None
-    if reach is not None and (asked is None or reach.pixels <= FAR or asked >= longest):
-        exact = _cut(work, reach, memory, asked)
+    exact = None if reach is None else _cut(work, reach, memory, asked)
     if exact is not None:
         return exact
     cut = _cut(work, margin, memory, None if asked is None or asked >= longest else asked)
@@ -91,14 +89,18 @@ def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None, dea
     """Tiles with so much around them; None where they do not fit into memory, or would be nearly all border."""
     if asked is not None:
         counts = [count for count in _counts(work.workers) if _needed(work, reach, asked, count)[0] <= memory.most]
-        return Plan(asked, reach, max(counts, default=1))
+        times = _needed(work, reach, asked, 1)[1]
+        return Plan(asked, reach, max(counts, default=1), _told(reach, times, DEAR) if times > _WORTH_A_LINE else None)
     side = fitting_side(work.size[1], reach.pixels, work.scale, work.per_pixel, memory.room, work.workers)
     if side is not None and side >= 2 * reach.pixels:
         return Plan(side, reach, work.workers)
     found = _bearable(work, reach, memory)
     if found is None or (reach.pixels > FAR and found.times > dearest):
         return None
-    return Plan(found.side, reach, found.workers, _told(work, reach, found) if found.times > _WORTH_A_LINE else None)
+    few = f"memory holds {found.workers} of them at once" if found.workers < work.workers else ""
+    return Plan(
+        found.side, reach, found.workers, _told(reach, found.times, few) if found.times > _WORTH_A_LINE else None
+    )
 
 
 class _Found(NamedTuple):
@@ -139,10 +141,9 @@ def _quickest(work: Work, reach: Reach, workers: int, most: float) -> _Found | N
     return _Found(cost, times, side, workers)
 
 
-def _told(work: Work, reach: Reach, found: _Found) -> str:
-    line = f"the network looks {reach.pixels} pixels far: tiles compute {found.times:.2g} times as much as the whole"
-    line += f" where memory holds {found.workers} of them at once" if found.workers < work.workers else ""
-    return line + (f"; {DEAR}" if reach.pixels > FAR else "")
+def _told(reach: Reach, times: float, more: str) -> str:
+    line = f"the network looks {reach.pixels} pixels far: tiles compute {times:.2g} times as much as the whole"
+    return f"{line}; {more}" if more else line
 
 
 def _needed(work: Work, reach: Reach, side: int, count: int) -> tuple[float, float, int]:

@@ -16,7 +16,7 @@ from sr.inference.engines.engine import RIVALS, Engine, Kind, Precision
 from sr.inference.engines.torch import TorchEngine
 from sr.inference.ensemble import Turn, turns
 from sr.inference.memory import bytes_per_pixel, memory_on
-from sr.inference.planning import CUT, DEAR, MARGIN, Work, exact_plan, plan
+from sr.inference.planning import CUT, MARGIN, Work, exact_plan, plan
 from sr.inference.reach import Reach, measured_reach
 from sr.inference.resizing import resized, size_at
 from sr.inference.rows import Rows, TensorRows, gathered
@@ -172,8 +172,8 @@ class Upscaler:
             found = exact_plan(work, self._reach, memory, self._asked)
         else:
             found = plan(work, self._reach, memory, self._asked, margin)
-        if found.said is not None and not (DEAR in found.said and any(DEAR in line for line in self.said)):
-            self._say(found.said)
+        if found.said is not None and not any(found.said.startswith(line.partition(":")[0]) for line in self.said):
+            self._say(found.said)  # once, though how many times as much it is differs from picture to picture
         workers = self._few.setdefault(found.workers, Workers(self.device, found.workers))
         reach, step = found.reach or (None, 1)
         return Tiling(found.side, reach, step, workers, margin=margin, cut=partial(self._say, CUT))
