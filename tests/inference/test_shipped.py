@@ -17,7 +17,6 @@ LEAST = {"x2": 2.3, "x4": 1.2}
 """dB over bicubic on Set14."""
 
 
-@pytest.mark.xfail(not shipped(), reason="not trained yet", strict=True)
 def test_all_are_there():
     assert set(shipped()) == set(NAMES)
 
