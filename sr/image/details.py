@@ -213,7 +213,8 @@ def _dpi(found: object) -> tuple[float, float] | None:
         across, down = float(found[0]), float(found[1])
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    fine = all(math.isfinite(value) and 1 <= value <= 65535 for value in (across, down))
+    # One is what Pillow says of a TIFF that has no resolution, and no printer's.
+    fine = all(math.isfinite(value) and 1 < value <= 65535 for value in (across, down))
     return (across, down) if fine else None
 
 

@@ -54,8 +54,10 @@ def apart(picture: Any) -> Apart:
     """
     if isinstance(picture, pil.Image):
         return _of_pil(picture)
+    if isinstance(picture, np.ma.MaskedArray):
+        raise UserError("a masked array has pixels that are none; fill them first, as picture.filled(0)")
     if isinstance(picture, np.ndarray):
-        return _of_numpy(picture)
+        return _of_numpy(np.asarray(picture))  # a matrix would stay one
     if isinstance(picture, Tensor):
         return _of_torch(picture)
     hint = "; open it first, as PIL.Image.open(...)" if isinstance(picture, str | bytes) or _is_path(picture) else ""
@@ -122,6 +124,8 @@ def _of_numpy(array: np.ndarray) -> Apart:
 
 
 def _of_torch(tensor: Tensor) -> Apart:
+    if tensor.is_nested:
+        raise UserError("a nested tensor is not a picture; give its pictures one by one")
     batch = tensor.detach()[None] if tensor.ndim == 3 else tensor.detach()
     if batch.ndim != 4 or batch.shape[1] not in (1, 3) or not batch.numel():
         raise UserError(

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 FEW = 64  # what a network may have beyond its weights before it counts as larger than its file: layers, a width
 TIMES = 4  # as many times the file's: a network that differs a little is told weight by weight, and some build twice
+FARTHEST = 1024  # pixels that one convolution may look: what it needs at the border grows with the square
 
 
 class LargerError(Exception):
@@ -98,6 +99,22 @@ def _broadcast(shapes: Iterable[torch.Size]) -> int:
         return math.prod(np.broadcast_shapes(*shapes))
     except ValueError:  # of other kinds of operations
         return 0
+
+
+def check_breadth(network: nn.Module) -> None:
+    """Refuse convolutions whose border would need more memory than any picture.
+
+    Args:
+        network: that was built from a file.
+
+    Raises:
+        LargerError: a convolution looks farther than `FARTHEST`.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            far = max(d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True))
+            if far > FARTHEST:
+                raise LargerError(f"a convolution that looks {far:,} pixels far, of {FARTHEST:,} at most")
 
 
 def too_large(value: Any, tensors: Mapping[str, Tensor]) -> str | None:

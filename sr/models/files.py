@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sr.files import write_atomically
-from sr.models.bounded import LargerError, no_larger_than, too_large
+from sr.models.bounded import LargerError, check_breadth, no_larger_than, too_large
 from sr.models.fitting import differences
 from sr.pickles import PICKLED
 from sr.printable import printable
@@ -112,6 +112,7 @@ def rebuilt(info: NetworkInfo, tensors: Mapping[str, Tensor], trust: bool = Fals
     own = info.config["_target_"].startswith(f"{ROOM}.")  # others are their owner's, and may need more to be built
     with bounded(info.path, arguments, tensors) if own else nullcontext():
         network = _built(info.path, network_class, arguments)
+        check_breadth(network)
     _check_shapes(info.path, network, tensors)
     network.load_state_dict(tensors)
     return network.eval()

@@ -143,7 +143,8 @@ def log(
     size: Annotated[str, typer.Option(help="Of the runs: full, mini or smoke.")] = "mini",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds are looked at, from 1 on.")] = 3,
     runs: Annotated[
-        list[Path] | None, typer.Option(help="Folders that hold runs. Repeatable. [outputs, and docs/log where it is]")
+        list[Path] | None,
+        typer.Option(help="Folders of runs. Repeatable. \\[outputs, and docs/log where it is]"),
     ] = None,
     run: Annotated[bool, typer.Option("--run", help="Train first what claims need and is not there.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="With --run: how many side by side; they share the cores.")] = 1,

@@ -8,7 +8,7 @@ import typer
 
 def runs(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER…", help="Run folders, or folders with runs.  [outputs]")
+        list[Path] | None, typer.Argument(metavar="FOLDER…", help="Run folders, or folders with runs.  \\[outputs]")
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Order by a column, the best first: psnr_y, lpips, updates, name, …")
@@ -41,7 +41,7 @@ def report(
         Path, typer.Option("-o", "--output", help="Folder of the page; one that is there is updated.")
     ] = Path("report"),
     title: Annotated[
-        str | None, typer.Option(help="Over the page.  [default: the sweep's or the folder's name]")
+        str | None, typer.Option(help="Over the page.  \\[default: the sweep's or the folder's name]")
     ] = None,
     film: Annotated[str, typer.Option(help="Histories of pictures as films too: mp4, gif, both or none.")] = "none",
 ) -> None:
@@ -62,7 +62,7 @@ def dashboard(
     project: Annotated[str, typer.Argument(help="Of Weights & Biases, as logger.wandb.project.")],
     entity: Annotated[str | None, typer.Option(help="Team or user; without it, the account's default.")] = None,
     runs: Annotated[
-        list[Path] | None, typer.Option(help="Folders of runs whose validation pictures are shown.  [outputs]")
+        list[Path] | None, typer.Option(help="Folders of runs whose validation pictures are shown.  \\[outputs]")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the panels as JSON; no key, no network.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the panels here as JSON.")] = None,

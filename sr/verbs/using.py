@@ -14,7 +14,7 @@ def enhance(
     ],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="A file for one; a folder for several.  [default: beside IN, with _e]"),
+        typer.Option("-o", "--output", help="A file for one; a folder for several.  \\[default: beside IN, with _e]"),
     ] = None,
     denoise: Annotated[float, typer.Option(help="Strength of the gentle denoising, levels of 255.")] = 0.0,
     window: Annotated[int, typer.Option(help="Side of its template, odd.")] = 5,
@@ -25,10 +25,11 @@ def enhance(
     ] = "steady",
     dither: Annotated[float, typer.Option(help="Width of the dither, levels of the file.")] = 0.0,
     form: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp, avif or tif, where OUT names none.  [default: png]")
+        str | None,
+        typer.Option("--format", help="png, jpg, webp, avif or tif.  \\[default: as OUT, or png]"),
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  [default: 95]")] = None,
-    suffix: Annotated[str | None, typer.Option(help="Follows the stem of each name.  [default: _e beside IN]")] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  \\[default: 95]")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Behind the stem of a name.  \\[default: _e beside IN]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
 ) -> None:
     """Denoise gently, stretch the contrast, dither: after the network, or without one. The size stays.
@@ -53,7 +54,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write; of ncnn, the .param of its two.")],
     form: Annotated[
         str | None,
-        typer.Option("--format", help="onnx, pth, safetensors, pt2 or ncnn.  [default: by the ending of -o]"),
+        typer.Option("--format", help="onnx, pth, safetensors, pt2 or ncnn.  \\[default: by the ending of -o]"),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="In float16, half as large.")] = False,
     trust: Trust = False,

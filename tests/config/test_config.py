@@ -30,6 +30,9 @@ HEAVY = {
     ("discriminator", "vgg128"),
     ("model", "sr_resnet18"),
 }
+MANY = {"adversary", "augmentation", "degradation"}
+"""Groups whose choices are alike for a training, and are tested one by one elsewhere."""
+FIRST = {("adversary", "lsgan_conditional"), ("augmentation", "flips"), ("degradation", "second_order")}
 NOISY = {("logger", "mlflow")}
 """Slow, and with warnings of its own."""
 SERVICES = {("logger", "mlflow"), ("logger", "trackio")}
@@ -37,7 +40,7 @@ TRAINED = [
     pytest.param(
         *one,
         marks=[
-            *[pytest.mark.slow] * (one in HEAVY | NOISY or one[1].startswith("kornia_")),
+            *[pytest.mark.slow] * (one in HEAVY | NOISY or (one[0] in MANY and one not in FIRST)),
             *[pytest.mark.filterwarnings("ignore")] * (one in NOISY),
             *[needs(one[1])] * (one in SERVICES),
         ],

@@ -100,6 +100,11 @@ def test_everything_is_kept_and_made_to_fit(jpeg, suffix):
             assert [round(value) for value in file.info["dpi"]] == [300, 300]
 
 
+def test_a_tiff_without_a_resolution_gets_none(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "in.tif")
+    assert read_details(tmp_path / "in.tif").dpi is None
+
+
 def test_a_tiff_keeps_profile_and_resolution(jpeg):
     assert copied(jpeg, jpeg.with_name("out.tif")) == ("its EXIF has no place in a TIFF here and is left out",)
     with pil.open(jpeg.with_name("out.tif")) as file:
@@ -209,7 +214,7 @@ def test_too_much_exif_is_left_out(tmp_path):
     assert copied(tmp_path / "in.png", tmp_path / "out.jpg")[0].startswith("its EXIF is larger than a file can hold")
 
 
-@pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 1), (1e9, 1e9), "x", (1,), None])
+@pytest.mark.parametrize("dpi", [(0, 0), (1, 1), (float("nan"), 1), (1e9, 1e9), "x", (1,), None])
 def test_odd_resolutions_are_left_out(tmp_path, dpi, monkeypatch):
     from sr.image.details import _dpi
 

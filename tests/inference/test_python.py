@@ -78,6 +78,11 @@ def test_numpy_bytes_are_what_files_would_hold(network, by_hand):
     assert np.array_equal(made, by_hand(RGB))
 
 
+def test_a_matrix_is_a_picture_too(network):
+    gray = RGB[..., 0]
+    assert np.array_equal(network(np.matrix(gray)), network(gray))
+
+
 def test_numpy_16_bits(network, by_hand):
     deep = RGB.astype(np.uint16) * 257 + 3
     made = network(deep)
@@ -251,6 +256,8 @@ def test_several_are_averaged(network, shipped, tmp_path):
         (torch.zeros(3, 4, 4, dtype=torch.float8_e4m3fn), "a tensor of torch.float8_e4m3fn is not a picture"),
         (torch.zeros(3, 4, 4).to_sparse(), "a tensor that is sparse or on meta has no pixels"),
         (torch.zeros(3, 4, 4, device="meta"), "a tensor that is sparse or on meta has no pixels"),
+        (np.ma.masked_array(np.zeros((4, 4)), False), "a masked array has pixels that are none; fill them first"),
+        (torch.nested.nested_tensor([torch.zeros(3, 4, 4)]), "a nested tensor is not a picture"),
         (truncated(), "the PIL image's file cannot be read (image file is truncated"),
         (Image.new("F", (4, 4)), "a PIL image of mode F has no range"),
         (Image.fromarray(np.full((4, 4), 70000, np.int32)), "a PIL image of mode I has values beyond 0..65535"),

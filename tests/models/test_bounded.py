@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sr.models.bounded import LargerError, no_larger_than
+from sr.models.bounded import FARTHEST, LargerError, check_breadth, no_larger_than
 
 
 def test_other_threads_build_what_they_like():
@@ -18,3 +18,9 @@ def test_other_threads_build_what_they_like():
         assert len(made) == 1
         with pytest.raises(LargerError):
             nn.Linear(300, 300)
+
+
+def test_a_convolution_that_looks_too_far():
+    check_breadth(nn.Conv2d(1, 1, 3, dilation=FARTHEST // 2))
+    with pytest.raises(LargerError, match="a convolution that looks 10,000 pixels far, of 1,024 at most"):
+        check_breadth(nn.Sequential(nn.Conv2d(1, 1, 3, dilation=(1, 5000))))

@@ -52,7 +52,7 @@ def test_patterns_that_no_shell_replaced_also_the_second_time(upscale, tmp_path)
     assert files(tmp_path / "in") == sorted([*made, "a.png", "b.png", "[c].png", ".hidden.png", "notes.txt"])
     code, out, _ = upscale("in/*.png")
     assert code == 0
-    assert "3 are there already and are passed over; --force makes them anew" in out
+    assert "3 are there already, and passed over; --force makes them anew" in out
     assert len(files(tmp_path / "in")) == 8
     assert "1 of 1 upscaled" in upscale("in/[c].png", "--force")[1]  # a name, not a pattern
     assert refused(upscale("in/*.gif")) == "no file matches 'in/*.gif'"
@@ -66,7 +66,7 @@ def test_what_is_named_is_never_what_another_becomes(upscale, tmp_path):
     code, out, _ = upscale("f/photo.png", "f/photo_x2.png")
     assert code == 0
     assert "f/photo_x2.png is what another one becomes, and is passed over" in out
-    assert "1 is there already and is passed over" in out
+    assert "1 is there already, and passed over" in out
     told = upscale("f/photo.png", "f/photo_x2.png", "--force")
     assert "f/photo_x2.png would be overwritten by a result; choose another -o" in refused(told)
     assert (tmp_path / "f" / "photo_x2.png").read_bytes() == before
@@ -90,7 +90,7 @@ def test_what_is_there_is_kept_unless_forced(upscale, tmp_path):
     (tmp_path / "out" / "a.png").write_bytes(b"mine")
     code, out, _ = upscale("in", "-o", "out")
     assert code == 0
-    assert "1 is there already and is passed over" in out
+    assert "1 is there already, and passed over" in out
     assert "1 of 1 upscaled x2: out/b.png" in out
     assert (tmp_path / "out" / "a.png").read_bytes() == b"mine"
     assert "2 of 2 upscaled" in upscale("in", "-o", "out", "--force")[1]

@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -64,6 +65,8 @@ class OpenVinoEngine:
             "NUM_STREAMS": workers,
             "INFERENCE_NUM_THREADS": workers,
         }
+        # Its first look at an array sets something up once, and two threads that do so at once wait for each other.
+        _ = openvino.Tensor(np.zeros((1, 3, 1, 1), np.float32)).data
         core = openvino.Core()
         self._compiled: Any = core.compile_model(core.read_model(onnx_bytes(network)), "CPU", settings)
         self._own = threading.local()

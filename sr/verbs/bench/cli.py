@@ -66,7 +66,7 @@ def bench_upscale(
         str, typer.Option("--model", help="A shipped network, a run, a file, or a choice of conf/model.")
     ] = "espcn",
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture on which rates are measured.")] = "768x512",
-    scale: Annotated[int | None, typer.Option(help="Of a choice of conf/model.  [default: 2]")] = None,
+    scale: Annotated[int | None, typer.Option(help="Of a choice of conf/model.  \\[default: 2]")] = None,
     large: Annotated[float, typer.Option(help="Megapixels of the picture whose memory is measured; 0: none.")] = 24.0,
     video: Annotated[
         Path | None, typer.Option(help="Enlarge this video too: the whole job beside its network.")

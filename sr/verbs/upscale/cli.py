@@ -17,14 +17,17 @@ def upscale(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", help="A file for one; a folder for several; - for stdout.  [default: beside IN]"
+            "-o", "--output", help="A file for one; a folder for several; - for stdout.  \\[default: beside IN]"
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A shipped network (sr networks), a run or a file; several are averaged.  [default: x2]"),
+        typer.Option(help="A shipped network (sr networks), a run or a file; several are averaged.  \\[default: x2]"),
     ] = None,
-    scale: Annotated[float | None, typer.Option(help="Other than the network's: it is repeated, then shrunk.")] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Of the result. Others than the network's take several times as long."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over turned and mirrored versions.")] = False,
     colour: Annotated[
@@ -34,17 +37,17 @@ def upscale(
         str | None,
         typer.Option(
             "--format",
-            help="png, jpg, webp, avif or tif, where OUT names none.  [default: png]",
+            help="png, jpg, webp, avif or tif, where OUT names none.  \\[default: png]",
             rich_help_panel=_PICTURES,
         ),
     ] = None,
     quality: Annotated[
         int | None,
-        typer.Option(min=1, max=100, help="Of jpg, webp and avif.  [default: 95]", rich_help_panel=_PICTURES),
+        typer.Option(min=1, max=100, help="Of jpg, webp and avif.  \\[default: 95]", rich_help_panel=_PICTURES),
     ] = None,
     suffix: Annotated[
         str | None,
-        typer.Option(help="Follows the stem of each name.  [default: _x2 beside IN]", rich_help_panel=_PICTURES),
+        typer.Option(help="Follows the stem of each name.  \\[default: _x2 beside IN]", rich_help_panel=_PICTURES),
     ] = None,
     denoise: Annotated[float, typer.Option(help="Gentle denoising, levels of 255.", rich_help_panel=_PICTURES)] = 0.0,
     contrast: Annotated[
@@ -52,8 +55,14 @@ def upscale(
     ] = 0.0,
     dither: Annotated[float, typer.Option(help="Width of dither, levels.", rich_help_panel=_PICTURES)] = 0.0,
     codec: Annotated[str, typer.Option(help="x264, x265 or av1.", rich_help_panel=_VIDEOS)] = "x264",
-    crf: Annotated[int | None, typer.Option(help="Quality; 0 is the best.", rich_help_panel=_VIDEOS)] = None,
-    preset: Annotated[str | None, typer.Option(help="Of the codec: fast, slow, …", rich_help_panel=_VIDEOS)] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(help="0 is the best.  \\[default: 17, 20, 24]", rich_help_panel=_VIDEOS),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="As fast, slow.  \\[default: veryfast; 8]", rich_help_panel=_VIDEOS),
+    ] = None,
     tune: Annotated[str | None, typer.Option(help="Of the codec: film, animation, …", rich_help_panel=_VIDEOS)] = None,
     start: Annotated[float, typer.Option(help="Seconds left out at the beginning.", rich_help_panel=_VIDEOS)] = 0.0,
     length: Annotated[float | None, typer.Option(help="Seconds that are taken.", rich_help_panel=_VIDEOS)] = None,
@@ -62,7 +71,7 @@ def upscale(
     ] = None,
     batch: Annotated[int, typer.Option(help="Frames at once.", rich_help_panel=_VIDEOS)] = 1,
     tile: Annotated[
-        int | None, typer.Option(help="Side in pixels; else as memory allows.", rich_help_panel=_SPEED)
+        int | None, typer.Option(help="Side in pixels. \\[default: as memory allows]", rich_help_panel=_SPEED)
     ] = None,
     engine: Annotated[
         str, typer.Option(help="torch, onnxruntime, openvino, or auto: the fastest.", rich_help_panel=_SPEED)
@@ -74,10 +83,10 @@ def upscale(
     accelerator: Accelerator = "auto",
     trust: Trust = False,
 ) -> None:
-    """Upscale pictures and videos. Colour profile, EXIF, XMP and resolution are kept, files that are there too.
+    """Upscale pictures and videos.
 
-    Nothing needs to be trained before: small networks come with the package. The exit code is 1 where some of several
-    failed; the others are done.
+    Colour profile, EXIF, XMP and resolution are kept. Results that are there already are kept, too. Nothing needs to be
+    trained before: small networks come with the package. The exit code is 1 where some of several files failed.
 
     [dim]sr upscale photo.jpg                                  makes photo_x2.png
     sr upscale holiday/ -o holiday_x2/ --format jpg --quality 90

@@ -216,8 +216,8 @@ class Work:
 
     def _say_skipped(self, count: int) -> None:
         if count:
-            what = "1 is there already and is" if count == 1 else f"{count} are there already and are"
-            self._console.print(f"{what} passed over; --force makes them anew")
+            what, these = ("1 is", "it") if count == 1 else (f"{count} are", "them")
+            self._console.print(f"{what} there already, and passed over; --force makes {these} anew")
 
     def _say_done(self, jobs: Sequence[Job], seconds: float) -> None:
         done = len(jobs) - self._failed

@@ -42,6 +42,7 @@ def psnr(a, b):
     return -10 * np.log10(np.mean((a - b)[8:-8, 8:-8] ** 2))
 
 
+@pytest.mark.slow
 def test_estimate_beats_bicubic_where_the_kernel_is_known(capsys):
     hr = data.chelsea()[:300, :450] / 255
     true = gaussian(13, (1.8, 0.8), 2.2, 0.5)
