@@ -48,17 +48,20 @@ def _kind(form: str | None, output: Path) -> str:
     Raises:
         UserError: there is no such format, or the file's name has another's ending.
     """
-    known = ", ".join(FORMATS)
     ending = output.suffix.lower()
     by_ending = next((kind for kind, one in FORMATS.items() if ending in one.suffixes), None)
     if form is None:
         if by_ending is None:
-            raise UserError(f"-o {printable(output)} has the ending of no format; add --format, one of {known}")
+            endings = ", ".join(one.suffixes[0] for one in FORMATS.values())
+            raise UserError(
+                f"-o {printable(output)} has the ending of no format; name it {printable(output.with_suffix('.onnx'))}, "
+                f"or give one of {endings}"
+            )
         return by_ending
     kind = form.lower().removeprefix(".")
     if kind not in FORMATS:
         raise not_written(form, list(FORMATS))
-    if ending not in FORMATS[kind].suffixes:
+    if ending and ending not in FORMATS[kind].suffixes:
         right = FORMATS[kind].suffixes[0]
         raise UserError(
             f"-o {printable(output)} and --format {kind} do not fit: programs find such a file by its ending {right}"

@@ -22,6 +22,8 @@ def test_the_file_opens_here_and_the_lines_say_where_else(sr, network, tmp_path)
     assert code == 0
     assert "largest difference to PyTorch: 0 of 1 (parts of a photograph, 48x64, 96x120, 48x28)" in text
     assert "opens in: chaiNNer, ComfyUI" in text
+    assert sr("export", network, "--format", "pth", "-o", tmp_path / "without")[0] == 0
+    assert (tmp_path / "without.pth").read_bytes() == out.read_bytes()
     from sr.inference.opening import open_network
 
     ours, theirs = Compact(2, 8, 1), open_network(out)[0]
@@ -35,7 +37,7 @@ def test_the_file_opens_here_and_the_lines_say_where_else(sr, network, tmp_path)
     [
         (["--format", "onxx", "-o", "n.onnx"], "--format onxx is not written; nearest is onnx"),
         (["--format", "onnx", "-o", "n.pth"], "-o n.pth and --format onnx do not fit"),
-        (["-o", "n.txt"], "-o n.txt has the ending of no format; add --format, one of onnx, safetensors"),
+        (["-o", "n.txt"], "-o n.txt has the ending of no format; name it n.onnx, or give one of .onnx, .safetensors"),
         (["-o", "network.safetensors"], "is the network itself; choose another file"),
         (["-o", "run/best.safetensors"], "run/best.safetensors is part of a run or a sweep, and would be lost"),
     ],
