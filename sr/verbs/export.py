@@ -53,9 +53,9 @@ def _kind(form: str | None, output: Path) -> str:
     if form is None:
         if by_ending is None:
             endings = ", ".join(one.suffixes[0] for one in FORMATS.values())
+            better = printable(output.with_suffix(".onnx"))
             raise UserError(
-                f"-o {printable(output)} has the ending of no format; name it {printable(output.with_suffix('.onnx'))}, "
-                f"or give one of {endings}"
+                f"-o {printable(output)} has the ending of no format; name it {better}, or give one of {endings}"
             )
         return by_ending
     kind = form.lower().removeprefix(".")
