@@ -1,4 +1,4 @@
-"""Experiments of the logs: every file of conf/experiment/FOLDER/ at every size, found by itself."""
+"""Experiments in folders, found by themselves: those of the logs at every size, and those of shipped networks."""
 
 import json
 import os
@@ -19,7 +19,9 @@ from tests.conftest import REPOSITORY
 
 CONF = REPOSITORY / "conf"
 ALL = config_groups(CONF)["experiment"]
-EXPERIMENTS = [name for name in ALL if "/" in name]
+SHIPPED = [name for name in ALL if name.startswith("shipped/")]
+"""They have one size, that of the network which comes along."""
+EXPERIMENTS = [name for name in ALL if "/" in name and name not in SHIPPED]
 SIZES = config_groups(CONF)["size"]
 FILES = sorted((CONF / "experiment").glob("*/**/*.yaml"))
 
@@ -120,3 +122,19 @@ def test_every_experiment_makes_three_updates(tmp_path, monkeypatch):
         summary = json.loads((config.parent / "summary.json").read_text())
         updates[yaml.safe_load(config.read_text())["experiment"]] = summary["updates"]
     assert updates == dict.fromkeys(EXPERIMENTS, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", SHIPPED)
+def test_what_trained_a_shipped_network_trains(train, experiment):
+    code, out, err = train(
+        f"experiment={experiment}",
+        "trainer.accelerator=cpu",
+        "trainer.max_updates=2",
+        "data.train.pictures=4",
+        "data.batch_size=2",
+        "trainer.val_every=2",
+        defaults=False,
+    )
+    assert code == 0, err
+    assert "ended (max_updates) after 2 updates" in out
