@@ -374,6 +374,7 @@ def test_what_newcomers_tried_first(train, overrides, message):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_sweep_over_lists(train, tmp_path):
     code, out, err = train("-m", "adversary=[lsgan,stepper],hinge", "discriminator=conv", "trainer.max_updates=1")
     assert code == 0, err

@@ -101,7 +101,7 @@ def test_everything_is_kept_and_made_to_fit(jpeg, suffix):
 
 
 def test_a_tiff_without_a_resolution_gets_none(tmp_path):
-    Image.new("L", (4, 4)).save(tmp_path / "in.tif")
+    pil.new("L", (4, 4)).save(tmp_path / "in.tif")
     assert read_details(tmp_path / "in.tif").dpi is None
 
 

@@ -333,6 +333,7 @@ def test_an_unknown_name_tells_the_nearest(network):
         sr.load("x22")
 
 
+@pytest.mark.slow
 def test_importing_sr_takes_nothing_heavy_and_using_it_no_hydra_and_no_lightning(shipped, tmp_path):
     script = f"""
 import sys

@@ -380,7 +380,8 @@ def test_tiles_that_have_not_begun_are_left_out_after_an_error(two_threads, erro
 
     def fill(number):
         begun.append(number)
-        both.wait(10)
+        if number < 2:
+            both.wait(60)
         if number == 0:
             raise error
         Event().wait(0.05)

@@ -125,6 +125,7 @@ def test_a_run_that_starts_over_begins_its_history_anew(tmp_path):
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.slow
 def test_a_run_that_goes_on_keeps_the_same_pictures(train, tmp_path, pictures):
     settings = ["trainer.val_every=1", "schedule=constant", "data.val_pictures=1", f"data.shown={pictures}/below"]
     settings += ["trainer.val_images=1", "optimizer.lr=1e-3"]

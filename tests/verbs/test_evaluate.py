@@ -552,6 +552,7 @@ def test_lpips_is_an_empty_cell_where_no_picture_is_large_enough(sr, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_what_takes_seconds_to_import_is_left_alone():
     heavy = "lightning", "hydra", "omegaconf", "torchmetrics", "torchvision", "torch._dynamo"
     code = f"import sys, sr.verbs.evaluate.evaluate; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
@@ -803,6 +804,7 @@ def test_nobody_published_what_was_trained_here(sr, tmp_path, monkeypatch):
     assert [row["published_psnr_y"] for row in rows(tmp_path / "t.csv")] == ["30.24", ""]
 
 
+@pytest.mark.slow
 def test_published_networks_are_ours_by_their_number_of_parameters():
     makers = {
         "Bicubic": [Bicubic],

@@ -103,6 +103,7 @@ def test_a_network_that_exploded_is_refused(tmp_path, pictures):
     assert "infinite or not a number" in refusal(network, "pth", tmp_path, pictures)
 
 
+@pytest.mark.slow
 def test_a_package_runs_without_this_toolkit_and_has_no_paths(tmp_path, pictures):
     written = export_network(RrdbNet(2, 4, 1, growth=2), "pt2", tmp_path / "n.pt2", pictures, half=False)
     assert written.difference < 1e-6

@@ -95,6 +95,7 @@ def test_a_resumed_run_of_a_sweep(run_dir, wandb_home):
     assert line.endswith(f"wandb sync {run_dir}/wandb")
 
 
+@pytest.mark.slow
 def test_one_command_uploads_a_sweep_with_a_run_that_was_interrupted(tmp_path, wandb_home):
     runs = [tmp_path / "my sweep" / name for name in ("0_a", "1_b")]
     for run in runs:

@@ -155,6 +155,7 @@ def test_temporary_files_of_a_killed_run_are_gone(train, tmp_path):
 # ------------------------------------------------------------------------------------- what is found
 
 
+@pytest.mark.slow
 def test_auto_says_finished(train, tmp_path):
     auto = ["resume=auto", "run_dir=run"]
     assert train(*auto)[0] == 0

@@ -135,6 +135,7 @@ def test_a_launcher_that_is_not_installed(monkeypatch):
 # ------------------------------------------------------------------------------------- failures
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_combination_leaves_a_row(train, tmp_path):
     code, out, err = train("-m", "seed=1,2", "optimizer.lr=1e-3,abc", "run_dir=SW", "trainer.max_updates=2")
     assert code == 2, err
@@ -147,6 +148,7 @@ def test_a_fault_of_one_combination_leaves_a_row(train, tmp_path):
     assert "go on with" not in out, "it would fail again"
 
 
+@pytest.mark.slow
 def test_what_fails_while_it_trains_leaves_a_row_and_is_tried_again(train, tmp_path, monkeypatch):
     def refuse(config, command, swept, signals, own):
         if "seed=1" in command.overrides:
@@ -180,6 +182,7 @@ def test_a_sweep_all_of_whose_runs_are_faulty_leaves_nothing(train, tmp_path):
 # ------------------------------------------------------------------------------------- going on
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_below_outputs(train, tmp_path):
     line = ("-m", "seed=1,2", "trainer.max_updates=2")
     assert train(*line)[0] == 0
@@ -195,6 +198,7 @@ def test_the_same_command_goes_on_below_outputs(train, tmp_path):
     assert len(list((tmp_path / "outputs").iterdir())) == 2, "one that has ended is not gone on with"
 
 
+@pytest.mark.slow
 def test_resume_names_a_sweep(train, tmp_path):
     assert train("-m", "seed=1,2", "trainer.max_updates=2", "run_dir=SW")[0] == 0
     shutil.rmtree(tmp_path / "SW" / "1_seed-2")
@@ -411,6 +415,7 @@ def test_signals_say_what_ends_and_are_passed_on(capfd):
 # ------------------------------------------------------------------------------------- folders of their own
 
 
+@pytest.mark.slow
 def test_runs_in_folders_of_their_own(train, tmp_path):
     code, out, err = train("-m", "run_dir=a,'b c'", "trainer.max_updates=2")
     assert code == 0, err
@@ -446,6 +451,7 @@ def test_the_folder_that_a_run_names(override, folder):
     assert (None if found is None else str(found)) == folder
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_trains_gets_no_failure(train, tmp_path):
     line = ("-m", "seed=1,2", "run_dir=SW", "trainer.max_updates=2")
     assert train(*line)[0] == 0
@@ -464,6 +470,7 @@ def test_a_run_that_another_process_trains_gets_no_failure(train, tmp_path):
     assert not (run / "failure.json").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_of_before_is_over_when_the_run_goes_on(train, tmp_path):
     line = ("-m", "seed=1,2", "run_dir=SW", "trainer.max_updates=2")
     assert train(*line)[0] == 0
