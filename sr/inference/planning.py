@@ -59,7 +59,9 @@ class Work(NamedTuple):
 
 
 def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = None, margin: Reach = MARGIN) -> Plan:
-    """The quickest way that memory allows; exact unless nothing exact fits or is bearable, which sides asked for are.
+    """The quickest way that memory allows.
+
+    It is exact where a side is asked for and the network is not global, and else wherever that fits and is bearable.
 
     Args:
         work: what is to be done.
@@ -90,7 +92,7 @@ def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None, dea
     if asked is not None:
         counts = [count for count in _counts(work.workers) if _needed(work, reach, asked, count)[0] <= memory.most]
         times = _needed(work, reach, asked, 1)[1]
-        return Plan(asked, reach, max(counts, default=1), _told(reach, times, DEAR) if times > _WORTH_A_LINE else None)
+        return Plan(asked, reach, max(counts, default=1), _told(reach, times, DEAR))
     side = fitting_side(work.size[1], reach.pixels, work.scale, work.per_pixel, memory.room, work.workers)
     if side is not None and side >= 2 * reach.pixels:
         return Plan(side, reach, work.workers)
@@ -98,9 +100,7 @@ def _cut(work: Work, reach: Reach, memory: Memory, asked: int | None = None, dea
     if found is None or (reach.pixels > FAR and found.times > dearest):
         return None
     few = f"memory holds {found.workers} of them at once" if found.workers < work.workers else ""
-    return Plan(
-        found.side, reach, found.workers, _told(reach, found.times, few) if found.times > _WORTH_A_LINE else None
-    )
+    return Plan(found.side, reach, found.workers, _told(reach, found.times, few))
 
 
 class _Found(NamedTuple):
@@ -141,7 +141,10 @@ def _quickest(work: Work, reach: Reach, workers: int, most: float) -> _Found | N
     return _Found(cost, times, side, workers)
 
 
-def _told(reach: Reach, times: float, more: str) -> str:
+def _told(reach: Reach, times: float, more: str) -> str | None:
+    """What tiles cost, where that is worth a line."""
+    if times <= _WORTH_A_LINE:
+        return None
     line = f"the network looks {reach.pixels} pixels far: tiles compute {times:.2g} times as much as the whole"
     return f"{line}; {more}" if more else line
 
