@@ -25,6 +25,7 @@ from sr.config.kinds import nearest_whole
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
+from sr.config.second_opponents import first_faults, with_shared_parts
 from sr.config.stored import with_moved_names
 from sr.errors import UserError
 from sr.pasted import pasted, setting
@@ -56,10 +57,10 @@ def checked(config: DictConfig, with_targets: bool = True, own: Path | None = No
     Raises:
         UserError: one line per fault.
     """
-    plain = with_moved_names(OmegaConf.to_container(config, resolve=False))
+    plain = with_shared_parts(with_moved_names(OmegaConf.to_container(config, resolve=False)))
     try:
         typed: Any = OmegaConf.merge(OmegaConf.structured(TrainConfig), plain)
-        faults = _not_set(list(missing(plain)))
+        faults = _not_set(list(missing(plain))) or ([*first_faults(plain["adversary"])] if with_targets else [])
         if with_targets and not faults:
             faults = list(_faults(plain, typed, OmegaConf.to_container(typed, resolve=True), own))
     except OmegaConfBaseException as error:
@@ -110,13 +111,19 @@ def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, 
 
 def _each_once(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """Without the copies of the discriminator inside the adversaries: its faults are told under its own name."""
-    own = resolved["discriminator"]
+    own = _but_shown(resolved["discriminator"])
     adversaries = {
-        name: {key: value for key, value in node.items() if key != "network" or value != own}
-        | ({"network": {"_target_": "torch.nn.Identity"}} if node.get("network") == own else {})
+        name: {**node, "network": {"_target_": "torch.nn.Identity"}}
+        if _but_shown(node.get("network") or {}) == own
+        else node
         for name, node in resolved["adversary"].items()
     }
     return {**resolved, "adversary": adversaries}
+
+
+def _but_shown(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A discriminator without what depends on the pictures that an adversary shows it."""
+    return {key: value for key, value in network.items() if key not in ("in_channels", "side")}
 
 
 def missing(plain: Any, name: str = "") -> Iterator[str]:

@@ -95,14 +95,14 @@ def register_schema() -> None:
     OmegaConf.register_new_resolver("world_target", _world_target, replace=True)
 
 
-def _shown_channels(*, _root_: Any) -> int:
-    """Channels of what the adversary shows its discriminator: 3, or 6 with a condition."""
-    return 6 if any(shown_of(show, "condition") != "none" for show in _all_shows(_root_)) else 3
+def _shown_channels(*, _root_: Any, _parent_: Any) -> int:
+    """Channels of what is shown to the discriminator that asks: 3, or 6 with a condition."""
+    return 6 if any(shown_of(show, "condition") != "none" for show in _shows_for(_root_, _parent_)) else 3
 
 
-def _shown_side(*, _root_: Any) -> int:
-    """Side of what the adversary shows its discriminator: an HR crop, smaller where it is shifted."""
-    shifts = [shown_of(show, "shift") for show in _all_shows(_root_)]
+def _shown_side(*, _root_: Any, _parent_: Any) -> int:
+    """Side of what is shown to the discriminator that asks: an HR crop, smaller where it is shifted."""
+    shifts = [shown_of(show, "shift") for show in _shows_for(_root_, _parent_)]
     return int(_root_.scale * _root_.data.crop - max(shifts, default=0))
 
 
@@ -137,6 +137,16 @@ def _listed_choices(*, _root_: Any) -> str:
     return "".join(f"{folder}: {', '.join(sorted(names))}\n" for folder, names in sorted(lines.items()))
 
 
-def _all_shows(root: Any) -> list[Any]:
-    """What each adversary shows; those that somebody has emptied are told elsewhere."""
-    return [adversary.shows for adversary in root.adversary.values() if adversary and adversary.get("shows")]
+def _shows_for(root: Any, asking: Any) -> list[Any]:
+    """What the adversaries of one discriminator show; those that somebody has emptied are told elsewhere.
+
+    Args:
+        root: the whole configuration.
+        asking: node of the discriminator: an adversary's own, or ``discriminator``, which the others have in common.
+    """
+    group, _, name = str(asking._get_full_key(None)).partition(".")
+    whose = name.split(".")[0] if group == "adversary" else None
+    own = [key for key, node in root.adversary.items() if node and OmegaConf.is_dict(node._get_node("network"))]
+    asked = [key for key in root.adversary if (key not in own if whose is None else key == whose)]
+    nodes = [root.adversary[key] for key in asked]
+    return [node.shows for node in nodes if node and node.get("shows")]

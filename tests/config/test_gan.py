@@ -16,6 +16,7 @@ from sr.config.overrides import config_groups
 from sr.config.schema import SHOWN_BY_DEFAULT
 from sr.data.crops import Batch
 from sr.errors import UserError
+from sr.losses.gan import LeastSquares
 from sr.training.clock import Clock
 from sr.training.steps import is_finite
 from tests.conftest import REPOSITORY
@@ -85,11 +86,12 @@ def test_every_discriminator_trains_with_every_objective(discriminator, adversar
 
 
 ADDED = {
-    "stepper": "policy.stepper.rest_below",
-    "image_pool": "replay.capacity",
-    "batch_store": "replay.share",
-    "instance_noise": "shows.noise.sigma.start",
-    "region_swap": "shows.swap.boxes",
+    "stepper": "d.policy.stepper.rest_below",
+    "image_pool": "d.replay.capacity",
+    "batch_store": "d.replay.share",
+    "instance_noise": "d.shows.noise.sigma.start",
+    "region_swap": "d.shows.swap.boxes",
+    "gradients": "d_grad.weight",
 }
 
 
@@ -103,8 +105,53 @@ def test_additions_combine_by_name(addition):
     # The order does not matter, and the joint name is the same as the list.
     for adversary in (f"[lsgan,{addition}]", f"[{addition},lsgan]", f"lsgan_{addition}"):
         config = composed([f"adversary={adversary}", "discriminator=conv", "data=folder", "data.train=a", "data.val=b"])
-        assert OmegaConf.select(config.adversary.d, ADDED[addition]) > 0
+        assert OmegaConf.select(config.adversary, ADDED[addition]) > 0
         assert config.adversary.d.objective._target_.endswith("LeastSquares")
+
+
+def test_a_second_adversary_has_a_discriminator_of_its_own_and_follows_the_first():
+    # What both see differs: one is conditional. All but the objective is an override.
+    judge = ["[lsgan_conditional,gradients]", "discriminator=patchgan", "adversary.d.optimizer.lr=3e-4"]
+    module, batches = prepared(judge[0], *judge[1:], "adversary.d_grad.policy.start=1", "data.crop=16")
+    first, second = module.adversaries["d"], module.adversaries["d_grad"]
+    assert type(first.network) is type(second.network)
+    assert [a.network.in_channels for a in (first, second)] == [6, 3]
+    assert type(second.objective) is LeastSquares
+    assert second.shows.pair == ("grad(sr)", "grad(real)")
+    assert (first.weight(5), second.weight(5), second.weight(0)) == (0.1, 5e-3, 0.0)
+    optimizers = module.configure_optimizers()
+    assert [o.defaults["lr"] for o in optimizers[1:]] == [3e-4, 3e-4]
+    assert [o.defaults["betas"] for o in optimizers[1:]] == [(0.5, 0.999)] * 2
+    mine, theirs = ({id(p) for group in o.param_groups for p in group["params"]} for o in optimizers[1:])
+    assert not mine & theirs
+    fit(module, batches)
+    columns = module.means.take()
+    for name in ("g/gan", "g/gan_grad", "d/total", "d_grad/total", "d_grad/output_fake", "d_grad/gradient"):
+        assert math.isfinite(columns[f"train/{name}"])
+    assert (first.learned, second.learned) == (3, 2)
+
+
+def test_each_part_of_a_second_adversary_is_chosen_by_name():
+    own = ["discriminator@adversary.d_grad.network=patchgan", "adversary.d_grad.network.features=8"]
+    own += ["optimizer@adversary.d_grad.optimizer=sgd", "adversary.d_grad.optimizer.lr=0.5"]
+    own += ["schedule@adversary.d_grad.schedule=cosine", "adversary.d_grad.weight=0.1"]
+    config = composed(
+        ["adversary=ragan_gradients", "discriminator=conv", *own, "data=folder", "data.train=a", "data.val=b"]
+    )
+    first, second = (OmegaConf.to_container(config.adversary[name], resolve=True) for name in ("d", "d_grad"))
+    assert first["network"]["_target_"] == "sr.discriminators.strided.Strided"
+    assert second["network"] == {
+        "_target_": "sr.discriminators.patchgan.PatchGan",
+        "in_channels": 3,
+        "features": 8,
+        "strides": [2, 2, 2],
+        "norm": "instance",
+        "reduce": "none",
+    }
+    assert (second["optimizer"]["_target_"], second["optimizer"]["lr"]) == ("torch.optim.SGD", 0.5)
+    assert second["schedule"]["_target_"] == "sr.training.schedules.Cosine"
+    assert first["schedule"]["_target_"] == "sr.training.schedules.Constant"
+    assert (second["weight"], second["objective"]) == (0.1, first["objective"])
 
 
 @pytest.mark.parametrize(
@@ -173,6 +220,12 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
         ),
         (["discriminator=unet"], "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan)"),
         (["adversary=stepper", "discriminator=conv"], "put an objective in front, as in adversary=[lsgan,stepper]"),
+        (
+            ["adversary=gradients", "discriminator=conv"],
+            "adversary.d_grad takes its objective from adversary.d, and there is none: this choice is an addition; put "
+            "an objective in front, as in adversary=[ragan,gradients]",
+        ),
+        (["adversary=[stepper,gradients]", "discriminator=conv"], "put an objective in front, as in adversary=[ragan,"),
         (
             ["adversary=lsgann", "discriminator=conv"],
             "there is no such adversary in conf/adversary; did you mean lsgan?",

@@ -103,24 +103,25 @@ class Adversary:
             autocast: context in which networks run.
             resting: the discriminator rests, so nothing in it may move.
         """
-        wholes = [self.shows.fake(views), *([self.shows.real(views)] if self.objective.compares else [])]
-        fake, *real = self.shows.shifted(draws.within("judged"), *wholes)
+        fakes, reals = self.shows.fakes(views), [self.shows.real(views)] if self.objective.compares else []
+        shifted = self.shows.shifted(draws.within("judged"), *fakes, *reals)
+        fakes, reals = shifted[: len(fakes)], shifted[len(fakes) :]
         self.network.train(self.judge == "train" and not resting)
         with autocast:
             with torch.no_grad():  # first, so that statistics see real before fake, as when it learns
-                real_output = self.network(real[0]) if real else None
-            fake_output = self.network(fake)
-        return self.objective.generator(fake_output, real_output)
+                real_output = self.network(reals[0]) if reals else None
+            fake_outputs = [self.network(fake) for fake in fakes]
+        first, *more = [self.objective.generator(output, real_output) for output in fake_outputs]
+        return sum(more, start=first)
 
     def exhibits(self, views: Views, draws: Draws) -> Exhibits:
         """What a batch gives the discriminator to learn from; old fakes are exchanged here, once per batch."""
         with torch.no_grad():
-            real, fake = self.shows.real(views), self.shows.fake(views).detach()
-        fakes = [fake]
+            real, fakes = self.shows.real(views), [fake.detach() for fake in self.shows.fakes(views)]
         if self.replay is not None:
             # Every process keeps the joint batches: all hold the same, and one checkpoint is enough.
             joint = draws.of(joint_samples(draws.samples)).within("replay")
-            fakes = [own_share(batch) for batch in self.replay.exchange(joint_batch(fake), joint)]
+            fakes = [own_share(batch) for batch in self.replay.exchange(joint_batch(fakes[0]), joint)]
         return Exhibits(real, fakes, draws)
 
     def verdict(self, exhibits: Exhibits, step: int, updates: int, autocast: torch.autocast, learning: bool) -> Verdict:
@@ -158,7 +159,7 @@ class Adversary:
         """
         with torch.no_grad():
             (shown,) = self.shows.shifted(draws, self.shows.real(views))
-        fakes = [shown.clone() for _ in range(1 if self.replay is None else self.replay.most)]
+        fakes = [shown.clone() for _ in range(len(self.shows.pairs) if self.replay is None else self.replay.most)]
         self.network.eval()
         return self._judged(shown, fakes, None, draws, autocast, learning=True, r1_due=True).total
 
@@ -181,9 +182,11 @@ class Adversary:
         if mask is not None:
             share = label_map(mask, real_output.shape[-2:], cells_of(self.network))
             labels = (1 - share, share)
-        real_term, fake_term = self.objective.discriminator(real_output, fake_outputs[0], labels)
+        new = len(self.shows.pairs)
+        terms = [self.objective.discriminator(real_output, output, labels) for output in fake_outputs[:new]]
+        real_term, fake_term = (sum(several[1:], start=several[0]) / new for several in zip(*terms, strict=True))
         newest = (real_term + fake_term).detach()
-        for old in fake_outputs[1:]:
+        for old in fake_outputs[new:]:
             fake_term = fake_term + self.objective.discriminator(real_output.detach(), old, labels)[1]
         penalty = None
         if learning and self.objective.penalty > 0:
@@ -193,7 +196,7 @@ class Adversary:
             norms = gradient_norms(real_output.flatten(1).mean(dim=1), picture)
             term = r1(norms, self.r1_gamma * self.r1_every)
             penalty = term if penalty is None else penalty + term
-        means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]
+        means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]  # a second fake apart
         return Verdict(real_term, fake_term, penalty, means[0], means[1], newest)
 
     def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
@@ -271,6 +274,12 @@ def _check_parts(objective: GanObjective, shows: Shows, policy: UpdatePolicy, re
     if replay is not None and objective.compares:
         raise ValueError(
             f"{kind} compares fakes with the real pictures of the same batch, and old fakes have none; set replay=null."
+        )
+    if len(shows.pairs) > 1 and (replay is not None or shows.swap is not None):
+        part = "replay keeps" if replay is not None else "shows.swap exchanges regions of"
+        raise ValueError(
+            f"{part} one fake per picture, and shows.also={shows.pairs[1].made} adds a second; set "
+            f"{part.split()[0]}=null or shows.also=null."
         )
     if replay is not None and shows.swap is not None:
         raise ValueError(

@@ -68,9 +68,11 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
     Raises:
         UserError: one does not exist; the message lists those that do.
     """
-    named = objective.views | {f"adversary.{name}.shows.views": a.shows.pair for name, a in adversaries.items()}
-    for setting, pair in named.items():
+    for setting, pair in objective.views.items():
         views.check(setting, pair)
+    for name, adversary in adversaries.items():
+        for key, pair in zip(("views", "also"), adversary.shows.pairs, strict=False):
+            views.check(f"adversary.{name}.shows.{key}", pair)
 
 
 def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:

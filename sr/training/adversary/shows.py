@@ -39,9 +39,12 @@ class Shows:
         swap: regions exchanged between real and fake, or None.
         views: the pictures themselves, fake and real (`sr.losses.views`). ``real`` is ``hr``, or what the batch brings
             in its place; ``"branch,grad(real)"`` shows a side output of the generator. Three channels each.
+        also: a view that is a second fake, judged against the same real picture, such as ``branch`` beside
+            ``grad(sr)``; None for none.
 
     Raises:
-        ValueError: a condition that does not exist, a negative shift, or views that are no two names.
+        ValueError: a condition that does not exist, a negative shift, views that are no two names, or a second fake
+            that is no name.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Shows:
         noise: InstanceNoise | None = None,
         swap: RegionSwap | None = None,
         views: str = PLAIN,
+        also: str | None = None,
     ) -> None:
         check_choice("condition", condition, Condition)
         if shift < 0:
@@ -62,15 +66,19 @@ class Shows:
         self.scale, self.condition = scale, condition
         self.shift, self.noise, self.swap = shift, noise, swap
         self.pair = pair_of(GRADIENTS if gradients else views)
+        self.pairs = [self.pair]
+        """Each fake with the real picture that it is compared with."""
+        if also is not None:
+            self.pairs.append(pair_of(f"{also},{self.pair.wanted}"))
 
     @property
     def channels(self) -> int:
         """Of what is shown: 3, or 6 with a condition."""
         return 3 if self.condition == "none" else 6
 
-    def fake(self, views: Views) -> Shown:
+    def fakes(self, views: Views) -> list[Shown]:
         """What the generator made, with its condition, before shift, noise and swap. Gradient flows through it."""
-        return self._whole(views, self.pair.made)
+        return [self._whole(views, pair.made) for pair in self.pairs]
 
     def real(self, views: Views) -> Shown:
         """What it should look like, likewise."""

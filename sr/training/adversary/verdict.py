@@ -17,7 +17,7 @@ class Verdict:
         fake: loss term of fakes.
         penalty: of gradients, already weighted; None where there is none.
         output_real: mean raw output for real pictures.
-        output_fake: mean raw output for fakes, old batches apart.
+        output_fake: mean raw output for fakes, a second one (`Shows.pairs`) and old batches apart.
         newest: loss without penalty and old batches: what a stepper compares from step to step.
     """
 
@@ -54,7 +54,8 @@ class Exhibits:
 
     Attributes:
         real: pictures with their condition.
-        fakes: those of the generator first, or a pool's in their place; then whole batches of old ones.
+        fakes: those of the generator first (one per pair of `Shows.pairs`), or a pool's in their place; then whole
+            batches of old ones.
         draws: of these samples.
     """
 

@@ -24,6 +24,7 @@ from sr.losses.gan import (
     RelativisticClipped,
     Wasserstein,
 )
+from sr.losses.gradient_map import gradient_map
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
 from sr.losses.weights import Constant as ConstantWeight
@@ -636,3 +637,34 @@ def test_unpaired_pictures_are_real_wherever_the_truth_was(parts):
     plain = adversary(small(norm=False), **copy.deepcopy(parts))
     exhibits = plain.exhibits(views_of(sr, hr, lr), draws(2))
     assert plain.verdict(exhibits, 0, 5, exact(), True).total != values[0][3]
+
+
+@pytest.mark.parametrize("objective", [CrossEntropy(), RelativisticAverage()])
+def test_two_fakes_count_half_each_for_the_discriminator_and_whole_for_the_generator(objective):
+    # DL-Art-School: half the sum of both fakes' losses (30b16d5), and a second term beside the first (26a6a5d).
+    (sr, hr, lr), branch = pictures(), rand(2, 3, 16, 16, seed=9).requires_grad_()
+    network = small(norm=False)
+    opponent = adversary(network, objective, Shows(2, gradients=True, also="branch"))
+    views = views_of(sr.requires_grad_(), hr, lr, branch=branch)
+    loss = opponent.generator_loss(views, draws(2), exact(), resting=False)
+    real, first, second = network(gradient_map(hr)), network(gradient_map(sr)), network(branch)
+    with torch.no_grad():
+        given = real.clone()
+    assert_close(loss, objective.generator(first, given) + objective.generator(second, given))
+    assert all(grad.any() for grad in torch.autograd.grad(loss, [sr, branch]))
+    made = opponent.verdict(opponent.exhibits(views.detached(), draws(2)), 0, 0, exact(), True)
+    terms = [objective.discriminator(real, fake) for fake in (first, second)]
+    assert_close(made.total, (sum(terms[0]) + sum(terms[1])) / 2)
+    assert_close(made.output_fake, first.mean())
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"replay": ImagePool(4, 0.5)}, "replay keeps one fake per picture, and shows.also=branch adds a second; set "),
+        ({"shows": Shows(2, also="branch", swap=RegionSwap())}, "shows.swap exchanges regions of one fake per picture"),
+    ],
+)
+def test_a_second_fake_has_no_old_ones_and_is_not_swapped(more, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        adversary(**{"objective": CrossEntropy(), "shows": Shows(2, also="branch")} | more)

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sr.losses.gradient_map import gradient_map
 from sr.models.bicubic import Bicubic
 from sr.training.adversary.shows import Shows
 from sr.types import UserError
@@ -17,16 +18,26 @@ from tests.close import assert_close
 def test_shown_channels(condition, channels, gradients):
     shows, views = Shows(2, condition, gradients=gradients), views_of(*pictures())
     assert shows.channels == channels
-    assert shows.fake(views).shape == shows.real(views).shape == (2, channels, 16, 16)
+    assert shows.fakes(views)[0].shape == shows.real(views).shape == (2, channels, 16, 16)
+
+
+def test_a_second_fake_is_judged_against_the_same_real_pictures():
+    shows, (sr, hr, lr), branch = Shows(2, gradients=True, also="branch"), pictures(), rand(2, 3, 16, 16, seed=9)
+    first, second = shows.fakes(views_of(sr, hr, lr, branch=branch))
+    assert torch.equal(first, gradient_map(sr))
+    assert torch.equal(second, branch)
+    assert shows.pairs == [("grad(sr)", "grad(real)"), ("branch", "grad(real)")]
+    with pytest.raises(ValueError, match=r"'br anch' is no name of a view"):
+        Shows(2, also="br anch")
 
 
 def test_shown_alone_is_the_picture():
     shows, (sr, hr, lr) = Shows(2), pictures()
-    assert torch.equal(shows.fake(views_of(sr, hr, lr)), sr)
+    assert torch.equal(shows.fakes(views_of(sr, hr, lr))[0], sr)
     assert torch.equal(shows.real(views_of(sr, hr, lr)), hr)
     coarse = sr.to(torch.bfloat16)
-    assert shows.fake(views_of(coarse, hr, lr)).dtype is torch.float32
-    assert torch.equal(shows.fake(views_of(coarse, hr, lr)), coarse.float())
+    assert shows.fakes(views_of(coarse, hr, lr))[0].dtype is torch.float32
+    assert torch.equal(shows.fakes(views_of(coarse, hr, lr))[0], coarse.float())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -36,7 +47,7 @@ def test_condition_is_the_enlarged_input(scale):
     plain, aligned = Shows(scale, "bicubic"), Shows(scale, "bicubic_aligned")
     theirs = F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=True)
     for shows, enlarged in ((plain, Bicubic(scale)(lr)), (aligned, theirs)):
-        for shown, whole in ((shows.fake(views), picture), (shows.real(views), picture + 1)):
+        for shown, whole in ((shows.fakes(views)[0], picture), (shows.real(views), picture + 1)):
             assert torch.equal(shown[:, :3], whole)
             assert torch.equal(shown[:, 3:], enlarged)
     # Corners meet corners, which is what aligned means.
@@ -47,10 +58,10 @@ def test_condition_is_the_enlarged_input(scale):
 def test_condition_is_float32_under_autocast_and_draws_no_gradient(condition):
     picture, lr = rand(1, 3, 8, 8), rand(1, 3, 4, 4).to(torch.bfloat16).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        made = Shows(2, condition).fake(views_of(picture, picture, lr))
+        made = Shows(2, condition).fakes(views_of(picture, picture, lr))[0]
     assert made.dtype is torch.float32
     assert not made.requires_grad
-    assert_close(made, Shows(2, condition).fake(views_of(picture, picture, lr.detach().float())))
+    assert_close(made, Shows(2, condition).fakes(views_of(picture, picture, lr.detach().float()))[0])
 
 
 def test_gradient_maps_are_shown_in_place_of_pictures():
@@ -62,10 +73,10 @@ def test_gradient_maps_are_shown_in_place_of_pictures():
     lr = rand(2, 3, 3, 4, seed=3)
     views = views_of(picture, picture.flip(0), lr)
     for shows in (Shows(2, gradients=True), Shows(2, views="grad(sr),grad(hr)")):
-        assert_close(shows.fake(views), expected)
+        assert_close(shows.fakes(views)[0], expected)
         assert_close(shows.real(views), expected.flip(0))
     wide = views_of(rand(2, 3, 6, 8), rand(2, 3, 6, 8), lr)
-    both = Shows(2, "bicubic", gradients=True).fake(wide)
+    both = Shows(2, "bicubic", gradients=True).fakes(wide)[0]
     assert torch.equal(both[:, :3], wide["grad(sr)"])
     assert torch.equal(both[:, 3:], Bicubic(2)(lr))
 
@@ -74,7 +85,7 @@ def test_gradient_maps_are_shown_in_place_of_pictures():
 def test_gradient_flows_through_what_is_shown(gradients):
     picture = rand(1, 3, 6, 6).requires_grad_()
     shows = Shows(2, "bicubic", gradients=gradients, shift=2)
-    shown = shows.fake(views_of(picture, rand(1, 3, 6, 6), rand(1, 3, 3, 3)))
+    shown = shows.fakes(views_of(picture, rand(1, 3, 6, 6), rand(1, 3, 3, 3)))[0]
     (out,) = shows.shifted(draws(1), shown)
     (gradient,) = torch.autograd.grad(out.square().sum(), picture)
     assert gradient.abs().sum() > 0
@@ -84,7 +95,7 @@ def test_a_side_output_and_unpaired_pictures_may_be_shown():
     sr, hr, lr = pictures()
     views = views_of(sr, hr, lr, real=hr + 2, branch=sr + 1)
     shows = Shows(2, views="branch,grad(real)")
-    assert torch.equal(shows.fake(views), sr + 1)
+    assert torch.equal(shows.fakes(views)[0], sr + 1)
     assert_close(shows.real(views), views["grad(hr)"])
     assert torch.equal(Shows(2).real(views), hr + 2)
     assert torch.equal(Shows(2, views="sr,hr").real(views), hr)

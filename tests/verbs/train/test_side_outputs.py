@@ -38,7 +38,8 @@ def branched(monkeypatch):
     return ["model._target_=sr.models.espcn.Branched", "model.features=8", *LOSSES]
 
 
-GAN = ["adversary=lsgan", "discriminator=conv", "adversary.d.shows.views='branch,grad(real)'"]
+GAN = ["adversary=[lsgan,gradients]", "discriminator=conv", "adversary.d.shows.views='branch,grad(real)'"]
+GAN += ["adversary.d_grad.shows.also=branch", "optimizer@adversary.d_grad.optimizer=sgd"]
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
@@ -50,7 +51,7 @@ def test_it_trains_validates_resumes_and_upscales(train, sr, branched, tmp_path,
     assert code == 0, err
     assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
     columns = (tmp_path / "whole" / "metrics.csv").read_text().splitlines()[0]
-    for column in ("train/g/l2", "train/g/charbonnier", "val/psnr_y", "train/d/total"):
+    for column in ("train/g/l2", "train/g/charbonnier", "val/psnr_y", "train/d/total", "train/d_grad/total"):
         assert column in columns
     file = tmp_path / "whole" / "last.safetensors"
     assert isinstance(load_network(file)[0], Branched)
@@ -77,10 +78,14 @@ def test_it_trains_validates_resumes_and_upscales(train, sr, branched, tmp_path,
             "adversary.d.shows.views='gard(sr),real'",
             "adversary.d.shows.views=gard(sr),real: there is no view gard(sr); did you mean grad(sr)?",
         ),
+        (
+            "adversary.d_grad.shows.also=branch",
+            "adversary.d_grad.shows.also=branch,grad(real): there is no view branch; There are sr, lr, hr, real",
+        ),
     ],
 )
 def test_views_that_there_are_not_are_refused_before_training(train, tmp_path, override, message):
-    code, out, err = train("adversary=lsgan", "discriminator=conv", "run_dir=run", override)
+    code, out, err = train("adversary=[lsgan,gradients]", "discriminator=conv", "run_dir=run", override)
     assert code == 2
     assert message in err
     assert "going on" not in out

@@ -1,0 +1,58 @@
+"""Adversaries beside ``d`` take from it, and from ``discriminator``, the parts that they do not name a class for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+FIRST = "d"
+_SHARED = ("objective", "optimizer", "schedule")
+
+
+def with_shared_parts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every part of every adversary written out.
+
+    An empty ``network`` becomes a copy of ``discriminator``, which is shown what that adversary shows; an objective,
+    optimiser or schedule without ``_target_`` becomes that of ``d``, with its own values on top.
+
+    Args:
+        config: plain values, interpolations not resolved.
+    """
+    adversaries = config.get("adversary")
+    if not isinstance(adversaries, Mapping):
+        return dict(config)
+    first, discriminator = adversaries.get(FIRST), config.get("discriminator")
+    written = {
+        name: node if name == FIRST or not isinstance(node, Mapping) else _written_out(node, first, discriminator)
+        for name, node in adversaries.items()
+    }
+    return {**config, "adversary": written}
+
+
+def _written_out(node: Mapping[str, Any], first: Any, discriminator: Any) -> dict[str, Any]:
+    whole = dict(node)
+    if node.get("network") == {}:
+        whole["network"] = discriminator
+    for part in _SHARED:
+        source = first.get(part) if isinstance(first, Mapping) else None
+        if part in node and _lacks_class(node[part]) and isinstance(source, Mapping):
+            whole[part] = {**source, **node[part]}
+    return whole
+
+
+def _lacks_class(part: Any) -> bool:
+    return isinstance(part, Mapping) and "_target_" not in part
+
+
+def first_faults(adversaries: Mapping[str, Any]) -> Iterator[str]:
+    """A line where an adversary takes parts of a ``d`` that there is not.
+
+    Args:
+        adversaries: plain values by name, as `with_shared_parts` gave them.
+    """
+    first = adversaries.get(FIRST)
+    for name, node in adversaries.items():
+        lacks = name != FIRST and isinstance(node, Mapping) and _lacks_class(node.get("objective"))
+        if lacks and (not isinstance(first, Mapping) or _lacks_class(first)):
+            yield (
+                f"adversary.{name} takes its objective from adversary.{FIRST}, and there is none: this choice is an "
+                "addition; put an objective in front, as in adversary=[ragan,gradients]"
+            )
