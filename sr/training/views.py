@@ -5,7 +5,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor
 
-from sr.losses.gradient_map import gradient_map
+from sr.image.gradient_map import gradient_map
 from sr.losses.lr_consistency import downscaled
 from sr.losses.views import Derive
 from sr.models.bicubic import Bicubic

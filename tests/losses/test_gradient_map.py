@@ -7,7 +7,8 @@ import pytest
 import scipy.ndimage
 import torch
 
-from sr.losses.gradient_map import GradientMap, gradient_map
+from sr.image.gradient_map import gradient_map
+from sr.losses.gradient_map import GradientMap
 from tests.choices import refusal
 from tests.close import assert_close
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sr.errors import UserError
-from sr.losses.gradient_map import gradient_map
+from sr.image.gradient_map import gradient_map
 from sr.losses.views import Pair, Views, pair_of
 
 

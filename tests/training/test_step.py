@@ -11,8 +11,8 @@ from sr.augmentations.flips import Flips
 from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
 from sr.draws import Draws
+from sr.image.gradient_map import gradient_map
 from sr.losses.gan import CrossEntropy, RelativisticClipped, Wasserstein, bce
-from sr.losses.gradient_map import gradient_map
 from sr.losses.lr_consistency import downscaled
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1

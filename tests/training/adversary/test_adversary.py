@@ -16,6 +16,7 @@ from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
 from sr.discriminators.patch import Patch
 from sr.draws import Draws
+from sr.image.gradient_map import gradient_map
 from sr.losses.gan import (
     CrossEntropy,
     Hinge,
@@ -24,7 +25,6 @@ from sr.losses.gan import (
     RelativisticClipped,
     Wasserstein,
 )
-from sr.losses.gradient_map import gradient_map
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
 from sr.losses.weights import Constant as ConstantWeight

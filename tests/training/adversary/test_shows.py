@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sr.losses.gradient_map import gradient_map
+from sr.image.gradient_map import gradient_map
 from sr.models.bicubic import Bicubic
 from sr.training.adversary.shows import Shows
 from sr.types import UserError
