@@ -93,7 +93,11 @@ def _untrained(*losses: str):
     return {("loss", loss): lambda _, loss=loss: [f"loss.terms.{loss}.loss.weights=random"] for loss in losses}
 
 
+SMALL_SPSR = ["model.features=8", "model.growth=4", "model.blocks=4", "model.spacing=1"]
+"""The smallest that has the four taps of its branch."""
+
 STAND_INS = {
+    ("loss", "branch"): lambda _: ["model=spsr", *SMALL_SPSR],
     **_untrained("vgg", "vgg_five", "vgg_conv4_3", "vgg_mask", "vgg_notes", "lpips", "dists"),
     ("loss", "vgg_full"): lambda _: ["loss.terms.vgg_full.loss.weights=random", "data.crop=16"],
     ("data", "div2k"): _div2k,

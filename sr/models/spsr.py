@@ -180,7 +180,8 @@ class Spsr(_Climbing):
                 branch = self.branch.joined(tap - 1, self._kept, branch, x)
         features = self.conv_features(self.climb(first + self.conv_body(x)))
         branch = self.branch.finish(branch, branch_first)
-        return Structured(self.fusion(torch.cat([branch, features], dim=1)), self.branch.conv_map(branch))
+        edges = self.branch.conv_map(branch)
+        return Structured(self.fusion(torch.cat([branch, features], dim=1)), edges)
 
     def _kept(self, block: nn.Module, x: Tensor) -> Tensor:
         """What a block makes; with ``checkpointing`` its inside is forgotten until the backward pass."""
@@ -200,10 +201,10 @@ def _check_sizes(features: int, blocks: int, growth: int, spacing: int, norm: No
             f"{features}, {blocks}, {growth} and {spacing}."
         )
     if TAPS * spacing > blocks:
+        closer = f", or spacing={blocks // TAPS}" if blocks >= TAPS else ""
         raise ValueError(
             f"spacing={spacing} takes {TAPS} taps after {TAPS * spacing} blocks, and blocks={blocks}; set blocks to at "
-            f"least {TAPS * spacing}"
-            + (f", or spacing={blocks // TAPS}." if blocks >= TAPS else ", or spacing=1 with 4 blocks.")
+            f"least {TAPS * spacing}{closer}."
         )
     if norm == "group" and features % GROUPS:
         raise ValueError(

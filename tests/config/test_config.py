@@ -14,7 +14,7 @@ from sr.config.overrides import config_groups, override_faults
 from sr.config.schema import TrainConfig, register_schema
 from tests.conftest import REPOSITORY
 from tests.packages import needs
-from tests.stand_ins import chosen, needed
+from tests.stand_ins import SMALL_SPSR, chosen, needed
 
 CONF = REPOSITORY / "conf"
 GROUPS = config_groups(CONF)
@@ -29,6 +29,7 @@ HEAVY = {
     ("discriminator", "srgan"),
     ("discriminator", "vgg128"),
     ("model", "sr_resnet18"),
+    ("loss", "branch"),
 }
 MANY = {"adversary", "augmentation", "degradation"}
 """Groups whose choices are alike for a training, and are tested one by one elsewhere."""
@@ -81,6 +82,7 @@ SMALL_NETWORKS = {
     "rrdbnet": ["model.features=8", "model.growth=8", "model.blocks=1"],
     **{choice: ["model.features=8", "model.blocks=2"] for choice in ("msrresnet", "srresnet", "edsr")},
     "imdn": ["model.blocks=2"],
+    "spsr": SMALL_SPSR,
 }
 
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from sr.config.building import build
 from sr.draws import Draws
+from sr.image.gradient_map import gradient_map
 from sr.losses.edge import Edge
 from sr.losses.focal_frequency import FocalFrequency
 from sr.losses.gradient_map import GradientMap
@@ -19,6 +20,7 @@ from sr.losses.lr_consistency import LrConsistency, downscaled
 from sr.losses.objective import Term
 from sr.losses.ssim import MsSsim, Ssim
 from sr.losses.total_variation import TotalVariation
+from sr.losses.views import Views
 from tests.close import assert_close
 from tests.conftest import REPOSITORY
 
@@ -126,7 +128,8 @@ def test_configs_build_and_fit_the_default_crop(path):
     if "weights" in term.loss:
         term.loss.weights = "random"  # the others are a download
     objective = build("loss", config)
-    total, raw, _ = objective({"sr": hr.flip(3), "hr": hr, "lr": F.avg_pool2d(hr, 2)}, draws=Draws(0, np.arange(1)))
+    given = {"sr": hr.flip(3), "branch": hr.flip(3), "hr": hr, "lr": F.avg_pool2d(hr, 2)}
+    total, raw, _ = objective(Views(given, {"grad": gradient_map}), draws=Draws(0, np.arange(1)))
     assert list(raw) == [path.stem]
     assert math.isfinite(total)
     assert total > 0

@@ -7,7 +7,9 @@ from torch import Tensor
 
 import sr.models.espcn
 from sr.image.io import read_picture
+from sr.inference.python import load
 from sr.models.files import load_network
+from tests.stand_ins import SMALL_SPSR
 from tests.verbs.train.test_resume import assert_same_run
 
 pytestmark = pytest.mark.slow
@@ -61,6 +63,28 @@ def test_it_trains_validates_resumes_and_upscales(train, sr, branched, tmp_path,
     height, width, _ = read_picture(small).pixels.shape
     assert read_picture(tmp_path / "large.png").pixels.shape == (2 * height, 2 * width, 3)
     assert sr("evaluate", file, "--set", pictures)[0] == 0
+
+
+def test_spsr_is_trained_by_name_and_used_like_any_network(train, sr, tmp_path, pictures):
+    parts = ["loss=l1_gradient_map_branch", "adversary=[ragan,gradients]", "discriminator=conv", "trainer.ema=0.9"]
+    frozen = "parts.freeze=[{all_but:[fusion.*],until:2}]"
+    code, _, err = train("model=spsr", *SMALL_SPSR, *parts, frozen, "scale=4", "data.crop=12", "run_dir=run")
+    assert code == 0, err
+    run = tmp_path / "run"
+    columns = (run / "metrics.csv").read_text().splitlines()[0]
+    for column in ("g/l1", "g/gradient_map", "g/branch", "g/gan", "g/gan_grad", "d/total", "d_grad/total"):
+        assert f"train/{column}" in columns
+    file, small = run / "last.safetensors", pictures / "picture_0.png"
+    height, width, _ = read_picture(small).pixels.shape
+    for engine in ("torch", "onnxruntime"):
+        code, _, err = sr(
+            "upscale", small, "-o", tmp_path / "large.png", "--model", file, "--tile", 16, "--engine", engine
+        )
+        assert code == 0, err
+        assert read_picture(tmp_path / "large.png").pixels.shape == (4 * height, 4 * width, 3)
+    assert sr("evaluate", file, "--set", pictures)[0] == 0
+    assert sr("bench", "upscale", "--model", file, "--size", "32x32", "--large", 0)[0] == 0
+    assert load(file)(read_picture(small).pixels).shape == (4 * height, 4 * width, 3)
 
 
 @pytest.mark.parametrize(
