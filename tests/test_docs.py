@@ -36,7 +36,7 @@ def test_settings_in_the_text_exist(page):
 
     config = composed(
         [
-            "adversary=[lsgan,stepper,image_pool,instance_noise]",
+            "adversary=[lsgan,stepper,image_pool,instance_noise,gradients]",
             "discriminator=conv",
             "loss=l1_vgg",
             "logger=[wandb,tensorboard,mlflow,trackio]",
