@@ -289,7 +289,7 @@ def test_a_file_of_another_program(train, tmp_path):
 def test_the_names_that_the_network_has_are_found(tmp_path):
     """RRDBNet's file by BasicSR's names for spandrel's network, which has the old ones."""
     pytest.importorskip("spandrel")
-    from sr.models.rrdbnet import RrdbNet
+    from sr.models.rrdb import RrdbNet
     from sr.models.spandrel import Spandrel
 
     ours, theirs = RrdbNet(4, features=8, blocks=1), Spandrel(4, "rrdb", {"num_filters": 8, "num_blocks": 1})
