@@ -42,7 +42,7 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     start = config.get("init_from")
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    groups = ("model", "data", "degradation", "adversary", "logger")
+    groups = ("model", "data", "degradation", "discriminator", "adversary", "logger")
     later = {name: _with_later(config[name]) for name in groups if name in config}
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     return {**config, **later}

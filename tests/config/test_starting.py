@@ -238,7 +238,7 @@ def test_runs_of_earlier_versions_are_the_same_runs():
     assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}
     resnet, noise = "sr.models.sr_resnet18.SrResnet18", {"_target_": "sr.degradations.noise_pool.PooledNoise"}
     later = with_later_settings({"model": {"_target_": resnet}, "degradation": {"stages": {"noise": noise}}})
-    assert later["model"] == {"_target_": resnet, "padding": "zeros", "widths": list(WIDTHS)}
+    assert later["model"] == {"_target_": resnet, "padding": "zeros", "widths": list(WIDTHS), "checkpointing": False}
     assert later["degradation"] == {"stages": {"noise": noise | {"count": None}}}
     own = {"model": {"_target_": "my.Net"}, "init_from": None}
     assert with_later_settings(own)["model"] == own["model"]
