@@ -16,7 +16,7 @@ _LATER: dict[str, dict[str, Any]] = {
         "widths": [64, 128, 256, 512],
         "checkpointing": False,
     },
-    "sr.models.srresnet.SrResNet": {"checkpointing": False},
+    "sr.models.srresnet.SrResNet": {"checkpointing": False, "joining": True},
     "sr.discriminators.patch.Patch": {"downsample": "pool"},
     "sr.training.adversary.shows.Shows": {"views": "sr,real"},
     "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},

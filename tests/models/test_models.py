@@ -17,6 +17,7 @@ from sr.models.init import icnr_
 from sr.models.rdn import Rdn, ResidualDenseBlock
 from sr.models.scales import doubling_stages
 from sr.models.sr_resnet18 import SrResnet18
+from sr.models.srresnet import SrResNet
 from tests.close import assert_close
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
@@ -84,6 +85,15 @@ def test_no_sequential_is_mistaken_for_another_network(name):
     """Loaders of other programs take a file with these two keys for SRVGGNetCompact and draw wrong pixels."""
     keys = build(name, 2, **SLIM.get(name, {})).state_dict()
     assert not {"body.0.weight", "body.1.weight"} <= set(keys)
+
+
+def test_the_flexible_generator_of_the_notebook():
+    """conv9 3->64, PReLU; five blocks; one stage; conv9 64->3; nothing between the blocks and the sum."""
+    assert LOADED["srresnet_flexible"].blocks == 5
+    network = SrResNet(2, blocks=5, joining=LOADED["srresnet_flexible"].joining)
+    head, stage, last = 3 * 64 * 81 + 64 + 1, 64 * 256 * 9 + 256 + 1, 64 * 3 * 81 + 3
+    assert size(network) == head + 5 * (2 * (64 * 64 * 9 + 64) + 2 * 128 + 1) + stage + last == 549_450
+    assert SrResNet.described_by(network.state_dict()) == {"scale": 2, "features": 64, "blocks": 5, "joining": False}
 
 
 @pytest.mark.parametrize(
