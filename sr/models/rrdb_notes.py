@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sr.choices import check_choice
 from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
+from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
@@ -99,6 +100,7 @@ class RrdbNotes(nn.Module):
         layers: convolutions of a dense block, at least 1.
         dilated: a block of dilated convolutions before each dense block.
         tail: see above.
+        icnr: start the convolution before the shuffle without checkerboard (see ``icnr_``); the notes do not.
         padding: what convolutions see beyond the border: ``zeros`` (the notes), ``reflect`` or ``replicate``.
         checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
@@ -116,6 +118,7 @@ class RrdbNotes(nn.Module):
         layers: int = 5,
         dilated: bool = False,
         tail: Tail = "direct",
+        icnr: bool = False,
         padding: Padding = "zeros",
         checkpointing: bool = False,
     ) -> None:
@@ -131,6 +134,8 @@ class RrdbNotes(nn.Module):
         self.trunk = nn.ModuleList(ResidualInResidual(features, layers, dilated) for _ in range(blocks))
         self.widen = nn.Conv2d(features, 2 * features, 3, padding=1)
         self.tail = nn.Sequential(*_tail(tail, scale, features))
+        for parameter in self.tail[0].parameters() if icnr else ():
+            icnr_(parameter, scale)
         pad_(self, padding)
 
     def forward(self, lr: Image) -> Upscaled:
