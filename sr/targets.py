@@ -32,6 +32,7 @@ MOVED = {
     "sr.data.store": "sr.data.store.store",
     "sr.data.store_building": "sr.data.store.building",
     "sr.data.twins": "sr.data.store.twins",
+    "sr.models.rrdbnet": "sr.models.rrdb",
     "sr.training.bundle": "sr.training.keeping.bundle",
     "sr.training.checkpoint": "sr.training.keeping.checkpoint",
     "sr.training.keeping.loggers": "sr.training.keeping.loggers.wandb",

@@ -5,8 +5,19 @@ from typing import Any
 
 _LATER: dict[str, dict[str, Any]] = {
     "sr.models.espcn.Espcn": {"padding": "zeros"},
-    "sr.models.rdn.Rdn": {"padding": "zeros"},
-    "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
+    "sr.models.compact.Compact": {"checkpointing": False},
+    "sr.models.edsr.Edsr": {"checkpointing": False},
+    "sr.models.imdn.Imdn": {"checkpointing": False},
+    "sr.models.msrresnet.MsrResNet": {"checkpointing": False},
+    "sr.models.rdn.Rdn": {"padding": "zeros", "checkpointing": False},
+    "sr.models.rrdb.RrdbNet": {"checkpointing": False},
+    "sr.models.sr_resnet18.SrResnet18": {
+        "padding": "zeros",
+        "widths": [64, 128, 256, 512],
+        "checkpointing": False,
+    },
+    "sr.models.srresnet.SrResNet": {"checkpointing": False, "joining": True},
+    "sr.discriminators.patch.Patch": {"downsample": "pool"},
     "sr.training.adversary.shows.Shows": {"views": "sr,real"},
     "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
     "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
@@ -31,7 +42,7 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     start = config.get("init_from")
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
-    groups = ("model", "data", "degradation", "adversary", "logger")
+    groups = ("model", "data", "degradation", "discriminator", "adversary", "logger")
     later = {name: _with_later(config[name]) for name in groups if name in config}
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     parts: dict[str, Any] = {"rates": [], "freeze": [], "restart": []}

@@ -14,14 +14,15 @@ from sr.models.fitting import few_names
 from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.published import Arguments
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
+from sr.models.span import Span
 from sr.models.spandrel import MissingError, converted
 from sr.models.srresnet import SrResNet
 from sr.models.weights import named_weights, read_weights, with_counters, without_prefix
 from sr.pickles import PICKLED
 from sr.printable import printable
 
-PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn)
+PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn, Span)
 """Networks of ours with the names under which their authors publish weights."""
 
 

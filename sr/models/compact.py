@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
@@ -14,6 +15,7 @@ from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
 
 SLOPE = 0.25  # of every PReLU at the start, PyTorch's own
+TOGETHER = 8  # convolutions and activations that are computed again as one
 CORRECTION_GAIN = 0.1  # of the last convolution at the start: training begins near nearest-neighbour enlargement
 
 
@@ -29,6 +31,7 @@ class Compact(nn.Module):
         features: channels between the convolutions (published: 64).
         convolutions: how many lie between the first and the last one (published: 16 or 32).
         padding: what convolutions see beyond the border: ``zeros`` (published), ``reflect`` or ``replicate``.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale, size or padding that does not exist.
@@ -36,7 +39,14 @@ class Compact(nn.Module):
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
-    def __init__(self, scale: int, features: int = 64, convolutions: int = 16, padding: Padding = "zeros") -> None:
+    def __init__(
+        self,
+        scale: int,
+        features: int = 64,
+        convolutions: int = 16,
+        padding: Padding = "zeros",
+        checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
         if features < 1 or convolutions < 0:
@@ -44,6 +54,7 @@ class Compact(nn.Module):
                 f"Compact needs features of at least 1 and convolutions of at least 0, not {features} and "
                 f"{convolutions}."
             )
+        self.checkpointing = checkpointing
         layers: list[nn.Module] = []
         for channels in (3, *[features] * convolutions):
             conv = nn.Conv2d(channels, features, 3, padding=1)
@@ -55,8 +66,8 @@ class Compact(nn.Module):
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         x = lr
-        for layer in self.body:
-            x = layer(x)
+        for start in range(0, len(self.body), TOGETHER):
+            x = run(nn.Sequential(*self.body[start : start + TOGETHER]), x, self.checkpointing)
         return F.pixel_shuffle(x, self.scale) + F.interpolate(lr, scale_factor=self.scale, mode="nearest")
 
     @classmethod

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
@@ -70,6 +71,7 @@ class Imdn(nn.Module):
         blocks: published: 6.
         icnr: start the convolution before the shuffle without checkerboard (see ``icnr_``).
         padding: what convolutions see beyond the border: ``zeros`` (published), ``reflect`` or ``replicate``.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale, size or padding that does not exist.
@@ -78,7 +80,13 @@ class Imdn(nn.Module):
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
     def __init__(
-        self, scale: int, features: int = 64, blocks: int = 6, icnr: bool = True, padding: Padding = "zeros"
+        self,
+        scale: int,
+        features: int = 64,
+        blocks: int = 6,
+        icnr: bool = True,
+        padding: Padding = "zeros",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
@@ -86,6 +94,7 @@ class Imdn(nn.Module):
             raise ValueError(
                 f"Imdn needs features that are a multiple of 4 and at least 1 block, not {features} and {blocks}."
             )
+        self.checkpointing = checkpointing
         self.blocks = blocks
         self.fea_conv = nn.Conv2d(3, features, 3, padding=1)
         for number in range(1, blocks + 1):
@@ -103,7 +112,7 @@ class Imdn(nn.Module):
         first = self.fea_conv(lr)
         found = [first]
         for number in range(1, self.blocks + 1):
-            found.append(self.get_submodule(f"IMDB{number}")(found[-1]))
+            found.append(run(self.get_submodule(f"IMDB{number}"), found[-1], self.checkpointing))
         result: Tensor = self.upsampler(self.LR_conv(self.c(torch.cat(found[1:], dim=1))) + first)
         return result
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.models.blur import Blur
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import ConvTranspose2d, Padding, pad_
@@ -87,6 +88,7 @@ class Rdn(nn.Module):
         memory_lean: compute the dense blocks without concatenation: equal up to rounding, a fraction of the
             memory in training, somewhat slower. The weights are the same.
         padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale, size, upsampler or padding that does not exist.
@@ -105,6 +107,7 @@ class Rdn(nn.Module):
         icnr: bool = True,
         memory_lean: bool = False,
         padding: Padding = "zeros",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
@@ -115,6 +118,7 @@ class Rdn(nn.Module):
             )
         if upsampler not in UPSAMPLERS:
             raise ValueError(f"Rdn has no upsampler {upsampler!r}; choose from {', '.join(UPSAMPLERS)}.")
+        self.checkpointing = checkpointing
         self.shallow1 = nn.Conv2d(3, features, 3, padding=1)
         self.shallow2 = nn.Conv2d(features, features, 3, padding=1)
         self.blocks = nn.ModuleList(ResidualDenseBlock(features, growth, layers, memory_lean) for _ in range(blocks))
@@ -130,7 +134,7 @@ class Rdn(nn.Module):
         x = self.shallow2(first)
         outputs = []
         for block in self.blocks:
-            x = block(x)
+            x = run(block, x, self.checkpointing)
             outputs.append(x)
         fused = self.fusion2(self.fusion1(torch.cat(outputs, dim=1))) + first
         return (self.to_rgb(self.upsample(fused)) + 1) / 2

@@ -6,14 +6,14 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from sr.choices import check_choice
 from sr.image.gradient_map import gradient_map
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.padding import Padding, pad_
 from sr.models.residual import start_small_
-from sr.models.rrdbnet import SLOPE, ResidualInResidual
+from sr.models.rrdb import SLOPE, ResidualInResidual
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
@@ -185,8 +185,7 @@ class Spsr(_Climbing):
 
     def _kept(self, block: nn.Module, x: Tensor) -> Tensor:
         """What a block makes; with ``checkpointing`` its inside is forgotten until the backward pass."""
-        forgetful = self.checkpointing and torch.is_grad_enabled() and not torch.compiler.is_exporting()
-        made: Tensor = checkpoint(block, x, use_reentrant=False) if forgetful else block(x)
+        made: Tensor = run(block, x, self.checkpointing)
         return made
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConvTranspose2d
 from sr.models.padding import ConvTranspose2d, Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
@@ -29,6 +30,7 @@ class SrResnet18(nn.Module):
         padding: what convolutions see beyond the border: ``zeros``, ``reflect`` or ``replicate``.
         widths: channels of the stages of two blocks each; between the transposed convolutions there are as many as in
             the first.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: any other scale or padding, or no widths.
@@ -37,12 +39,18 @@ class SrResnet18(nn.Module):
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
     def __init__(
-        self, scale: int, relu_between: bool = True, padding: Padding = "zeros", widths: Sequence[int] = WIDTHS
+        self,
+        scale: int,
+        relu_between: bool = True,
+        padding: Padding = "zeros",
+        widths: Sequence[int] = WIDTHS,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if not widths or min(widths) < 1:
             raise ValueError(f"widths={list(widths)} must be channels of at least one stage, as {list(WIDTHS)}")
         self.scale = check_scale(self, scale, self.scales)
+        self.checkpointing = checkpointing
         self.stem = nn.Sequential(
             nn.Conv2d(3, widths[0], 3, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -63,7 +71,9 @@ class SrResnet18(nn.Module):
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
-        features = self.stages(self.stem(2 * lr - 1))
+        features = self.stem(2 * lr - 1)
+        for block in self.stages:
+            features = run(block, features, self.checkpointing)
         return (self.to_rgb(self.relu(self.widen(features))) + 1) / 2
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
@@ -62,6 +63,8 @@ class SrResNet(nn.Module):
         blocks: of two convolutions each.
         icnr: start the convolutions before a shuffle without checkerboard (see ``icnr_``).
         padding: what convolutions see beyond the border: ``zeros`` (published), ``reflect`` or ``replicate``.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
+        joining: the convolution after the blocks; the fourth seed's notebook defines one and leaves it out.
 
     Raises:
         ValueError: a scale, size or padding that does not exist.
@@ -70,17 +73,25 @@ class SrResNet(nn.Module):
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
     def __init__(
-        self, scale: int, features: int = 64, blocks: int = 16, icnr: bool = True, padding: Padding = "zeros"
+        self,
+        scale: int,
+        features: int = 64,
+        blocks: int = 16,
+        icnr: bool = True,
+        padding: Padding = "zeros",
+        checkpointing: bool = False,
+        joining: bool = True,
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
         if min(features, blocks) < 1:
             raise ValueError(f"SrResNet needs features and blocks of at least 1, not {features} and {blocks}.")
+        self.checkpointing = checkpointing
         stages = [_Stage(features, factor, icnr) for factor in doubling_stages(scale)]
         layers = [
             nn.Sequential(nn.Conv2d(3, features, 9, padding=4), nn.PReLU()),
             *(_Block(features) for _ in range(blocks)),
-            nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.PReLU()),
+            *([nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.PReLU())] if joining else []),
             nn.Sequential(*stages, ExactConv2d(features, 3, 9, padding=4)),
         ]
         for number, layer in enumerate(layers, 1):
@@ -93,7 +104,7 @@ class SrResNet(nn.Module):
         first = head(lr)
         x = first
         for layer in trunk:
-            x = layer(x)
+            x = run(layer, x, self.checkpointing)
         result: Tensor = (torch.tanh(tail(first + x)) + 1) / 2
         return result
 
@@ -102,8 +113,10 @@ class SrResNet(nn.Module):
         """The arguments of a published file's network; None where it is none."""
         if not {"block1.0.weight", "block1.1.weight", "block2.bn1.running_mean"} <= set(tensors):
             return None
+        blocks = number_of(tensors, r"block\d+\.conv1\.weight")
+        joining = any(name.startswith(f"block{blocks + 3}.") for name in tensors)
         return {
             "scale": factors_of(tensors, [n for n in tensors if n.endswith(".conv.weight") and n.count(".") == 3]),
             "features": tensors["block1.0.weight"].shape[0],
-            "blocks": number_of(tensors, r"block\d+\.conv1\.weight"),
-        }
+            "blocks": blocks,
+        } | ({} if joining else {"joining": False})

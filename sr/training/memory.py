@@ -11,6 +11,7 @@ from sr.devices import free_bytes
 from sr.models.outputs import picture_of
 from sr.models.scales import scale_of
 from sr.training.contract import Trainable
+from sr.training.peak import peak_bytes
 from sr.training.precision import Compute
 from sr.types import UserError
 
@@ -31,12 +32,17 @@ Step = Callable[[Tensor], Tensor]
 def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, step: Step | None = None) -> int:
     """Bytes of the tensors that one forward pass keeps for the backward pass, each counted once.
 
+    Of a network with checkpointing it is the most that both passes hold at once: what a block forgets and computes
+    again counts while its own gradient is computed.
+
     Args:
         network: the generator.
         lr: (batch, 3, h, w) input.
         compute: number format.
         step: the whole forward pass where it is more than the network's, with losses and discriminators.
     """
+    if any(getattr(part, "checkpointing", False) for part in network.modules()):
+        return _most_with_backward(network, lr, compute, step)
     kept: dict[int, int] = {}
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
 
@@ -49,6 +55,17 @@ def bytes_kept_for_backward(network: nn.Module, lr: Tensor, compute: Compute, st
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), compute.autocast():
         result = picture_of(network(lr)) if step is None else step(lr)
     return sum(kept.values()) + result.untyped_storage().nbytes()
+
+
+def _most_with_backward(network: nn.Module, lr: Tensor, compute: Compute, step: Step | None) -> int:
+    """Bytes of a forward and a backward pass, which leaves no gradients behind."""
+
+    def both() -> None:
+        with compute.autocast():
+            result = picture_of(network(lr)) if step is None else step(lr)
+        torch.autograd.grad(result.sum(), [p for p in network.parameters() if p.requires_grad], allow_unused=True)
+
+    return peak_bytes(both, lr.device)
 
 
 class Kept(NamedTuple):

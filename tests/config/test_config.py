@@ -79,7 +79,9 @@ def test_compositions_share_nothing():
 
 SMALL_NETWORKS = {
     "rdn": ["model.features=8", "model.growth=8", "model.blocks=2", "model.layers=2"],
-    "rrdbnet": ["model.features=8", "model.growth=8", "model.blocks=1"],
+    **{choice: ["model.features=8", "model.growth=8", "model.blocks=1"] for choice in ("rrdb", "rrdbnet")},
+    **{f"rrdb_notes_{size}": ["model.features=8", "model.blocks=1"] for size in ("small", "medium", "large")},
+    "span": ["model.features=8"],
     **{choice: ["model.features=8", "model.blocks=2"] for choice in ("msrresnet", "srresnet", "edsr")},
     "imdn": ["model.blocks=2"],
     "spsr": SMALL_SPSR,

@@ -238,7 +238,7 @@ def test_runs_of_earlier_versions_are_the_same_runs():
     assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}
     resnet, noise = "sr.models.sr_resnet18.SrResnet18", {"_target_": "sr.degradations.noise_pool.PooledNoise"}
     later = with_later_settings({"model": {"_target_": resnet}, "degradation": {"stages": {"noise": noise}}})
-    assert later["model"] == {"_target_": resnet, "padding": "zeros", "widths": list(WIDTHS)}
+    assert later["model"] == {"_target_": resnet, "padding": "zeros", "widths": list(WIDTHS), "checkpointing": False}
     assert later["degradation"] == {"stages": {"noise": noise | {"count": None}}}
     own = {"model": {"_target_": "my.Net"}, "init_from": None}
     assert with_later_settings(own)["model"] == own["model"]
@@ -289,7 +289,7 @@ def test_a_file_of_another_program(train, tmp_path):
 def test_the_names_that_the_network_has_are_found(tmp_path):
     """RRDBNet's file by BasicSR's names for spandrel's network, which has the old ones."""
     pytest.importorskip("spandrel")
-    from sr.models.rrdbnet import RrdbNet
+    from sr.models.rrdb import RrdbNet
     from sr.models.spandrel import Spandrel
 
     ours, theirs = RrdbNet(4, features=8, blocks=1), Spandrel(4, "rrdb", {"num_filters": 8, "num_blocks": 1})

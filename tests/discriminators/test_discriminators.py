@@ -253,6 +253,8 @@ def centres(network, side):
         ("conv", {"strides": [1, 3, 3]}),
         ("patch_shallow", {"trim": 3}),
         ("patch_deep", {"trim": 1}),
+        ("patch_shallow", {"trim": 3, "downsample": "stride"}),
+        ("patch_deep", {"downsample": "strided_conv"}),
         ("patchgan", {"strides": [2, 2, 2, 1]}),
         ("patchgan", {"strides": [3, 2]}),
         ("patchgan", {"strides": [1]}),
@@ -512,6 +514,35 @@ def test_patch_with_dilation_pool_and_trim():
     assert_close(network(shown), x[..., 2:8, 2:11])
 
 
+@pytest.mark.parametrize(("downsample", "strides"), [("stride", (2, 1)), ("strided_conv", (1, 2, 1))])
+def test_patch_with_strides_instead_of_pools(downsample, strides):
+    network = scrambled(Patch(2, ["5x4", "pool", "3x6"], norm="none", trim=1, downsample=downsample))
+    shown = torch.rand(2, 2, 21, 26, dtype=torch.float64)
+    weights = weights_of(network)
+    x = shown
+    for stride in strides:
+        kernel = next(weights)
+        x = leaky(F.conv2d(x, kernel, next(weights), stride=stride, padding=kernel.shape[-1] // 2), 0.1)
+    x = F.conv2d(x, next(weights), next(weights))
+    assert x.shape == (2, 1, 11, 13)
+    assert_close(network(shown), x[..., 1:10, 1:12])
+
+
+@pytest.mark.parametrize("downsample", ["stride", "strided_conv"])
+def test_strided_patches_say_which_sizes_fit_and_where_cells_lie(downsample):
+    """An extra convolution costs more: 32, 64 channels in and out; a stride costs nothing."""
+    network = on_paper("patch_shallow", downsample=downsample)
+    extra = (9 * (32**2 + 64**2) + 2 * (32 + 64)) if downsample == "strided_conv" else 0
+    assert size(network) == 174_817 + extra
+    assert cells_of(network) == (4, -2)
+    first = network.smallest_side
+    for side in range(first, first + 9):
+        shape = network(torch.empty(1, 3, side, side, device="meta")).shape[2:]
+        assert torch.equal(label_map(torch.ones(1, 1, side, side), shape, cells_of(network)), torch.ones(1, 1, *shape))
+    judge = Patch(3, ["3x4", "pool", "3x4"], downsample=downsample).train()
+    assert judge(torch.rand(1, 3, judge.smallest_side, judge.smallest_side)).isfinite().all()
+
+
 def test_patch_by_hand():
     network = Patch(1, ["1x1", "pool"], norm="none")
     for parameter, value in zip(network.parameters(), (2.0, -1.0, 3.0, 0.5), strict=True):
@@ -639,6 +670,10 @@ def test_pools_make_the_dilated_judge_follow_shifts_of_8_pixels():
         (lambda: Patch(3, ["0x64d4"]), "even kernel of '0x64d4'; choose an odd one, such as '1x64d4'"),
         (lambda: Patch(3, ["3x0"]), "channels in '3x0' of at least 1, not 0"),
         (lambda: Patch(3, ["3x8d0"]), "dilation in '3x8d0' of at least 1, not 0"),
+        (
+            lambda: Patch(3, ["3x8", "pool", "pool"], downsample="stride"),
+            "lets the convolution before each 'pool' halve, and one of them has none of its own; choose downsample=",
+        ),
         (lambda: Patch(3, ["3x8"], trim=-2), "cannot trim -2 cells; choose trim=0"),
         (lambda: Patch(3, ["3x13"], norm="group"), "multiples of 8, not 13; choose 16 or another norm"),
         (lambda: Srgan(3, 100), "side is a multiple of 16 from 32 on, not 100; choose crops so that 96 pixels"),

@@ -19,7 +19,7 @@ from sr.models.compact import Compact
 from sr.models.edsr import Edsr
 from sr.models.files import load_network, save_network
 from sr.models.msrresnet import MsrResNet
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 from sr.models.srresnet import SrResNet
 from sr.models.weights import read_weights
 from tests.close import assert_close

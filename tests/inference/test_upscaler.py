@@ -22,7 +22,7 @@ from sr.inference.workers import Workers
 from sr.models.compact import Compact
 from sr.models.espcn import Espcn
 from sr.models.rdn import Rdn
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 from sr.models.sr_resnet18 import SrResnet18
 from sr.models.upscale import NotFiniteError
 from tests.close import assert_close

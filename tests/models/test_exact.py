@@ -18,7 +18,8 @@ from tests.close import assert_close
 from tests.models.test_models import SLIM
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-CONFIGS = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
+LOADED = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
+CONFIGS = {name: config for name, config in LOADED.items() if "_target_" in config}
 LEARNING = [name for name in CONFIGS if name != "bicubic"]
 PADDED = [name for name in LEARNING if "padding" in CONFIGS[name]]
 register_schema()

@@ -18,14 +18,18 @@ from sr.models.outputs import outputs_of, picture_of
 from sr.models.rdn import Rdn, ResidualDenseBlock
 from sr.models.scales import doubling_stages
 from sr.models.sr_resnet18 import SrResnet18
+from sr.models.srresnet import SrResNet
 from tests.close import assert_close
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-CONFIGS = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
+LOADED = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
+CONFIGS = {name: config for name, config in LOADED.items() if "_target_" in config}  # the others are second names
 SLIM = {  # the full ones only for their size
     "rdn": {"blocks": 2, "layers": 2, "features": 16, "growth": 8},
-    "rrdbnet": {"blocks": 1, "features": 16, "growth": 8},
     "spsr": {"blocks": 4, "features": 8, "growth": 4, "spacing": 1},
+    "rrdb": {"blocks": 1, "features": 16, "growth": 8},
+    **{f"rrdb_notes_{size}": {"blocks": 1, "features": 8} for size in ("small", "medium", "large")},
+    "span": {"features": 8},
     "msrresnet": {"blocks": 2, "features": 16},
     "srresnet": {"blocks": 2, "features": 16},
     "edsr": {"blocks": 2, "features": 16},
@@ -86,6 +90,15 @@ def test_no_sequential_is_mistaken_for_another_network(name):
     assert not {"body.0.weight", "body.1.weight"} <= set(keys)
 
 
+def test_the_flexible_generator_of_the_notebook():
+    """conv9 3->64, PReLU; five blocks; one stage; conv9 64->3; nothing between the blocks and the sum."""
+    assert LOADED["srresnet_flexible"].blocks == 5
+    network = SrResNet(2, blocks=5, joining=LOADED["srresnet_flexible"].joining)
+    head, stage, last = 3 * 64 * 81 + 64 + 1, 64 * 256 * 9 + 256 + 1, 64 * 3 * 81 + 3
+    assert size(network) == head + 5 * (2 * (64 * 64 * 9 + 64) + 2 * 128 + 1) + stage + last == 549_450
+    assert SrResNet.described_by(network.state_dict()) == {"scale": 2, "features": 64, "blocks": 5, "joining": False}
+
+
 @pytest.mark.parametrize(
     ("name", "scale", "expected"),
     [
@@ -105,11 +118,11 @@ def test_no_sequential_is_mistaken_for_another_network(name):
         # (without the 24 numbers of its fixed shifts of the mean) and IMDN at x2 and x4.
         ("compact", 4, 621_424),
         ("compact", 2, 600_652),
-        ("rrdbnet", 4, 16_697_987),
-        ("rrdbnet", 2, 16_703_171),
         # The archived class of DL-Art-School, instantiated; a stage less is a convolution less in trunk and branch.
         ("spsr", 4, 24_796_230),
         ("spsr", 2, 24_796_230 - 2 * (64 * 64 * 9 + 64)),
+        ("rrdb", 4, 16_697_987),
+        ("rrdb", 2, 16_703_171),
         ("msrresnet", 4, 1_517_571),
         ("msrresnet", 2, 1_369_859),
         ("edsr", 2, 1_369_859),
@@ -118,6 +131,11 @@ def test_no_sequential_is_mistaken_for_another_network(name):
         ("imdn", 4, 715_176),
         # 3*64*81+64+1 + 16*(2*(64*64*9+64) + 2*128 + 1) + 64*64*9+64+1 + 2*(64*256*9+256+1) + 64*3*81+3
         ("srresnet", 4, 1_549_335),
+        # The photo notes' generators 8 and 9 and the latter's predecessor: head, trunk and tail, layer by layer.
+        ("rrdb_notes_large", 4, 26_691_504),
+        ("rrdb_notes_medium", 2, 16_293_763),
+        ("rrdb_notes_small", 2, 10_776_451),
+        ("span", 2, 1_824_900),  # 410,700 once each convolution is one, as spandrel's SPAN has it
         ("spandrel", 2, 600_652),
         ("bicubic", 2, 0),
     ],

@@ -14,7 +14,8 @@ from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.padding import pad_to
 from sr.models.published import factor_of
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
+from sr.models.span import Span
 from sr.models.srresnet import SrResNet
 from tests.choices import refusal
 from tests.close import assert_close
@@ -26,6 +27,7 @@ SMALL = {
     Edsr: {"features": 8, "blocks": 2, "branch": 1.0},
     SrResNet: {"features": 8, "blocks": 2},
     Imdn: {"features": 16, "blocks": 2},
+    Span: {"features": 8, "norm": True},
 }
 FIRST = {
     Compact: ["body.0.weight", "body.0.bias", "body.1.weight"],
@@ -33,6 +35,7 @@ FIRST = {
     MsrResNet: ["conv_first.weight", "conv_first.bias", "body.0.conv1.weight"],
     Edsr: ["conv_first.weight", "conv_first.bias", "body.0.conv1.weight"],
     SrResNet: ["block1.0.weight", "block1.0.bias", "block1.1.weight"],
+    Span: ["conv_1.sk.weight", "conv_1.sk.bias", "conv_1.conv.0.weight"],
     Imdn: ["fea_conv.weight", "fea_conv.bias", "IMDB1.c1.weight"],
 }
 
@@ -75,6 +78,7 @@ def test_impossible_sizes_are_quoted():
     assert "not 64 and 0" in refusal(MsrResNet, 2, blocks=0)
     assert "not 64 and 0" in refusal(Edsr, 2, blocks=0)
     assert "not 64 and 0" in refusal(SrResNet, 2, blocks=0)
+    assert "at least 3 features, as that many carry the picture, not 2" in refusal(Span, 2, features=2)
     assert "a multiple of 4 and at least 1 block, not 6 and 6" in refusal(Imdn, 2, features=6)
 
 
@@ -97,6 +101,37 @@ def test_rrdbnet_is_the_published_network(scale):
     expected = theirs(network).double()(lr)
     assert_close(network.double()(lr), expected)
     assert expected.std() > 0.01
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", [True, False])
+def test_span_is_the_published_network(norm):
+    """Whose files hold the convolution that is made of its parts as well."""
+    published = pytest.importorskip("spandrel.architectures.SPAN").SPANArch
+    theirs = published().load(_span_file(norm)).model.eval()
+    network = Span(2, features=8, norm=norm).eval()
+    network.load_state_dict(theirs.state_dict())
+    lr = torch.rand(1, 3, 9, 14)
+    assert_close(network(lr), theirs(lr))
+    assert Span.described_by(theirs.state_dict()) == {"scale": 2, "features": 8, "norm": norm}
+
+
+def _span_file(norm):
+    """Random weights that are not small, so that nothing hides."""
+    from spandrel.architectures.SPAN.__arch.span import SPAN
+
+    network = SPAN(num_in_ch=3, num_out_ch=3, feature_channels=8, upscale=2, norm=norm)
+    for parameter in network.parameters():
+        parameter.copy_(torch.randn_like(parameter) * 0.1)
+    return network.state_dict()
+
+
+@torch.no_grad()
+def test_an_untrained_span_enlarges_by_nearest_neighbour():
+    lr = torch.rand(1, 3, 9, 14)
+    for norm in (True, False):
+        difference = Span(2, norm=norm)(lr) - F.interpolate(lr, scale_factor=2, mode="nearest")
+        assert difference.abs().mean() < 0.02
 
 
 @torch.no_grad()

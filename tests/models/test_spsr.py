@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 from sr.models.spsr import Spsr
 from tests.close import assert_close
 

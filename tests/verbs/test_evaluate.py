@@ -27,7 +27,7 @@ from sr.models.files import save_network
 from sr.models.imdn import Imdn
 from sr.models.msrresnet import MsrResNet
 from sr.models.rdn import Rdn
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 from sr.training.perceptual import Perceptual
 from sr.verbs.evaluate.published import Published, published_values
 from tests.benchmarks import PUBLISHED, benchmark_pictures

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sr.errors import UserError
 from sr.inference.export.extras import need
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 from sr.models.scales import scale_of
 from sr.printable import first_line
 

@@ -1,6 +1,7 @@
-"""`sr bench step`: a training step beside that of a bare PyTorch loop, measured in turns in one process."""
+"""`sr bench step`: time and memory of a training step beside those of a bare PyTorch loop, in turns in one process."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -28,6 +29,7 @@ from sr.training.contract import Trainable
 from sr.training.fitting import fit, make_trainer
 from sr.training.machine import machine
 from sr.training.optimisers import make_optimizer
+from sr.training.peak import peak_bytes
 from sr.training.precision import Compute
 from sr.verbs.bench.shared import prepared, wait
 
@@ -73,6 +75,8 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: 
     console.print(table)
     ratio = median(own / plain for own, plain in zip(turns.own_times, turns.bare_times, strict=True))
     console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)")
+    peak = peak_bytes(partial(bare.run, 1), compute.device)
+    console.print(f"peak memory of a step: {peak / 2**20:,.1f} MiB beyond weights and optimisers (of the bare loop's)")
 
 
 def check_plain(adversaries: Mapping[str, Adversary]) -> None:

@@ -19,7 +19,7 @@ from sr.inference.export.trial import SIZES, photographs
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr
 from sr.models.espcn import Espcn
-from sr.models.rrdbnet import RrdbNet
+from sr.models.rrdb import RrdbNet
 
 with_ncnn = pytest.mark.skipif(
     importlib.util.find_spec("pnnx") is None or importlib.util.find_spec("ncnn") is None, reason="uv sync --extra ncnn"

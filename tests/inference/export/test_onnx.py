@@ -16,7 +16,7 @@ from sr.models.sr_resnet18 import SrResnet18
 from tests.models.test_models import CONFIGS, SLIM, build
 
 SLIMMER = SLIM | {
-    "rrdbnet": {"features": 8, "blocks": 1, "growth": 4},
+    "rrdb": {"features": 8, "blocks": 1, "growth": 4},
     "sr_resnet18": {"widths": [4, 8]},
     "edsr": {"features": 8, "blocks": 1},
     "msrresnet": {"features": 8, "blocks": 1},
@@ -28,7 +28,7 @@ SLIMMER = SLIM | {
     "spandrel": {"arguments": {"num_feat": 8, "num_conv": 2}},
 }
 SHAPES = ((1, 3, 24, 16), (2, 3, 17, 23), (1, 3, 7, 5))
-QUICK = {"bicubic", "compact", "rrdbnet"}
+QUICK = {"bicubic", "compact", "rrdb"}
 
 
 def run(content: bytes, lr: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ def test_every_network_makes_the_same_picture_at_three_sizes(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 3, 4, 8])
-@pytest.mark.parametrize("name", ["bicubic", "compact", "espcn", "rdn_small", "rrdbnet", "sr_resnet18"])
+@pytest.mark.parametrize("name", ["bicubic", "compact", "espcn", "rdn_small", "rrdb", "sr_resnet18"])
 def test_every_scale(name, scale):
     network = build(name, scale, **SLIMMER.get(name, {})).eval()
     content = onnx_bytes(network)
@@ -95,7 +95,7 @@ def test_half_precision_halves_the_file_and_keeps_the_last_layer():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sr_resnet18", "srresnet", "espcn", "rrdbnet", "imdn"])
+@pytest.mark.parametrize("name", ["sr_resnet18", "srresnet", "espcn", "rrdb", "imdn"])
 def test_half_precision_of_others(name):
     network = build(name, 2, **SLIMMER.get(name, {})).eval()
     for layer in network.modules():

@@ -22,6 +22,8 @@ def test_both_loops_are_timed(sr, small, opponent):
     rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in out.splitlines() if line.startswith("│")}
     assert list(rows) == ["bare PyTorch", "this toolkit"]
     assert all(float(cell.replace(",", "")) > 0 for cells in rows.values() for cell in cells)
+    (peak,) = [line.split()[5] for line in out.splitlines() if line.startswith("peak memory of a step")]
+    assert float(peak.replace(",", "")) > 0
     assert ("Espcn x2 against Strided, LeastSquares, batch 2 of 12x12 LR" in out) == bool(opponent)
 
 

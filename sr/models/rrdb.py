@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.padding import Padding, cut_to, pad_, pad_to
 from sr.models.published import Arguments, Weights, number_of
@@ -75,6 +76,7 @@ class RrdbNet(nn.Module):
         blocks: published: 23; 6 in RealESRGAN_x4plus_anime_6B.
         growth: channels that a dense layer adds; other programs assume the published 32.
         padding: what convolutions see beyond the border: ``zeros`` (published), ``reflect`` or ``replicate``.
+        checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Attributes:
         grid: pictures are cut into tiles at multiples of it, as pixels are folded into channels by it.
@@ -86,7 +88,13 @@ class RrdbNet(nn.Module):
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
 
     def __init__(
-        self, scale: int, features: int = 64, blocks: int = 23, growth: int = 32, padding: Padding = "zeros"
+        self,
+        scale: int,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        padding: Padding = "zeros",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
@@ -94,6 +102,7 @@ class RrdbNet(nn.Module):
             raise ValueError(
                 f"RrdbNet needs features, blocks and growth of at least 1, not {features}, {blocks} and {growth}."
             )
+        self.checkpointing = checkpointing
         self.grid = UNSHUFFLED.get(scale, 1)
         self.factors = doubling_stages(scale * self.grid)
         self.conv_first = nn.Conv2d(3 * self.grid**2, features, 3, padding=1)
@@ -115,7 +124,7 @@ class RrdbNet(nn.Module):
         first = self.conv_first(folded)
         x = first
         for block in self.body:
-            x = block(x)
+            x = run(block, x, self.checkpointing)
         x = first + self.conv_body(x)
         for number, factor in enumerate(self.factors, 1):
             enlarged = F.interpolate(x, scale_factor=factor, mode="nearest")
