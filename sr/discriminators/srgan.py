@@ -3,7 +3,7 @@
 from torch import nn
 
 from sr.discriminators.contract import check_counts
-from sr.discriminators.norms import spectral_norm
+from sr.spectral import spectral_norm
 from sr.discriminators.one_size import OneSize
 from sr.types import Image, Logits
 

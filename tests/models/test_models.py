@@ -26,6 +26,7 @@ SLIM = {  # the full ones only for their size
     "rrdbnet": {"blocks": 1, "features": 16, "growth": 8},
     "msrresnet": {"blocks": 2, "features": 16},
     "srresnet": {"blocks": 2, "features": 16},
+    "internship_srresnet": {"blocks": 2, "features": 16},
     "edsr": {"blocks": 2, "features": 16},
     "imdn": {"blocks": 2},
 }
@@ -112,6 +113,10 @@ def test_no_sequential_is_mistaken_for_another_network(name):
         ("imdn", 4, 715_176),
         # 3*64*81+64+1 + 16*(2*(64*64*9+64) + 2*128 + 1) + 64*64*9+64+1 + 2*(64*256*9+256+1) + 64*3*81+3
         ("srresnet", 4, 1_549_335),
+        # Counted in the internship's repository; 147,713 more for each stage.
+        ("internship_srresnet", 2, 1_387_925),
+        ("internship_srresnet", 4, 1_535_638),
+        ("internship_srresnet", 8, 1_683_351),
         ("spandrel", 2, 600_652),
         ("bicubic", 2, 0),
     ],
