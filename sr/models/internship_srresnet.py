@@ -84,7 +84,9 @@ class InternshipSrResNet(nn.Module):
         super().__init__()
         self.scale = check_scale(self, scale, self.scales)
         if min(features, blocks) < 1:
-            raise ValueError(f"InternshipSrResNet needs features and blocks of at least 1, not {features} and {blocks}.")
+            raise ValueError(
+                f"InternshipSrResNet needs features and blocks of at least 1, not {features} and {blocks}."
+            )
         self.first = nn.Sequential(nn.Conv2d(3, features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(_Block(features) for _ in range(blocks)))
         self.trunk = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
