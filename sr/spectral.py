@@ -15,6 +15,10 @@ class _SpectralNormInFloat32(_SpectralNorm):
             made: Tensor = super().forward(weight)
         return made
 
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if not weight_mat.is_meta:  # there is nothing to find, and meta tensors take seconds
+            super()._power_method(weight_mat, n_power_iterations)
+
 
 def spectral_norm(layer: nn.Conv2d) -> nn.Conv2d:
     """The layer with its weight divided by its largest singular value (Miyato et al. 2018, arXiv 1802.05957).
