@@ -75,8 +75,8 @@ def test_a_network_grows_and_says_so(place):
     kept = ["first.*", "blocks.*", "trunk.*", "stages.0.*", "end.*"]
     assert told == {"grown": {"file": "x2.safetensors", "scale": 2, "carried": kept, "new": ["stages.1.*"]}}
     assert said == [
-        "grow_from: InternshipSrResNet x4 grows from x2.safetensors, x2: carried first.*, blocks.*, trunk.*, stages.0.*, "
-        f"end.* ({len(half)} tensors); new stages.1.*",
+        "grow_from: InternshipSrResNet x4 grows from x2.safetensors, x2: carried first.*, blocks.*, trunk.*, "
+        f"stages.0.*, end.* ({len(half)} tensors); new stages.1.*",
         "grow_from: the optimiser and the clock begin anew",
     ]
     assert grow_from(module, Start({}, False), INTERNSHIP, said.append) == {}
@@ -132,14 +132,14 @@ def test_x8_grows_from_x4_and_from_other_programs_files(place):
             "x2",
             4,
             INTERNSHIP,
-            "x2.safetensors is Compact x2, and this run's network is InternshipSrResNet: a network grows from one of its",
+            "x2.safetensors is Compact x2, and this run's network is InternshipSrResNet: a network grows from one of",
         ),
         (
             "x2.safetensors",
             4,
             INTERNSHIP | {"features": 8},
-            "grow_from=x2.safetensors does not fit InternshipSrResNet at x2: 33 mis-shaped (first.0.bias [4] instead of "
-            "[8], first.0.parametrizations.weight.original [4, 3, 9, 9] instead of [8, 3, 9, 9], ",
+            "grow_from=x2.safetensors does not fit InternshipSrResNet at x2: 33 mis-shaped (first.0.bias [4] instead "
+            "of [8], first.0.parametrizations.weight.original [4, 3, 9, 9] instead of [8, 3, 9, 9], ",
         ),
         ("x2.safetensors", 4, INTERNSHIP | {"features": 8}, "; it was trained with model.features=4"),
         ("x3.safetensors", 4, INTERNSHIP, "grow_from=x3.safetensors: there is no such file or folder; did you mean x"),
@@ -147,14 +147,14 @@ def test_x8_grows_from_x4_and_from_other_programs_files(place):
             "empty",
             4,
             INTERNSHIP,
-            "grow_from=empty is no run's folder, as it has no last.safetensors or best.safetensors or checkpoints/last.",
+            "grow_from=empty is no run's folder, as it has no last.safetensors or best.safetensors or checkpoints/",
         ),
         (
             "other.pth",
             4,
             EDSR,
-            "grow_from=other.pth: the file does not say what network it is, and its weights are no Edsr's; give a run's "
-            "folder, or the .safetensors of one",
+            "grow_from=other.pth: the file does not say what network it is, and its weights are no Edsr's; give a "
+            "run's folder, or the .safetensors of one",
         ),
     ],
 )
@@ -206,8 +206,8 @@ def test_both_networks_grow_and_the_run_goes_on_without_its_parent(train, tmp_pa
     assert code == 0, err
     assert "InternshipSrResNet x4 grows from parent/last.safetensors, x2: carried first.*" in out
     assert (
-        "grow_from: Srgan of d goes on from parent/checkpoints/last.ckpt: carried layers.*, verdict.0.bias, verdict.2.*; "
-        "new verdict.0.weight\ngrow_from: optimisers, clocks and stores of old fakes begin anew\n"
+        "grow_from: Srgan of d goes on from parent/checkpoints/last.ckpt: carried layers.*, verdict.0.bias, "
+        "verdict.2.*; new verdict.0.weight\ngrow_from: optimisers, clocks and stores of old fakes begin anew\n"
     ) in out
     before, after = (
         read_checkpoint(tmp_path / run / "checkpoints/last.ckpt")["trained"] for run in ("parent", "child")
