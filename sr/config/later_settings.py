@@ -44,6 +44,7 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
     groups = ("model", "data", "degradation", "discriminator", "adversary", "logger")
     later = {name: _with_later(config[name]) for name in groups if name in config}
+    later["grow_from"] = config.get("grow_from")
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     parts: dict[str, Any] = {"rates": [], "freeze": [], "restart": []}
     return {**config, **later, "parts": parts | dict(config.get("parts", {}))}

@@ -184,7 +184,7 @@ def _resume_faults(parsed: Sequence[Override]) -> Iterator[str]:
 
 def _start_faults(parsed: Sequence[Override]) -> Iterator[str]:
     """A run that goes on has its own weights."""
-    given = [o for o in parsed if str(o.key_or_group).split(".")[0] == "init_from"]
+    given = [o for o in parsed if str(o.key_or_group).split(".")[0] in ("init_from", "grow_from")]
     places = _resumed(parsed)
     if given and places:
         yield (

@@ -7,7 +7,7 @@ from typing import Any
 
 from sr.config.experiments import beside, matching
 from sr.config.nearest import did_you_mean, nearest
-from sr.config.starting import GENERATOR, Start, setting_of
+from sr.config.starting import GENERATOR, GROWN, Start, setting_of
 from sr.errors import UserError
 from sr.experiments.runs import Run, find_runs, runs_in
 from sr.locks import in_use
@@ -41,7 +41,7 @@ def from_experiments(start: Start, child: Child, say: Callable[[str], None]) -> 
     A run's networks are taken as they were at its end, so that generator and discriminator belong together.
 
     Args:
-        start: of ``init_from``.
+        start: of ``init_from`` or ``grow_from``.
         child: the run that is to begin.
         say: told which runs were taken.
 
@@ -86,7 +86,7 @@ def _parent(name: str, place: str, child: Child) -> Run:
 
 
 def _file(name: str, folder: RunFolder) -> Path:
-    return folder.last if name == GENERATOR else folder.checkpoint
+    return {GENERATOR: folder.last, GROWN: folder.path}.get(name, folder.checkpoint)
 
 
 def _no_experiment(what: str, place: str, candidates: Sequence[str], experiments: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 
 from sr.pasted import pasted, setting
 
-_ONE_PATH = ("run_dir", "resume")
+_ONE_PATH = ("run_dir", "resume", "grow_from")
 """Settings that are a path and nothing else."""
 _DATA_PATHS = ("data.train", "data.val", "data.shown", "data.root", "data.cache")
 _PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", *_DATA_PATHS)

@@ -79,6 +79,7 @@ class TrainConfig:
     seed: int = MISSING
     scale: int = MISSING
     init_from: Any = MISSING  # null, a place, or places by network: sr/config/starting.py
+    grow_from: str | None = MISSING  # a place: sr/config/growing.py
     started_from: dict[str, Any] = field(default_factory=dict)  # the runs that this was, set by the program
     run_dir: str | None = MISSING
     resume: str | None = MISSING

@@ -21,6 +21,8 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.training.module import SuperResolution
 
 GENERATOR, PARTIAL = "g", "partial"
+GROWN = "grown"
+"""Name of the place of ``grow_from`` among those of networks."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Start:
     """What ``init_from`` asks for.
 
     Attributes:
-        places: a run's folder or a file by network: ``g``, or the name of an adversary.
+        places: a run's folder or a file by network: ``g``, or the name of an adversary; or `GROWN` alone.
         partial: keep the tensors that fit where others do not.
     """
 
@@ -36,14 +38,15 @@ class Start:
     partial: bool
 
 
-def start_of(value: Any) -> Start:
+def start_of(value: Any, grown: str | None = None) -> Start:
     """Read the setting: null, a place for the generator, or a mapping by network.
 
     Args:
         value: as configured.
+        grown: ``grow_from`` as configured.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is something else, or both are given.
     """
     value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     named = dict(value) if isinstance(value, Mapping) else {GENERATOR: value}
@@ -55,7 +58,14 @@ def start_of(value: Any) -> Start:
             raise UserError(
                 f"{setting_of(name)}={place} names no place; give a run's folder, a .safetensors, .ckpt or .pth"
             )
-    return Start({name: str(place) for name, place in named.items() if place is not None}, partial)
+    places = {name: str(place) for name, place in named.items() if place is not None}
+    if grown is not None and places:
+        name, place = next(iter(places.items()))
+        raise UserError(
+            f"grow_from={grown} and {setting_of(name)}={place}: a run starts from one of the two; leave one out "
+            f"({setting_of(name)}=null where an experiment has it)"
+        )
+    return Start(places if grown is None else {GROWN: grown}, partial)
 
 
 def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]) -> None:
@@ -72,6 +82,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
         UserError: there is no such place or network, or tensors do not fit and ``partial`` is not set.
     """
     for name, place in start.places.items():
+        if name == GROWN:
+            continue  # see `sr.config.growing`
         network = module.network if name == GENERATOR else _opponent(module, name, place)
         with_package = shipped().get(place) if name == GENERATOR else None
         path, tensors = _weights(name, with_package or Path(place).expanduser(), set(network.state_dict()))
@@ -83,8 +95,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
 
 
 def setting_of(name: str) -> str:
-    """The setting that names a network's place: ``init_from`` for the generator's."""
-    return "init_from" if name == GENERATOR else f"init_from.{name}"
+    """The setting that names a network's place: ``init_from`` for the generator's, ``grow_from`` for `GROWN`."""
+    return {GENERATOR: "init_from", GROWN: "grow_from"}.get(name, f"init_from.{name}")
 
 
 def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
@@ -96,6 +108,24 @@ def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
 
 def _weights(name: str, path: Path, expected: Set[str]) -> tuple[Path, Mapping[str, Tensor]]:
     """The file that holds the network's weights, and these by the names that are expected, where it has such."""
+    path = network_file(name, path)
+    if path.suffix == ".ckpt":
+        return path, weights_in(name, path, read_checkpoint(path))
+    found = namings(path)
+    first = next(found)
+    return path, next((tensors for tensors in chain([first], found) if expected & tensors.keys()), first)
+
+
+def network_file(name: str, path: Path) -> Path:
+    """The file that holds a network's weights.
+
+    Args:
+        name: of the network.
+        path: a run's folder or a file.
+
+    Raises:
+        UserError: there is none, or it is of another kind.
+    """
     if path.is_dir():
         path = _in_run(name, path)
     if not path.is_file():
@@ -104,21 +134,24 @@ def _weights(name: str, path: Path, expected: Set[str]) -> tuple[Path, Mapping[s
             or "; give a run's folder, a file, a network that comes along (x2), or an experiment (log/20)"
         )
         raise UserError(f"{setting_of(name)}={path}: there is no such file or folder{hint}")
-    if path.suffix == ".ckpt":
-        return path, _in_checkpoint(name, path)
-    if path.suffix.lower() not in (".safetensors", *PICKLED):
+    if path.suffix.lower() not in (".ckpt", ".safetensors", *PICKLED):
         raise UserError(
             f"{setting_of(name)}={path} is neither a run's folder nor a .safetensors, a .ckpt or another program's .pth"
         )
-    found = namings(path)
-    first = next(found)
-    return path, next((tensors for tensors in chain([first], found) if expected & tensors.keys()), first)
+    return path
 
 
 def _in_run(name: str, path: Path) -> Path:
-    """The best network of a run, else its last; a discriminator is in the checkpoint only."""
+    """The best network of a run, else its last; a discriminator is in the checkpoint only.
+
+    Growth takes the last, which the discriminator belongs to.
+    """
     folder = RunFolder(path)
-    kept = [folder.best, folder.last, folder.checkpoint] if name == GENERATOR else [folder.checkpoint]
+    orders = {
+        GENERATOR: [folder.best, folder.last, folder.checkpoint],
+        GROWN: [folder.last, folder.best, folder.checkpoint],
+    }
+    kept = orders.get(name, [folder.checkpoint])
     found = next((file for file in kept if file.exists()), None)
     if found is None:
         runs = sorted({str(file.parent.parent) for file in path.glob("*/checkpoints/last.ckpt")})
@@ -128,8 +161,17 @@ def _in_run(name: str, path: Path) -> Path:
     return found
 
 
-def _in_checkpoint(name: str, path: Path) -> Mapping[str, Tensor]:
-    state = read_checkpoint(path)
+def weights_in(name: str, path: Path, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """The weights of a network in a checkpoint.
+
+    Args:
+        name: of the network; `GROWN` is the generator.
+        path: of the checkpoint, for messages.
+        state: its content.
+
+    Raises:
+        UserError: it has no such network.
+    """
     with understood(path):
         found = _trained(name, path, state["trained"])
         if not all(isinstance(value, Tensor) for value in found.values()):
@@ -138,7 +180,7 @@ def _in_checkpoint(name: str, path: Path) -> Mapping[str, Tensor]:
 
 
 def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
-    if name == GENERATOR:  # the average, where there is one: what the run validates and exports
+    if name in (GENERATOR, GROWN):  # the average, where there is one: what the run validates and exports
         average = trained.get("ema")
         found: Mapping[str, Tensor] = trained["network"] if average is None else average["module"]
         return found
@@ -148,6 +190,14 @@ def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
         raise UserError(f"init_from.{name}={path} has no adversary {name}: {known}")
     discriminator: Mapping[str, Tensor] = opponents[name]["network"]
     return discriminator
+
+
+def opponents_in(path: Path) -> dict[str, Mapping[str, Tensor]]:
+    """The weights of each discriminator in a checkpoint, by the names of the adversaries."""
+    state = read_checkpoint(path)
+    with understood(path):
+        names = list(state["trained"].get("adversaries", {}))
+    return {name: weights_in(name, path, state) for name in names}
 
 
 def _fill(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Path, partial: bool) -> str:

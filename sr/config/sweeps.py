@@ -149,11 +149,13 @@ def _parents(folders: Sequence[Path], name: str, swept: Override, parsed: Sequen
     for size in sizes:
         overrides = [*others, f"{EXPERIMENT}={name}", *([] if size is None else [size])]
         try:
-            start = composed_from(folders, overrides).init_from
+            config = composed_from(folders, overrides)
+            start, grown = config.init_from, config.grow_from
             plain = OmegaConf.to_container(start, resolve=True) if OmegaConf.is_config(start) else start
         except (HydraException, OmegaConfBaseException):
             continue  # told when it is its turn
         yield from names_of(plain, experiments)
+        yield from names_of(grown, experiments)
 
 
 def _ordered(parents: Mapping[str, Sequence[str]]) -> list[str]:

@@ -1,11 +1,9 @@
 """Normalisation by name."""
 
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import _SpectralNorm
+from torch import nn
 
 from sr.discriminators.contract import nearest_multiple
-from sr.image.autocast import without_autocast
+from sr.spectral import spectral_norm as spectral_norm
 
 GROUPS = 8  # of group normalisation, as in the discriminators of the lessons learned
 
@@ -35,21 +33,3 @@ def norm_layers(name: str, kind: str, channels: int) -> list[nn.Module]:
             f"choose {nearest_multiple(channels, GROUPS)} or another norm."
         )
     return [nn.GroupNorm(GROUPS, channels)]
-
-
-class _SpectralNormInFloat32(_SpectralNorm):
-    """PyTorch's, whose power iteration autocast would run in half precision."""
-
-    def forward(self, weight: Tensor) -> Tensor:
-        with without_autocast(weight.device):
-            made: Tensor = super().forward(weight)
-        return made
-
-
-def spectral_norm(layer: nn.Conv2d) -> nn.Conv2d:
-    """The layer with its weight divided by its largest singular value (Miyato et al. 2018, arXiv 1802.05957).
-
-    As `torch.nn.utils.parametrizations.spectral_norm`, in float32 whatever surrounds it.
-    """
-    parametrize.register_parametrization(layer, "weight", _SpectralNormInFloat32(layer.weight))
-    return layer

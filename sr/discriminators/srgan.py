@@ -3,8 +3,8 @@
 from torch import nn
 
 from sr.discriminators.contract import check_counts
-from sr.discriminators.norms import spectral_norm
 from sr.discriminators.one_size import OneSize
+from sr.spectral import spectral_norm
 from sr.types import Image, Logits
 
 BLOCKS = ((1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2))  # (channels / features, stride)

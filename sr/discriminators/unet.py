@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.discriminators.contract import check_counts, check_shown
-from sr.discriminators.norms import spectral_norm
+from sr.spectral import spectral_norm
 from sr.types import Image, Logits
 
 SLOPE = 0.2

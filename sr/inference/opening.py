@@ -78,6 +78,18 @@ def namings(path: Path) -> Iterator[Mapping[str, Tensor]]:
         yield weights
 
 
+def described(path: Path) -> Iterator[tuple[Arguments, Mapping[str, Tensor]]]:
+    """What the weights of another program's file may be: ``_target_`` and arguments, and the weights by its names.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return _descriptions(path, read_weights(path), [])
+
+
 def is_ours(path: Path) -> bool:
     """Whether `load_network` has the word: ours, or no safetensors file at all, which it says best."""
     if path.suffix.lower() in PICKLED:

@@ -80,6 +80,10 @@ class Edsr(nn.Module):
         x = self.conv_last(self.upsample(first + self.conv_after_body(x)))
         return x / RANGE + self.mean
 
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`."""
+        return name
+
     @classmethod
     def described_by(cls, tensors: Weights) -> Arguments | None:
         """The arguments of a published file's network by BasicSR's names; None where it is none.

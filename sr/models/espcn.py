@@ -14,6 +14,7 @@ from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
 MIN_SHUFFLED = 16  # fewest channels right after a shuffle of the "refine" and "progressive" tails
+STAGE = 5  # layers of each stage of the "refine" and "progressive" tails
 CORRECTION_GAIN = 0.1  # of the last convolution when it only corrects bicubic: training starts near bicubic
 
 
@@ -93,6 +94,18 @@ class Espcn(nn.Module):
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         sr = self.tail(self.trunk(self.head(lr)))
         return sr if self.skip is None else self.skip(lr) + sr
+
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`.
+
+        Raises:
+            ValueError: the tail has no chain of stages.
+        """
+        stages = len(self.tail) // STAGE
+        if 2**stages != self.scale:
+            raise ValueError("Espcn grows with model.tail=progressive only, which has a stage for each doubling")
+        last = f"tail.{STAGE * (stages - 1)}."
+        return f"tail.{STAGE * stages}.{name.removeprefix(last)}" if name.startswith(last) else name
 
 
 def _tail(kind: str, scale: int, features: int, refine_features: int, slope: float, icnr: bool) -> list[nn.Module]:

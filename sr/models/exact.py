@@ -16,8 +16,9 @@ class ExactConv2d(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """Convolve (batch, in_channels, height, width)."""
+        weight = self.weight  # read once: spectral normalisation moves its vectors at each reading
         with without_autocast(features.device):
-            return super().forward(features.to(self.weight.dtype))
+            return self._conv_forward(features.to(weight.dtype), weight, self.bias)
 
 
 class ExactConvTranspose2d(ConvTranspose2d):

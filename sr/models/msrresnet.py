@@ -76,6 +76,10 @@ class MsrResNet(nn.Module):
         x = self.conv_last(F.leaky_relu(self.conv_hr(x), SLOPE))
         return x + F.interpolate(lr, scale_factor=self.scale, mode="bilinear", align_corners=False)
 
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`."""
+        return name
+
     @classmethod
     def described_by(cls, tensors: Weights) -> Arguments | None:
         """The arguments of a published file's network; None where it is none."""

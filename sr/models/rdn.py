@@ -139,6 +139,10 @@ class Rdn(nn.Module):
         fused = self.fusion2(self.fusion1(torch.cat(outputs, dim=1))) + first
         return (self.to_rgb(self.upsample(fused)) + 1) / 2
 
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`."""
+        return name
+
 
 def _upsampling(scale: int, features: int, kind: str, icnr: bool) -> list[nn.Module]:
     """Layers from (features, h, w) to (features, scale*h, scale*w)."""

@@ -132,6 +132,16 @@ class RrdbNet(nn.Module):
         x = self.conv_last(F.leaky_relu(self.conv_hr(x), SLOPE))
         return cut_to(x, self.scale * height, self.scale * width)
 
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`.
+
+        Raises:
+            ValueError: x2 folds the picture into channels, which x4 does not.
+        """
+        if self.scale // 2 in UNSHUFFLED:
+            raise ValueError("RrdbNet folds the picture into channels up to x2, so that it grows from x4 to x8 only")
+        return name
+
     @classmethod
     def described_by(cls, tensors: Weights) -> Arguments | None:
         """The arguments of a published file's network; None where it is none, or of a variant that is not here.

@@ -108,6 +108,13 @@ class SrResNet(nn.Module):
         result: Tensor = (torch.tanh(tail(first + x)) + 1) / 2
         return result
 
+    def grown_name(self, name: str) -> str:
+        """The name here of a tensor of the network of half the scale; see `sr.models.growth`."""
+        block = f"block{len(list(self.children()))}."  # of the stages, the last convolution behind them
+        stages = len(doubling_stages(self.scale))
+        last = f"{block}{stages - 1}."
+        return f"{block}{stages}.{name.removeprefix(last)}" if name.startswith(last) else name
+
     @classmethod
     def described_by(cls, tensors: Weights) -> Arguments | None:
         """The arguments of a published file's network; None where it is none."""

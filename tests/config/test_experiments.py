@@ -32,8 +32,9 @@ FILES = sorted((CONF / "experiment").glob("*/**/*.yaml"))
 def test_every_experiment_fits_at_every_size(experiment, size):
     config = OmegaConf.to_container(checked(at_size(experiment, size)), resolve=True)
     assert config["size"]["name"] == size
-    places = [place for place in config["init_from"].values() if isinstance(place, str)]
-    assert len(names_of(config["init_from"], ALL)) == len(places), "every parent exists"
+    parents = {**config["init_from"], "grown": config["grow_from"]}
+    places = [place for place in parents.values() if isinstance(place, str)]
+    assert len(names_of(parents, ALL)) == len(places), "every parent exists"
 
 
 def test_a_size_brings_its_numbers_and_nothing_else():

@@ -32,6 +32,7 @@ SLIM = {  # the full ones only for their size
     "span": {"features": 8},
     "msrresnet": {"blocks": 2, "features": 16},
     "srresnet": {"blocks": 2, "features": 16},
+    "internship_srresnet": {"blocks": 2, "features": 16},
     "edsr": {"blocks": 2, "features": 16},
     "imdn": {"blocks": 2},
 }
@@ -136,6 +137,10 @@ def test_the_flexible_generator_of_the_notebook():
         ("rrdb_notes_medium", 2, 16_293_763),
         ("rrdb_notes_small", 2, 10_776_451),
         ("span", 2, 1_824_900),  # 410,700 once each convolution is one, as spandrel's SPAN has it
+        # Counted in the internship's repository; 147,713 more for each stage.
+        ("internship_srresnet", 2, 1_387_925),
+        ("internship_srresnet", 4, 1_535_638),
+        ("internship_srresnet", 8, 1_683_351),
         ("spandrel", 2, 600_652),
         ("bicubic", 2, 0),
     ],

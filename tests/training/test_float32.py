@@ -14,11 +14,11 @@ from sr.data.edges import EdgeContent, EdgeMaps, open_edge_maps
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.data.store.building import open_store
-from sr.discriminators.norms import spectral_norm
 from sr.image.autocast import full_float32
 from sr.losses.gan import Wasserstein
 from sr.models.bicubic import Bicubic
 from sr.models.upscale import upscale_pixels
+from sr.spectral import spectral_norm
 from sr.training.adversary.replay import ImagePool
 from sr.training.adversary.shows import Shows
 from sr.training.fitting import fit

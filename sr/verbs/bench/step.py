@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sr.config.building import build, build_module
 from sr.config.composing import composed
+from sr.config.growing import grow_from
 from sr.config.opponents import build_adversaries
 from sr.config.starting import start_from, start_of
 from sr.console import plain_console
@@ -48,7 +49,9 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: 
     if set(config.loss.terms) != {"l1"}:
         raise UserError(f"sr bench step compares loss=l1, not {', '.join(config.loss.terms)}")
     module = build_module(config, Clock(updates * (rounds + 1), None))
-    start_from(module, start_of(config.init_from), console.print)
+    start = start_of(config.init_from, config.grow_from)
+    start_from(module, start, console.print)
+    grow_from(module, start, config.model, console.print)
     check_plain(module.adversaries)
     data, compute, rivals = prepared(config, console), module.compute, build_adversaries(config, build)
     bare = BareLoop(

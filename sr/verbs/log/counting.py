@@ -12,7 +12,7 @@ from sr.training.keeping.run_folder import EXPLODED
 from sr.verbs.log.asked import Question
 from sr.verbs.train.resume import changes
 
-_FREE_GROUPS = ("experiment", "init_from", "started_from", "logger")
+_FREE_GROUPS = ("experiment", "init_from", "grow_from", "started_from", "logger")
 _FREE_SETTINGS = {"data": ("cache", "workers"), "trainer": ("lpips", "devices")}
 """In what a run of an entry may differ from its file: where it lies, how fast it is, where its parent lay."""
 

@@ -105,8 +105,10 @@ def _parents(entries: Sequence[str], size: str) -> dict[str, list[str]]:
     while todo:
         entry = todo.pop()
         if entry not in parents:
-            start = plain(at_size(entry, size))["init_from"]
-            parents[entry] = [name for name in names_of(start, experiments) if name != entry]
+            config = plain(at_size(entry, size))
+            places = (config["init_from"], config["grow_from"])
+            names = [name for place in places for name in names_of(place, experiments)]
+            parents[entry] = [name for name in names if name != entry]
             todo += parents[entry]
     return parents
 

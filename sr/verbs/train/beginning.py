@@ -1,6 +1,6 @@
 """What a new run starts from: nothing, files, or runs that are found by their experiment's name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def beginning(
     own: Path | None,
     say: Callable[[str], None],
 ) -> Start:
-    """Read ``init_from`` of a new run; the runs that it starts from are remembered in its configuration.
+    """Read ``init_from`` and ``grow_from`` of a new run; its configuration remembers the runs that it starts from.
 
     Args:
         config: checked.
@@ -36,6 +36,17 @@ def beginning(
     typed = [*([] if own is None else ["--config-dir", str(own)]), *overrides]
     carried = [word for i, word in enumerate(typed) if word.startswith(_CARRIED) or typed[i - 1] == "--config-dir"]
     child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)
-    start, runs = from_experiments(start_of(config.init_from), child, say)
+    start, runs = from_experiments(start_of(config.init_from, config.grow_from), child, say)
     config.started_from = runs
     return start
+
+
+def remember(config: Any, grown: Mapping[str, Any]) -> None:
+    """Keep beside the runs that a run starts from what grew out of them.
+
+    Args:
+        config: the run's, changed in place.
+        grown: from `sr.config.growing.grow_from`.
+    """
+    for name, told in grown.items():
+        config.started_from[name] = {**config.started_from.get(name, {}), **told}

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from sr.config.building import build, build_clock, build_module, seed_everything
 from sr.config.checks import checked
+from sr.config.growing import grow_from
 from sr.config.opponents import doubts
-from sr.config.starting import GENERATOR, Start, start_from
+from sr.config.starting import GENERATOR, GROWN, Start, start_from
 from sr.config.stored import needs_trust
 from sr.devices import out_of_memory
 from sr.experiments.failure import FILE as FAILURE
@@ -43,7 +44,7 @@ from sr.training.trials import trials
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
-from sr.verbs.train.beginning import beginning
+from sr.verbs.train.beginning import beginning, remember
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import (
     check_devices,
@@ -166,7 +167,7 @@ class Run:
         self.loggers = build("logger", config.logger) if rank() == 0 else {}  # several would write into one run
         check_packages(self.loggers)
         self.command, self.signals = command, signals
-        self.from_scratch = start is not None and GENERATOR not in start.places
+        self.from_scratch = start is not None and GENERATOR not in start.places and GROWN not in start.places
         config.run_dir = str(folder.path)
         config.resume, config.trust = None, False
         seed_everything(config.seed)
@@ -174,6 +175,7 @@ class Run:
         self.module = build_module(config, self.clock)
         if start is not None:
             start_from(self.module, start, self.say)
+            remember(config, grow_from(self.module, start, config.model, self.say))
         self.compute = self.module.compute
         self.data = build("data", config.data)
         trainer = config.trainer
