@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sr.losses.objective import Objective
-from sr.losses.views import Views
+from sr.losses.views import Pair, Views, base_of
 from sr.losses.weights import Constant, Phases, Steps, Weight
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
@@ -68,8 +68,7 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
     Raises:
         UserError: one does not exist; the message lists those that do.
     """
-    named = objective.views | {f"adversary.{name}.shows.views": a.shows.pair for name, a in adversaries.items()}
-    for setting, pair in named.items():
+    for setting, pair in _named(objective, adversaries).items():
         views.check(setting, pair)
 
 
@@ -77,14 +76,39 @@ def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
     """Make sure that the adversaries can take real pictures that belong to no low resolution.
 
     Raises:
-        UserError: one shows the low resolution beside them.
+        UserError: one shows the low resolution beside them, or exchanges regions with them.
     """
     for name, adversary in adversaries.items():
-        if adversary.shows.condition != "none":
+        shows = adversary.shows
+        if shows.condition != "none":
             raise UserError(
-                f"adversary.{name}.shows.condition={adversary.shows.condition} shows the enlarged LR beside each "
+                f"adversary.{name}.shows.condition={shows.condition} shows the enlarged LR beside each "
                 "picture, and unpaired real pictures have none; set it to none (adversary=lsgan)"
             )
+        if shows.swap is not None:
+            raise UserError(
+                f"adversary.{name}.shows.swap exchanges regions between a picture and its truth, and unpaired real "
+                "pictures show something else there, which any seam gives away; set it to null (adversary=bce)"
+            )
+
+
+def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that nothing compares with a truth where there is none.
+
+    Raises:
+        UserError: a term or an adversary does.
+    """
+    for setting, pair in _named(objective, adversaries).items():
+        if any(base_of(view) == "hr" for view in pair):
+            raise UserError(
+                f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
+                "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary that "
+                "shows sr,real or lr(sr),lr"
+            )
+
+
+def _named(objective: Objective, adversaries: Mapping[str, Adversary]) -> dict[str, Pair]:
+    return objective.views | {f"adversary.{name}.shows.views": a.shows.pair for name, a in adversaries.items()}
 
 
 def _is_nothing(weight: Weight) -> bool:
