@@ -84,6 +84,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
 
 def setting_of(name: str) -> str:
     """The setting that names a network's place: ``init_from`` for the generator's."""
+    if "." in name:  # of a network that a loss or a degradation holds
+        return name
     return "init_from" if name == GENERATOR else f"init_from.{name}"
 
 

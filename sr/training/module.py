@@ -162,15 +162,17 @@ class SuperResolution(lightning.LightningModule):
         draws = Draws(self.seed, batch.samples.numpy())
         return make_pair(batch, draws, self.degradation, self.augmentation, self.compute)
 
-    def views(self, given: Given, made: Mapping[str, Tensor], draws: Draws) -> Views:
+    def views(self, given: Given, made: Mapping[str, Tensor], draws: Draws | None = None) -> Views:
         """All pictures of a batch by name: see `sr.losses.views` and `sr.training.views`.
 
         Args:
             given: to the step.
             made: by the generator.
-            draws: of these samples, for ``degraded``.
+            draws: of these samples, for ``degraded``; without, plain bicubic stands for it.
         """
-        degraded = partial(self.degradation, draws=draws.within("degraded"))
+        degraded = self._derivations["lr"]
+        if draws is not None:
+            degraded = partial(self.degradation, draws=draws.within(DEGRADED))
         return Views({**made, **given.named()}, self._derivations | {DEGRADED: degraded})
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:

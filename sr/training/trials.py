@@ -32,7 +32,7 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
 
     def generator(lr: LowResolution) -> Tensor:
         hr, draws = _blank(module, lr)
-        views = module.views(Given(lr, hr if truth else None, hr), outputs_of(module.network(lr)), draws)
+        views = module.views(Given(lr, hr if truth else None, hr), outputs_of(module.network(lr)))
         check_views(views, module.objective, module.adversaries)
         total = module.objective.unweighted(views, draws)
         for adversary in module.adversaries.values():
@@ -44,7 +44,7 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
         def step(lr: LowResolution) -> Tensor:
             hr, draws = _blank(module, lr)
             given, waiting = Given(lr, hr if truth else None, hr), adversary.policy.order == "d_first"
-            views = module.views(given, outputs_of(module.network(lr)) if waiting else {}, draws)
+            views = module.views(given, outputs_of(module.network(lr)) if waiting else {})
             held = module.objective.unweighted(views, draws) if waiting else 0  # the generator waits for its turn
             return adversary.trial(views, draws, module.compute.autocast()) + held if _fits(adversary, hr) else hr.sum()
 

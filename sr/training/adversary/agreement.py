@@ -102,8 +102,8 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> N
         if any(base_of(view) == "hr" for view in pair):
             raise UserError(
                 f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
-                "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary that "
-                "shows sr,real or lr(sr),lr"
+                "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary "
+                "that shows sr,real or lr(sr),lr"
             )
 
 

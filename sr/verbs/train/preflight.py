@@ -102,8 +102,8 @@ def check_gradient(module: SuperResolution, crop: int) -> None:
         if f"{DEGRADED}(" in made and not _passes_gradient(module, crop):
             raise UserError(
                 f"adversary.{name}.shows.views={','.join(adversary.shows.pair)} needs a degradation that passes "
-                f"gradient on, and degradation=… of this run does not, as JPEG and videos never do; take degradation=bicubic or "
-                f"another without them, or adversary.{name}.shows.views='lr(sr),lr'"
+                f"gradient on, and degradation=… of this run does not, as JPEG and videos never do; take "
+                f"degradation=bicubic or another without them, or adversary.{name}.shows.views='lr(sr),lr'"
             )
 
 

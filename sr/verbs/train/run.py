@@ -43,7 +43,7 @@ from sr.training.trials import trials
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
-from sr.verbs.train.beginning import beginning
+from sr.verbs.train.beginning import beginning, with_files
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import (
     check_devices,
@@ -173,7 +173,7 @@ class Run:
         config.resume, config.trust = None, False
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
-        self.module = build_module(config, self.clock)
+        self.module = build_module(with_files(config), self.clock)
         if start is not None:
             start_from(self.module, start, self.say)
         self.compute = self.module.compute
