@@ -28,14 +28,15 @@ def training_sides(train: Pictures | None, train_lr: Pictures | None, scale: int
         scale: between them.
 
     Raises:
-        UserError: neither is given, or a folder is missing or empty.
+        ValueError: neither is given.
+        UserError: a folder is missing or empty.
     """
     if train is not None:
         return given_sides("train", train, train_lr, scale)
     if train_lr is None:
-        raise UserError(
-            "data.train=null and data.train_lr=null leave nothing to learn from; give data.train=DIR, or low "
-            "resolution without a truth with data=unpaired data.hr=DIR data.lr=DIR"
+        raise ValueError(
+            "train=null is no folder of pictures; give its path, or low resolution without a truth with "
+            "data=unpaired data.hr=DIR data.lr=DIR"
         )
     return Sides(pictures_of("train_lr", train_lr), None)
 

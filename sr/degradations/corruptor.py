@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sr.degradations.pictures import Pictures
 from sr.draws import Draws
 
 
+@runtime_checkable
 class Networks(Protocol):
     """Frozen networks of scale 1; `repr` tells them apart by their content."""
 

@@ -1,6 +1,6 @@
 """Features that a feature net predicts from the low resolution as the target of what was made: no truth is needed."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from sr.losses.pixel import DISTANCES, Distance, at_least_float32
 from sr.types import Image, LowResolution, Scalar, UserError
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """What is asked of the trained network, see `sr.models.feature_net.FeatureNet`."""
 
