@@ -170,9 +170,12 @@ class SuperResolution(lightning.LightningModule):
             made: by the generator.
             draws: of these samples, for ``degraded``; without, plain bicubic stands for it.
         """
-        degraded = self._derivations["lr"]
-        if draws is not None:
-            degraded = partial(self.degradation, draws=draws.within(DEGRADED))
+
+        def degraded(picture: Tensor) -> Tensor:
+            if draws is None:
+                return self._derivations["lr"](picture)
+            return self.degradation(picture, draws.within(DEGRADED))
+
         return Views({**made, **given.named()}, self._derivations | {DEGRADED: degraded})
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:

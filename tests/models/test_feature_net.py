@@ -65,7 +65,9 @@ def test_training_it_is_the_mean_squared_error_of_features():
     value.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
     assert all(p.grad is None for p in loss.parameters())
-    with pytest.raises(UserError, match=r"predicts maps of 128x8x8, and vgg16's conv1_2 has 64x16x16: give model=featu"):
+    with pytest.raises(
+        UserError, match=r"predicts maps of 128x8x8, and vgg16's conv1_2 has 64x16x16: give model=featu"
+    ):
         PredictedFeatures("vgg16", "conv1_2", weights="random")(net.maps(lr), hr)
 
 
@@ -79,7 +81,9 @@ def test_using_it_needs_no_truth_and_leaves_it_alone():
     assert sr.grad.abs().sum() > 0
     assert not any(p.requires_grad for p in loss.parameters())
     assert not net.training
-    with pytest.raises(UserError, match=r"was trained at scale=2, and this run has scale=4; make one with `uv run pyth"):
+    with pytest.raises(
+        UserError, match=r"was trained at scale=2, and this run has scale=4; make one with `uv run pyth"
+    ):
         FeatureNetLoss(net, 4, weights="random")
 
 

@@ -76,7 +76,7 @@ def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
     """Make sure that the adversaries can take real pictures that belong to no low resolution.
 
     Raises:
-        UserError: one shows the low resolution beside them, or exchanges regions with them.
+        UserError: one shows the low resolution beside them.
     """
     for name, adversary in adversaries.items():
         shows = adversary.shows
@@ -84,11 +84,6 @@ def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
             raise UserError(
                 f"adversary.{name}.shows.condition={shows.condition} shows the enlarged LR beside each "
                 "picture, and unpaired real pictures have none; set it to none (adversary=lsgan)"
-            )
-        if shows.swap is not None:
-            raise UserError(
-                f"adversary.{name}.shows.swap exchanges regions between a picture and its truth, and unpaired real "
-                "pictures show something else there, which any seam gives away; set it to null (adversary=bce)"
             )
 
 
