@@ -76,6 +76,41 @@ def names_of(config: Any, experiments: Sequence[str]) -> list[str]:
     return [name for place in places if isinstance(place, str) for name in matching(place, experiments)[:1]]
 
 
+def files_named(config: Mapping[str, Any], experiments: Sequence[str]) -> dict[str, str]:
+    """Settings of losses and degradations that take a network from an experiment's last run, with that experiment.
+
+    Args:
+        config: plain values; ``file`` is a place, ``files`` a list of them.
+        experiments: names of all experiments.
+    """
+    found: dict[str, str] = {}
+
+    def walk(node: Any, name: str) -> None:
+        if isinstance(node, Mapping):
+            for key, child in node.items():
+                walk(child, f"{name}.{key}")
+        elif isinstance(node, list):
+            for index, child in enumerate(node):
+                walk(child, f"{name}.{index}")
+        elif isinstance(node, str) and re.search(r"\.file$|\.files\.\d+$", name) and node in experiments:
+            found[name] = node
+
+    for group in ("loss", "degradation"):
+        walk(config.get(group), group)
+    return found
+
+
+def parents_of(config: Mapping[str, Any], experiments: Sequence[str]) -> list[str]:
+    """Experiments whose runs a configuration needs: those that it starts from, and those of `files_named`.
+
+    Args:
+        config: plain values, resolved.
+        experiments: names of all experiments.
+    """
+    started = [*names_of(config["init_from"], experiments), *names_of(config.get("grow_from"), experiments)]
+    return [*started, *files_named(config, experiments).values()]
+
+
 def matching(reference: str, experiments: Sequence[str]) -> list[str]:
     """Experiments that a reference may mean: the one of that name, else those whose name goes on after it.
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from sr.config.schema import shown_of
+from sr.config.schema import shown_of, shown_side
 from sr.errors import UserError
 from sr.losses.gan import RelativisticAverage
 from sr.losses.weights import Constant
 from sr.training.adversary.adversary import Adversary
+from sr.training.sides import side_of
 
 _LARGEST_CROP = 2048
 
@@ -53,9 +54,9 @@ def _built(name: str, config: Any, build: Callable[[str, Any], Any]) -> Adversar
         if wanted is None:
             raise UserError(text) from error
         shift, scale, crop = shown_of(node.shows, "shift"), config.scale, config.data.crop
-        shown = f"data.crop={crop} at scale={scale} shows {scale * crop - shift} pixels"
+        shown = f"data.crop={crop} at scale={scale} shows {shown_side(node.shows, crop, scale)} pixels"
         shifted = f" (less adversary.{name}.shows.shift={shift})" if shift else ""
-        needed, rest = divmod(wanted + shift, scale)
+        needed, rest = divmod(wanted + shift, max(1, shown_side({**node.shows, "shift": 0}, scale, scale) // scale))
         hint = f"; take data.crop={needed}" if rest == 0 else ""
         raise UserError(f"{text.rstrip('.')}: {shown}{shifted}{hint}") from error
     return made
@@ -79,11 +80,17 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
             "leave discriminator.in_channels out, or change "
             f"adversary.{name}.shows.condition={shows.condition}"
         )
-    side = scale * crop - shows.shift
+    if shows.condition != "none" and side_of(shows.pair.made, crop, scale) != scale * crop:
+        raise UserError(
+            f"adversary.{name}.shows.condition={shows.condition} puts the enlarged LR beside pictures of its size, and "
+            f"shows.views={','.join(shows.pair)} are smaller; set one of the two back"
+        )
+    side = side_of(shows.pair.made, crop, scale) - shows.shift
     fault = _size_fault(name, adversary, side)
     if fault is None:
         return
-    fitting = [c for c in range(1, _LARGEST_CROP) if _size_fault(name, adversary, scale * c - shows.shift) is None]
+    sides = {c: side_of(shows.pair.made, c, scale) - shows.shift for c in range(1, _LARGEST_CROP)}
+    fitting = [c for c, side in sides.items() if _size_fault(name, adversary, side) is None]
     nearest = sorted(sorted(fitting, key=lambda c: abs(c - crop))[:2])
     hint = f"take data.crop={' or '.join(map(str, nearest))}" if nearest else "take another discriminator"
     shift = f" less adversary.{name}.shows.shift={shows.shift}" if shows.shift else ""

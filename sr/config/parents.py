@@ -1,6 +1,6 @@
 """``init_from=log/20``: a run that starts from the newest finished run of an experiment, found by its name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,26 @@ def from_experiments(start: Start, child: Child, say: Callable[[str], None]) -> 
     return replace(start, places={**start.places, **files}), told
 
 
+def files_of_experiments(
+    named: Mapping[str, str], child: Child, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """The networks of losses and degradations that come from experiments.
+
+    Args:
+        named: experiment by setting, from `sr.config.experiments.files_named`.
+        child: the run that is to begin.
+        say: told which runs were taken.
+
+    Returns:
+        What is to be remembered by setting, as in `from_experiments`, and ``file``, the network's.
+
+    Raises:
+        UserError: an experiment has no finished run of this size; the message has the command that makes one.
+    """
+    start, told = from_experiments(Start(dict(named), partial=False), child, say)
+    return {name: {**told[name], "file": start.places[name]} for name in told}
+
+
 def _named(place: str, child: Child) -> bool:
     """Whether a place names an experiment: something that exists is a place."""
     group = place.rpartition("/")[0]
@@ -86,7 +106,9 @@ def _parent(name: str, place: str, child: Child) -> Run:
 
 
 def _file(name: str, folder: RunFolder) -> Path:
-    return {GENERATOR: folder.last, GROWN: folder.path}.get(name, folder.checkpoint)
+    if name == GROWN:
+        return folder.path
+    return folder.last if name == GENERATOR or "." in name else folder.checkpoint
 
 
 def _no_experiment(what: str, place: str, candidates: Sequence[str], experiments: Sequence[str]) -> str:

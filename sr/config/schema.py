@@ -9,8 +9,9 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from sr.config.folder import config_groups
+from sr.training.sides import side_of
 
-SHOWN_BY_DEFAULT = {"condition": "none", "shift": 0}
+SHOWN_BY_DEFAULT = {"condition": "none", "shift": 0, "views": "sr,real"}
 """Defaults of `sr.training.adversary.shows.Shows`, which imports torch."""
 
 
@@ -113,9 +114,22 @@ def _shown_channels(*, _root_: Any, _parent_: Any) -> int:
 
 
 def _shown_side(*, _root_: Any, _parent_: Any) -> int:
-    """Side of what is shown to the discriminator that asks: an HR crop, smaller where it is shifted."""
-    shifts = [shown_of(show, "shift") for show in _shows_for(_root_, _parent_)]
-    return int(_root_.scale * _root_.data.crop - max(shifts, default=0))
+    """Side of what is shown to the discriminator that asks: an HR crop or an LR one, smaller where it is shifted."""
+    crop, scale = _root_.data.crop, _root_.scale
+    sides = [shown_side(show, crop, scale) for show in _shows_for(_root_, _parent_)]
+    return int(min(sides, default=scale * crop))
+
+
+def shown_side(shows: Mapping[str, Any], crop: int, scale: int) -> int:
+    """Side in pixels of what an adversary shows.
+
+    Args:
+        shows: of the adversary.
+        crop: side of a low-resolution crop.
+        scale: between LR and HR.
+    """
+    view = str(shown_of(shows, "views")).split(",")[0].strip()
+    return side_of(view, crop, scale) - int(shown_of(shows, "shift"))
 
 
 def shown_of(shows: Mapping[str, Any], name: str) -> Any:
@@ -123,7 +137,7 @@ def shown_of(shows: Mapping[str, Any], name: str) -> Any:
 
     Args:
         shows: of the adversary.
-        name: ``condition`` or ``shift``.
+        name: ``condition``, ``shift`` or ``views``.
     """
     return shows.get(name, SHOWN_BY_DEFAULT[name])
 

@@ -96,6 +96,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
 
 def setting_of(name: str) -> str:
     """The setting that names a network's place: ``init_from`` for the generator's, ``grow_from`` for `GROWN`."""
+    if "." in name:  # of a network that a loss or a degradation holds
+        return name
     return {GENERATOR: "init_from", GROWN: "grow_from"}.get(name, f"init_from.{name}")
 
 

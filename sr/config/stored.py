@@ -25,7 +25,7 @@ _OPTIMIZERS = tuple(
 _SCHEDULES = ("sr.training.schedules", "sr.training.plateau_windows")
 ROOMS: dict[str, tuple[str, ...]] = {
     "model": ("sr.models",),
-    "loss": ("sr.losses",),
+    "loss": ("sr.losses", "sr.models.feature_net.trained"),
     "discriminator": ("sr.discriminators",),
     "adversary": ("sr.training.adversary", "sr.losses"),
     "data": (
@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "sr.experiments.world.source.shown",
         "sr.experiments.world.source.validation",
     ),
-    "degradation": ("sr.degradations",),
+    "degradation": ("sr.degradations", "sr.models.corruptors.corruptors"),
     "augmentation": ("sr.augmentations", "sr.degradations"),
     "optimizer": _OPTIMIZERS,
     "schedule": _SCHEDULES,

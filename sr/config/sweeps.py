@@ -15,7 +15,7 @@ from sr.config.choice_faults import ADDED_UP
 from sr.config.combinations import COMBINED
 from sr.config.compose_faults import composed_or_fault
 from sr.config.composer import composed_from
-from sr.config.experiments import EXPERIMENT, beside, names_of
+from sr.config.experiments import EXPERIMENT, beside, parents_of
 from sr.config.folder import config_groups
 from sr.config.kinds import is_one_text, takes_one
 from sr.config.nearest import did_you_mean, neighbours
@@ -149,13 +149,14 @@ def _parents(folders: Sequence[Path], name: str, swept: Override, parsed: Sequen
     for size in sizes:
         overrides = [*others, f"{EXPERIMENT}={name}", *([] if size is None else [size])]
         try:
-            config = composed_from(folders, overrides)
-            start, grown = config.init_from, config.grow_from
-            plain = OmegaConf.to_container(start, resolve=True) if OmegaConf.is_config(start) else start
+            whole = composed_from(folders, overrides)
+            plain = {key: OmegaConf.to_container(whole[key], resolve=False) for key in ("loss", "degradation")}
+            start = whole.init_from
+            plain["grow_from"] = whole.grow_from
+            plain["init_from"] = OmegaConf.to_container(start, resolve=True) if OmegaConf.is_config(start) else start
         except (HydraException, OmegaConfBaseException):
             continue  # told when it is its turn
-        yield from names_of(plain, experiments)
-        yield from names_of(grown, experiments)
+        yield from parents_of(plain, experiments)
 
 
 def _ordered(parents: Mapping[str, Sequence[str]]) -> list[str]:

@@ -1,7 +1,9 @@
 """Crops of pictures in a store, chosen by sample number: the same crops in any mode, batch split or restart."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,14 +23,14 @@ class Batch(NamedTuple):
 
     Attributes:
         lr: (batch, 3, crop, crop) uint8, or None where the degradation runs on the device.
-        hr: (batch, 3, scale*crop, scale*crop) uint8.
+        hr: (batch, 3, scale*crop, scale*crop) uint8, or None where ``lr`` has no truth.
         samples: (batch,) int64 on the CPU, the number of each sample since the start of the run.
         real: shaped like ``hr``, pictures that belong to no others, for discriminators to take as real in place of
             ``hr``; None where ``hr`` is that too.
     """
 
     lr: Tensor | None
-    hr: Tensor
+    hr: Tensor | None
     samples: Tensor
     real: Tensor | None = None
 
@@ -51,15 +53,23 @@ class CropPlan:
         small: what to do with pictures smaller than the crop: ``pad`` them by reflection or ``skip`` them.
         seed: another seed, other crops.
         usable: (pictures,) bool, those that have what a crop needs; None means all.
+        scope: name of the draws, so that two plans of one run draw apart; empty for the pairs' own.
 
     Raises:
         UserError: no picture is left.
     """
 
     def __init__(
-        self, store: Store, scale: int, crop: int, small: Small, seed: int, usable: np.ndarray | None = None
+        self,
+        store: Store,
+        scale: int,
+        crop: int,
+        small: Small,
+        seed: int,
+        usable: np.ndarray | None = None,
+        scope: str = "",
     ) -> None:
-        self.crop, self.scale, self.seed = crop, scale, seed
+        self.crop, self.scale, self.seed, self.scope = crop, scale, seed, scope
         rows = store.heights // scale - crop + 1
         columns = store.widths // scale - crop + 1
         too_small = (rows < 1) | (columns < 1)
@@ -72,7 +82,8 @@ class CropPlan:
         if len(store) == 0 or positions.sum() == 0:
             largest = max(zip(store.heights.tolist(), store.widths.tolist(), strict=True), key=min, default=(0, 0))
             raise UserError(
-                f"no picture is as large as the crop: data.crop={crop} at scale={scale} needs "
+                f"no picture{f' of data.{scope}' if scope else ''} is as large as the crop: data.crop={crop} at "
+                f"scale={scale} needs "
                 f"{crop * scale}x{crop * scale} pixels and the largest picture is {largest[1]}x{largest[0]}; "
                 f"take data.crop={max(1, min(largest) // scale)} or less, or data.small=pad"
             )
@@ -87,7 +98,8 @@ class CropPlan:
 
     def places(self, samples: np.ndarray) -> Places:
         """The crops of these sample numbers."""
-        u = Draws(self.seed, samples).uniform("crop", 3)
+        draws = Draws(self.seed, samples)
+        u = (draws.within(self.scope) if self.scope else draws).uniform("crop", 3)
         total = self._cumulative[-1]
         pictures = np.searchsorted(self._cumulative, (u[:, 0] * total).astype(np.int64), side="right")
         if self.edges is not None:
@@ -159,27 +171,57 @@ class ResidentStore:
         return crops.permute(0, 3, 1, 2)
 
 
+class Cut(Protocol):
+    """Cuts square crops out of one store: `cut` with its store, or `ResidentStore.cut`."""
+
+    def __call__(
+        self, pictures: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int, multiple: int = 1
+    ) -> Tensor:
+        """See `cut`."""
+
+
+class Others(NamedTuple):
+    """Real pictures that belong to no others.
+
+    Attributes:
+        plan: chooses their crops.
+        store: holds them.
+    """
+
+    plan: CropPlan
+    store: Store
+
+
 @dataclass
 class CropBatches(Dataset[Batch]):
     """Batch number ``b`` of a run, cut on the CPU; what loader processes hold.
 
     Attributes:
-        plan: chooses the crops.
-        hr: high-resolution store.
+        plan: chooses the crops; at scale 1 where there is no ``hr``.
+        hr: high-resolution store, or None where ``lr`` has no truth.
         lr: its low-resolution twin, or None.
         batch_size: crops per batch in this process.
         rank: number of this process among those that train together.
         ranks: how many processes train together.
         twins: (pictures,) number of each picture's twin in ``lr``; None where the numbers are the same.
+        others: real pictures of their own, or None.
     """
 
     plan: CropPlan
-    hr: Store
+    hr: Store | None
     lr: Store | None
     batch_size: int
     rank: int = 0
     ranks: int = 1
     twins: np.ndarray | None = None
+    others: Others | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Of all stores, each counted once."""
+        others = None if self.others is None else self.others.store
+        stores = {id(store): store for store in (self.hr, self.lr, others) if store is not None}
+        return sum(store.nbytes for store in stores.values())
 
     def twin(self, pictures: np.ndarray) -> np.ndarray:
         """Numbers of these pictures' low-resolution twins."""
@@ -190,10 +232,43 @@ class CropBatches(Dataset[Batch]):
         first = (batch * self.ranks + self.rank) * self.batch_size
         return np.arange(first, first + self.batch_size, dtype=np.int64)
 
-    def __getitem__(self, batch: int) -> Batch:
+    def resident(self, device: torch.device) -> Callable[[Store], Cut]:
+        """Copies each store to a device when it is first asked for, and cuts there."""
+        held: dict[int, ResidentStore] = {}
+
+        def cutter(store: Store) -> Cut:
+            if id(store) not in held:
+                held[id(store)] = ResidentStore(store, device)
+            return held[id(store)].cut
+
+        return cutter
+
+    def made(self, batch: int, cutter: Callable[[Store], Cut]) -> Batch:
+        """One batch.
+
+        Args:
+            batch: its number.
+            cutter: of a store.
+        """
         samples = self.samples(batch)
         pictures, tops, lefts = self.plan.places(samples)
         scale, crop = self.plan.scale, self.plan.crop
-        lr = None if self.lr is None else cut(self.lr, self.twin(pictures), tops, lefts, crop)
-        hr = cut(self.hr, pictures, tops * scale, lefts * scale, crop * scale, scale)
-        return Batch(lr, hr, torch.from_numpy(samples))
+        lr = None if self.lr is None else cutter(self.lr)(self.twin(pictures), tops, lefts, crop)
+        hr = None
+        if self.hr is not None:
+            hr = cutter(self.hr)(pictures, tops * scale, lefts * scale, crop * scale, scale)
+        return Batch(lr, hr, torch.from_numpy(samples), self._real(samples, cutter))
+
+    def _real(self, samples: np.ndarray, cutter: Callable[[Store], Cut]) -> Tensor | None:
+        if self.others is None:
+            return None
+        plan, store = self.others
+        pictures, tops, lefts = plan.places(samples)
+        return cutter(store)(pictures, tops * plan.scale, lefts * plan.scale, plan.crop * plan.scale, plan.scale)
+
+    def __getitem__(self, batch: int) -> Batch:
+        return self.made(batch, _from_file)
+
+
+def _from_file(store: Store) -> Cut:
+    return partial(cut, store)

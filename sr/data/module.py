@@ -8,18 +8,19 @@ import lightning
 import psutil
 import torch
 
-from sr.data.contract import OnMessage, OnProgress, Pools
+from sr.data.contract import OnMessage, OnProgress, PictureSource, Pools
 from sr.data.crops import CropBatches, CropPlan, Small
 from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
 from sr.data.pairs import ValidationPair, WholePairs
-from sr.data.sets import Pictures, ShownPicture, first_pictures, given_sides, pictures_of, validation_sets
+from sr.data.sets import Pictures, ShownPicture, first_pictures, pictures_of, validation_sets
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
 from sr.data.stream import CropStream
 from sr.data.telling import about_small, warn_of_shared, warn_of_test_sets
+from sr.data.unpaired import HALF, check_apart, first_half, others_of, real_source, training_sides, warn_of_pairs
 from sr.types import UserError
 
 Part = Literal["train", "val"]
@@ -31,7 +32,8 @@ class CropData(lightning.LightningDataModule):
     """Training crops and validation pairs from any two sources of pictures.
 
     Args:
-        train: a source, or folders of pictures (one path or several).
+        train: a source, or folders of pictures (one path or several). None: ``train_lr`` are low-resolution pictures
+            of their own, without a truth.
         val: likewise, or several sets by name, of which the first is the main one; None leaves validation out.
         scale: integer factor between low and high resolution.
         crop: side of a training crop in low-resolution pixels.
@@ -54,7 +56,10 @@ class CropData(lightning.LightningDataModule):
             Validation pictures whose twins are given stay as they are.
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
         pools: makes what the degradation reads before it is used; None where that is there.
-        shown: pictures without a truth, which validations upscale and show, and never measure; None for none.
+        shown: pictures without a truth, which validations upscale and show; where there is no ``val``, what can be
+            told without a truth is measured of them. None for none.
+        real: pictures that belong to no low resolution, which discriminators take as real in place of the truth;
+            ``half`` takes the second half of ``train`` and leaves the first to the pairs. None: the truth itself.
 
     Raises:
         ValueError: a setting is out of range.
@@ -63,7 +68,7 @@ class CropData(lightning.LightningDataModule):
 
     def __init__(
         self,
-        train: Pictures,
+        train: Pictures | None,
         val: Pictures | Mapping[str, Pictures | None] | None,
         scale: int,
         crop: int,
@@ -84,6 +89,7 @@ class CropData(lightning.LightningDataModule):
         hr_filter: Filter = "area",
         pools: Pools | None = None,
         shown: Pictures | None = None,
+        real: Pictures | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -101,7 +107,14 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
-        self.train_sides = given_sides("train", train, train_lr, scale)
+        self.paired = train is not None
+        """Low resolution has a truth; without, `train_sides` are the low-resolution pictures alone."""
+        self.train_sides = training_sides(train, train_lr, scale)
+        self.real = real_source(real, train)
+        if val is None and val_lr is not None and not self.paired:
+            raise UserError(
+                "data.lr_val is given without data.hr_val; give both, or neither to validate without a truth"
+            )
         self.val_sides = validation_sets(val, val_lr, scale)
         self.shown_source = None if shown is None else pictures_of("shown", shown)
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
@@ -156,24 +169,21 @@ class CropData(lightning.LightningDataModule):
             shown: how many pictures without a truth are wanted.
 
         Raises:
-            UserError: a download failed, pictures to show without a validation, too many unreadable pictures,
-                low-resolution pictures of a wrong size, no picture large enough, or no room for the store.
+            UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size or the
+                same as the real ones, no picture large enough, or no room for the store.
         """
         self.make_pools(degradation, on_progress, on_message)
-        self.train_sides.fetch(on_progress, on_message)
+        self._fetch(on_progress, on_message)
         if self.shown_source is not None:
-            self.shown_source.fetch(on_progress, on_message)
-            if shown and not self.val_sides:
-                raise UserError("data.shown is upscaled at each validation, and there is none: set data.val too")
             self.shown_pictures = first_pictures(self.shown_source, shown, on_message)
-        warn_of_test_sets(self.train_sides.hr, on_message)
-        warn_of_shared(self.train_sides.hr, self.val_sides, on_message)
-        hr = self.stores.originals("training", self.train_sides, on_progress, on_message)
+        self._tell_of_sources(on_message)
+        what = "training" if self.paired else "low-resolution"
+        first = self.stores.originals(what, self.train_sides, on_progress, on_message)
         given, lr = self.train_sides.lr, None
-        if given is not None or degradation.in_advance:
-            lr = self.stores.twins("training", hr, given, degradation, on_progress, on_message)
-        batches = self._batches(hr, lr, rank, ranks, on_progress, on_message)
-        mode = self._mode(hr.nbytes + (0 if lr is None else lr.nbytes), device, on_message)
+        if self.paired and (given is not None or degradation.in_advance):
+            lr = self.stores.twins("training", first, given, degradation, on_progress, on_message)
+        batches = self._batches(first, lr, rank, ranks, on_progress, on_message)
+        mode = self._mode(batches.nbytes, device, on_message)
         self.stream = CropStream(batches, device, mode, self.workers)
         self.sets = self.validation_sets(degradation, on_progress, on_message)
 
@@ -181,19 +191,44 @@ class CropData(lightning.LightningDataModule):
         """Endless batches."""
         return self.stream
 
+    def _fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
+        self.train_sides.fetch(on_progress, on_message)
+        for source in (self.shown_source, self.real):
+            if isinstance(source, PictureSource):
+                source.fetch(on_progress, on_message)
+
+    def _tell_of_sources(self, on_message: OnMessage) -> None:
+        train, others = self.train_sides.hr, [self.real] if isinstance(self.real, PictureSource) else []
+        if self.paired:
+            warn_of_test_sets(train, on_message)
+        else:
+            on_message("low resolution has no truth: degradation=… is not applied, and no loss can compare with hr")
+        for real in others:
+            if self.paired:
+                warn_of_pairs(train, real, on_message)
+            else:
+                check_apart(train, real)
+        warn_of_shared([train, *others], self.val_sides, on_message)
+
     def _batches(
-        self, hr: Store, lr: Store | None, rank: int, ranks: int, on_progress: OnProgress, on_message: OnMessage
+        self, first: Store, lr: Store | None, rank: int, ranks: int, on_progress: OnProgress, on_message: OnMessage
     ) -> CropBatches:
-        refused = self.stores.refused
-        twins = None if lr is None else twin_numbers(hr, lr, self.scale, "training", refused, on_message)
+        """Of high resolution and perhaps its twins, or where nothing is paired of low resolution alone."""
+        refused, scale = self.stores.refused, self.scale if self.paired else 1
+        twins = None if lr is None else twin_numbers(first, lr, scale, "training", refused, on_message)
         usable = None if twins is None else twins >= 0
-        plan = CropPlan(hr, self.scale, self.crop, self.small, self.seed, usable)
+        if self.real == HALF:
+            usable = first_half(first) if usable is None else usable & first_half(first)
+        plan = CropPlan(first, scale, self.crop, self.small, self.seed, usable)
         if plan.small_names:
-            on_message(about_small(plan.small_names, self.small, len(hr)))
+            on_message(about_small(plan.small_names, self.small, len(first)))
         if self.edges is not None:
             progress = partial(on_progress, "preparing edge maps")
-            plan.edges = open_edge_maps(hr, plan.shapes, self.scale, self.crop, self.edges, progress, on_message)
-        return CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
+            plan.edges = open_edge_maps(first, plan.shapes, scale, self.crop, self.edges, progress, on_message)
+        report = on_progress, on_message
+        others = others_of(self.real, first, self.stores, self.crop, self.small, self.seed, report)
+        hr, low = (first, lr) if self.paired else (None, first)
+        return CropBatches(plan, hr, low, self.batch_size, rank, ranks, twins, others)
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
         if device.type == "cuda":
@@ -224,6 +259,8 @@ class CropData(lightning.LightningDataModule):
             UserError: the part has no pictures, or its twins do not fit.
         """
         if part == "train":
+            if not self.paired:
+                raise UserError("data.train=null: its low resolution has no truth, so there are no pairs to give")
             return self.stores.pairs("training", self.train_sides, degradation, on_progress, on_message)
         if not self.val_sides:
             raise UserError("there are no validation pictures: data.val is null")

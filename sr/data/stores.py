@@ -94,7 +94,12 @@ class Stores:
             workers=self.workers,
         )
         if not isinstance(source, Reduced):  # `twin_numbers` tells what has become of their originals
-            setting = "data.val" if what.startswith("validation") else "data.train"
-            judge_refused(store, what, setting, self.refused, on_message)
+            judge_refused(store, what, _setting_of(what), self.refused, on_message)
             tell_of_animations(store, what, on_message)
         return store
+
+
+def _setting_of(what: str) -> str:
+    """The setting that names other pictures of a part."""
+    named = {"validation": "data.val", "real": "data.real", "low-resolution": "data.lr"}
+    return next((setting for part, setting in named.items() if what.startswith(part)), "data.train")

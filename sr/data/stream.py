@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sr.data.crops import Batch, CropBatches, ResidentStore
+from sr.data.crops import Batch, CropBatches
 from sr.data.processes import leave_stops_to_parent
 from sr.types import UserError
 
@@ -66,17 +66,9 @@ class CropStream:
         if self.device.type == "cpu":
             for number in _From(self.start):
                 yield self.batches[number]
-        plan, scale, crop = self.batches.plan, self.batches.plan.scale, self.batches.plan.crop
-        hr = ResidentStore(self.batches.hr, self.device)
-        lr = None if self.batches.lr is None else ResidentStore(self.batches.lr, self.device)
+        cutter = self.batches.resident(self.device)
         for number in _From(self.start):
-            samples = self.batches.samples(number)
-            pictures, tops, lefts = plan.places(samples)
-            yield Batch(
-                None if lr is None else lr.cut(self.batches.twin(pictures), tops, lefts, crop),
-                hr.cut(pictures, tops * scale, lefts * scale, crop * scale, scale),
-                torch.from_numpy(samples),
-            )
+            yield self.batches.made(number, cutter)
 
     def _from_workers(self) -> Iterator[Batch]:
         before = set(active_children())

@@ -1,6 +1,6 @@
 """What the user should know of the pictures before a run trains on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sr.data.contract import OnMessage, PictureSource
@@ -26,21 +26,29 @@ def warn_of_test_sets(source: PictureSource, on_message: OnMessage) -> None:
             return
 
 
-def warn_of_shared(train: PictureSource, sets: Mapping[str, Sides], on_message: OnMessage) -> None:
-    """Name validation pictures that are trained on too, as far as their files' paths tell."""
-    trained = _files(train)
+def warn_of_shared(trained: Iterable[PictureSource], sets: Mapping[str, Sides], on_message: OnMessage) -> None:
+    """Name validation pictures that are trained on too, as far as their files' paths tell.
+
+    Args:
+        trained: all that a run learns from: high resolution, low resolution without a truth, other real pictures.
+        sets: validation sets by name, of which either side may be trained on.
+        on_message: told.
+    """
+    known = set[Path]().union(*map(files_of, trained))
     for name, sides in sets.items():
-        own = _files(sides.hr)
-        shared = sorted(own & trained)
-        if shared:
-            setting = f"data.val.{name}" if name else "data.val"
-            on_message(
-                f"{len(shared)} of {len(own)} pictures of {setting} are trained on too ({shared[0]}): what is measured "
-                f"on them flatters; keep them out of data.train, or name others with {setting}=DIR"
-            )
+        for side in (sides.hr, sides.lr):
+            own = set() if side is None else files_of(side)
+            shared = sorted(own & known)
+            if shared:
+                setting = f"data.val.{name}" if name else "data.val"
+                on_message(
+                    f"{len(shared)} of {len(own)} pictures of {setting} are trained on too ({shared[0]}): what is "
+                    f"measured on them flatters; keep them out of data.train, or name others with {setting}=DIR"
+                )
+                break
 
 
-def _files(source: PictureSource) -> set[Path]:
+def files_of(source: PictureSource) -> set[Path]:
     """Where the pictures of a folder lie, links followed; none of other sources, whose names are no paths."""
     return {real_path(path) for path in source.paths} if isinstance(source, Folder) else set()
 

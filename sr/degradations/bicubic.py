@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from sr.degradations.pictures import eight_bits
 from sr.draws import Draws
 from sr.image.resize import bicubic, imresize
 from sr.types import Image, LowResolution
@@ -35,8 +36,7 @@ class Bicubic:
 
     def __call__(self, hr: Image, draws: Draws) -> LowResolution:
         """Downscale a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1]."""
-        lr = bicubic(hr.float(), scale=1 / self.scale, edge=self.edge, clip=True)
-        return lr.mul(255).round_().div_(255)
+        return eight_bits(bicubic(hr.float(), scale=1 / self.scale, edge=self.edge, clip=True))
 
     def picture(self, hr: np.ndarray, index: int = 0) -> np.ndarray:
         """Downscale one whole picture bit for bit as MATLAB does.

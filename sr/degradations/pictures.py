@@ -11,6 +11,20 @@ from torch.nn.functional import pad
 from sr.types import Image
 
 
+def eight_bits(picture: Tensor) -> Tensor:
+    """Rounded to 8 bits, as a file would hold it; where gradient is wanted it passes as if nothing were done.
+
+    Rounding is flat between its steps, so its own gradient would be 0 (the straight-through estimator, Bengio et al.
+    2013, arXiv 1308.3432).
+
+    Args:
+        picture: [0, 1].
+    """
+    if not (torch.is_grad_enabled() and picture.requires_grad):
+        return picture.mul(255).round_().div_(255)
+    return picture + ((picture.detach() * 255).round() / 255 - picture.detach())
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Pictures side by side on canvases of one size, each in the top left corner of its own.

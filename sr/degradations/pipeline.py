@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from sr.degradations.pictures import Pictures, write
+from sr.degradations.pictures import Pictures, eight_bits, write
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.io import to_image, to_pixels
@@ -103,7 +103,8 @@ class Pipeline:
                     f"{lr_size[1]}x{lr_size[0]}; end them with a resize to the low resolution"
                 )
             write(made, positions, pictures.trimmed().pixels)
-        return made.clamp_(0, 1).mul_(255).round_().div_(255) if self.eight_bits else made.clamp_(0, 1)
+        made = made.clamp_(0, 1)
+        return eight_bits(made) if self.eight_bits else made
 
     def picture(self, hr: np.ndarray, index: int) -> np.ndarray:
         """Degrade one whole picture of a store, the same way every time.

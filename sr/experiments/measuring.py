@@ -56,8 +56,8 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "noise_content")
-"""Of a run itself: ``ENTRY.run.NAME``."""
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "noise_content", "wobble")
+"""Of a run itself: ``ENTRY.run.NAME``. ``wobble``: mean change of PSNR (Y) between validations of its second half."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
 _NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
@@ -207,7 +207,18 @@ def of_training(run: Run) -> dict[str, float | None]:
         "largest_total": max(totals, default=None),
         "rest_share": float(np.mean(rests)) if rests else None,
         "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
+        "wobble": wobble([value for value in table.get("val/psnr_y", ()) if math.isfinite(value)]),
     }
+
+
+def wobble(values: Sequence[float]) -> float | None:
+    """Mean absolute difference of neighbours in the second half; None of fewer than four values.
+
+    Args:
+        values: of one validation after another.
+    """
+    late = values[len(values) // 2 :]
+    return float(np.mean(np.abs(np.diff(late)))) if len(values) >= 4 else None
 
 
 def _means(

@@ -102,7 +102,7 @@ class Views(Mapping[str, Tensor]):
     def replaced(self, given: Mapping[str, Tensor]) -> "Views":
         """With other pictures under some names; what does not come from them is not derived again."""
         new = Views({**self._given, **given}, self._functions)
-        new._derived = {name: view for name, view in self._derived.items() if _base(name) not in given}
+        new._derived = {name: view for name, view in self._derived.items() if base_of(name) not in given}
         return new
 
     def check(self, setting: str, pair: Pair) -> None:
@@ -127,5 +127,6 @@ class Views(Mapping[str, Tensor]):
         return f"there is no view {name}; {hint}There are {', '.join(self._given)}, and of each of them {of_each}"
 
 
-def _base(name: str) -> str:
+def base_of(name: str) -> str:
+    """The given picture that a view is made of: ``sr`` of ``grad(sr)``."""
     return name.rstrip(")").rpartition("(")[2]

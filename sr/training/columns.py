@@ -21,6 +21,9 @@ DISTANCES = (*PERCEPTUAL, "dists")
 WATCHED = ("colour_error", "checkerboard", "checkerboard_local")
 """Measured always (checkerboards: above x1), for the log: less is better; see `sr.training.watch` and, for the pattern
 place by place, `sr.metrics.checkerboard`."""
+CONSISTENCY = "lr_consistency"
+"""Measured of pictures without a truth alone: the mean absolute difference, in [0, 1], between the network's input and
+its output made small by MATLAB's bicubic; less is better, and blurred pictures are as good at it as sharp ones."""
 SHOWN = "shown"
 """Instead of a set's name: pictures without a truth."""
 
@@ -31,8 +34,8 @@ def metric_of(column: str) -> str:
 
 
 def gain(column: str, value: float) -> float:
-    """The value so that more is better: LPIPS changes its sign."""
-    return -value if metric_of(column) in PERCEPTUAL else value
+    """The value so that more is better: LPIPS and the consistency change their sign."""
+    return -value if metric_of(column) in (*PERCEPTUAL, CONSISTENCY) else value
 
 
 def check_set_names(names: Iterable[str]) -> None:
@@ -41,24 +44,33 @@ def check_set_names(names: Iterable[str]) -> None:
     Raises:
         UserError: one is a metric, or another word of these columns.
     """
-    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, "bicubic", "pictures", SHOWN)
+    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, CONSISTENCY, "bicubic", "pictures", SHOWN)
     for name in names:
         if name.lower() in taken:
             raise UserError(f"data.val names a set {name}, which val/{name} means already; call it {name}_set, say")
 
 
-def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = ()) -> tuple[str, ...]:
+def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = (), without_truth: bool = False) -> tuple[str, ...]:
     """The columns of ``trainer.monitor``, a name or several.
 
     Args:
         monitor: as configured.
         with_lpips: LPIPS can be measured.
         sets: names of the validation sets, whose metrics may be meant as ``NAME/psnr_y``.
+        without_truth: what is validated has none: `CONSISTENCY` stands for the default, and nothing else is measured.
 
     Raises:
         UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
     """
     names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
+    if without_truth and names in ((CONSISTENCY,), METRICS[:1]):
+        return (CONSISTENCY,)
+    if without_truth:
+        told = monitor if isinstance(monitor, str) else f"[{','.join(map(str, names))}]"
+        raise UserError(
+            f"trainer.monitor={told} cannot be measured: there are no validation pictures with a truth; set "
+            f"trainer.monitor={CONSISTENCY}, or give pairs (data.hr_val=DIR data.lr_val=DIR with data=unpaired)"
+        )
     known: tuple[str, ...] = METRICS + PERCEPTUAL
     known += tuple(f"{name}/{metric}" for name in sets if name for metric in known)
     if not names:
@@ -139,4 +151,4 @@ def better(column: str) -> Literal["max", "min"] | None:
     metric = metric_of(column)
     if metric in METRICS:
         return "max"
-    return "min" if metric in (*PERCEPTUAL, *WATCHED) else None
+    return "min" if metric in (*PERCEPTUAL, *WATCHED, CONSISTENCY) else None

@@ -13,6 +13,7 @@ from sr.models.scales import scale_of
 from sr.training.contract import Trainable
 from sr.training.peak import peak_bytes
 from sr.training.precision import Compute
+from sr.training.sides import side_of
 from sr.types import UserError
 
 _MOMENTS = 2
@@ -105,7 +106,8 @@ def kept_on_device(module: Trainable, lr_shape: tuple[int, int, int, int], proce
     kept = []
     for name, adversary in module.adversaries.items():
         if adversary.replay is not None:
-            values = adversary.shows.channels * height * width * scale**2
+            rows, columns = (side_of(adversary.shows.pair.made, side, scale) for side in (height, width))
+            values = adversary.shows.channels * rows * columns
             each, capacity = adversary.replay.bytes_of_one(batch * processes, values), adversary.replay.capacity
             kept.append(Kept(f"adversary.{name}.replay.capacity={capacity}", capacity * each, each))
     if recover:

@@ -30,7 +30,7 @@ from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.steps import log_losses, only, optimizers_of, plain_optimizers, update
 from sr.training.stopwatch import Stopwatch
-from sr.training.views import derivations
+from sr.training.views import DEGRADED, derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
 from sr.types import LowResolution, UserError
 
@@ -167,14 +167,21 @@ class SuperResolution(lightning.LightningModule):
         draws = Draws(self.seed, batch.samples.numpy())
         return make_pair(batch, draws, self.degradation, self.augmentation, self.compute)
 
-    def views(self, given: Given, made: Mapping[str, Tensor]) -> Views:
+    def views(self, given: Given, made: Mapping[str, Tensor], draws: Draws | None = None) -> Views:
         """All pictures of a batch by name: see `sr.losses.views` and `sr.training.views`.
 
         Args:
             given: to the step.
             made: by the generator.
+            draws: of these samples, for ``degraded``; without, plain bicubic stands for it.
         """
-        return Views({**made, **given._asdict()}, self._derivations)
+
+        def degraded(picture: Tensor) -> Tensor:
+            if draws is None:
+                return self._derivations["lr"](picture)
+            return self.degradation(picture, draws.within(DEGRADED))
+
+        return Views({**made, **given.named()}, self._derivations | {DEGRADED: degraded})
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch; an update when the accumulation is complete."""
@@ -189,7 +196,7 @@ class SuperResolution(lightning.LightningModule):
                 self.parts.begin(self.network, plain_optimizers(self), self.updates, self.clock.progress)
         self.position = (self.position + 1) % (self.accumulate * self.g_every)
         self.batches += 1
-        self.samples += len(batch.hr) * self.trainer.world_size
+        self.samples += len(batch.samples) * self.trainer.world_size
         generator, *others = optimizers_of(self)
         opponents = dict(zip(self.adversaries, others, strict=True))
         early = {name: o for name, o in opponents.items() if self.adversaries[name].policy.order == "d_first"}
@@ -199,7 +206,7 @@ class SuperResolution(lightning.LightningModule):
                 attempt = self._attempt(given, draws)
                 if not early:
                     self._generator_backward(attempt, draws, generator)
-            views = self.views(given, self._fakes(given.lr)) if attempt is None else attempt.views
+            views = self.views(given, self._fakes(given.lr), draws) if attempt is None else attempt.views
         views = views.detached()
         self._discriminators_learn(early, views, draws)
         if attempt is not None and early:
@@ -232,7 +239,7 @@ class SuperResolution(lightning.LightningModule):
     def _attempt(self, given: Given, draws: Draws) -> _Attempt:
         updates = self.clock.updates
         with self.compute.autocast():
-            views = self.views(given, outputs_of(self.network(given.lr)))
+            views = self.views(given, outputs_of(self.network(given.lr)), draws)
             total, terms, weights = self.objective(views, updates, draws.within("loss"))
         colour = colour_error(views[PICTURE], given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])

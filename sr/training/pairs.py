@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
 from sr.data.crops import Batch
 from sr.draws import Draws
@@ -29,13 +30,17 @@ class Given(NamedTuple):
 
     Attributes:
         lr: the generator's input.
-        hr: its truth.
+        hr: its truth, or None where there is none.
         real: what discriminators take as real; ``hr`` itself unless the batch brings others.
     """
 
     lr: LowResolution
-    hr: Image
-    real: Image
+    hr: Image | None
+    real: Image | None
+
+    def named(self) -> dict[str, Tensor]:
+        """Those that there are, by name."""
+        return {name: picture for name, picture in self._asdict().items() if picture is not None}
 
 
 def make_pair(batch: Batch, draws: Draws, degradation: Degrade, augmentation: Augment, compute: Compute) -> Given:
@@ -47,13 +52,23 @@ def make_pair(batch: Batch, draws: Draws, degradation: Degrade, augmentation: Au
         degradation: makes LR.
         augmentation: applied to each pair.
         compute: device.
+
+    Raises:
+        ValueError: a batch of neither low nor high resolution.
     """
+
+    def alone(pictures: Tensor, scope: Draws) -> Image:
+        return compute.to_image(augmentation(Crops(None, pictures.to(compute.device, non_blocking=True)), scope).hr)
+
+    real = None if batch.real is None else alone(batch.real, draws.within("real"))
+    if batch.hr is None:
+        if batch.lr is None:
+            raise ValueError("a batch has neither low nor high resolution")
+        return Given(alone(batch.lr, draws), None, real)
     lr = None if batch.lr is None else batch.lr.to(compute.device, non_blocking=True)
     crops = augmentation(Crops(lr, batch.hr.to(compute.device, non_blocking=True)), draws)
-    target = real = compute.to_image(crops.hr)
-    if batch.real is not None:
-        unpaired = Crops(None, batch.real.to(compute.device, non_blocking=True))
-        real = compute.to_image(augmentation(unpaired, draws.within("real")).hr)
+    target = compute.to_image(crops.hr)
+    real = target if real is None else real
     if crops.lr is not None:
         return Given(compute.to_image(crops.lr), target, real)
     source = target if crops.seen is None else compute.to_image(crops.seen)

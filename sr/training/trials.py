@@ -12,14 +12,19 @@ from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.agreement import check_views
 from sr.training.module import SuperResolution
 from sr.training.pairs import Given
+from sr.training.sides import side_of
 from sr.types import LowResolution
 
 
-def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
+def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowResolution], Tensor]]:
     """One forward pass for each step that keeps tensors: the generator's, then each discriminator's.
 
     Each takes low-resolution pictures and gives what the backward pass starts from. Weights of 0, which may rise
     later, count as 1. Discriminators that accept only another size are left out.
+
+    Args:
+        module: just built.
+        truth: batches have high resolution.
 
     Raises:
         UserError: in the first, that a term or an adversary names a view that does not exist.
@@ -27,7 +32,7 @@ def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
 
     def generator(lr: LowResolution) -> Tensor:
         hr, draws = _blank(module, lr)
-        views = module.views(Given(lr, hr, hr), outputs_of(module.network(lr)))
+        views = module.views(Given(lr, hr if truth else None, hr), outputs_of(module.network(lr)))
         check_views(views, module.objective, module.adversaries)
         total = module.objective.unweighted(views, draws)
         for adversary in module.adversaries.values():
@@ -38,7 +43,7 @@ def trials(module: SuperResolution) -> list[Callable[[LowResolution], Tensor]]:
     def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:
         def step(lr: LowResolution) -> Tensor:
             hr, draws = _blank(module, lr)
-            given, waiting = Given(lr, hr, hr), adversary.policy.order == "d_first"
+            given, waiting = Given(lr, hr if truth else None, hr), adversary.policy.order == "d_first"
             views = module.views(given, outputs_of(module.network(lr)) if waiting else {})
             held = module.objective.unweighted(views, draws) if waiting else 0  # the generator waits for its turn
             return adversary.trial(views, draws, module.compute.autocast()) + held if _fits(adversary, hr) else hr.sum()
@@ -55,4 +60,6 @@ def _blank(module: SuperResolution, lr: LowResolution) -> tuple[Tensor, Draws]:
 
 def _fits(adversary: Adversary, hr: Tensor) -> bool:
     fixed = getattr(adversary.network, "side", None)
-    return fixed is None or hr.shape[-1] - adversary.shows.shift == fixed
+    shows = adversary.shows
+    side = side_of(shows.pair.made, hr.shape[-1] // shows.scale, shows.scale)
+    return fixed is None or side - shows.shift == fixed

@@ -9,13 +9,15 @@ import torch
 from torch import nn
 
 from sr.data.pairs import ValidationPair
+from sr.data.sets import ShownPicture
 from sr.image.io import as_batch
+from sr.losses.lr_consistency import downscaled
 from sr.metrics.border import border_psnr
 from sr.metrics.checkerboard import checkerboard_local
 from sr.metrics.functional import measure, sharpness
 from sr.metrics.side_by_side import side_by_side
 from sr.models.upscale import NotFiniteError, upscale_pixels
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
+from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.copies import copied
 from sr.training.perceptual import Perceptual
 from sr.training.watch import checkerboard, colour_error
@@ -87,6 +89,32 @@ def watched(sr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
         values |= {"checkerboard": float(checkerboard(large, scale))}
         values |= {"checkerboard_local": float(checkerboard_local(large, scale))}
     return values
+
+
+def upscaled_alone(
+    upscale: Upscale, pictures: Sequence[ShownPicture], scale: int
+) -> list[tuple[np.ndarray | None, dict[str, float]]]:
+    """Pictures without a truth: what is made of each, and what that tells of itself.
+
+    Args:
+        upscale: what is judged.
+        pictures: low resolution.
+        scale: of the network.
+
+    Returns:
+        (picture, or None where it is not finite; `WATCHED` and `CONSISTENCY`) of each.
+    """
+    found: list[tuple[np.ndarray | None, dict[str, float]]] = []
+    for picture in pictures:
+        try:
+            sr = upscale(picture.lr, picture.gray)
+        except NotFiniteError:
+            found.append((None, dict.fromkeys((*(WATCHED if scale > 1 else WATCHED[:1]), CONSISTENCY), math.nan)))
+            continue
+        large, small = (as_batch(pixels).float() / 255 for pixels in (sr, picture.lr))
+        consistency = float((downscaled(large, scale, "bicubic") - small).abs().mean())
+        found.append((sr, {CONSISTENCY: consistency} | watched(sr, picture.lr, scale)))
+    return found
 
 
 def _nothing(scale: int, with_lpips: bool) -> dict[str, float]:

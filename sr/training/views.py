@@ -10,6 +10,9 @@ from sr.losses.lr_consistency import downscaled
 from sr.losses.views import Derive
 from sr.models.bicubic import Bicubic
 
+DEGRADED = "degraded"
+"""A view that the training module adds: made small as the run's degradation does it, drawn anew for each sample."""
+
 
 def derivations(scale: int) -> dict[str, Derive]:
     """What can be derived from a view, by name.

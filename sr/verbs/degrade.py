@@ -17,6 +17,7 @@ from torch import Tensor
 from sr.config.building import build, build_device
 from sr.config.composing import composed
 from sr.console import plain_console
+from sr.data.crops import Batch
 from sr.data.module import CropData
 from sr.degradations.pipeline import VALIDATION_SEED
 from sr.draws import Draws, Record
@@ -48,7 +49,7 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, co
     """
     _check(output, count, samples)
     console = plain_console(soft_wrap=True)
-    config = composed(["data.val=null", "data.crops=device", *overrides], config_dir)
+    config = composed(["data.val=null", "data.val_lr=null", "data.crops=device", *overrides], config_dir)
     device = build_device(config)
     data: CropData = build("data", config.data)
     degradation, augmentation = build("degradation", config.degradation), build("augmentation", config.augmentation)
@@ -60,7 +61,7 @@ def degrade(overrides: Sequence[str], output: Path, count: int, samples: int, co
     check_input(augmentation, data)
     watched = _Watched(degradation, augmentation, data, config.seed, device)
     seen = watched.look(max(count, samples), count)
-    made_by = "given pairs" if watched.given else _choice(overrides, "degradation", "bicubic")
+    made_by = watched.source or _choice(overrides, "degradation", "bicubic")
     title = f"{_choice(overrides, 'data', 'generated')}, {made_by}, x{config.scale}"
     contact_sheet(output, seen, watched.record, watched.crops, title)
     _report(console, watched)
@@ -100,6 +101,7 @@ class _Watched:
         crops: how many were looked at.
         rate: degraded pictures per second, or None where nothing is degraded.
         given: low-resolution pictures come from files.
+        source: what they are then, in words; empty where they are made.
         stored: they were made in advance (or given).
     """
 
@@ -109,7 +111,8 @@ class _Watched:
         self.record = Record()
         self.crops = 0
         self.rate: float | None = None
-        self.given = data.train_sides.lr is not None
+        self.given = data.train_sides.lr is not None or not data.paired
+        self.source = ("given pairs" if data.paired else "unpaired") if self.given else ""
         self.stored = data.stream.batches.lr is not None
 
     def look(self, samples: int, count: int) -> list[Seen]:
@@ -118,8 +121,7 @@ class _Watched:
         rates: list[float] = []
         for batch in self.data.stream:
             draws = Draws(self.seed, batch.samples.numpy(), self.record)
-            lr = None if batch.lr is None else batch.lr.to(self.device)
-            crops: Crops = self.augmentation(Crops(lr, batch.hr.to(self.device)), draws)
+            crops = self._augmented(batch, draws)
             before = perf_counter()
             low = self._low_resolution(crops, draws)
             rates.append(len(low) / (perf_counter() - before))
@@ -131,6 +133,18 @@ class _Watched:
                 break
         self.rate = None if self.given else median(rates[1:] or rates)  # the first one fills caches
         return seen
+
+    def _augmented(self, batch: Batch, draws: Draws) -> Crops:
+        """As training does it; without a truth the real picture of the same number stands in its place."""
+        lr = None if batch.lr is None else batch.lr.to(self.device)
+        made: Crops
+        if batch.hr is not None:
+            made = self.augmentation(Crops(lr, batch.hr.to(self.device)), draws)
+            return made
+        assert lr is not None
+        real = lr if batch.real is None else batch.real.to(self.device)
+        alone = [self.augmentation(Crops(None, one), of).hr for one, of in ((lr, draws), (real, draws.within("real")))]
+        return Crops(*alone)
 
     def _low_resolution(self, crops: Crops, draws: Draws) -> Tensor:
         """What the network is given; its draws are recorded."""
@@ -158,7 +172,9 @@ class _Watched:
 
 def _report(console: Console, watched: _Watched) -> None:
     record, total = watched.record, watched.crops
-    if watched.given:
+    if not watched.data.paired:
+        say(console, "low resolution has no truth: beside it are real pictures, which it was not made of")
+    elif watched.given:
         say(console, "low-resolution pictures are given: the degradation is not applied")
     elif watched.stored:
         say(console, "low-resolution pictures are made in advance, once for each picture")

@@ -73,11 +73,11 @@ def _check_scale(batches: Sequence[Batch], scale: int) -> None:
     Raises:
         ValueError: they do not.
     """
-    for lr, hr, _, real in batches:
-        height, width = hr.shape[2:]
-        square = height == width and height % scale == 0  # as every crop is; low resolution may be made later
-        fits = lr is None or [scale * side for side in lr.shape[2:]] == [height, width]
-        if not square or not fits or (real is not None and real.shape != hr.shape):
+    for lr, hr, _, real in batches:  # low resolution may be made later, or have no truth
+        sides = [scale * side for side in lr.shape[2:]] if lr is not None else []
+        large = [list(one.shape[2:]) for one in (hr, real) if one is not None] + [sides] * (lr is not None)
+        square = large and large[0][0] == large[0][1] and large[0][0] % scale == 0  # as every crop is
+        if (lr is None and hr is None) or not square or any(one != large[0] for one in large):
             raise ValueError(f"a batch is not of scale {scale}")
 
 

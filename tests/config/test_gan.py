@@ -86,6 +86,7 @@ def test_every_discriminator_trains_with_every_objective(discriminator, adversar
 
 
 ADDED = {
+    "ambient": "d.shows.views",
     "stepper": "d.policy.stepper.rest_below",
     "image_pool": "d.replay.capacity",
     "batch_store": "d.replay.share",
@@ -563,7 +564,8 @@ def test_an_adversary_written_out_may_leave_what_it_shows_to_the_class(tmp_path,
     shows = build_adversaries(config, build)["d"].shows
     assert shows.channels == channels
     if not line:
-        assert {"condition": shows.condition, "shift": shows.shift} == SHOWN_BY_DEFAULT
+        told = {"condition": shows.condition, "shift": shows.shift, "views": ",".join(shows.pair)}
+        assert told == SHOWN_BY_DEFAULT
 
 
 def test_a_resumed_run_says_what_has_changed(train, tmp_path):

@@ -127,8 +127,16 @@ def test_configs_build_and_fit_the_default_crop(path):
     (term,) = config.terms.values()
     if "weights" in term.loss:
         term.loss.weights = "random"  # the others are a download
+    if "network" in term.loss:  # a trained one
+        term.loss.network = {
+            "_target_": "sr.models.feature_net.FeatureNet",
+            "scale": 2,
+            "net": "vgg16",
+            "layer": "conv1_2",
+        }
     objective = build("loss", config)
     given = {"sr": hr.flip(3), "branch": hr.flip(3), "hr": hr, "lr": F.avg_pool2d(hr, 2)}
+    given["features"] = torch.rand(1, 512, 6, 6)
     total, raw, _ = objective(Views(given, {"grad": gradient_map}), draws=Draws(0, np.arange(1)))
     assert list(raw) == [path.stem]
     assert math.isfinite(total)
@@ -140,9 +148,10 @@ def test_configs_show_every_argument(path):
     """What a file does not list cannot be set from the command line."""
     ((name, term),) = OmegaConf.to_container(config_of(path))["terms"].items()
     assert name == path.stem
-    without_sense = {"shift"} if term["views"] == "sr,lr" else set()
+    without_sense = {"shift"} if term["views"] in ("sr,lr", "features,hr") else set()
     assert set(term) - {"_target_"} == arguments_of(Term) - without_sense
-    assert set(term["loss"]) - {"_target_"} == arguments_of(get_object(term["loss"]["_target_"]))
+    inputs = {"file"} if "network" in term["loss"] else set()  # what its network is read from
+    assert set(term["loss"]) - {"_target_"} - inputs == arguments_of(get_object(term["loss"]["_target_"]))
 
 
 def arguments_of(made):

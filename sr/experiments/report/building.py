@@ -17,10 +17,10 @@ from sr.experiments.table import Row
 from sr.pasted import verb
 from sr.plain_yaml import LARGEST_FILE
 from sr.printable import printable
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED, metric_of
+from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, WATCHED, metric_of
 
 VERSION = 1
-_ORDER = (*METRICS, *PERCEPTUAL, *OTHERS, *WATCHED)
+_ORDER = (*METRICS, *PERCEPTUAL, *OTHERS, *WATCHED, CONSISTENCY)
 _DIGITS = {"psnr_y": 2, "psnr_rgb": 2, "sharpness": 3, "colour_error": 5, "checkerboard": 5, "checkerboard_local": 5}
 _BUG = re.compile(r"update_(\d{1,15})_.*")
 
@@ -98,7 +98,7 @@ def metrics(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _better(metric: str) -> int:
-    return 1 if metric in METRICS else -1 if metric in (*PERCEPTUAL, *WATCHED) else 0
+    return 1 if metric in METRICS else -1 if metric in (*PERCEPTUAL, *WATCHED, CONSISTENCY) else 0
 
 
 def _comparable(rows: Sequence[Row]) -> list[int]:

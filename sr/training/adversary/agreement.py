@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sr.losses.objective import Objective
-from sr.losses.views import Views
+from sr.losses.views import Pair, Views, base_of
 from sr.losses.weights import Constant, Phases, Steps, Weight
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
@@ -68,11 +68,8 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
     Raises:
         UserError: one does not exist; the message lists those that do.
     """
-    for setting, pair in objective.views.items():
+    for setting, pair in _named(objective, adversaries).items():
         views.check(setting, pair)
-    for name, adversary in adversaries.items():
-        for key, pair in zip(("views", "also"), adversary.shows.pairs, strict=False):
-            views.check(f"adversary.{name}.shows.{key}", pair)
 
 
 def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
@@ -82,11 +79,35 @@ def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
         UserError: one shows the low resolution beside them.
     """
     for name, adversary in adversaries.items():
-        if adversary.shows.condition != "none":
+        shows = adversary.shows
+        if shows.condition != "none":
             raise UserError(
-                f"adversary.{name}.shows.condition={adversary.shows.condition} shows the enlarged LR beside each "
+                f"adversary.{name}.shows.condition={shows.condition} shows the enlarged LR beside each "
                 "picture, and unpaired real pictures have none; set it to none (adversary=lsgan)"
             )
+
+
+def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that nothing compares with a truth where there is none.
+
+    Raises:
+        UserError: a term or an adversary does.
+    """
+    for setting, pair in _named(objective, adversaries).items():
+        if any(base_of(view) == "hr" for view in pair):
+            raise UserError(
+                f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
+                "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary "
+                "that shows sr,real or lr(sr),lr"
+            )
+
+
+def _named(objective: Objective, adversaries: Mapping[str, Adversary]) -> dict[str, Pair]:
+    named = dict(objective.views)
+    for name, adversary in adversaries.items():
+        for key, pair in zip(("views", "also"), adversary.shows.pairs, strict=False):
+            named[f"adversary.{name}.shows.{key}"] = pair
+    return named
 
 
 def _is_nothing(weight: Weight) -> bool:

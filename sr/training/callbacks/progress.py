@@ -105,9 +105,12 @@ class ProgressBar(UpdateCallback):
         return " · ".join([*parts, losses])  # a narrow terminal has no room for the end
 
     def _validation_text(self) -> str:
-        latest, baseline = self.validation.latest["psnr_y"], self.validation.baseline["psnr_y"]
+        name = "psnr_y" if "psnr_y" in self.validation.latest else self.validation.monitor
+        latest, baseline = self.validation.latest[name], self.validation.baseline[name]
         if not math.isfinite(latest):
             return "what the network makes of the validation pictures is infinite or not a number"
+        if name != "psnr_y":  # of pictures without a truth
+            return f"{name} {latest:.4f} (bicubic {latest - baseline:+z.4f})"
         return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+z.2f})"
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture, short_names
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
-from sr.models.upscale import NotFiniteError
 from sr.printable import printable
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.colour_alarm import ColourAlarm
@@ -26,7 +24,7 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.perceptual import Perceptual
 from sr.training.steps import observe
-from sr.training.validation import as_exported, measured, network_upscaler, watched
+from sr.training.validation import as_exported, measured, network_upscaler, upscaled_alone, watched
 from sr.types import UserError
 
 
@@ -43,6 +41,7 @@ class Validation(UpdateCallback):
         lpips: measures that too, or None where its weights are not there.
         alarm: told the colour error, or None.
         sets: names of the validation sets.
+        without_truth: there is none, and pictures that are shown are measured by what they tell of themselves.
 
     Raises:
         UserError: a number out of range, a monitor that is no metric or cannot be measured, or a set that has the
@@ -58,13 +57,14 @@ class Validation(UpdateCallback):
         lpips: Perceptual | None = None,
         alarm: ColourAlarm | None = None,
         sets: Sequence[str] = (),
+        without_truth: bool = False,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
         check_set_names(sets)
-        first, *others = monitored(monitor, lpips is not None, sets)
+        first, *others = monitored(monitor, lpips is not None, sets, without_truth)
         self._lpips = lpips
         self.every, self.monitor, self.folder, self.pictures = every, first, folder, pictures
         self.alarm = alarm
@@ -109,7 +109,7 @@ class Validation(UpdateCallback):
         """Measure bicubic once."""
         module = training_module(pl_module)
         sets = _sets(trainer)
-        if not sets or not trainer.is_global_zero:
+        if not (sets or _shown(trainer)) or not trainer.is_global_zero:
             return
         scale, compute = scale_of(module.deliverable), module.compute
         upscale = network_upscaler(Bicubic(scale).to(compute.device), compute.device, compute.exact())
@@ -117,9 +117,12 @@ class Validation(UpdateCallback):
         for name, pairs in sets.items():
             kept = self._bicubic[name] = []
             rows[name], _ = measured(upscale, pairs, scale, partial(self._keep, kept), self._lpips)
-        self.baseline = named_means(rows)
-        self._bicubic[SHOWN] = [upscale(picture.lr, picture.gray) for picture in _shown(trainer)]
-        if self.alarm is not None:
+        alone = upscaled_alone(upscale, _shown(trainer), scale)
+        self._bicubic[SHOWN] = [sr for sr, _ in alone if sr is not None]
+        if not sets:
+            rows[SHOWN] = [row for _, row in alone]
+        self.baseline = named_means(rows) if sets else means(rows[SHOWN])
+        if self.alarm is not None and sets:
             main = next(iter(sets.values()))
             self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in main)["colour_error"]
 
@@ -144,7 +147,7 @@ class Validation(UpdateCallback):
         Raises:
             UserError: the disk is full.
         """
-        if not _sets(trainer) or self.validated_at == module.updates:
+        if not (_sets(trainer) or _shown(trainer)) or self.validated_at == module.updates:
             return
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
@@ -171,16 +174,19 @@ class Validation(UpdateCallback):
         for name, pairs in sets.items():
             show = partial(self._add_views, shown, name, pairs)
             rows[name], _ = measured(upscale, pairs, scale, show, self._lpips)
-        self.latest = named_means(rows)
+        alone = upscaled_alone(upscale, _shown(trainer), scale)
+        if not sets:
+            rows[SHOWN] = [row for _, row in alone]
+        self.latest = named_means(rows) if sets else means(rows[SHOWN])
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
-        self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in sets})
+        names |= {} if sets else {SHOWN: short_names([picture.name for picture in _shown(trainer)])}
+        self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
         if self._bicubic_rows:  # once in a sitting; one that is refused at its start has written nothing
-            bicubic = {name: zip(names[name], self._bicubic_rows.pop(name), strict=True) for name in sets}
+            bicubic = {name: zip(names[name], self._bicubic_rows.pop(name), strict=True) for name in rows}
             PictureTable(self.folder.bicubic_by_picture).add(0, bicubic)
-        for number, picture in enumerate(_shown(trainer)):
-            with suppress(NotFiniteError):  # the measures tell of it
-                two = self._bicubic[SHOWN][number], upscale(picture.lr, picture.gray)
-                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, *two)
+        for number, (picture, (sr, _)) in enumerate(zip(_shown(trainer), alone, strict=True)):
+            if sr is not None:  # else the measures tell of it
+                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
         return shown
 
     def _add_views(

@@ -70,7 +70,7 @@ def _checked(batch: Batch) -> Batch:
     Raises:
         ValueError: it is not of crops.
     """
-    pictures = [batch.hr, *(one for one in (batch.lr, batch.real) if one is not None)]
+    pictures = [one for one in (batch.lr, batch.hr, batch.real) if one is not None]
     # uint8 as stores hold them, or floating-point numbers of a training module that makes its own.
     numbers = all(one.dtype == torch.uint8 or one.is_floating_point() for one in pictures)
     fits = numbers and all(one.ndim == 4 and one.shape[1] == 3 for one in pictures)

@@ -61,6 +61,7 @@ def _store_rate(batches: CropBatches, seconds: float) -> float:
 
 
 def _png_rate(batches: CropBatches, seconds: float) -> float:
+    assert batches.hr is not None
     assert batches.lr is not None
     count = min(len(batches.hr), _PNG_PICTURES)
     with tempfile.TemporaryDirectory() as temporary:

@@ -18,7 +18,7 @@ from sr.data.crops import CropBatches
 from sr.draws import Draws
 from sr.training.machine import machine
 from sr.verbs.bench.plain_degradation import PlainLoop
-from sr.verbs.bench.shared import prepared, wait
+from sr.verbs.bench.shared import high, prepared, wait
 
 _WARM = 2  # batches before the clock starts
 
@@ -68,7 +68,7 @@ def _rates(
     start, number = perf_counter(), 0
     while number < _WARM + 3 or perf_counter() - start < seconds:
         batch = batches[number]
-        hr, samples = batch.hr.to(device).float() / 255, batch.samples.numpy()
+        hr, samples = high(batch).to(device).float() / 255, batch.samples.numpy()
         for name, rival in rivals.items():
             wait(device)
             before = perf_counter()

@@ -4,9 +4,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from sr.config.building import build, build_device
+from sr.data.crops import Batch
 from sr.data.module import CropData
+from sr.errors import UserError
 from sr.verbs.screen.progress import StoreProgress
 
 
@@ -16,10 +19,22 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def high(batch: Batch) -> Tensor:
+    """High resolution of a batch of pairs."""
+    assert batch.hr is not None  # `prepared` refuses data without
+    return batch.hr
+
+
 def prepared(config: Any, console: Console) -> CropData:
-    """The data module with its stores open."""
+    """The data module with its stores open.
+
+    Raises:
+        UserError: its low resolution has no truth.
+    """
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     with StoreProgress(console) as progress:
         data.prepare(degradation, build_device(config), progress.update, console.print)
+    if not data.paired:
+        raise UserError("sr bench measures pairs, and data=unpaired has none; name another data set, as data=generated")
     return data

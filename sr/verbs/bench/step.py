@@ -32,7 +32,7 @@ from sr.training.machine import machine
 from sr.training.optimisers import make_optimizer
 from sr.training.peak import peak_bytes
 from sr.training.precision import Compute
-from sr.verbs.bench.shared import prepared, wait
+from sr.verbs.bench.shared import high, prepared, wait
 
 
 def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: Path | None = None) -> None:
@@ -140,9 +140,9 @@ class BareLoop:
         """So many updates."""
         for _ in range(updates):
             batch = next(self._stream)
-            hr = self.compute.to_image(batch.hr)
+            hr = self.compute.to_image(high(batch))
             with torch.no_grad():
-                lr = self.compute.to_image(batch.lr if batch.lr is not None else batch.hr)
+                lr = self.compute.to_image(batch.lr if batch.lr is not None else high(batch))
             with self.compute.autocast():
                 sr = picture_of(self.network(lr))
             loss = self.loss(sr, hr)

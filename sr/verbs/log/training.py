@@ -9,7 +9,7 @@ from pathlib import Path
 from time import sleep
 
 from sr.config.composing import composed, plain
-from sr.config.experiments import at_size, names_of
+from sr.config.experiments import at_size, parents_of
 from sr.config.folder import CONF, config_groups
 from sr.experiments.claims import Claim
 from sr.experiments.runs import Run
@@ -105,10 +105,8 @@ def _parents(entries: Sequence[str], size: str) -> dict[str, list[str]]:
     while todo:
         entry = todo.pop()
         if entry not in parents:
-            config = plain(at_size(entry, size))
-            places = (config["init_from"], config["grow_from"])
-            names = [name for place in places for name in names_of(place, experiments)]
-            parents[entry] = [name for name in names if name != entry]
+            needed = parents_of(plain(at_size(entry, size)), experiments)
+            parents[entry] = [name for name in dict.fromkeys(needed) if name != entry]
             todo += parents[entry]
     return parents
 

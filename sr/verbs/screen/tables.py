@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sr.console import plain_console
 from sr.pasted import setting, training, verb
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, metric_of
+from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
 
 WIDTH = 120
@@ -45,10 +45,11 @@ def _result_table(summary: dict[str, Any]) -> Table:
     table.add_column("metric")
     for name in ("bicubic", f"final ({summary['updates']} updates)", f"best ({best.get('updates', 'no')} updates)"):
         table.add_column(name, justify="right")
-    for name in METRICS + OTHERS + PERCEPTUAL:
+    for name in (*METRICS, *OTHERS, *PERCEPTUAL, CONSISTENCY):
         if name in final:
             table.add_row(name, *(number(name, of[name]) if name in of else "" for of in (bicubic, final, best)))
-    table.add_row("gain psnr_y", "", *(gain(of, bicubic) for of in (final, best)))
+    if "psnr_y" in final:
+        table.add_row("gain psnr_y", "", *(gain(of, bicubic) for of in (final, best)))
     return table
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
+from sr.config.experiments import files_named
 from sr.config.folder import conf_folders, config_groups
-from sr.config.parents import Child, from_experiments
+from sr.config.parents import Child, files_of_experiments, from_experiments
 from sr.config.starting import Start, start_of
 from sr.training.keeping.run_folder import RunFolder
 
@@ -37,8 +40,22 @@ def beginning(
     carried = [word for i, word in enumerate(typed) if word.startswith(_CARRIED) or typed[i - 1] == "--config-dir"]
     child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)
     start, runs = from_experiments(start_of(config.init_from, config.grow_from), child, say)
-    config.started_from = runs
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    config.started_from = runs | files_of_experiments(files_named(plain, experiments), child, say)
     return start
+
+
+def with_files(config: Any) -> Any:
+    """A copy of a configuration in which files stand where it names experiments, as a run began with them.
+
+    Args:
+        config: of the run, which remembers them.
+    """
+    whole = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    files = {name: run["file"] for name, run in config.started_from.items() if "." in name}
+    for name, file in files.items():
+        OmegaConf.update(whole, name, file)
+    return whole
 
 
 def remember(config: Any, grown: Mapping[str, Any]) -> None:

@@ -10,9 +10,12 @@ from sr.data.kinds.matching import header_size
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.draws import Draws
+from sr.training.adversary.agreement import check_truth, check_unpaired
 from sr.training.columns import gain
 from sr.training.contract import Trainable
+from sr.training.module import SuperResolution
 from sr.training.schedules import OnPlateau
+from sr.training.views import DEGRADED
 from sr.types import UserError
 
 
@@ -72,6 +75,52 @@ def check_plateau(monitor: str, module: Trainable) -> None:
             )
 
 
+def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
+    """Objectives and adversaries must do without what unpaired data does not have.
+
+    Raises:
+        UserError: one needs a truth, or low resolution beside real pictures.
+    """
+    if data.real is not None:
+        check_unpaired(module.adversaries)
+    if not data.paired:
+        check_truth(module.objective, module.adversaries)
+
+
+def check_gradient(module: SuperResolution, crop: int) -> None:
+    """A discriminator that sees degraded fakes must be able to tell the generator through the degradation.
+
+    Args:
+        module: the training module.
+        crop: side of a low-resolution crop.
+
+    Raises:
+        UserError: no gradient comes through.
+    """
+    for name, adversary in module.adversaries.items():
+        made = adversary.shows.pair.made
+        if f"{DEGRADED}(" in made and not _passes_gradient(module, crop):
+            raise UserError(
+                f"adversary.{name}.shows.views={','.join(adversary.shows.pair)} needs a degradation that passes "
+                f"gradient on, and degradation=… of this run does not, as JPEG and videos never do; take "
+                f"degradation=bicubic or another without them, or adversary.{name}.shows.views='lr(sr),lr'"
+            )
+
+
+def _passes_gradient(module: SuperResolution, crop: int) -> bool:
+    side = crop * module.scale
+    picture = torch.linspace(0.2, 0.8, side, device=module.compute.device).expand(4, 3, side, side)
+    picture = picture.clone().requires_grad_()
+    try:
+        made = module.degradation(picture, Draws(0, np.arange(4)))
+    except RuntimeError:  # operations that write into memory of their own
+        return False
+    if not made.requires_grad:
+        return False
+    made.sum().backward()
+    return picture.grad is not None and bool((picture.grad.flatten(1).abs().sum(1) > 0).all())
+
+
 def try_degradation(degradation: Any, crop: int, device: torch.device) -> None:
     """Degrade a few gray crops, so that stages that do not fit together are told before a store is built.
 
@@ -90,7 +139,8 @@ def smaller_than_crop(data: CropData, scale: int) -> str | None:
         data: not prepared yet; the headers of the files of folders are read.
         scale: high-resolution pixels per low-resolution one.
     """
-    source, side = data.train_sides.hr, data.crop * scale
+    source, scale = data.train_sides.hr, scale if data.paired else 1
+    side = data.crop * scale
     if not isinstance(source, Folder):
         return None
     largest = (0, 0)

@@ -37,20 +37,22 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
-from sr.training.perceptual import build_distance
+from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
 from sr.training.trials import trials
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
-from sr.verbs.train.beginning import beginning, remember
+from sr.verbs.train.beginning import beginning, remember, with_files
 from sr.verbs.train.place import SweptRun, placed
 from sr.verbs.train.preflight import (
     check_devices,
     check_given,
+    check_gradient,
     check_input,
     check_plateau,
+    check_unpaired_data,
     smaller_than_crop,
     try_degradation,
 )
@@ -172,7 +174,7 @@ class Run:
         config.resume, config.trust = None, False
         seed_everything(config.seed)
         self.clock = build_clock(config, self.say)
-        self.module = build_module(config, self.clock)
+        self.module = build_module(with_files(config), self.clock)
         if start is not None:
             start_from(self.module, start, self.say)
             remember(config, grow_from(self.module, start, config.model, self.say))
@@ -182,9 +184,8 @@ class Run:
         plain: Any = OmegaConf.to_container(config, resolve=False)
         model = OmegaConf.to_container(config.model, resolve=True)
         lpips = build_distance("lpips", trainer.lpips, self.compute.device)
-        alarm = ColourAlarm(trainer.colour_alarm, self.say)
         sets = tuple(self.data.val_sides)
-        self.validation = Validation(trainer.val_every, trainer.monitor, folder, trainer.val_images, lpips, alarm, sets)
+        self.validation = self._validation(lpips, sets)
         self.best_networks = BestNetworks(self.validation, model)
         check_plateau(self.validation.monitor, self.module)
         self.log = TrainingLog(trainer.log_every)
@@ -201,6 +202,16 @@ class Run:
             self.guard,
             None if resumed is None else resumed.state,
         )
+
+    def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
+        trainer, alone = self.config.trainer, not sets and self.data.shown_source is not None
+        alarm = ColourAlarm(trainer.colour_alarm, self.say)
+        made = Validation(
+            trainer.val_every, trainer.monitor, self.folder, trainer.val_images, lpips, alarm, sets, without_truth=alone
+        )
+        if made.monitor != trainer.monitor and alone:
+            self.say(f"validation has no truth: the best network is the one of the least {made.monitor}")
+        return made
 
     def say(self, text: str) -> None:
         """One line for the user."""
@@ -250,16 +261,19 @@ class Run:
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
         self._introduce()
+        check_unpaired_data(self.module, self.data)
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
         kept = kept_on_device(self.module, lr_shape, devices, recover)
+        steps, unpaired = trials(self.module, self.data.paired), self.data.real is not None
         try:
-            check_batch_fits(self.module.network, lr_shape, self.compute, trials(self.module), kept=kept)
+            check_batch_fits(self.module.network, lr_shape, self.compute, steps, unpaired, kept)
         except UserError as error:
             raise UserError(smaller_than_crop(self.data, self.config.scale) or str(error)) from error
         with StoreProgress(self.console) as progress:
             self.data.make_pools(self.module.degradation, progress.update, self.say)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
+        check_gradient(self.module, self.config.data.crop)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
                 self.module.degradation,

@@ -1,0 +1,135 @@
+"""Training pictures that belong to no others: real ones for discriminators, low resolution without a truth."""
+
+from typing import Literal
+
+import numpy as np
+
+from sr.data.contract import OnMessage, OnProgress, PictureSource
+from sr.data.crops import CropPlan, Others, Small
+from sr.data.sets import Pictures, Sides, given_sides, pictures_of
+from sr.data.store.store import Store
+from sr.data.stores import Stores
+from sr.data.telling import about_small, files_of, warn_of_test_sets
+from sr.types import UserError
+
+HALF: Literal["half"] = "half"
+"""``real=half``: the second half of the training pictures is real for discriminators, pairs come from the first."""
+
+Real = PictureSource | Literal["half"] | None
+"""Where real pictures come from that belong to no others."""
+
+
+def training_sides(train: Pictures | None, train_lr: Pictures | None, scale: int) -> Sides:
+    """What the generator learns from; where there is no ``train``, low-resolution pictures that have no truth.
+
+    Args:
+        train: high-resolution pictures, or None.
+        train_lr: their low-resolution twins, or pictures of their own where ``train`` is None.
+        scale: between them.
+
+    Raises:
+        ValueError: neither is given.
+        UserError: a folder is missing or empty.
+    """
+    if train is not None:
+        return given_sides("train", train, train_lr, scale)
+    if train_lr is None:
+        raise ValueError(
+            "train=null is no folder of pictures; give its path, or low resolution without a truth with "
+            "data=unpaired data.hr=DIR data.lr=DIR"
+        )
+    return Sides(pictures_of("train_lr", train_lr), None)
+
+
+def real_source(real: Pictures | None, train: Pictures | None) -> Real:
+    """Where the real pictures come from that belong to no others.
+
+    Args:
+        real: pictures, ``half``, or None for none.
+        train: high-resolution pictures with a low-resolution twin each, or None.
+
+    Raises:
+        UserError: a folder is missing or empty, or half of nothing is asked for.
+    """
+    if real is None:
+        return None
+    if real == HALF:
+        if train is None:
+            raise UserError("data.real=half takes half of data.train, and data.train=null has none; give data.hr=DIR")
+        return HALF
+    return pictures_of("real", real)
+
+
+def check_apart(lr: PictureSource, real: PictureSource) -> None:
+    """Low resolution without a truth and the real pictures must be of two sets.
+
+    Raises:
+        UserError: they are the same files.
+    """
+    low, high = files_of(lr), files_of(real)
+    if low and low == high:
+        raise UserError(
+            f"data.lr and data.hr are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
+            "made of them; give low resolution in data.lr, or one set in two halves with data=folder data.train=DIR "
+            "data.real=half"
+        )
+
+
+def warn_of_pairs(train: PictureSource, real: PictureSource, on_message: OnMessage) -> None:
+    """Say how many real pictures are the truth of training pictures too."""
+    both = files_of(train) & files_of(real)
+    if both:
+        on_message(
+            f"{len(both)} pictures of data.real are in data.train too ({min(both)}): their low resolution is learned "
+            "from as well; data.real=half keeps the two apart"
+        )
+
+
+def first_half(store: Store) -> np.ndarray:
+    """(pictures,) bool: the pictures that pairs come from with ``real=half``; of an odd number the smaller half.
+
+    Raises:
+        UserError: there is one picture alone.
+    """
+    if len(store) < 2:
+        raise UserError(f"data.real=half needs two training pictures at least, and there is {len(store)}")
+    return np.arange(len(store)) < len(store) // 2
+
+
+def others_of(
+    real: Real,
+    hr: Store,
+    stores: Stores,
+    crop: int,
+    small: Small,
+    seed: int,
+    report: tuple[OnProgress, OnMessage],
+) -> Others | None:
+    """The real pictures of a run and the plan of their crops, drawn by sample number apart from the pairs'.
+
+    Args:
+        real: from `real_source`, fetched.
+        hr: training pictures, of which ``half`` takes the second half.
+        stores: opens the pictures' own store.
+        crop: side of a crop in low-resolution pixels.
+        small: what to do with pictures smaller than the crop.
+        seed: of the run.
+        report: told how far it is, and given one line for each thing that the user should know.
+
+    Raises:
+        UserError: too many pictures cannot be used, or none is large enough.
+    """
+    if real is None:
+        return None
+    on_progress, on_message = report
+    if isinstance(real, str):
+        mask = ~first_half(hr)
+        on_message(f"real pictures for discriminators: the other {mask.sum()} of {len(hr)} training pictures")
+        return Others(CropPlan(hr, stores.scale, crop, small, seed, mask, "real"), hr)
+    warn_of_test_sets(real, on_message)
+    store = stores.originals("real", Sides(real, None), on_progress, on_message)
+    plan = CropPlan(store, stores.scale, crop, small, seed, scope="real")
+    if plan.small_names:
+        on_message(f"real pictures: {about_small(plan.small_names, small, len(store))}")
+    on_message(f"real pictures for discriminators: {len(store)} of their own, which belong to no low resolution")
+    return Others(plan, store)

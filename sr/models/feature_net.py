@@ -1,0 +1,128 @@
+"""A network that predicts VGG's features of high resolution from low resolution (DL-Art-School, July 2020)."""
+
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sr.choices import check_choice
+from sr.errors import UserError
+from sr.models.bicubic import Bicubic
+from sr.models.files import check_finite, load_network
+from sr.models.scales import EVERY_SCALE, check_scale
+from sr.types import Image
+
+Net = Literal["vgg16", "vgg19"]
+WIDTHS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "vgg16": ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    "vgg19": ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
+}
+"""Channels of the convolutions of each block; a pooling follows each (Simonyan, Zisserman 2014, arXiv 1409.1556)."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures."""
+MAKE = "uv run python train.py experiment=lessons/feature_net"
+"""The command that makes one."""
+
+
+class Predicted(NamedTuple):
+    """What the network gives while it trains.
+
+    Attributes:
+        sr: its input enlarged by bicubic interpolation.
+        features: (batch, channels, height, width) predicted features of the high resolution.
+    """
+
+    sr: Tensor
+    features: Tensor
+
+
+class FeatureNet(nn.Module):
+    """VGG's graph, untrained at first, on the enlarged low resolution; its last layer is a convolution's output.
+
+    DL-Art-School's ``feature_arch.py`` (note N3): VGG19 up to conv5_4 before its activation, random initialisation,
+    the input enlarged inside. Trained so that its map resembles that of the ImageNet network for the high resolution
+    (`sr.losses.features`), it is a target for pictures that have no high resolution (`sr.losses.feature_net`). Its
+    picture is plain bicubic; in evaluation mode it gives nothing else, as it is no network for upscaling.
+
+    Args:
+        scale: 1, 2, 3, 4 or 8; the source has 2.
+        net: ``vgg19`` or ``vgg16``.
+        layer: the last convolution, ``conv5_4`` in the source; its output has the channels of the original.
+        width: factor on the channels of all convolutions before the last.
+
+    Raises:
+        ValueError: a scale, net, layer or width that does not exist.
+    """
+
+    scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, scale: int, net: Net = "vgg19", layer: str = "conv5_4", width: float = 1.0) -> None:
+        super().__init__()
+        self.scale = check_scale(self, scale, self.scales)
+        check_choice("net", net, Net)
+        if not 0 < width <= 4:
+            raise ValueError(f"width={width:g} must be above 0 and at most 4; 1 is VGG's own.")
+        self.net, self.layer = net, layer
+        self.stack = nn.Sequential(*_layers(net, layer, width))
+        self.enlarge = Bicubic(scale)
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+
+    def maps(self, lr: Image) -> Tensor:
+        """Predicted features of the high resolution of ``lr``, (batch, 3, height, width) in [0, 1]."""
+        predicted: Tensor = self.stack((self.enlarge(lr) - self.mean) / self.deviation)
+        return predicted
+
+    def forward(self, lr: Image) -> Predicted | Tensor:
+        """`Predicted`; in evaluation mode the enlarged picture alone."""
+        sr: Tensor = self.enlarge(lr)
+        return Predicted(sr, self.maps(lr)) if self.training else sr
+
+
+def _layers(net: str, layer: str, width: float) -> list[nn.Module]:
+    names = [f"conv{block}_{place}" for block, row in enumerate(WIDTHS[net], 1) for place in range(1, len(row) + 1)]
+    if layer not in names:
+        raise ValueError(f"layer={layer} is no convolution of {net}; choose from {', '.join(names)}.")
+    made: list[nn.Module] = []
+    channels = 3
+    for block, row in enumerate(WIDTHS[net], 1):
+        for place, wide in enumerate(row, 1):
+            last = f"conv{block}_{place}" == layer
+            out = wide if last else max(1, round(wide * width))
+            made.append(nn.Conv2d(channels, out, 3, padding=1))
+            if last:
+                return made
+            made.append(nn.ReLU(inplace=True))
+            channels = out
+        made.append(nn.MaxPool2d(2))
+    raise AssertionError("the layer is among the names")
+
+
+def trained(file: str | None) -> FeatureNet:
+    """A feature net that was trained before, frozen.
+
+    Args:
+        file: a run's folder, or its ``last.safetensors``.
+
+    Raises:
+        UserError: it is missing, or another network; the sentence says which command makes one.
+    """
+    if file is None:
+        raise UserError(f"file=null names no feature net; make one with `{MAKE}` and give its run's folder")
+    path = Path(file).expanduser()
+    if path.is_dir():
+        path = path / "last.safetensors"
+    if not path.is_file():
+        raise UserError(f"file={file}: there is no feature net; make one with `{MAKE}` and give its run's folder")
+    network, _ = load_network(path)
+    if not isinstance(network, FeatureNet):
+        raise UserError(
+            f"file={file} holds a {type(network).__name__}, no feature net; make one with `{MAKE}` and give its run's "
+            "folder"
+        )
+    check_finite(path, network.state_dict())
+    network.requires_grad_(False)
+    return network
