@@ -27,6 +27,7 @@ def trained_state(module: Trainable) -> dict[str, Any]:
         "optimizers": [optimizer.state_dict() for optimizer in plain_optimizers(module)],
         "schedule": module.schedule.state_dict(),
         "objective": module.objective.weight_states(),
+        "fixed": {name: network.state_dict() for name, network in module.objective.fixed.items()},
         "means": module.means.state_dict(),
         "adversaries": {name: adversary.state_dict() for name, adversary in module.adversaries.items()},
     }
@@ -66,6 +67,8 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
         module.schedule.load_state_dict(state["schedule"])
     module.objective.load_weight_states(state.get("objective", {}))
+    for name, network in module.objective.fixed.items():
+        network.load_state_dict(state["fixed"][name])
     # Each process has means of its own and the state those of one: with several, the row begins afresh.
     if not in_company():
         module.means.load_state_dict(state["means"], module.compute.device)
