@@ -19,6 +19,7 @@ from sr.devices import choose_device
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
+from sr.training.parts import Parts
 from sr.training.precision import choose_compute
 from sr.training.processes import rank
 from sr.types import UserError
@@ -158,6 +159,7 @@ def build_module(config: Any, clock: Clock) -> SuperResolution:
             clip=trainer.clip,
             seed=config.seed,
             threshold=trainer.guard.threshold,
+            parts=_parts(config.parts),
         )
         module.configure_optimizers()  # its settings are refused now or when training starts
         return module
@@ -176,6 +178,11 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries draw from the global generator)
     torch.manual_seed(seed)
+
+
+def _parts(node: Any) -> Parts:
+    plain: Any = OmegaConf.to_container(node, resolve=True)
+    return Parts(plain["rates"], plain["freeze"], plain["restart"])
 
 
 def _ema(decay: float | None) -> Ema | None:

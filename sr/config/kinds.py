@@ -16,10 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 from sr.config.named import arguments_of
 from sr.config.nearest import did_you_mean, nearest
 from sr.config.parsed import values_of
-from sr.config.schema import GuardConfig, TrainConfig, TrainerConfig
+from sr.config.schema import GuardConfig, PartsConfig, TrainConfig, TrainerConfig
 from sr.printable import first_line
 
-_SCHEMA = {"": TrainConfig, "trainer": TrainerConfig, "trainer.guard": GuardConfig}
+_SCHEMA = {"": TrainConfig, "trainer": TrainerConfig, "trainer.guard": GuardConfig, "parts": PartsConfig}
 _WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: "one text"}
 _EXAMPLES = {int: "1000", float: "1.0", bool: "true", str: "TEXT"}
 _NUMBER = re.compile(r"[xX×]?(\d+)([xX×kM]?)")

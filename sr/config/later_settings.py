@@ -36,7 +36,8 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     groups = ("model", "data", "degradation", "adversary", "logger")
     later = {name: _with_later(config[name]) for name in groups if name in config}
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
-    return {**config, **later}
+    parts: dict[str, Any] = {"rates": [], "freeze": [], "restart": []}
+    return {**config, **later, "parts": parts | dict(config.get("parts", {}))}
 
 
 def _with_later(node: Any) -> Any:

@@ -49,6 +49,15 @@ class TrainerConfig:
 
 
 @dataclass
+class PartsConfig:
+    """Parts of the generator that learn otherwise than the rest: see `sr.training.parts.Parts`."""
+
+    rates: list[Any] = field(default_factory=list)
+    freeze: list[Any] = field(default_factory=list)
+    restart: list[Any] = field(default_factory=list)
+
+
+@dataclass
 class TrainConfig:
     """The whole configuration. A dictionary here belongs to a constructor, whose signature checks it."""
 
@@ -61,6 +70,7 @@ class TrainConfig:
     augmentation: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
+    parts: PartsConfig = field(default_factory=PartsConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     callbacks: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
@@ -77,10 +87,11 @@ class TrainConfig:
 
 
 def setting_names() -> list[str]:
-    """Names at the top and below ``trainer``; the rest belongs to constructors."""
+    """Names at the top, below ``trainer`` and below ``parts``; the rest belongs to constructors."""
     top = [f.name for f in fields(TrainConfig)]
     trainer = [f"trainer.{f.name}" for f in fields(TrainerConfig)]
-    return top + trainer + [f"trainer.guard.{f.name}" for f in fields(GuardConfig)]
+    parts = [f"parts.{f.name}" for f in fields(PartsConfig)]
+    return top + trainer + parts + [f"trainer.guard.{f.name}" for f in fields(GuardConfig)]
 
 
 def register_schema() -> None:

@@ -42,6 +42,7 @@ FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged
+_WON = 0.1  # loss of a discriminator below which it has won; undecided, that of cross entropy is 1.39
 _LARGEST = 1e30  # of what is compared; losses of runs that explode are far below
 _SHOWN = 120  # side of the pictures shown beside an entry
 
@@ -56,7 +57,7 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "noise_content")
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "d_won", "noise_content")
 """Of a run itself: ``ENTRY.run.NAME``."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
@@ -207,6 +208,7 @@ def of_training(run: Run) -> dict[str, float | None]:
         "largest_total": max(totals, default=None),
         "rest_share": float(np.mean(rests)) if rests else None,
         "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
+        "d_won": float(np.mean([loss < _WON for loss in opposed])) if opposed else None,
     }
 
 

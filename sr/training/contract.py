@@ -9,6 +9,7 @@ from sr.training.adversary.adversary import Adversary
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
+from sr.training.parts import Parts
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.stopwatch import Stopwatch
@@ -31,6 +32,7 @@ class Trainable(Protocol):
         compute: device, number format and memory layout.
         accumulate: batches per update.
         g_every: so many times more of them for an update of the generator.
+        parts: of the generators that learn otherwise than the rest.
         position: batches since the last update.
         batches: seen by this process; with the seed, the place in the data.
         samples: crops seen by all processes.
@@ -51,6 +53,7 @@ class Trainable(Protocol):
     compute: Compute
     accumulate: int
     g_every: int
+    parts: Parts
     position: int
     batches: int
     samples: int

@@ -19,7 +19,7 @@ def make_trainer(
     callbacks: list[lightning.Callback],
     loggers: list[Logger],
     devices: int = 1,
-    opponents: bool = False,
+    resting: bool = False,
 ) -> lightning.Trainer:
     """A Trainer without its own checkpoints, bar, limits and validation.
 
@@ -28,9 +28,9 @@ def make_trainer(
         callbacks: in the order in which they act.
         loggers: what values are published to.
         devices: processes that train together, on one device each.
-        opponents: there are networks that some of the backward passes leave out.
+        resting: there are weights that some of the backward passes leave out.
     """
-    strategy = "ddp_find_unused_parameters_true" if opponents else "ddp"
+    strategy = "ddp_find_unused_parameters_true" if resting else "ddp"
     # Lightning tells about GPUs and its own products; the run's first lines say what was chosen.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

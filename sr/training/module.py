@@ -25,9 +25,10 @@ from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.optimisers import OptimizerFactory, make_optimizer
 from sr.training.pairs import Augment, Degrade, Given, make_pair
+from sr.training.parts import Parts
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
-from sr.training.steps import log_losses, only, optimizers_of, update
+from sr.training.steps import log_losses, only, optimizers_of, plain_optimizers, update
 from sr.training.stopwatch import Stopwatch
 from sr.training.views import derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
@@ -69,6 +70,7 @@ class SuperResolution(lightning.LightningModule):
         clip: largest norm of the generator's gradient, or None.
         seed: of augmentation, degradation and what adversaries draw.
         threshold: a loss of the generator above it is noted as an explosion.
+        parts: of the generator that learn otherwise than the rest; None for none.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class SuperResolution(lightning.LightningModule):
         clip: float | None = None,
         seed: int = 0,
         threshold: float = math.inf,
+        parts: Parts | None = None,
     ) -> None:
         super().__init__()
         if accumulate < 1:
@@ -97,6 +100,8 @@ class SuperResolution(lightning.LightningModule):
             name = type(network).__name__
             raise UserError(f"{name} has no weights to train; measure it with `sr evaluate` instead")
         check_something_learns(objective, adversaries or {})
+        self.parts = parts or Parts()
+        self.parts.check(network)
         self.automatic_optimization = False
         self.network = network
         self.objective = objective
@@ -148,7 +153,7 @@ class SuperResolution(lightning.LightningModule):
         Raises:
             UserError: an optimiser refuses its settings.
         """
-        made = [make_optimizer(self._make_optimizer, self.network, "optimizer")]
+        made = [make_optimizer(self._make_optimizer, self.network, "optimizer", self.parts)]
         for name, adversary in self.adversaries.items():
             made.append(make_optimizer(adversary.optimizer, adversary.network, f"adversary.{name}.optimizer"))
         return made
@@ -180,6 +185,8 @@ class SuperResolution(lightning.LightningModule):
         draws = Draws(self.seed, batch.samples.numpy())
         if self.position % self.accumulate == 0:
             self._turns.begin()
+            if self.at_update:
+                self.parts.begin(self.network, plain_optimizers(self), self.updates, self.clock.progress)
         self.position = (self.position + 1) % (self.accumulate * self.g_every)
         self.batches += 1
         self.samples += len(batch.hr) * self.trainer.world_size

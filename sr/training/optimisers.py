@@ -3,13 +3,15 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sr.training.parts import Parts
 from sr.types import UserError
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+OptimizerFactory = Callable[[Iterable[nn.Parameter] | list[dict[str, Any]]], Optimizer]
 
 
 _ARGUMENTS = {
@@ -22,25 +24,29 @@ _ARGUMENTS = {
 _BETA = r"Invalid beta parameter at index (\d): (\S+)"
 
 
-def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str) -> Optimizer:
+def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str, parts: Parts | None = None) -> Optimizer:
     """An optimiser of the weights that may change; each group remembers its base rate as ``initial_lr``.
 
     Args:
         factory: makes it from parameters.
         network: whose.
         name: of the setting, for the message.
+        parts: that learn at another rate, or None.
 
     Raises:
         UserError: it refuses its settings.
     """
     try:
-        optimizer = factory([p for p in network.parameters() if p.requires_grad])
+        if parts is None or not parts.rates:
+            optimizer = factory([p for p in network.parameters() if p.requires_grad])
+        else:
+            optimizer = factory(parts.groups(network))
     except ValueError as error:
         raise UserError(_refusal(name, str(error))) from error
     for group in optimizer.param_groups:
         if not math.isfinite(group["lr"]):  # of which torch takes one
             raise UserError(f"{name}.lr={group['lr']} must be finite, such as {name}.lr=1e-3")
-        group.setdefault("initial_lr", group["lr"])
+        group.setdefault("initial_lr", group["lr"] * group.pop("factor", 1.0))
     return optimizer
 
 

@@ -32,6 +32,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.means import RunningMeans
 from sr.training.optimisers import make_optimizer
+from sr.training.parts import Parts
 from sr.training.precision import choose_compute
 from sr.training.schedules import Cosine
 from sr.training.signals import Signals
@@ -71,6 +72,7 @@ class Translation(lightning.LightningModule):
         self.discriminators = nn.ModuleDict({name: a.network for name, a in self.adversaries.items()})
         self.compute = choose_compute(torch.device("cpu"), "32", "off")
         self.accumulate = self.g_every = 1
+        self.parts = Parts()
         self.position = self.batches = self.samples = 0
         self.rate, self.rolled_back, self.exit_reason = 1.0, False, None
         self.means, self.alarm, self.stopwatch = RunningMeans(), Alarm(), Stopwatch()

@@ -75,6 +75,7 @@ def build(
     precision="32",
     weight=1.0,
     terms=None,
+    parts=None,
 ):
     return SuperResolution(
         network=net,
@@ -89,6 +90,7 @@ def build(
         adversaries=adversaries,
         accumulate=accumulate,
         clip=clip,
+        parts=parts,
     )
 
 

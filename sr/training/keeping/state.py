@@ -26,6 +26,7 @@ def trained_state(module: Trainable) -> dict[str, Any]:
         "ema": None if module.ema is None else module.ema.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in plain_optimizers(module)],
         "schedule": module.schedule.state_dict(),
+        "parts": module.parts.state_dict(),
         "objective": module.objective.weight_states(),
         "fixed": {name: network.state_dict() for name, network in module.objective.fixed.items()},
         "means": module.means.state_dict(),
@@ -69,6 +70,8 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     module.objective.load_weight_states(state.get("objective", {}))
     for name, network in module.objective.fixed.items():
         network.load_state_dict(state["fixed"][name])
+    if "parts" in state:
+        module.parts.load_state_dict(state["parts"])
     # Each process has means of its own and the state those of one: with several, the row begins afresh.
     if not in_company():
         module.means.load_state_dict(state["means"], module.compute.device)
@@ -111,6 +114,8 @@ def _shared(replay: dict[str, list[Any]]) -> dict[str, list[Any]]:
 def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Restore moments but keep the configured numbers, so that ``optimizer.lr=…`` works on resume."""
     kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in _with_initial(optimizer)]
+    if len(kept) != len(saved["param_groups"]):
+        raise UserError("the checkpoint was made with other parts.rates; leave them as they were")
     for new, old in zip(kept, saved["param_groups"], strict=True):
         if new.keys() != old.keys() - {"params", "lr"}:
             raise UserError(

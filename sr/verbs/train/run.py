@@ -238,8 +238,8 @@ class Run:
         callbacks = [*first, self.guard, self.validation, self.log, *kept, *ends, result, progress]
         config: Any = OmegaConf.to_container(self.config, resolve=True)
         loggers = started(self.loggers, str(self.folder.path), config, self.say)
-        devices, opponents = self.config.trainer.devices, bool(self.module.adversaries)
-        return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, opponents)
+        devices, resting = self.config.trainer.devices, bool(self.module.adversaries or self.module.parts.freeze)
+        return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, resting)
 
     def _prepare(self) -> None:
         if self.resumed is not None:
@@ -286,6 +286,8 @@ class Run:
             self.say(
                 f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
             )
+        for part in self.module.parts.told(network):
+            self.say(part)
         for doubt in doubts(self.module.adversaries, self.config.trainer, self.from_scratch):
             self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")

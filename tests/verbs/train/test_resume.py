@@ -79,6 +79,25 @@ GAN = [
 
 
 @pytest.mark.slow
+def test_parts_stopped_and_resumed_equal_uninterrupted(train, tmp_path):
+    # 0.2 and 0.7 of 4 updates and of 2 begin with the same update, as far as that goes.
+    few = [
+        "trainer.max_updates=4",
+        "trainer.val_every=2",
+        "schedule=constant",
+        "parts.rates=[{weights:[head.*],factor:0.1}]",
+        "parts.restart=[0.2,0.7]",
+    ]
+    few += ["parts.freeze=[{weights:[tail.*],until:3}]"]
+    code, out, err = train(*few, "run_dir=whole")
+    assert code == 0, err
+    assert "weights are frozen until update 3" in out
+    assert train(*few, "trainer.max_updates=2", "run_dir=parts")[0] == 0
+    assert train("resume=parts", "trainer.max_updates=4", defaults=False)[0] == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", ignored=("elapsed", "/random/python"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("replay", ["image_pool", "batch_store"])
 def test_against_an_adversary_stopped_and_resumed_equals_uninterrupted(train, tmp_path, replay):
     # Two optimisers, a stepper that switches, old fakes, noise, schedules with a state.
