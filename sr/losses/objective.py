@@ -181,6 +181,15 @@ class Objective(nn.Module):
         """Discriminators of earlier runs that terms compare with, by the term's name."""
         return {name: term.loss.network for name, term in self._items() if isinstance(term.loss, FixedDiscriminator)}
 
+    def load_fixed(self, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Take back the weights of `fixed`, by the term's name.
+
+        Raises:
+            KeyError: there are none of a term.
+        """
+        for name, network in self.fixed.items():
+            network.load_state_dict(states[name])
+
     def _items(self) -> list[tuple[str, Term]]:
         """The terms with their type, which ModuleDict forgets."""
         return [(name, term) for name, term in self.terms.items() if isinstance(term, Term)]

@@ -68,8 +68,7 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
         module.schedule.load_state_dict(state["schedule"])
     module.objective.load_weight_states(state.get("objective", {}))
-    for name, network in module.objective.fixed.items():
-        network.load_state_dict(state["fixed"][name])
+    module.objective.load_fixed(state.get("fixed", {}))
     if "parts" in state:
         module.parts.load_state_dict(state["parts"])
     # Each process has means of its own and the state those of one: with several, the row begins afresh.
