@@ -1,5 +1,6 @@
 """Earlier networks play within updates, and nobody sees them."""
 
+import itertools
 from functools import partial
 
 import lightning
@@ -61,7 +62,7 @@ def test_an_earlier_network_plays_for_a_while_and_what_it_learned_is_thrown_away
     assert not torch.equal(watch.within[5][0], watch.within[4][0])  # it learns as it plays
     assert torch.equal(watch.within[6][0], own[5])
     judges = [after[1] for after in watch.after]
-    assert not any(torch.equal(a, b) for a, b in zip(judges, judges[1:], strict=False))
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(judges))
 
 
 def test_the_average_and_the_moments_are_those_of_the_network_itself():
@@ -77,7 +78,7 @@ def test_without_two_earlier_states_nothing_is_exchanged():
     module, watch = prepared(4), Watch()
     fit(module, batches(4), [swapout(g_every=3, keep_every=3), watch])
     own = [after[0] for after in watch.after]
-    assert not any(torch.equal(a, b) for a, b in zip(own, own[1:], strict=False))
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(own))
 
 
 def test_going_on_in_the_middle_of_an_exchange_is_exact():
