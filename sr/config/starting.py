@@ -76,7 +76,7 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
         if name not in start.places:
             raise UserError(
                 f"loss.terms.{name} compares by the discriminator of an earlier run, and nothing says which; add "
-                f"init_from.{name}=RUN, a run's folder, a .ckpt or an experiment"
+                f"+init_from.{name}=RUN, a run's folder, a .ckpt or an experiment"
             )
     for name, place in start.places.items():
         network = module.network if name == GENERATOR else _opponent(module, name, place)

@@ -19,7 +19,7 @@ OPPONENT = "d"
 class FixedDiscriminator(Frozen):
     """Distance between what an earlier run's discriminator says of two pictures (DL-Art-School, d5fa059).
 
-    Its weights come from ``init_from.TERM=RUN``, TERM being the term's name: a run's folder, a .ckpt, or an experiment.
+    Its weights come from ``+init_from.TERM=RUN``, TERM being the term's name: a run's folder, a .ckpt, an experiment.
     They are in the checkpoints of the run, and never learn. It is always in evaluation mode.
 
     Args:

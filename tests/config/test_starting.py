@@ -327,7 +327,7 @@ FIXED = ("loss=[l1,fixed_discriminator]", *GAN)
 
 @pytest.mark.slow
 def test_a_fixed_discriminator_is_that_of_an_earlier_run_and_stays(train, tmp_path, parent):
-    code, out, err = train("run_dir=child", "init_from.fixed_discriminator=parent", *FIXED, *STILL)
+    code, out, err = train("run_dir=child", "+init_from.fixed_discriminator=parent", *FIXED, *STILL)
     assert code == 0, err
     assert "init_from.fixed_discriminator: Strided starts from parent/checkpoints/last.ckpt\n" in out
     after, judge = state(tmp_path / "child")["trained"], state(parent)["trained"]["adversaries"]["d"]["network"]
@@ -341,5 +341,5 @@ def test_a_fixed_discriminator_is_that_of_an_earlier_run_and_stays(train, tmp_pa
 
 def test_a_fixed_discriminator_without_a_run_is_one_sentence(train, tmp_path):
     code, _, err = train("run_dir=child", *FIXED, *STILL)
-    assert code == 1
-    assert "nothing says which; add init_from.fixed_discriminator=RUN, a run's folder, a .ckpt or an experiment" in err
+    assert code == 2
+    assert "nothing says which; add +init_from.fixed_discriminator=RUN, a run's folder, a .ckpt or an experiment" in err
