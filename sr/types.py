@@ -24,8 +24,8 @@ Scalar = Float[Tensor, ""]
 PerPicture = Float[Tensor, " batch"]
 """One number for each picture of a batch."""
 
-Logits = Float[Tensor, "batch 1 map_height map_width"]
-"""A discriminator's raw number for each place (no sigmoid); the larger, the more real it looks."""
+Logits = Float[Tensor, "batch level map_height map_width"]
+"""A discriminator's raw number for each place (no sigmoid), mostly of one level; the larger, the more real it looks."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ def build_adversaries(config: Any, build: Callable[[str, Any], Any]) -> dict[str
     for name in config.adversary:
         adversary = _built(name, config, build)
         check_fits(name, adversary, config.scale, config.data.crop)
+        if adversary.mismatched and config.data.batch_size < 2:
+            raise UserError(
+                f"adversary.{name}.mismatched=true takes the low resolution of another picture of the batch, and "
+                f"data.batch_size={config.data.batch_size} has none; take data.batch_size=2 or more"
+            )
         made[name] = adversary
     return made
 

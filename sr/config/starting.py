@@ -13,6 +13,7 @@ from sr.config.nearest import did_you_mean, near_files, nearest, neighbours
 from sr.errors import UserError
 from sr.inference.networks import shipped
 from sr.inference.opening import namings
+from sr.losses.fixed_discriminator import OPPONENT
 from sr.models.files import check_finite
 from sr.models.fitting import differences, fits
 from sr.pickles import PICKLED
@@ -81,6 +82,12 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
     Raises:
         UserError: there is no such place or network, or tensors do not fit and ``partial`` is not set.
     """
+    for name in module.objective.fixed:
+        if name not in start.places:
+            raise UserError(
+                f"loss.terms.{name} compares by the discriminator of an earlier run, and nothing says which; add "
+                f"+init_from.{name}=RUN, a run's folder, a .ckpt or an experiment"
+            )
     for name, place in start.places.items():
         if name == GROWN:
             continue  # see `sr.config.growing`
@@ -102,8 +109,10 @@ def setting_of(name: str) -> str:
 
 
 def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
+    if name in module.objective.fixed:
+        return module.objective.fixed[name]
     if name not in module.adversaries:
-        known = [GENERATOR, *module.adversaries]
+        known = [GENERATOR, *module.adversaries, *module.objective.fixed]
         raise UserError(f"init_from.{name}={place}, but this run has no adversary {name}{did_you_mean(name, known)}")
     return module.adversaries[name].network
 
@@ -187,9 +196,10 @@ def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
         found: Mapping[str, Tensor] = trained["network"] if average is None else average["module"]
         return found
     opponents = trained.get("adversaries", {})
+    setting, name = name, name if name in opponents or name.startswith(OPPONENT) else OPPONENT
     if name not in opponents:
         known = f"its adversaries are {', '.join(opponents)}" if opponents else "it was trained without one"
-        raise UserError(f"init_from.{name}={path} has no adversary {name}: {known}")
+        raise UserError(f"init_from.{setting}={path} has no adversary {name}: {known}")
     discriminator: Mapping[str, Tensor] = opponents[name]["network"]
     return discriminator
 

@@ -44,7 +44,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "augmentation": ("sr.augmentations", "sr.degradations"),
     "optimizer": _OPTIMIZERS,
     "schedule": _SCHEDULES,
-    "callbacks": ("sr.training.callbacks.stopping.EarlyStop", "sr.training.callbacks.pruning.Pruning"),
+    "callbacks": (
+        "sr.training.callbacks.stopping.EarlyStop",
+        "sr.training.callbacks.pruning.Pruning",
+        "sr.training.callbacks.swapout.Swapout",
+    ),
     "logger": (
         "sr.training.keeping.loggers.mlflow.MLflow",
         "sr.training.keeping.loggers.tensorboard.TensorBoard",
@@ -260,4 +264,6 @@ def _rooms(path: list[str]) -> tuple[str, ...]:
     """What may be called at a place of the configuration."""
     if path[0] == "adversary" and len(path) > 2:
         return _OF_ADVERSARIES.get(path[2], ROOMS["adversary"])
+    if path[0] == "loss" and path[-1] == "network":  # of a fixed discriminator
+        return ROOMS["discriminator"]
     return ROOMS.get(path[0], ())

@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from sr.degradations.pictures import Pictures, to_device, write
 from sr.degradations.ranges import Number, check_probability, checked_range
 from sr.draws import Draws
+from sr.image.jpeg_tables import CHROMA_TABLE, LUMA_TABLE, TO_YCC
 from sr.types import Image
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
@@ -26,29 +27,8 @@ Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 _FACTORS: dict[str, tuple[int, int]] = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """Rows and columns of the picture per chroma sample."""
 
-# fmt: off
-_LUMA_TABLE = (
-    16, 11, 10, 16, 24, 40, 51, 61,      12, 12, 14, 19, 26, 58, 60, 55,
-    14, 13, 16, 24, 40, 57, 69, 56,      14, 17, 22, 29, 51, 87, 80, 62,
-    18, 22, 37, 56, 68, 109, 103, 77,    24, 35, 55, 64, 81, 104, 113, 92,
-    49, 64, 78, 87, 103, 121, 120, 101,  72, 92, 95, 98, 112, 100, 103, 99,
-)
-_CHROMA_TABLE = (
-    17, 18, 24, 47, 99, 99, 99, 99,      18, 21, 26, 66, 99, 99, 99, 99,
-    24, 26, 56, 99, 99, 99, 99, 99,      47, 66, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,      99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,      99, 99, 99, 99, 99, 99, 99, 99,
-)
-# fmt: on
-"""T.81, tables K.1 and K.2, row by row."""
-
-_TO_YCC = (
-    (0.299, 0.587, 0.114),
-    (-0.299 / 1.772, -0.587 / 1.772, 0.5),
-    (0.5, -0.587 / 1.402, -0.114 / 1.402),
-)
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587), (1.0, 1.772, 0.0))
-"""JFIF: BT.601 luma, full range; chroma around zero here."""
+"""Back from `TO_YCC`."""
 
 _SMALL = 96
 """Up to this side of the canvases a CPU, too, is faster with all pictures of a batch at once."""
@@ -136,7 +116,7 @@ def quantisation(quality: np.ndarray) -> np.ndarray:
     """
     quality = quality.astype(np.int64)
     percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    tables = np.array([_LUMA_TABLE, _CHROMA_TABLE])
+    tables = np.array([LUMA_TABLE, CHROMA_TABLE])
     return np.clip((tables * percent[:, None, None] + 50) // 100, 1, 255).astype(np.float64)
 
 
@@ -189,7 +169,7 @@ def _coded(some: Pictures, quality: np.ndarray, subsampling: Subsampling) -> Ima
 
 def _ycc(levels: Tensor, together: bool) -> tuple[Tensor, Tensor]:
     """Y - 128 (batch, 1, …) and Cb - 128, Cr - 128 (batch, 2, …), whole numbers."""
-    made = _mixed(_TO_YCC, levels, together)
+    made = _mixed(TO_YCC, levels, together)
     made[:, 0] -= 128
     # Halves go down, as in libjpeg: they are frequent in pure colours, and 255.5 would be no level.
     made[:, 1:] -= 1e-4

@@ -42,6 +42,7 @@ FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged
+_WON = 0.3  # loss of a discriminator below which it has won: 86 % sure of both; undecided, cross entropy says 1.39
 _LARGEST = 1e30  # of what is compared; losses of runs that explode are far below
 _SHOWN = 120  # side of the pictures shown beside an entry
 
@@ -56,7 +57,7 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "noise_content", "wobble")
+OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "d_won", "noise_content", "wobble")
 """Of a run itself: ``ENTRY.run.NAME``. ``wobble``: mean change of PSNR (Y) between validations of its second half."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
@@ -208,6 +209,7 @@ def of_training(run: Run) -> dict[str, float | None]:
         "rest_share": float(np.mean(rests)) if rests else None,
         "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
         "wobble": wobble([value for value in table.get("val/psnr_y", ()) if math.isfinite(value)]),
+        "d_won": float(np.mean([loss < _WON for loss in opposed])) if opposed else None,
     }
 
 

@@ -113,6 +113,35 @@ class CrossEntropy:
         return bce(real, labels[0] * share), bce(fake, labels[1] * share)
 
 
+class MeanProbability:
+    """Linear in the probability: the SRGAN notebook's, whose generator descends mean(1 - D(fake)).
+
+    What its discriminator descends the notebook does not show; here it is the same, 1 - D(real) + D(fake). Other than
+    with logarithms, a verdict that is sure teaches hardly anything: its gradient is p (1 - p).
+    """
+
+    compares: ClassVar[bool] = False
+    soft: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
+    penalty = 0.0
+
+    def generator(self, fake: Logits, real: Logits | None = None) -> Scalar:
+        """Mean of 1 - sigmoid(D(fake))."""
+        return _missed(fake, 1.0)
+
+    def discriminator(
+        self, real: Logits, fake: Logits, labels: tuple[Label, Label] = (1.0, 0.0)
+    ) -> tuple[Scalar, Scalar]:
+        """Means of 1 - sigmoid(D(real)) and sigmoid(D(fake)); each is 0.5 for an undecided discriminator."""
+        return _missed(real, labels[0]), _missed(fake, labels[1])
+
+
+def _missed(logits: Logits, label: Label) -> Scalar:
+    """Mean probability of the other answer."""
+    x = at_least_float32(logits)
+    return (label * torch.sigmoid(-x) + (1 - label) * torch.sigmoid(x)).mean()
+
+
 class Hinge:
     """Hinge loss (Lim and Ye 2017, arXiv 1705.02894; Miyato et al. 2018, arXiv 1802.05957, equations 16 and 17)."""
 

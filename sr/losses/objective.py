@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sr.draws import Draws
 from sr.errors import UserError
 from sr.image.autocast import without_autocast
+from sr.losses.fixed_discriminator import FixedDiscriminator
 from sr.losses.pixel import at_least_float32
 from sr.losses.shift import shifted
 from sr.losses.views import Pair, pair_of
@@ -174,6 +175,20 @@ class Objective(nn.Module):
         for name, term in self._items():
             if name in states and states[name].keys() == term.weight.state_dict().keys():
                 term.weight.load_state_dict(states[name])
+
+    @property
+    def fixed(self) -> dict[str, nn.Module]:
+        """Discriminators of earlier runs that terms compare with, by the term's name."""
+        return {name: term.loss.network for name, term in self._items() if isinstance(term.loss, FixedDiscriminator)}
+
+    def load_fixed(self, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Take back the weights of `fixed`, by the term's name.
+
+        Raises:
+            KeyError: there are none of a term.
+        """
+        for name, network in self.fixed.items():
+            network.load_state_dict(states[name])
 
     def _items(self) -> list[tuple[str, Term]]:
         """The terms with their type, which ModuleDict forgets."""

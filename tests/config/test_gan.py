@@ -60,7 +60,8 @@ def sized(discriminator, adversary):
     """Overrides that show a discriminator SIDE pixels, or 16 where 5 million weights meet each of them."""
     side = 16 if discriminator == "srgan_flexible" else SIDE
     shift = 4 if adversary == "relativistic_clipped" else 0
-    boxes = [f"adversary.d.shows.swap.smallest={side // 4}"] if adversary == "pix_gan" else []
+    boxes = [f"adversary.d.shows.swap.smallest={side // 4}"] if adversary.startswith("pix_gan") else []
+    boxes += [f"adversary.d.shows.swap.grid={side // 4}"] if adversary == "pix_gan_one" else []
     return [f"data.crop={(side + shift) // 2}", *boxes]
 
 

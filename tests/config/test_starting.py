@@ -320,3 +320,26 @@ def test_a_checkpoint_of_another_program_that_calls_is_refused(train, tmp_path):
     code, _, err = train("init_from=other.pth", *COMPACT)
     assert code == 2
     assert "other.pth holds more than weights (argparse.Namespace): opening that could run a stranger's code" in err
+
+
+FIXED = ("loss=[l1,fixed_discriminator]", *GAN)
+
+
+@pytest.mark.slow
+def test_a_fixed_discriminator_is_that_of_an_earlier_run_and_stays(train, tmp_path, parent):
+    code, out, err = train("run_dir=child", "+init_from.fixed_discriminator=parent", *FIXED, *STILL)
+    assert code == 0, err
+    assert "init_from.fixed_discriminator: Strided starts from parent/checkpoints/last.ckpt\n" in out
+    after, judge = state(tmp_path / "child")["trained"], state(parent)["trained"]["adversaries"]["d"]["network"]
+    assert after["fixed"]["fixed_discriminator"].keys() == judge.keys()
+    assert apart(after["fixed"]["fixed_discriminator"], judge) == 0
+    assert apart(after["adversaries"]["d"]["network"], judge) > 1e-3
+    code, out, err = train("resume=child", "trainer.max_updates=2", defaults=False)
+    assert code == 0, err
+    assert apart(state(tmp_path / "child")["trained"]["fixed"]["fixed_discriminator"], judge) == 0
+
+
+def test_a_fixed_discriminator_without_a_run_is_one_sentence(train, tmp_path):
+    code, _, err = train("run_dir=child", *FIXED, *STILL)
+    assert code == 2
+    assert "nothing says which; add +init_from.fixed_discriminator=RUN, a run's folder, a .ckpt or an experiment" in err

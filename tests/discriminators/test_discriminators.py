@@ -1,6 +1,7 @@
 """Every network of conf/discriminator: counts, maps and receptive fields as documented, gradients, sizes, refusals."""
 
 import inspect
+import math
 import re
 from itertools import pairwise
 from math import ceil
@@ -32,6 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 FILES = {path.stem: path for path in sorted((REPOSITORY / "conf" / "discriminator").glob("*.yaml"))}
 NAMES = [name for name in FILES if name != "none"]
 FIXED = {name for name in NAMES if "side" in OmegaConf.load(FILES[name])}  # the size that they judge
+LEVELS = {"pixdisc": 3, "unet_gan": 3}  # of those that judge at several sizes
 COLUMNS = ("source", "parameters_3", "parameters_6", "field", "map_96", "map_256", "norm", "sizes")
 
 
@@ -78,6 +80,11 @@ def size(network):
 def working_side(name):
     """A size that every network judges quickly."""
     return 64 if name in FIXED else 32
+
+
+def narrow(name):
+    """The two with 25 million weights and more, in a width that takes less time."""
+    return {"features": 16} if name in LEVELS else {}
 
 
 @pytest.fixture(params=NAMES)
@@ -179,7 +186,7 @@ def transparent(name, side, **arguments):
     slim = {"features": 2} if "features" in config else {}
     slim |= {"hidden": 2} if "hidden" in config else {}
     slim |= {"spectral": False} if "spectral" in config else {}
-    slim |= {"norm": "none"} if config.get("norm") == "instance" else {}
+    slim |= {"norm": "none"} if config.get("norm") in ("instance", "group") else {}
     if OmegaConf.is_list(config.get("layers")):
         slim["layers"] = [re.sub(r"x\d+", "x2", word) for word in config.layers]
     network = build(name, side=side, **(slim | arguments)).double().eval()
@@ -199,8 +206,8 @@ def receptive_field(network, side):
     widest = 0
     for offset in range(min(8, verdict.shape[-1])):
         middle = verdict.shape[-1] // 2
-        cell = verdict[0, 0, (middle + offset) % verdict.shape[-1], (middle + offset) % verdict.shape[-1]]
-        (gradient,) = torch.autograd.grad(cell, shown, retain_graph=True)
+        place = (middle + offset) % verdict.shape[-1]
+        (gradient,) = torch.autograd.grad(verdict[0, :, place, place].sum(), shown, retain_graph=True)
         seen = gradient[0].abs().sum(dim=0) > 0
         rows, columns = (seen.any(dim=d).nonzero().flatten() for d in (1, 0))
         assert len(rows) == len(columns)
@@ -232,13 +239,13 @@ def test_patchgan_of_the_paper_sees_70_pixels():
 
 
 def centres(network, side):
-    """(column of the map, place of the middle of what it sees) for cells in the middle row that see no border."""
+    """(column of the map, place of the middle of what it sees) for cells of the finest level that see no border."""
     shown = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
     verdict = network(shown)
     middle = verdict.shape[-1] // 2
     found = []
     for column in range(max(0, middle - 8), min(verdict.shape[-1], middle + 8)):
-        (gradient,) = torch.autograd.grad(verdict[0, 0, middle, column], shown, retain_graph=True)
+        (gradient,) = torch.autograd.grad(verdict[0, -1, middle, column], shown, retain_graph=True)
         weight = gradient[0].abs().sum(dim=(0, 1))
         if weight[0] == weight[-1] == 0:
             found.append((column, ((torch.arange(side) + 0.5) * weight).sum().item() / weight.sum().item()))
@@ -266,6 +273,9 @@ def test_cells_lie_where_the_network_says(name, arguments):
     whole = TABLE[name]["field"] == "all" or "reduce" in arguments
     side = 64 if whole else int(TABLE[name]["field"].split()[0]) + 128
     network = transparent(name, side, **arguments)
+    if name == "unet_gan":  # what it has enlarged lies up to a coarse cell beside it: its own size says where it looks
+        for parameter in network.ups[-1].reduce.parameters():
+            nn.init.zeros_(parameter)
     cell, margin = cells_of(network)
     if whole:
         assert cell is None
@@ -285,12 +295,14 @@ def test_cells_by_hand():
     assert cells_of(on_paper("conv")) == cells_of(on_paper("rev")) == (16, -8)
     assert cells_of(on_paper("patch_shallow", trim=16)) == (4, 64)
     assert cells_of(on_paper("unet")) == (1, 0)
+    assert cells_of(on_paper("pixdisc")) == (8, 0)  # 4x4 convolutions of stride 2, padded by 1: pixels 8 i to 8 i + 7
+    assert cells_of(on_paper("unet_gan")) == (4, -2)  # 3x3 ones: around pixel 4 i
 
 
 def test_every_cell_lies_in_the_picture_at_any_size(name):
     network = on_paper(name)
     first = network.smallest_side
-    for side in range(first, first + (20 if network.side is None else 1)):
+    for side in range(first, first + (20 if network.side is None else 1), 5 if name in LEVELS else 1):
         size = network(torch.empty(1, 3, side, side, device="meta")).shape[2:]
         assert torch.equal(label_map(torch.ones(1, 1, side, side), size, cells_of(network)), torch.ones(1, 1, *size))
 
@@ -301,7 +313,9 @@ def test_every_cell_lies_in_the_picture_at_any_size(name):
 @pytest.mark.parametrize("in_channels", [3, 6])
 def test_gradient_reaches_every_parameter_and_the_picture(name, in_channels):
     side = working_side(name)
-    network = build(name, in_channels).eval()  # in training mode batch norm takes out the biases before it
+    network = build(
+        name, in_channels, **narrow(name)
+    ).eval()  # in training mode batch norm takes out the biases before it
     shown = torch.rand(2, in_channels, side, side, requires_grad=True)
     network(shown).square().mean().backward()
     assert (shown.grad.abs().sum(dim=(0, 2, 3)) > 0).all()
@@ -311,13 +325,13 @@ def test_gradient_reaches_every_parameter_and_the_picture(name, in_channels):
 
 def test_bf16_autocast_trains_finitely(name):
     side = working_side(name)
-    network = build(name).to(memory_format=torch.channels_last)
+    network = build(name, **narrow(name)).to(memory_format=torch.channels_last)
     shown = torch.rand(2, 3, side, side).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         verdict = network(shown)
         loss = F.softplus(verdict.float()).mean()
     loss.backward()
-    assert verdict.shape[:2] == (2, 1)
+    assert verdict.shape[:2] == (2, LEVELS.get(name, 1))
     assert verdict.isfinite().all()
     assert all(p.grad.isfinite().all() for p in network.parameters())
     assert all(value.dtype != torch.bfloat16 for value in network.state_dict().values())
@@ -326,12 +340,14 @@ def test_bf16_autocast_trains_finitely(name):
 def test_verdicts_are_raw(name):
     """No sigmoid or other bound at the end: ten times the last weights give ten times the verdict."""
     side = working_side(name)
-    network = build(name).eval()
+    network = build(name, **narrow(name)).eval()
     shown = torch.rand(1, 3, side, side)
-    last = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)][-1]
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    last = [m for m in layers if name in LEVELS and m.out_channels == 1] or layers[-1:]
+    assert len(last) == LEVELS.get(name, 1)
     with torch.no_grad():
         before = network(shown)
-        for parameter in last.parameters():
+        for parameter in (parameter for layer in last for parameter in layer.parameters()):
             parameter.mul_(-10)
         assert_close(network(shown), -10 * before)
 
@@ -345,6 +361,8 @@ ODD_MAPS = {  # of 37x41 pixels
     "patch_dilated": (4, 5),
     "patchgan": (3, 4),
     "unet": (37, 41),
+    "pixdisc": (5, 6),
+    "unet_gan": (10, 11),
     "srgan_flexible": (1, 1),
 }
 
@@ -362,10 +380,10 @@ def test_odd_sizes(name):
 
 
 def test_the_smallest_side_works_for_a_single_picture_and_one_less_is_refused(name):
-    network = build(name).train()
+    network = build(name, **narrow(name)).train()
     side = network.smallest_side
     verdict = network(torch.rand(1, 3, side, side))
-    assert verdict.shape[:2] == (1, 1)
+    assert verdict.shape[:2] == (1, LEVELS.get(name, 1))
     assert verdict.numel() > 0
     assert verdict.isfinite().all()
     if side > 1 and name not in FIXED:
@@ -642,6 +660,31 @@ def test_unet_on_odd_sizes():
     x = F.conv2d(x, weights["last.weight"], weights["last.bias"], padding=1)
     assert x.shape == (2, 1, 13, 18)
     assert_close(network(shown), x)
+
+
+@pytest.mark.parametrize("name", sorted(LEVELS))
+def test_levels_weigh_the_same_and_gradients_have_gradients(name):
+    """Coarse cells are repeated up to the finest, and group norm can be differentiated twice, as penalties need."""
+    network = build(name, features=8)
+    shown = torch.rand(1, 3, 64, 64, requires_grad=True)
+    verdict = network(shown)
+    for level, times in enumerate((4, 2)):
+        coarse = verdict[:, level : level + 1, ::times, ::times]
+        assert torch.equal(F.interpolate(coarse, scale_factor=times), verdict[:, level : level + 1])
+    (gradient,) = torch.autograd.grad(verdict.sum(), shown, create_graph=True)
+    gradient.square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+    assert all(p.grad.abs().sum() > 0 for p in network.stages[1].parameters())
+
+
+@pytest.mark.parametrize("name", sorted(LEVELS))
+def test_odd_sides_are_padded_by_their_last_pixels(name):
+    network = build(name, features=8).eval()
+    shown = torch.rand(1, 3, 40, 50)
+    whole = F.pad(shown, (0, 14, 0, 24), mode="replicate")
+    with torch.no_grad():
+        expected = network(whole)[..., : math.ceil(40 / network.cell), : math.ceil(50 / network.cell)]
+        assert torch.equal(network(shown), expected)
 
 
 def test_pools_make_the_dilated_judge_follow_shifts_of_8_pixels():

@@ -40,7 +40,7 @@ def run(tmp_path):
         json.dumps(numbers | {"exit_reason": "max_updates", "bicubic": {}, "final": {}, "best": {}})
     )
     (folder / "metrics.csv").write_text(
-        "updates,train/g/total,train/d/total,train/d/throttled\n5,2.5,0.9,0.5\n9,0.5,0.7,\n"
+        "updates,train/g/total,train/d/total,train/d/throttled\n5,2.5,0.2,0.5\n9,0.5,0.7,\n"
     )
     save_network(folder / "last.safetensors", Bicubic(2), {"_target_": "sr.models.bicubic.Bicubic", "scale": 2}, {})
     return find_runs([tmp_path])[0]
@@ -113,6 +113,7 @@ def test_a_run_is_measured_and_kept(run):
         "largest_total": 2.5,
         "rest_share": 0.5,
         "d_loss": 0.7,  # of the last fifth
+        "d_won": 0.5,  # of the rows
         "noise_content": None,
     }
     assert quantity(measured, "run.rest_share") == 0.5

@@ -117,7 +117,8 @@ def test_gradients(loss):
 
 
 def config_of(path):
-    return OmegaConf.create({"scale": 2, "loss": OmegaConf.load(path)}).loss
+    judge = {"_target_": "sr.discriminators.strided.Strided", "in_channels": 3, "features": 4}
+    return OmegaConf.create({"scale": 2, "discriminator": judge, "loss": OmegaConf.load(path)}).loss
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -1,7 +1,7 @@
 """One opponent of the generator: what it sees, how it judges, and how it learns."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,11 @@ from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
 from sr.losses.views import Views
 from sr.losses.weights import Weight
+from sr.training.adversary.min_loss import MinLoss
+from sr.training.adversary.mixtures import inconsistency, mismatched
+from sr.training.adversary.parts import check_parts, check_regions
 from sr.training.adversary.policy import UpdatePolicy
-from sr.training.adversary.replay import BatchStore, Replay
+from sr.training.adversary.replay import Replay
 from sr.training.adversary.shows import Shown, Shows
 from sr.training.adversary.swap import cells_of, label_map, swapped
 from sr.training.adversary.verdict import Exhibits, Verdict
@@ -24,6 +27,22 @@ from sr.training.schedules import Schedule
 from sr.types import UserError
 
 Mode = Literal["train", "eval"]
+
+
+class _Judged(NamedTuple):
+    """What the discriminator is given in one of its steps.
+
+    Attributes:
+        real: pictures, after shift, noise and swap.
+        fakes: the newest, likewise, then old ones.
+        mask: 1 where the two were exchanged; None where nothing is.
+        clean: both without what was exchanged, where something looks at that.
+    """
+
+    real: Shown
+    fakes: list[Shown]
+    mask: Tensor | None = None
+    clean: tuple[Shown, Shown] | None = None
 
 
 class Adversary:
@@ -43,6 +62,10 @@ class Adversary:
         r1_gamma: weight of the R1 penalty on real pictures; 0 for none.
         r1_every: compute that penalty at every so many-th of its own updates only, so many times as strong.
         clip: largest norm of its gradient, or None.
+        consistency: weight of U-Net GAN's consistency, with ``shows.swap``: see `inconsistency`.
+        mismatched: it learns that pictures beside another low resolution are wrong too, with ``shows.condition``:
+            a third each of real, fake and both mismatched, see `mismatched`.
+        min_loss: the generator does not learn from its opinion while that is lower, see `MinLoss`; None for always.
 
     Raises:
         ValueError: numbers out of range, or parts that do not go together.
@@ -62,19 +85,24 @@ class Adversary:
         r1_gamma: float = 0.0,
         r1_every: int = 1,
         clip: float | None = None,
+        consistency: float = 0.0,
+        mismatched: bool = False,
+        min_loss: float | None = None,
     ) -> None:
         check_choice("judge", judge, Mode)
         if not 0 <= r1_gamma < math.inf or r1_every < 1:
             raise ValueError(f"r1_gamma={r1_gamma} must be a number from 0 on, r1_every={r1_every} at least 1.")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
-        _check_parts(objective, shows, policy, replay)
+        check_parts(objective, shows, policy, replay, consistency, mismatched)
         if shows.swap is not None:
-            cells_of(network)  # one that does not say is refused here, before training
+            check_regions(network, consistency)  # one that does not say where its cells lie is refused here
         self.network, self.objective, self.shows, self.policy = network, objective, shows, policy
         self.optimizer, self.schedule, self.weight_schedule = optimizer, schedule, weight_of(weight)
         self.judge, self.replay, self.clip = judge, replay, clip
         self.r1_gamma, self.r1_every = r1_gamma, r1_every
+        self.consistency, self.mismatched = consistency, mismatched
+        self.min_loss = None if min_loss is None else MinLoss(min_loss)
         self.learned = 0
         """Its own updates so far."""
 
@@ -139,13 +167,10 @@ class Adversary:
         real, *fakes = self.shows.shifted(draws, exhibits.real, *exhibits.fakes)
         if self.shows.noise is not None:
             real, fakes = self.shows.noise(draws, updates, real, fakes)
-        mask = None
-        if self.shows.swap is not None:
-            mask = self.shows.swap.mask(draws, real.shape[-2], real.shape[-1], real.device)
-            real, fakes[0] = swapped(mask, real, fakes[0])
+        judged = self._swapped(_Judged(real, fakes), draws, updates)
         self.network.train(learning)
         with torch.set_grad_enabled(learning):
-            return self._judged(real, fakes, mask, draws, autocast, learning, self.learned % self.r1_every == 0)
+            return self._judge(judged, draws, autocast, learning, self.learned % self.r1_every == 0)
 
     def trial(self, views: Views, draws: Draws, autocast: torch.autocast) -> Tensor:
         """The loss of its own step with as many fakes as it may ever see, to see what that step needs.
@@ -161,43 +186,68 @@ class Adversary:
             (shown,) = self.shows.shifted(draws, self.shows.real(views))
         fakes = [shown.clone() for _ in range(len(self.shows.pairs) if self.replay is None else self.replay.most)]
         self.network.eval()
-        return self._judged(shown, fakes, None, draws, autocast, learning=True, r1_due=True).total
+        mask = torch.zeros_like(shown[:, :1]) if self.consistency > 0 else None
+        judged = _Judged(shown, fakes, mask, None if mask is None else (shown, fakes[0]))
+        return self._judge(judged, draws, autocast, learning=True, r1_due=True).total
 
-    def _judged(
-        self,
-        real: Shown,
-        fakes: list[Shown],
-        mask: Tensor | None,
-        draws: Draws,
-        autocast: torch.autocast,
-        learning: bool,
-        r1_due: bool,
-    ) -> Verdict:
+    def _swapped(self, judged: _Judged, draws: Draws, updates: int) -> _Judged:
+        if self.shows.swap is None:
+            return judged
+        real, (newest, *old), *_ = judged
+        mask = self.shows.swap.mask(draws, real.shape[-2], real.shape[-1], real.device, updates)
+        mixed, fake = swapped(mask, real, newest)
+        return _Judged(mixed, [fake, *old], mask, (real, newest) if self.consistency > 0 else None)
+
+    def _judge(self, judged: _Judged, draws: Draws, autocast: torch.autocast, learning: bool, r1_due: bool) -> Verdict:
         with_r1 = learning and self.r1_gamma > 0 and r1_due
-        picture, real = _variable(real) if with_r1 else (real, real)
+        picture, real = _variable(judged.real) if with_r1 else (judged.real, judged.real)
         with autocast:
             real_output = self.network(real)
-            fake_outputs = [self.network(fake) for fake in fakes]
-        labels: tuple[Any, Any] = (1.0, 0.0)
-        if mask is not None:
-            share = label_map(mask, real_output.shape[-2:], cells_of(self.network))
-            labels = (1 - share, share)
+            fake_outputs = [self.network(fake) for fake in judged.fakes]
+        share = self._share(judged.mask, real_output)
+        labels: tuple[Any, Any] = (1.0, 0.0) if share is None else (1 - share, share)
         new = len(self.shows.pairs)
         terms = [self.objective.discriminator(real_output, output, labels) for output in fake_outputs[:new]]
         real_term, fake_term = (sum(several[1:], start=several[0]) / new for several in zip(*terms, strict=True))
+        if self.mismatched:
+            real_term, fake_term = real_term / 3, fake_term / 3 + self._mismatched(judged, autocast) / 3
         newest = (real_term + fake_term).detach()
         for old in fake_outputs[new:]:
             fake_term = fake_term + self.objective.discriminator(real_output.detach(), old, labels)[1]
-        penalty = None
+        penalties = []
         if learning and self.objective.penalty > 0:
-            norms = self._norms_between(real.detach(), fakes[0], draws)
-            penalty = self.objective.penalty * gradient_penalty(norms)
+            norms = self._norms_between(real.detach(), judged.fakes[0], draws)
+            penalties.append(self.objective.penalty * gradient_penalty(norms))
         if with_r1:
             norms = gradient_norms(real_output.flatten(1).mean(dim=1), picture)
-            term = r1(norms, self.r1_gamma * self.r1_every)
-            penalty = term if penalty is None else penalty + term
+            penalties.append(r1(norms, self.r1_gamma * self.r1_every))
+        if learning and judged.clean is not None and share is not None:
+            outputs = real_output, fake_outputs[0]
+            penalties.append(self.consistency * self._inconsistency(judged.clean, outputs, share, autocast))
         means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]  # a second fake apart
+        penalty = sum(penalties[1:], start=penalties[0]) if penalties else None
         return Verdict(real_term, fake_term, penalty, means[0], means[1], newest)
+
+    def _share(self, mask: Tensor | None, output: Tensor) -> Tensor | None:
+        """Of each cell that was exchanged."""
+        if mask is None or self.shows.swap is None:
+            return None
+        return label_map(mask, output.shape[-2:], cells_of(self.network), self.shows.swap.labels)
+
+    def _mismatched(self, judged: _Judged, autocast: torch.autocast) -> Tensor:
+        """Mean of real and fake pictures beside the low resolution of others."""
+        with autocast:
+            terms = [mismatched(self.network, self.objective, shown) for shown in (judged.real, judged.fakes[0])]
+        return (terms[0] + terms[1]) / 2
+
+    def _inconsistency(
+        self, clean: tuple[Shown, Shown], outputs: tuple[Tensor, Tensor], share: Tensor, autocast: torch.autocast
+    ) -> Tensor:
+        """Mean of that of both mixtures."""
+        with autocast:
+            real, fake = (self.network(shown) for shown in clean)
+        mixed_real, mixed_fake = outputs
+        return (inconsistency(mixed_real, fake, real, share) + inconsistency(mixed_fake, real, fake, share)) / 2
 
     def _norms_between(self, real: Shown, fake: Shown, draws: Draws) -> Tensor:
         """Gradient norms of the mean output at random points on the lines between real and fake pictures.
@@ -218,6 +268,7 @@ class Adversary:
             "schedule": self.schedule.state_dict(),
             "weight": self.weight_schedule.state_dict(),
             "replay": {} if self.replay is None else self.replay.state_dict(),
+            "min_loss": {} if self.min_loss is None else self.min_loss.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
@@ -239,6 +290,8 @@ class Adversary:
         for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
             if part.state_dict().keys() == saved.keys():
                 part.load_state_dict(saved)
+        if self.min_loss is not None:
+            self.min_loss.load_state_dict(state.get("min_loss", {}), device)
         if self.replay is not None and state["replay"]:
             kept = [pictures.to(device) for pictures in state["replay"]["kept"]]
             if any(pictures.shape != kept[0].shape for pictures in kept):
@@ -253,36 +306,3 @@ def _variable(shown: Shown) -> tuple[Tensor, Shown]:
     """
     picture = shown[:, :3].detach().requires_grad_()
     return picture, torch.cat([picture, shown[:, 3:]], dim=1)
-
-
-def _check_parts(objective: GanObjective, shows: Shows, policy: UpdatePolicy, replay: Replay | None) -> None:
-    kind = type(objective).__name__
-    if policy.stepper is not None and not objective.bounded:
-        raise ValueError(
-            f"{kind} has a loss without a floor, which no threshold of a stepper fits; set policy.stepper=null."
-        )
-    if isinstance(replay, BatchStore) and not objective.bounded:
-        raise ValueError(
-            f"{kind} gains without end when fakes outnumber real pictures, as with a BatchStore; take an ImagePool "
-            "(adversary=[wgan_gp,image_pool]), or replay=null."
-        )
-    if shows.swap is not None and not objective.soft:
-        raise ValueError(
-            f"shows.swap gives labels between 0 and 1, which {kind} cannot use; take CrossEntropy or LeastSquares "
-            "(adversary=pix_gan), or shows.swap=null."
-        )
-    if replay is not None and objective.compares:
-        raise ValueError(
-            f"{kind} compares fakes with the real pictures of the same batch, and old fakes have none; set replay=null."
-        )
-    if len(shows.pairs) > 1 and (replay is not None or shows.swap is not None):
-        part = "replay keeps" if replay is not None else "shows.swap exchanges regions of"
-        raise ValueError(
-            f"{part} one fake per picture, and shows.also={shows.pairs[1].made} adds a second; set "
-            f"{part.split()[0]}=null or shows.also=null."
-        )
-    if replay is not None and shows.swap is not None:
-        raise ValueError(
-            "shows.swap exchanges regions of a fake and its own truth, and old fakes have none; set replay=null or "
-            "shows.swap=null."
-        )

@@ -57,7 +57,7 @@ class Turns:
             terms[gan_term(name)], weights[gan_term(name)] = loss.detach(), weight
             if weight != 0:
                 module.alarm.note(updates + 1, name, "opinion", [loss])
-                added.append(weight * loss)
+                added.append(weight * (loss if adversary.min_loss is None else adversary.min_loss(loss)))
         return added, terms, weights
 
     def learn(

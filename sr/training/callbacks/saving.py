@@ -1,5 +1,6 @@
 """Write checkpoints and networks on the updates clock, and take a run up again."""
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
@@ -8,6 +9,7 @@ import lightning
 from sr.models.files import save_network
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.callbacks.guard import Guard
+from sr.training.callbacks.swapout import Swapout
 from sr.training.callbacks.validation import Validation
 from sr.training.contract import Trainable
 from sr.training.keeping.checkpoint import random_states, set_random_states, understood, write_checkpoint
@@ -35,6 +37,7 @@ class Saving(UpdateCallback):
         validation: tells which network is the best.
         guard: counts explosions.
         resume: state of a checkpoint to go on from, or None.
+        others: callbacks of the user's choice; the state of swapout is kept.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Saving(UpdateCallback):
         validation: Validation,
         guard: Guard,
         resume: dict[str, Any] | None = None,
+        others: Sequence[lightning.Callback] = (),
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
         self.every, self.folder, self.config, self.model = every, folder, config, model
         self.validation, self.guard = validation, guard
+        self._swapouts = [callback for callback in others if isinstance(callback, Swapout)]
         self._resume = resume
         self._saved_at = -1
         self._saved_time = monotonic()
@@ -65,6 +70,8 @@ class Saving(UpdateCallback):
             self.validation.load_state_dict(self._resume["validation"])
             if "guard" in self._resume:
                 self.guard.load_state_dict(self._resume["guard"])
+            for swapout, state in zip(self._swapouts, self._resume.get("swapouts", []), strict=False):
+                swapout.restore(state, module.compute.device)
         trainer.datamodule.stream.start = module.batches  # type: ignore[attr-defined]
         if trainer.is_global_zero:
             go_on(trainer.loggers, module.updates)
@@ -115,6 +122,7 @@ class Saving(UpdateCallback):
                     "trained": trained_state(module),
                     "validation": self.validation.state_dict(),
                     "guard": self.guard.state_dict(),
+                    "swapouts": [swapout.state_dict() for swapout in self._swapouts],
                     "random": random_states(),
                 },
             )

@@ -28,6 +28,7 @@ def trained_state(module: Trainable) -> dict[str, Any]:
         "schedule": module.schedule.state_dict(),
         "parts": module.parts.state_dict(),
         "objective": module.objective.weight_states(),
+        "fixed": {name: network.state_dict() for name, network in module.objective.fixed.items()},
         "means": module.means.state_dict(),
         "adversaries": {name: adversary.state_dict() for name, adversary in module.adversaries.items()},
     }
@@ -67,6 +68,7 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
         module.schedule.load_state_dict(state["schedule"])
     module.objective.load_weight_states(state.get("objective", {}))
+    module.objective.load_fixed(state.get("fixed", {}))
     if "parts" in state:
         module.parts.load_state_dict(state["parts"])
     # Each process has means of its own and the state those of one: with several, the row begins afresh.

@@ -101,6 +101,8 @@ def check_plain(adversaries: Mapping[str, Adversary]) -> None:
             "replay": adversary.replay,
             "r1_gamma": adversary.r1_gamma,
             "objective.penalty": adversary.objective.penalty,
+            "mismatched": adversary.mismatched,
+            "min_loss": adversary.min_loss,
         }
         more = [f"adversary.{name}.{key}" for key, there in beyond.items() if there]
         if more or name != "d":

@@ -27,6 +27,7 @@ from sr.training.callbacks.progress import ProgressBar
 from sr.training.callbacks.result import Result
 from sr.training.callbacks.saving import Saving
 from sr.training.callbacks.stopping import Stopping
+from sr.training.callbacks.swapout import Swapout
 from sr.training.callbacks.validation import Validation
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.company import company
@@ -201,6 +202,7 @@ class Run:
             self.validation,
             self.guard,
             None if resumed is None else resumed.state,
+            self.extra_callbacks,
         )
 
     def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
@@ -242,9 +244,11 @@ class Run:
 
     def _trainer(self) -> lightning.Trainer:
         progress = ProgressBar(self.console, self.log, self.validation)
-        kept, ends = [self.best_networks, self.saving], [*self.extra_callbacks, Stopping(self.signals)]
+        first = [callback for callback in self.extra_callbacks if isinstance(callback, Swapout)]
+        others = [callback for callback in self.extra_callbacks if callback not in first]
+        kept, ends = [self.best_networks, self.saving], [*others, Stopping(self.signals)]
         result = Result(self._summary, self.folder)
-        callbacks = [self.guard, self.validation, self.log, *kept, *ends, result, progress]
+        callbacks = [*first, self.guard, self.validation, self.log, *kept, *ends, result, progress]
         config: Any = OmegaConf.to_container(self.config, resolve=True)
         loggers = started(self.loggers, str(self.folder.path), config, self.say)
         devices, resting = self.config.trainer.devices, bool(self.module.adversaries or self.module.parts.freeze)

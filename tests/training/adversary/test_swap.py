@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sr.losses.weights import Linear
 from sr.training.adversary.swap import Cells, RegionSwap, label_map, swapped
 from sr.types import UserError
 from tests.adversary_pieces import CPU, draws, rand
+from tests.choices import refusal
 from tests.close import assert_close
 
 
@@ -171,3 +173,62 @@ def test_smallest_side_has_room_for_the_smallest_box(smallest, largest, side):
 def test_boxes_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         RegionSwap(**settings)
+
+
+@pytest.mark.parametrize(("side", "starts", "sizes"), [(64, {0, 32}, {32}), (128, {0, 32, 64}, {32, 64})])
+def test_one_box_on_a_grid_as_pix_gan_began(side, starts, sizes):
+    """26a4a66: sides 32 U{1..m}, places 32 U{0..m}, m = side // 64; every cell of 8 pixels is of one kind."""
+    swap = RegionSwap(boxes=1, fewest=1, smallest=32, largest=0.5, probability=0.75, grid=32)
+    assert swap.smallest_side == 64
+    mask = swap.mask(draws(400), side, side, CPU)
+    touched = mask.flatten(1).any(dim=1)
+    assert abs(touched.double().mean() - 0.75) < 5 * math.sqrt(0.75 * 0.25 / 400)
+    rows = [one.any(dim=1).nonzero()[:, 0] for one in mask[touched, 0]]
+    assert {found[0].item() for found in rows} == starts
+    assert {len(found) for found in rows} == sizes
+    share = label_map(mask, (side // 8, side // 8), Cells(8, 0))
+    assert set(share.unique().tolist()) == {0.0, 1.0}
+    assert_close(label_map(mask, (side // 8, side // 8), Cells(8, 0), "bilinear"), share)
+
+
+def test_bilinear_labels_are_pytorchs_and_see_the_middle_of_a_cell():
+    """At an eighth without antialiasing, the mean of the central 2x2 of each 8x8 pixels: quarters, and nothing else."""
+    mask = RegionSwap(probability=1.0).mask(draws(40), 64, 64, CPU)
+    found = label_map(mask, (8, 8), Cells(8, 0), "bilinear")
+    assert_close(found, F.interpolate(mask, size=(8, 8), mode="bilinear", align_corners=False))
+    assert set(found.unique().tolist()) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    middle = mask.unflatten(-1, (8, 8)).unflatten(-3, (8, 8))[..., 3:5, :, 3:5].mean(dim=(-1, -3))
+    assert_close(found, middle)
+
+
+def test_bilinear_labels_of_cells_over_the_border_take_the_outermost_pixels():
+    """Cells of 4 from pixel -2 on: in the middle of the first are the pixels -1 and 0, of the second 3 and 4."""
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., :4] = 1
+    found = label_map(mask, (2, 2), Cells(4, -2), "bilinear")
+    assert_close(found, torch.tensor([1.0, 0.5]).expand(1, 1, 2, 2))
+
+
+def test_the_share_of_mixed_pictures_may_follow_a_schedule():
+    swap = RegionSwap(probability=Linear(0.0, 1.0, 100), fewest=1)
+    touched = [swap.mask(draws(50), 64, 64, CPU, updates).flatten(1).any(dim=1).sum() for updates in (0, 50, 100)]
+    assert touched[0] == 0
+    assert 5 < touched[1] < 45
+    assert touched[2] == 50
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fewest": 5}, "fewest=5 must be from 0 to boxes=4"),
+        ({"grid": 32}, "smallest=16 must be a multiple of grid=32, from 1 on; take 32"),
+        ({"grid": 0}, "smallest=16 must be a multiple of grid=0, from 1 on"),
+    ],
+)
+def test_numbers_of_boxes_and_grids_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RegionSwap(**settings)
+
+
+def test_labels_that_do_not_exist_are_refused():
+    assert "labels" in refusal(RegionSwap, labels="nearest")
