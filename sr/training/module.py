@@ -27,7 +27,7 @@ from sr.training.optimisers import OptimizerFactory, make_optimizer
 from sr.training.pairs import Augment, Degrade, Given, make_pair
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
-from sr.training.steps import log_losses, only, optimizers_of, update
+from sr.training.steps import log_losses, measures_of, only, optimizers_of, tell_updates, update
 from sr.training.stopwatch import Stopwatch
 from sr.training.views import derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
@@ -178,6 +178,8 @@ class SuperResolution(lightning.LightningModule):
             check_unpaired(self.adversaries)
         given = self.pair(batch)
         draws = Draws(self.seed, batch.samples.numpy())
+        if self.at_update:
+            tell_updates(self)
         if self.position % self.accumulate == 0:
             self._turns.begin()
         self.position = (self.position + 1) % (self.accumulate * self.g_every)
@@ -237,7 +239,7 @@ class SuperResolution(lightning.LightningModule):
         terms, weights = attempt.terms | told, attempt.weights | told_weights
         self.manual_backward(total / self.accumulate if self.accumulate > 1 else total)
         log_losses(self, total, terms, weights)
-        self.means.add({"train/sr/colour_error": attempt.colour})
+        self.means.add({"train/sr/colour_error": attempt.colour} | measures_of(self.network, "train/sr"))
         if self.scale > 1:
             self.means.add({"train/sr/checkerboard": checkerboard(attempt.views[PICTURE], self.scale)})
         self._seen = [*self._seen, total.detach()]
