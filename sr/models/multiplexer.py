@@ -4,11 +4,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.choices import check_choice
 from sr.models.padding import cut_to, pad_to
-from sr.types import Image
 
 MultiplexerNorm = Literal["group", "batch", "none"]
 Shape = Literal["unet", "flat"]
@@ -78,8 +78,10 @@ class Multiplexer(nn.Module):
             )
         )
 
-    def forward(self, features: Image) -> Image:
-        """Map (batch, channels, h, w) to (batch, branches, h, w)."""
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch branches height width"]:
+        """Logits of every pixel."""
         height, width = features.shape[-2:]
         x = self.first(pad_to(features, self.multiple))
         skips = []

@@ -28,6 +28,7 @@ SLIM = {  # the full ones only for their size
     "srresnet": {"blocks": 2, "features": 16},
     "edsr": {"blocks": 2, "features": 16},
     "imdn": {"blocks": 2},
+    "srg2": {"features": 16, "depth": 1, "branches": 3, "multiplexer_features": 16, "reductions": 2},
 }
 
 
