@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sr.data.edges import EdgeMaps
+from sr.data.references import References
 from sr.data.store.store import Store
 from sr.draws import Draws
 from sr.types import UserError
@@ -25,12 +26,15 @@ class Batch(NamedTuple):
         samples: (batch,) int64 on the CPU, the number of each sample since the start of the run.
         real: shaped like ``hr``, pictures that belong to no others, for discriminators to take as real in place of
             ``hr``; None where ``hr`` is that too.
+        reference: (batch, 4, side, side) uint8, the photograph of each crop as `sr.data.references` makes it; None
+            where no network asks for one.
     """
 
     lr: Tensor | None
     hr: Tensor
     samples: Tensor
     real: Tensor | None = None
+    reference: Tensor | None = None
 
 
 class Places(NamedTuple):
@@ -171,6 +175,7 @@ class CropBatches(Dataset[Batch]):
         rank: number of this process among those that train together.
         ranks: how many processes train together.
         twins: (pictures,) number of each picture's twin in ``lr``; None where the numbers are the same.
+        references: makes the photograph of each crop small, or None.
     """
 
     plan: CropPlan
@@ -180,6 +185,7 @@ class CropBatches(Dataset[Batch]):
     rank: int = 0
     ranks: int = 1
     twins: np.ndarray | None = None
+    references: References | None = None
 
     def twin(self, pictures: np.ndarray) -> np.ndarray:
         """Numbers of these pictures' low-resolution twins."""
@@ -196,4 +202,12 @@ class CropBatches(Dataset[Batch]):
         scale, crop = self.plan.scale, self.plan.crop
         lr = None if self.lr is None else cut(self.lr, self.twin(pictures), tops, lefts, crop)
         hr = cut(self.hr, pictures, tops * scale, lefts * scale, crop * scale, scale)
-        return Batch(lr, hr, torch.from_numpy(samples))
+        return Batch(lr, hr, torch.from_numpy(samples), reference=self.reference(Places(pictures, tops, lefts)))
+
+    def reference(self, places: Places) -> Tensor | None:
+        """The photographs that crops are cut from, small, with a mask; None where nobody asks for them."""
+        if self.references is None:
+            return None
+        scale = self.plan.scale
+        tops, lefts = places.tops * scale, places.lefts * scale
+        return self.references(self.hr, places.pictures, tops, lefts, self.plan.crop * scale)

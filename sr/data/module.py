@@ -14,6 +14,7 @@ from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
 from sr.data.pairs import ValidationPair, WholePairs
+from sr.data.references import References
 from sr.data.sets import Pictures, ShownPicture, first_pictures, given_sides, pictures_of, validation_sets
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
@@ -54,6 +55,8 @@ class CropData(lightning.LightningDataModule):
             Validation pictures whose twins are given stay as they are.
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
         pools: makes what the degradation reads before it is used; None where that is there.
+        reference: side in pixels of the photograph of each crop that the network is given beside it; None for networks
+            that ask for none.
         shown: pictures without a truth, which validations upscale and show, and never measure; None for none.
 
     Raises:
@@ -84,6 +87,7 @@ class CropData(lightning.LightningDataModule):
         hr_filter: Filter = "area",
         pools: Pools | None = None,
         shown: Pictures | None = None,
+        reference: int | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -109,6 +113,7 @@ class CropData(lightning.LightningDataModule):
         self.crops, self.workers, self.small = crops, workers, small
         self.val_pictures, self.pools = val_pictures, pools
         self.stores = Stores(scale, hr_scale, hr_filter, workers, refused, cache)
+        self.references = None if reference is None else References(reference)
         self.stream: CropStream
         self.sets: dict[str, list[ValidationPair]] = {}
         """Validation pictures by the name of their set, the main one first."""
@@ -193,7 +198,7 @@ class CropData(lightning.LightningDataModule):
         if self.edges is not None:
             progress = partial(on_progress, "preparing edge maps")
             plan.edges = open_edge_maps(hr, plan.shapes, self.scale, self.crop, self.edges, progress, on_message)
-        return CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins)
+        return CropBatches(plan, hr, lr, self.batch_size, rank, ranks, twins, self.references)
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
         if device.type == "cuda":

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sr.data.crops import Batch, CropBatches, ResidentStore
+from sr.data.crops import Batch, CropBatches, Places, ResidentStore
 from sr.data.processes import leave_stops_to_parent
 from sr.types import UserError
 
@@ -76,6 +76,7 @@ class CropStream:
                 None if lr is None else lr.cut(self.batches.twin(pictures), tops, lefts, crop),
                 hr.cut(pictures, tops * scale, lefts * scale, crop * scale, scale),
                 torch.from_numpy(samples),
+                reference=self.batches.reference(Places(pictures, tops, lefts)),
             )
 
     def _from_workers(self) -> Iterator[Batch]:

@@ -47,14 +47,17 @@ def attention_pictures(network: nn.Module, lr: Image) -> dict[str, Image]:
     Returns:
         (batch, 3, height, width) each, of the map that the switch works on.
     """
-    seen: list[Tensor] = []
-    hooks = [part.register_forward_hook(lambda _, __, made: seen.append(made)) for part in attentions_of(network)]
+    seen: dict[int, Tensor] = {}
+    hooks = [
+        part.register_forward_hook(lambda _, __, made, number=number: seen.update({number: made}))
+        for number, part in enumerate(attentions_of(network), 1)
+    ]
     try:
         network(lr)
     finally:
         for hook in hooks:
             hook.remove()
-    return {f"switch_{number}": coloured(attention) for number, attention in enumerate(seen, 1)}
+    return {f"switch_{number}": coloured(attention) for number, attention in sorted(seen.items())}
 
 
 def coloured(attention: Float[Tensor, "batch branches height width"]) -> Image:

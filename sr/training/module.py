@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -24,7 +24,7 @@ from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.optimisers import OptimizerFactory, make_optimizer
-from sr.training.pairs import Augment, Degrade, Given, make_pair
+from sr.training.pairs import Augment, Degrade, Given, make_pair, reference_of
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
 from sr.training.steps import log_losses, measures_of, only, optimizers_of, tell_updates, update
@@ -123,6 +123,7 @@ class SuperResolution(lightning.LightningModule):
         self._make_optimizer = optimizer
         self._derivations = derivations(self.scale)
         self._turns = Turns(self)
+        self._reference: Tensor | None = None  # of this batch
         self._seen: list[Tensor] = []  # losses of the batches of this update
         if ema is not None:
             ema.start(network)
@@ -177,6 +178,7 @@ class SuperResolution(lightning.LightningModule):
         if batch.real is not None:
             check_unpaired(self.adversaries)
         given = self.pair(batch)
+        self._reference = reference_of(batch, self.network, self.compute)
         draws = Draws(self.seed, batch.samples.numpy())
         if self.at_update:
             tell_updates(self)
@@ -211,9 +213,13 @@ class SuperResolution(lightning.LightningModule):
         weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
         return position // self.accumulate == self.g_every - 1 and any(weights)
 
+    def _made(self, lr: LowResolution) -> Any:
+        """By the generator, with the photographs where it asks for them."""
+        return self.network(lr) if self._reference is None else self.network(lr, self._reference)
+
     def _fakes(self, lr: LowResolution) -> dict[str, Tensor]:
         with torch.no_grad(), self.compute.autocast():
-            return outputs_of(self.network(lr))
+            return outputs_of(self._made(lr))
 
     def _again(self, views: Views) -> Views:
         return views.replaced(self._fakes(views["lr"]))
@@ -227,7 +233,7 @@ class SuperResolution(lightning.LightningModule):
     def _attempt(self, given: Given, draws: Draws) -> _Attempt:
         updates = self.clock.updates
         with self.compute.autocast():
-            views = self.views(given, outputs_of(self.network(given.lr)))
+            views = self.views(given, outputs_of(self._made(given.lr)))
             total, terms, weights = self.objective(views, updates, draws.within("loss"))
         colour = colour_error(views[PICTURE], given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])

@@ -73,7 +73,7 @@ def _check_scale(batches: Sequence[Batch], scale: int) -> None:
     Raises:
         ValueError: they do not.
     """
-    for lr, hr, _, real in batches:
+    for lr, hr, _, real, _ in batches:
         height, width = hr.shape[2:]
         square = height == width and height % scale == 0  # as every crop is; low resolution may be made later
         fits = lr is None or [scale * side for side in lr.shape[2:]] == [height, width]

@@ -184,7 +184,7 @@ class Validation(UpdateCallback):
                 shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, *two)
         inside = partial(pictures_inside, network, device=compute.device)
         made = {name: inside(views.middle(SIDE).lr) for name, views in shown.items()}
-        return shown, {f"{name}_{what}": pixels for name, found in made.items() for what, pixels in found.items()}
+        return shown, {_beside(name, what): pixels for name, found in made.items() for what, pixels in found.items()}
 
     def _add_views(
         self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
@@ -281,6 +281,12 @@ def _file(name: str, number: int, picture: str) -> str:
     stem = printable(Path(picture).stem).encode()[:_STEM].decode(errors="ignore")
     own = f"{number:02d}_{stem}"
     return f"{name}/{own}" if name else own
+
+
+def _beside(name: str, what: str) -> str:
+    """Where something of a picture is shown beside it, by a name that is no picture's: they begin with a number."""
+    folder, slash, own = name.rpartition("/")
+    return f"{folder}{slash}{what}_{own}"
 
 
 def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:

@@ -36,6 +36,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
+from sr.training.pairs import check_reference
 from sr.training.perceptual import build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -247,6 +248,7 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
+        check_reference(self.module.network, self.config.data.reference)
         self._introduce()
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
