@@ -9,7 +9,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.models.sr_resnet18.SrResnet18": {"padding": "zeros", "widths": [64, 128, 256, 512]},
     "sr.training.adversary.shows.Shows": {"views": "sr,real"},
     "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
-    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None, "reference": None},
+    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None, "photograph": None},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
     "sr.training.keeping.loggers.wandb.Wandb": {
         "system_metrics": False,

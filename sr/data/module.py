@@ -55,7 +55,7 @@ class CropData(lightning.LightningDataModule):
             Validation pictures whose twins are given stay as they are.
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
         pools: makes what the degradation reads before it is used; None where that is there.
-        reference: side in pixels of the photograph of each crop that the network is given beside it; None for networks
+        photograph: side in pixels of the photograph of each crop that the network is given beside it; None for networks
             that ask for none.
         shown: pictures without a truth, which validations upscale and show, and never measure; None for none.
 
@@ -87,7 +87,7 @@ class CropData(lightning.LightningDataModule):
         hr_filter: Filter = "area",
         pools: Pools | None = None,
         shown: Pictures | None = None,
-        reference: int | None = None,
+        photograph: int | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -113,7 +113,7 @@ class CropData(lightning.LightningDataModule):
         self.crops, self.workers, self.small = crops, workers, small
         self.val_pictures, self.pools = val_pictures, pools
         self.stores = Stores(scale, hr_scale, hr_filter, workers, refused, cache)
-        self.references = None if reference is None else References(reference)
+        self.references = None if photograph is None else References(photograph)
         self.stream: CropStream
         self.sets: dict[str, list[ValidationPair]] = {}
         """Validation pictures by the name of their set, the main one first."""

@@ -24,7 +24,7 @@ class References:
     def __init__(self, side: int) -> None:
         if side < 8:
             raise ValueError(
-                f"reference={side} must be at least 8 pixels, or null for networks that look at no photograph"
+                f"photograph={side} must be at least 8 pixels, or null for networks that look at no photograph"
             )
         self.side = side
         self._small: dict[int, Tensor] = {}

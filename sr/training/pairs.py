@@ -68,7 +68,7 @@ def check_reference(network: nn.Module, given: int | None) -> None:
     if asked is not None and asked != given:
         raise UserError(
             f"{type(network).__name__} looks at the photograph of each crop, {asked} pixels a side, and the data gives "
-            f"{'none' if given is None else given}; set data.reference={asked}, or leave it out"
+            f"{'none' if given is None else given}; set data.photograph={asked}, or leave it out"
         )
 
 

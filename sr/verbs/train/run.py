@@ -248,7 +248,7 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
-        check_reference(self.module.network, self.config.data.reference)
+        check_reference(self.module.network, self.config.data.photograph)
         self._introduce()
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
