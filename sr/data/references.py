@@ -54,7 +54,7 @@ class References:
 
     def _photograph(self, store: Store, picture: int) -> Tensor:
         if picture not in self._small:
-            pixels = torch.from_numpy(np.ascontiguousarray(store.picture(picture))).permute(2, 0, 1)[None].float()
+            pixels = torch.from_numpy(np.array(store.picture(picture))).permute(2, 0, 1)[None].float()
             small = F.interpolate(pixels, size=(self.side, self.side), mode="area")
             self._small[picture] = small[0].round().to(torch.uint8)
         return self._small[picture]
