@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.models.multiplexer import started_
+from sr.models.padding import Side
 from sr.types import Image
 
 CHANNELS = 4
@@ -105,7 +106,8 @@ class ReferenceImageBranch(nn.Module):
             x = block(x)
         x = self.process(x)
         rows, columns = (middle(reference[:, 3], dim) // SHRINKS for dim in (1, 2))
-        return x[torch.arange(len(x), device=x.device), :, rows, columns]
+        place = (rows * x.shape[-1] + columns)[:, None, None].expand(-1, x.shape[1], 1)
+        return x.flatten(2).gather(2, place)[:, :, 0]
 
 
 def middle(mask: Float[Tensor, "batch rows columns"], dim: int) -> Tensor:
@@ -124,8 +126,17 @@ def own_reference(lr: Image, side: int) -> Reference:
         lr: (batch, 3, height, width).
         side: of the reference, in pixels.
     """
-    small = F.interpolate(lr, size=(side, side), mode="area")
+    rows, columns = (_shares(length, side, lr) for length in lr.shape[-2:])
+    small = rows @ lr @ columns.mT
     return torch.cat([small, torch.ones_like(small[:, :1])], dim=1)
+
+
+def _shares(length: Side, side: int, like: Tensor) -> Float[Tensor, "side length"]:
+    """How much of each of ``length`` pixels each of ``side`` covers, by area: exported, it fits any length."""
+    pixel = torch.arange(length, device=like.device, dtype=like.dtype)
+    begin = torch.arange(side, device=like.device, dtype=like.dtype)[:, None] * (length / side)
+    end = begin + length / side
+    return (torch.minimum(end, pixel + 1) - torch.maximum(begin, pixel)).clamp(min=0) / (length / side)
 
 
 def _unit(channels: int, width: int, stride: int = 1, norm: bool = True) -> nn.Sequential:

@@ -72,6 +72,16 @@ def test_a_picture_is_its_own_reference_where_none_is_given():
     assert not torch.equal(own.sr, other.sr)
 
 
+def test_own_reference_is_shrunk_by_area():
+    """3 pixels to 2: the first has all of pixel 0 and half of pixel 1. Whole factors are PyTorch's area."""
+    lr = torch.tensor([0.0, 0.3, 0.9]).expand(1, 3, 3, 3)
+    assert_close(own_reference(lr, 2)[0, 0], torch.tensor([0.1, 0.7]).expand(2, 2))
+    lr = torch.rand(1, 3, 32, 16)
+    made = own_reference(lr, 8)
+    assert_close(made[:, :3], torch.nn.functional.interpolate(lr, (8, 8), mode="area"))
+    assert torch.equal(made[:, 3], torch.ones(1, 8, 8))
+
+
 def trunks(network, lr):
     """The mainline for two references and two noises."""
     with torch.no_grad():
