@@ -22,7 +22,13 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.training.adversary.shows.Shows": {"views": "sr,real"},
     "sr.training.adversary.swap.RegionSwap": {"fewest": 0, "grid": 1, "labels": "area"},
     "sr.training.adversary.policy.UpdatePolicy": {"order": "g_first"},
-    "sr.data.module.CropData": {"hr_scale": 1.0, "hr_filter": "area", "shown": None},
+    "sr.data.module.CropData": {
+        "hr_scale": 1.0,
+        "hr_filter": "area",
+        "shown": None,
+        "real": None,
+        "photograph": None,
+    },
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
     "sr.training.keeping.loggers.wandb.Wandb": {
         "system_metrics": False,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sr.data.edges import EdgeMaps
+from sr.data.references import References
 from sr.data.store.store import Store
 from sr.draws import Draws
 from sr.types import UserError
@@ -27,12 +28,15 @@ class Batch(NamedTuple):
         samples: (batch,) int64 on the CPU, the number of each sample since the start of the run.
         real: shaped like ``hr``, pictures that belong to no others, for discriminators to take as real in place of
             ``hr``; None where ``hr`` is that too.
+        reference: (batch, 4, side, side) uint8, the photograph of each crop as `sr.data.references` makes it; None
+            where no network asks for one.
     """
 
     lr: Tensor | None
     hr: Tensor | None
     samples: Tensor
     real: Tensor | None = None
+    reference: Tensor | None = None
 
 
 class Places(NamedTuple):
@@ -205,6 +209,7 @@ class CropBatches(Dataset[Batch]):
         ranks: how many processes train together.
         twins: (pictures,) number of each picture's twin in ``lr``; None where the numbers are the same.
         others: real pictures of their own, or None.
+        references: makes the photograph of each crop small, or None.
     """
 
     plan: CropPlan
@@ -222,6 +227,8 @@ class CropBatches(Dataset[Batch]):
         others = None if self.others is None else self.others.store
         stores = {id(store): store for store in (self.hr, self.lr, others) if store is not None}
         return sum(store.nbytes for store in stores.values())
+
+    references: References | None = None
 
     def twin(self, pictures: np.ndarray) -> np.ndarray:
         """Numbers of these pictures' low-resolution twins."""
@@ -257,7 +264,8 @@ class CropBatches(Dataset[Batch]):
         hr = None
         if self.hr is not None:
             hr = cutter(self.hr)(pictures, tops * scale, lefts * scale, crop * scale, scale)
-        return Batch(lr, hr, torch.from_numpy(samples), self._real(samples, cutter))
+        reference = self.reference(Places(pictures, tops, lefts))
+        return Batch(lr, hr, torch.from_numpy(samples), self._real(samples, cutter), reference)
 
     def _real(self, samples: np.ndarray, cutter: Callable[[Store], Cut]) -> Tensor | None:
         if self.others is None:
@@ -265,6 +273,15 @@ class CropBatches(Dataset[Batch]):
         plan, store = self.others
         pictures, tops, lefts = plan.places(samples)
         return cutter(store)(pictures, tops * plan.scale, lefts * plan.scale, plan.crop * plan.scale, plan.scale)
+
+    def reference(self, places: Places) -> Tensor | None:
+        """The photographs that crops are cut from, small, with a mask; None where nobody asks for them."""
+        store = self.lr if self.hr is None else self.hr
+        if self.references is None or store is None:
+            return None
+        scale = self.plan.scale
+        tops, lefts = places.tops * scale, places.lefts * scale
+        return self.references(store, places.pictures, tops, lefts, self.plan.crop * scale)
 
     def __getitem__(self, batch: int) -> Batch:
         return self.made(batch, _from_file)

@@ -14,6 +14,7 @@ from sr.data.degrade import Degradation
 from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
 from sr.data.pairs import ValidationPair, WholePairs
+from sr.data.references import References
 from sr.data.sets import Pictures, ShownPicture, first_pictures, pictures_of, validation_sets
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
@@ -60,6 +61,8 @@ class CropData(lightning.LightningDataModule):
             told without a truth is measured of them. None for none.
         real: pictures that belong to no low resolution, which discriminators take as real in place of the truth;
             ``half`` takes the second half of ``train`` and leaves the first to the pairs. None: the truth itself.
+        photograph: side in pixels of the photograph of each crop that the network is given beside it; None for networks
+            that ask for none.
 
     Raises:
         ValueError: a setting is out of range.
@@ -90,6 +93,7 @@ class CropData(lightning.LightningDataModule):
         pools: Pools | None = None,
         shown: Pictures | None = None,
         real: Pictures | None = None,
+        photograph: int | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -122,6 +126,7 @@ class CropData(lightning.LightningDataModule):
         self.crops, self.workers, self.small = crops, workers, small
         self.val_pictures, self.pools = val_pictures, pools
         self.stores = Stores(scale, hr_scale, hr_filter, workers, refused, cache)
+        self.references = None if photograph is None else References(photograph)
         self.stream: CropStream
         self.sets: dict[str, list[ValidationPair]] = {}
         """Validation pictures by the name of their set, the main one first."""
@@ -228,7 +233,7 @@ class CropData(lightning.LightningDataModule):
         report = on_progress, on_message
         others = others_of(self.real, first, self.stores, self.crop, self.small, self.seed, report)
         hr, low = (first, lr) if self.paired else (None, first)
-        return CropBatches(plan, hr, low, self.batch_size, rank, ranks, twins, others)
+        return CropBatches(plan, hr, low, self.batch_size, rank, ranks, twins, others, self.references)
 
     def _mode(self, needed: int, device: torch.device, on_message: OnMessage) -> Literal["device", "workers"]:
         if device.type == "cuda":

@@ -21,7 +21,8 @@ def ema_decay(updates: int, decay: float) -> float:
 class Ema:
     """Keeps a second network: average <- d * average + (1 - d) * weights after each update.
 
-    Floating-point buffers are averaged as well, integer ones copied. Nothing waits for the device.
+    Floating-point buffers are averaged as well; integer ones are copied, and those whose layer names them in
+    ``copied_buffers``, as a temperature: the average is used at today's. Nothing waits for the device.
 
     Args:
         decay: d in [0, 1) once the ramp is over; 0.999 averages over about the last 1000 updates.
@@ -77,7 +78,12 @@ class Ema:
 
 
 def _split(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and buffers: floating point, and the rest."""
-    tensors = [*module.parameters(), *module.buffers()]
-    floats = [t.detach() for t in tensors if t.is_floating_point()]
-    return floats, [t for t in tensors if not t.is_floating_point()]
+    """Parameters and buffers: those that are averaged, and the rest."""
+    buffers = [
+        (buffer, buffer.is_floating_point() and name not in getattr(layer, "copied_buffers", ()))
+        for layer in module.modules()
+        for name, buffer in layer._buffers.items()
+        if buffer is not None
+    ]
+    pairs = [*((p.detach(), p.is_floating_point()) for p in module.parameters()), *buffers]
+    return [t for t, averaged in pairs if averaged], [t for t, averaged in pairs if not averaged]

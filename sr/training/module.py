@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -24,11 +24,19 @@ from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.optimisers import OptimizerFactory, make_optimizer
-from sr.training.pairs import Augment, Degrade, Given, make_pair
+from sr.training.pairs import Augment, Degrade, Given, make_pair, reference_of
 from sr.training.parts import Parts
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
-from sr.training.steps import log_losses, only, optimizers_of, plain_optimizers, update
+from sr.training.steps import (
+    log_losses,
+    measures_of,
+    only,
+    optimizers_of,
+    plain_optimizers,
+    tell_updates,
+    update,
+)
 from sr.training.stopwatch import Stopwatch
 from sr.training.views import DEGRADED, derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
@@ -128,6 +136,7 @@ class SuperResolution(lightning.LightningModule):
         self._make_optimizer = optimizer
         self._derivations = derivations(self.scale)
         self._turns = Turns(self)
+        self._reference: Tensor | None = None  # of this batch
         self._seen: list[Tensor] = []  # losses of the batches of this update
         if ema is not None:
             ema.start(network)
@@ -189,7 +198,10 @@ class SuperResolution(lightning.LightningModule):
         if batch.real is not None:
             check_unpaired(self.adversaries)
         given = self.pair(batch)
+        self._reference = reference_of(batch, self.network, self.compute)
         draws = Draws(self.seed, batch.samples.numpy())
+        if self.at_update:
+            tell_updates(self)
         if self.position % self.accumulate == 0:
             self._turns.begin()
             if self.at_update:
@@ -223,9 +235,13 @@ class SuperResolution(lightning.LightningModule):
         weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
         return position // self.accumulate == self.g_every - 1 and any(weights)
 
+    def _made(self, lr: LowResolution) -> Any:
+        """By the generator, with the photographs where it asks for them."""
+        return self.network(lr) if self._reference is None else self.network(lr, self._reference)
+
     def _fakes(self, lr: LowResolution) -> dict[str, Tensor]:
         with torch.no_grad(), self.compute.autocast():
-            return outputs_of(self.network(lr))
+            return outputs_of(self._made(lr))
 
     def _again(self, views: Views) -> Views:
         return views.replaced(self._fakes(views["lr"]))
@@ -239,7 +255,7 @@ class SuperResolution(lightning.LightningModule):
     def _attempt(self, given: Given, draws: Draws) -> _Attempt:
         updates = self.clock.updates
         with self.compute.autocast():
-            views = self.views(given, outputs_of(self.network(given.lr)), draws)
+            views = self.views(given, outputs_of(self._made(given.lr)), draws)
             total, terms, weights = self.objective(views, updates, draws.within("loss"))
         colour = colour_error(views[PICTURE], given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])
@@ -251,7 +267,7 @@ class SuperResolution(lightning.LightningModule):
         terms, weights = attempt.terms | told, attempt.weights | told_weights
         self.manual_backward(total / self.accumulate if self.accumulate > 1 else total)
         log_losses(self, total, terms, weights)
-        self.means.add({"train/sr/colour_error": attempt.colour})
+        self.means.add({"train/sr/colour_error": attempt.colour} | measures_of(self.network, "train/sr"))
         if self.scale > 1:
             self.means.add({"train/sr/checkerboard": checkerboard(attempt.views[PICTURE], self.scale)})
         self._seen = [*self._seen, total.detach()]

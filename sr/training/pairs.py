@@ -3,12 +3,12 @@
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.training.precision import Compute
-from sr.types import Crops, Image, LowResolution
+from sr.types import Crops, Image, LowResolution, UserError
 
 
 class Degrade(Protocol):
@@ -41,6 +41,39 @@ class Given(NamedTuple):
     def named(self) -> dict[str, Tensor]:
         """Those that there are, by name."""
         return {name: picture for name, picture in self._asdict().items() if picture is not None}
+
+
+def reference_of(batch: Batch, network: nn.Module, compute: Compute) -> Tensor | None:
+    """The photographs of a batch, (batch, 4, side, side) float32 in [0, 1], for a network that asks for them.
+
+    Such a network has an attribute ``reference``: their side in pixels. They are not flipped with the crops.
+
+    Raises:
+        UserError: it asks for them, and the batch has none, or of another size.
+    """
+    if getattr(network, "reference", None) is None:
+        return None
+    check_reference(network, None if batch.reference is None else batch.reference.shape[-1])
+    assert batch.reference is not None
+    return batch.reference.to(compute.device, non_blocking=True).float() / 255
+
+
+def check_reference(network: nn.Module, given: int | None) -> None:
+    """The data gives the photographs that a network asks for, if it does.
+
+    Args:
+        network: the generator.
+        given: side in pixels of what the data gives, or None.
+
+    Raises:
+        UserError: it does not.
+    """
+    asked: int | None = getattr(network, "reference", None)
+    if asked is not None and asked != given:
+        raise UserError(
+            f"{type(network).__name__} looks at the photograph of each crop, {asked} pixels a side, and the data gives "
+            f"{'none' if given is None else given}; set data.photograph={asked}, or leave it out"
+        )
 
 
 def make_pair(batch: Batch, draws: Draws, degradation: Degrade, augmentation: Augment, compute: Compute) -> Given:

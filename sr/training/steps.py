@@ -1,11 +1,11 @@
 """What the steps of every training module have in common: its optimisers, its rates, and whether it is sound."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sr.training.columns import gain
@@ -44,6 +44,29 @@ def only(module: Trainable, optimizer: LightningOptimizer, complete: bool) -> Ab
     if not module.adversaries and module.accumulate == 1:
         return nullcontext()
     return optimizer.toggle_model(sync_grad=complete)
+
+
+def tell_updates(module: Trainable) -> None:
+    """Tell networks that change with training, by a method ``at_update(updates)``, which update begins.
+
+    What they take from it is a function of that number alone, or a buffer: so it is the same when a run goes on, or
+    goes back.
+    """
+    for network in (module.network, *(adversary.network for adversary in module.adversaries.values())):
+        at_update: Callable[[int], None] | None = getattr(network, "at_update", None)
+        if at_update is not None:
+            at_update(module.clock.updates)
+
+
+def measures_of(network: nn.Module, column: str) -> dict[str, Tensor]:
+    """What a network measures of itself by a method ``measures()``, by column of the log; nothing where it has none.
+
+    Args:
+        network: that has just been trained.
+        column: what the names begin with, such as ``train/sr``.
+    """
+    measures: Callable[[], dict[str, Tensor]] | None = getattr(network, "measures", None)
+    return {} if measures is None else {f"{column}/{name}": value for name, value in measures().items()}
 
 
 def update(

@@ -7,15 +7,17 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 
 from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture
-from sr.image.io import as_batch
+from sr.image.io import as_batch, to_image, to_pixels
 from sr.losses.lr_consistency import downscaled
 from sr.metrics.border import border_psnr
 from sr.metrics.checkerboard import checkerboard_local
 from sr.metrics.functional import measure, sharpness
 from sr.metrics.side_by_side import side_by_side
+from sr.models.scales import scale_of
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, WATCHED
 from sr.training.copies import copied
@@ -44,6 +46,26 @@ def network_upscaler(network: nn.Module, device: torch.device, autocast: torch.a
             return upscale_pixels(network, pixels, device, gray)
 
     return upscale
+
+
+def pictures_inside(network: nn.Module, lr: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
+    """What a network shows of its inside by a method ``pictures(lr)``, enlarged to its result; empty without one.
+
+    Args:
+        network: in evaluation mode.
+        lr: (height, width, 3) uint8.
+        device: where the network lies.
+
+    Returns:
+        (scale*height, scale*width, 3) uint8 by what is shown, such as ``switch_1``.
+    """
+    pictures: Callable[[torch.Tensor], dict[str, torch.Tensor]] | None = getattr(network, "pictures", None)
+    if pictures is None:
+        return {}
+    with torch.inference_mode():
+        made = pictures(to_image(lr).to(device))
+        size = [scale_of(network) * side for side in lr.shape[:2]]
+        return {name: to_pixels(interpolate(picture.float(), size)) for name, picture in made.items()}
 
 
 def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:

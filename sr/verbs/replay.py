@@ -73,7 +73,7 @@ def _check_scale(batches: Sequence[Batch], scale: int) -> None:
     Raises:
         ValueError: they do not.
     """
-    for lr, hr, _, real in batches:  # low resolution may be made later, or have no truth
+    for lr, hr, _, real, _ in batches:  # low resolution may be made later, or have no truth
         sides = [scale * side for side in lr.shape[2:]] if lr is not None else []
         large = [list(one.shape[2:]) for one in (hr, real) if one is not None] + [sides] * (lr is not None)
         square = large and large[0][0] == large[0][1] and large[0][0] % scale == 0  # as every crop is

@@ -85,6 +85,8 @@ SMALL_NETWORKS = {
     **{choice: ["model.features=8", "model.blocks=2"] for choice in ("msrresnet", "srresnet", "edsr")},
     "imdn": ["model.blocks=2"],
     "spsr": SMALL_SPSR,
+    "spsr_switched": ["model.features=8", "model.branches=4", "model.multiplexer_features=8", "model.reference=16"],
+    "srg2": ["model.features=8", "model.depth=1", "model.multiplexer_features=8", "model.reductions=1"],
 }
 
 

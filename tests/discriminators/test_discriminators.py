@@ -22,9 +22,11 @@ from sr.discriminators.patchgan import PatchGan
 from sr.discriminators.srgan import Srgan
 from sr.discriminators.srgan_flexible import SrganFlexible
 from sr.discriminators.strided import Strided
+from sr.discriminators.switched import Switched
 from sr.discriminators.unet import UNet
 from sr.discriminators.vgg128 import Vgg128
 from sr.errors import UserError
+from sr.switches.watching import attentions_of
 from sr.training.adversary.swap import cells_of, label_map
 from tests.choices import refusal
 from tests.close import assert_close
@@ -163,6 +165,8 @@ def test_sizes_are_those_of_the_table(name):
         # The fourth repository's: added up by hand, PatchGAN's without the biases that instance norm removes.
         ("srgan_flexible", 3, None, 5_215_425),
         ("patchgan", 3, None, 662_593),
+        # DL-Art-School's: counted from the layers of the facts; see also the one without switches below.
+        ("switched", 3, None, 51_016_577),
     ],
 )
 def test_parameter_counts(name, in_channels, side, expected):
@@ -185,6 +189,7 @@ def transparent(name, side, **arguments):
     config = OmegaConf.load(FILES[name])
     slim = {"features": 2} if "features" in config else {}
     slim |= {"hidden": 2} if "hidden" in config else {}
+    slim |= {"branches": 2} if "branches" in config else {}
     slim |= {"spectral": False} if "spectral" in config else {}
     slim |= {"norm": "none"} if config.get("norm") in ("instance", "group") else {}
     if OmegaConf.is_list(config.get("layers")):
@@ -277,6 +282,10 @@ def test_cells_lie_where_the_network_says(name, arguments):
         for parameter in network.ups[-1].reduce.parameters():
             nn.init.zeros_(parameter)
     cell, margin = cells_of(network)
+    if name == "switched":  # where its finest map lies: the nearest neighbour shifts what comes from the coarser ones
+        for key, parameter in network.up[-1].named_parameters():
+            if ".thin." in key:
+                nn.init.zeros_(parameter)
     if whole:
         assert cell is None
         assert network(torch.ones(1, 3, side, side, dtype=torch.float64)).shape == (1, 1, 1, 1)
@@ -300,7 +309,7 @@ def test_cells_by_hand():
 
 
 def test_every_cell_lies_in_the_picture_at_any_size(name):
-    network = on_paper(name)
+    network = on_paper(name, **({"branches": 2} if name == "switched" else {}))
     first = network.smallest_side
     for side in range(first, first + (20 if network.side is None else 1), 5 if name in LEVELS else 1):
         size = network(torch.empty(1, 3, side, side, device="meta")).shape[2:]
@@ -364,6 +373,7 @@ ODD_MAPS = {  # of 37x41 pixels
     "pixdisc": (5, 6),
     "unet_gan": (10, 11),
     "srgan_flexible": (1, 1),
+    "switched": (10, 11),
 }
 
 
@@ -416,6 +426,39 @@ def test_wrong_channels_are_refused(name):
     message = f"{type(network).__name__} judges 6 channels but was shown 3; build it with in_channels=3"
     with pytest.raises(UserError, match=message):
         network(torch.empty(1, 3, 128, 128, device="meta"))
+
+
+# ------------------------------------------------------------------------------------------------- switched
+
+
+def test_without_switches_it_is_the_u_net_of_the_lessons():
+    """Whose 25,332,995 parameters have two heads more, of 8 and of 4 times 64 channels: conv, norm, conv with bias."""
+    heads = sum(9 * width * width + 2 * width + 9 * width + 1 for width in (512, 256))
+    assert size(on_paper("switched", branches=1)) + heads == 25_332_995
+
+
+def test_switched_cools_and_remembers_use_at_updates_only():
+    torch.manual_seed(0)
+    network = build("switched", features=8, branches=3, cool_until=10)
+    assert network.measures() == {}
+    network(torch.rand(1, 3, 32, 32))
+    assert [float(a.temperature) for a in attentions_of(network)] == [10, 10]
+    assert [int(a.norm.seen) for a in attentions_of(network)] == [0, 0]
+    network.at_update(5)
+    assert [float(a.temperature) for a in attentions_of(network)] == [5.5, 5.5]
+    assert [int(a.norm.seen) for a in attentions_of(network)] == [1, 1]
+    assert network.measures().keys() == {
+        "switch_temperature",
+        *(f"switch_{number}_{what}" for number in (1, 2) for what in ("specificity", "busiest")),
+    }
+
+
+def test_switched_refuses_what_it_cannot_be():
+    assert refusal(Switched, 3, branches=0) == "Switched needs branches of at least 1, not 0; choose 1 or more."
+    assert refusal(Switched, 3, 64, temperature=0.5) == (
+        "temperature=0.5 must be a number from 1 on; take 1 for no annealing."
+    )
+    assert "norm=batch is not one of group or none" in refusal(Switched, 3, norm="batch")
 
 
 # ---------------------------------------------------------------------------------------- what is between

@@ -35,6 +35,8 @@ SLIM = {  # the full ones only for their size
     "internship_srresnet": {"blocks": 2, "features": 16},
     "edsr": {"blocks": 2, "features": 16},
     "imdn": {"blocks": 2},
+    "spsr_switched": {"features": 8, "branches": 4, "multiplexer_features": 8, "reference": 16},
+    "srg2": {"features": 16, "depth": 1, "branches": 3, "multiplexer_features": 16, "reductions": 2},
 }
 
 

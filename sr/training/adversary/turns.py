@@ -10,7 +10,7 @@ from sr.draws import Draws
 from sr.losses.views import Views
 from sr.training.adversary.agreement import gan_term
 from sr.training.contract import Trainable
-from sr.training.steps import update
+from sr.training.steps import measures_of, update
 
 
 class Turns:
@@ -90,6 +90,7 @@ class Turns:
             if learning:
                 module.manual_backward(verdict.total / module.accumulate)
             module.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
+            module.means.add(measures_of(adversary.network, f"train/{name}"))
             self._losses[name] = [*self._losses.get(name, []), verdict.newest]
             if learning and complete:
                 losses = torch.stack(self._losses[name])

@@ -19,12 +19,19 @@ from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers.publishing import publish, publish_pictures
-from sr.training.keeping.pictures import KeptPictures, Views
+from sr.training.keeping.pictures import SIDE, KeptPictures, Views
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.perceptual import Perceptual
 from sr.training.steps import observe
-from sr.training.validation import as_exported, measured, network_upscaler, upscaled_alone, watched
+from sr.training.validation import (
+    as_exported,
+    measured,
+    network_upscaler,
+    pictures_inside,
+    upscaled_alone,
+    watched,
+)
 from sr.types import UserError
 
 
@@ -151,7 +158,7 @@ class Validation(UpdateCallback):
             return
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
-            views = self._measure(trainer, module) if trainer.is_global_zero else {}
+            views, beside = self._measure(trainer, module) if trainer.is_global_zero else ({}, {})
             if trainer.world_size > 1:  # schedules listen to the result in every process
                 self.latest = trainer.strategy.broadcast(self.latest)
             self.validated_at = module.updates
@@ -162,12 +169,13 @@ class Validation(UpdateCallback):
                     error, progress = self.latest["colour_error"], module.clock.progress
                     self.alarm.judge(error, module.updates, progress, module.adversaries)
                 self._publish(trainer, module.updates)
-                self._show(trainer, views, module.updates)
+                self._show(trainer, views, beside, module.updates)
 
-    def _measure(self, trainer: lightning.Trainer, module: Trainable) -> dict[str, Views]:
-        """Measure all sets; the pictures to show, by the name of their file."""
+    def _measure(self, trainer: lightning.Trainer, module: Trainable) -> tuple[dict[str, Views], dict[str, np.ndarray]]:
+        """Measure all sets; the pictures to show, by the name of their file, and what the network shows of itself."""
         compute, scale = module.compute, scale_of(module.deliverable)
-        upscale = network_upscaler(as_exported(module.deliverable), compute.device, compute.exact())
+        network = as_exported(module.deliverable)
+        upscale = network_upscaler(network, compute.device, compute.exact())
         rows: dict[str, list[dict[str, float]]] = {}
         shown: dict[str, Views] = {}
         sets = _sets(trainer)
@@ -187,7 +195,9 @@ class Validation(UpdateCallback):
         for number, (picture, (sr, _)) in enumerate(zip(_shown(trainer), alone, strict=True)):
             if sr is not None:  # else the measures tell of it
                 shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
-        return shown
+        inside = partial(pictures_inside, network, device=compute.device)
+        made = {name: inside(views.middle(SIDE).lr) for name, views in shown.items()}
+        return shown, {_beside(name, what): pixels for name, found in made.items() for what, pixels in found.items()}
 
     def _add_views(
         self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
@@ -214,8 +224,10 @@ class Validation(UpdateCallback):
         values |= {f"val/bicubic/{name}": value for name, value in self.baseline.items()}
         publish(trainer, {name: value for name, value in values.items() if math.isfinite(value)}, updates)
 
-    def _show(self, trainer: lightning.Trainer, views: Mapping[str, Views], updates: int) -> None:
-        strips = {name: one.strip() for name, one in views.items()}
+    def _show(
+        self, trainer: lightning.Trainer, views: Mapping[str, Views], beside: Mapping[str, np.ndarray], updates: int
+    ) -> None:
+        strips = {name: one.strip() for name, one in views.items()} | dict(beside)
         self.kept.write(views, strips, updates)
         publish_pictures(trainer, strips, updates)
 
@@ -282,6 +294,12 @@ def _file(name: str, number: int, picture: str) -> str:
     stem = printable(Path(picture).stem).encode()[:_STEM].decode(errors="ignore")
     own = f"{number:02d}_{stem}"
     return f"{name}/{own}" if name else own
+
+
+def _beside(name: str, what: str) -> str:
+    """Where something of a picture is shown beside it, by a name that is no picture's: they begin with a number."""
+    folder, slash, own = name.rpartition("/")
+    return f"{folder}{slash}{what}_{own}"
 
 
 def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:

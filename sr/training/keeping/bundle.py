@@ -74,6 +74,9 @@ def _checked(batch: Batch) -> Batch:
     # uint8 as stores hold them, or floating-point numbers of a training module that makes its own.
     numbers = all(one.dtype == torch.uint8 or one.is_floating_point() for one in pictures)
     fits = numbers and all(one.ndim == 4 and one.shape[1] == 3 for one in pictures)
+    if batch.reference is not None:
+        fits = fits and batch.reference.dtype == torch.uint8 and batch.reference.ndim == 4
+        pictures.append(batch.reference)
     if not fits or batch.samples.dtype != torch.int64 or any(len(one) != len(batch.samples) for one in pictures):
         raise ValueError("a batch is not of crops")
     return batch

@@ -1,0 +1,1 @@
+"""Switches: per-pixel mixtures of branches, which generators and discriminators use alike."""
