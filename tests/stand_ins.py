@@ -7,6 +7,8 @@ import yaml
 from PIL import Image
 
 from sr.image.resize import imresize
+from sr.models.espcn import Espcn
+from sr.models.files import save_network
 from tests.conftest import REPOSITORY, smooth_picture
 
 
@@ -57,6 +59,22 @@ def _paired(folder: Path) -> list[str]:
     return [f"data.hr={folder / 'HR'}", f"data.lr={folder / 'LR'}"]
 
 
+def _unpaired(folder: Path) -> list[str]:
+    for number in range(4):
+        _write(folder / f"HR/{number:04d}.png", smooth_picture(60, 80, number))
+        _write(folder / f"LR/{number:04d}.png", smooth_picture(40, 50, 10 + number))
+    pairless = ["loss=lr_consistency", "adversary=bce", "discriminator=conv", "data.crop=17"]
+    return [f"data.hr={folder / 'HR'}", f"data.lr={folder / 'LR'}", *pairless]
+
+
+def _corruptor(folder: Path) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    network = Espcn(scale=1, features=8, dilations=[1])
+    config = {"_target_": "sr.models.espcn.Espcn", "scale": 1, "features": 8, "dilations": [1]}
+    save_network(folder / "one.safetensors", network, config, {})
+    return [f"degradation.stages.corruptor.files=[{folder / 'one.safetensors'}]"]
+
+
 def _benchmark(folder: Path) -> list[str]:
     for number in range(2):
         _write(folder / f"Set14/HR/{number}.png", smooth_picture(60, 80, number))
@@ -96,8 +114,17 @@ def _untrained(*losses: str):
 SMALL_SPSR = ["model.features=8", "model.growth=4", "model.blocks=4", "model.spacing=1"]
 """The smallest that has the four taps of its branch."""
 
+FEATURE_NET = [
+    *("model.net=vgg16", "model.layer=conv1_2", "loss.terms.features.loss.weights=random"),
+    *("loss.terms.features.loss.net=vgg16", "loss.terms.features.loss.layer=conv1_2"),
+]
+
 STAND_INS = {
     ("loss", "branch"): lambda _: ["model=spsr", *SMALL_SPSR],
+    ("loss", "features"): lambda _: ["model=feature_net", *FEATURE_NET],
+    ("model", "feature_net"): lambda _: ["loss=features", *FEATURE_NET],
+    ("data", "unpaired"): _unpaired,
+    ("degradation", "corrupted"): _corruptor,
     **_untrained("vgg", "vgg_five", "vgg_conv4_3", "vgg_mask", "vgg_notes", "lpips", "dists"),
     ("loss", "vgg_full"): lambda _: ["loss.terms.vgg_full.loss.weights=random", "data.crop=16"],
     ("data", "div2k"): _div2k,

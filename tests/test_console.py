@@ -3,6 +3,7 @@
 import ast
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.progress import BarColumn, TimeRemainingColumn
@@ -57,7 +58,7 @@ class Watched:
     """What `sr degrade` has looked at."""
 
     given = stored = False
-    crops = 2
+    crops, data = 2, SimpleNamespace(paired=True)
 
     def __init__(self, name: str) -> None:
         self.record = Record()

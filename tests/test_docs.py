@@ -30,6 +30,10 @@ def test_every_choice_has_a_line(group, page):
     assert set(GROUPS[group]) - {"none"} - ranges <= told
 
 
+OF_OTHERS = ("discriminator.trim", "discriminator.strides", "discriminator.downsample")
+"""Settings of other discriminators than that of the test."""
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{page}" for page in PAGES.values())])
 def test_settings_in_the_text_exist(page):
     from sr.config.composing import composed
@@ -45,7 +49,7 @@ def test_settings_in_the_text_exist(page):
     for name in re.findall(r"`((?:trainer|adversary|discriminator|loss|logger)\.[a-z0-9_.]+)(?:=[^`]*)?`", text(page)):
         node = config
         for key in name.split("."):
-            assert key in node or name in ("discriminator.trim", "discriminator.strides"), f"{page}: {name}"
+            assert key in node or name in OF_OTHERS, f"{page}: {name}"
             if key not in node:
                 break
             node = node[key]

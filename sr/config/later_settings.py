@@ -8,6 +8,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "sr.models.compact.Compact": {"checkpointing": False},
     "sr.models.edsr.Edsr": {"checkpointing": False},
     "sr.models.imdn.Imdn": {"checkpointing": False},
+    "sr.models.internship_srresnet.InternshipSrResNet": {"checkpointing": False},
     "sr.models.msrresnet.MsrResNet": {"checkpointing": False},
     "sr.models.rdn.Rdn": {"padding": "zeros", "checkpointing": False},
     "sr.models.rrdb.RrdbNet": {"checkpointing": False},
@@ -27,7 +28,6 @@ _LATER: dict[str, dict[str, Any]] = {
         "hr_filter": "area",
         "shown": None,
         "real": None,
-        "photograph": None,
     },
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
     "sr.training.keeping.loggers.wandb.Wandb": {

@@ -42,7 +42,7 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     found = nearest(value, options)
     if found:
         return f"; did you mean {' or '.join(found)}?"
-    return f"; choose one of {', '.join(options)}" if 0 < len(options) <= 20 else ""
+    return f"; choose one of {', '.join(options)}" if 0 < len(options) <= 30 else ""
 
 
 def near_files(path: Path) -> list[str]:

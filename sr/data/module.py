@@ -61,8 +61,6 @@ class CropData(lightning.LightningDataModule):
             told without a truth is measured of them. None for none.
         real: pictures that belong to no low resolution, which discriminators take as real in place of the truth;
             ``half`` takes the second half of ``train`` and leaves the first to the pairs. None: the truth itself.
-        photograph: side in pixels of the photograph of each crop that the network is given beside it; None for networks
-            that ask for none.
 
     Raises:
         ValueError: a setting is out of range.
@@ -93,7 +91,6 @@ class CropData(lightning.LightningDataModule):
         pools: Pools | None = None,
         shown: Pictures | None = None,
         real: Pictures | None = None,
-        photograph: int | None = None,
     ) -> None:
         super().__init__()
         check_hr_scale(hr_scale, hr_filter)
@@ -126,7 +123,7 @@ class CropData(lightning.LightningDataModule):
         self.crops, self.workers, self.small = crops, workers, small
         self.val_pictures, self.pools = val_pictures, pools
         self.stores = Stores(scale, hr_scale, hr_filter, workers, refused, cache)
-        self.references = None if photograph is None else References(photograph)
+        self.references: References | None = None
         self.stream: CropStream
         self.sets: dict[str, list[ValidationPair]] = {}
         """Validation pictures by the name of their set, the main one first."""
@@ -160,6 +157,7 @@ class CropData(lightning.LightningDataModule):
         rank: int = 0,
         ranks: int = 1,
         shown: int = 0,
+        photograph: int | None = None,
     ) -> None:
         """Download what is missing, open or build the stores and choose how crops are cut.
 
@@ -172,11 +170,14 @@ class CropData(lightning.LightningDataModule):
             rank: number of this process among those that train together.
             ranks: how many processes train together.
             shown: how many pictures without a truth are wanted.
+            photograph: side in pixels of the photograph of each crop that the network is given beside it; None for
+                networks that ask for none.
 
         Raises:
             UserError: a download failed, too many unreadable pictures, low-resolution pictures of a wrong size or the
                 same as the real ones, no picture large enough, or no room for the store.
         """
+        self.references = None if photograph is None else References(photograph)
         self.make_pools(degradation, on_progress, on_message)
         self._fetch(on_progress, on_message)
         if self.shown_source is not None:

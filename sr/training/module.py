@@ -208,7 +208,7 @@ class SuperResolution(lightning.LightningModule):
                 self.parts.begin(self.network, plain_optimizers(self), self.updates, self.clock.progress)
         self.position = (self.position + 1) % (self.accumulate * self.g_every)
         self.batches += 1
-        self.samples += len(batch.samples) * self.trainer.world_size
+        self.samples += len(given.lr) * self.trainer.world_size
         generator, *others = optimizers_of(self)
         opponents = dict(zip(self.adversaries, others, strict=True))
         early = {name: o for name, o in opponents.items() if self.adversaries[name].policy.order == "d_first"}

@@ -53,12 +53,12 @@ def reference_of(batch: Batch, network: nn.Module, compute: Compute) -> Tensor |
     """
     if getattr(network, "reference", None) is None:
         return None
-    check_reference(network, None if batch.reference is None else batch.reference.shape[-1])
+    _check_reference(network, None if batch.reference is None else batch.reference.shape[-1])
     assert batch.reference is not None
     return batch.reference.to(compute.device, non_blocking=True).float() / 255
 
 
-def check_reference(network: nn.Module, given: int | None) -> None:
+def _check_reference(network: nn.Module, given: int | None) -> None:
     """The data gives the photographs that a network asks for, if it does.
 
     Args:
@@ -72,7 +72,7 @@ def check_reference(network: nn.Module, given: int | None) -> None:
     if asked is not None and asked != given:
         raise UserError(
             f"{type(network).__name__} looks at the photograph of each crop, {asked} pixels a side, and the data gives "
-            f"{'none' if given is None else given}; set data.photograph={asked}, or leave it out"
+            f"{'none' if given is None else given}; train it on data that CropData prepares"
         )
 
 

@@ -13,7 +13,7 @@ from sr.training.adversary.agreement import check_views
 from sr.training.module import SuperResolution
 from sr.training.pairs import Given
 from sr.training.sides import side_of
-from sr.types import LowResolution
+from sr.types import LowResolution, UserError
 
 
 def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowResolution], Tensor]]:
@@ -27,7 +27,7 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
         truth: batches have high resolution.
 
     Raises:
-        UserError: in the first, that a term or an adversary names a view that does not exist.
+        UserError: in the first, that a term or an adversary names a view that does not exist, or that nothing learns.
     """
 
     def generator(lr: LowResolution) -> Tensor:
@@ -38,6 +38,11 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
         for adversary in module.adversaries.values():
             if _fits(adversary, hr):
                 total = total + adversary.generator_loss(views, draws, module.compute.autocast(), resting=True)
+        if not total.requires_grad:
+            raise UserError(
+                f"no term of the loss reaches a weight of {type(module.network).__name__}, whose picture is fixed; "
+                "compare a side output, as loss=features does with model=feature_net"
+            )
         return total
 
     def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:

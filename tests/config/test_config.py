@@ -37,6 +37,17 @@ FIRST = {("adversary", "lsgan_conditional"), ("augmentation", "flips"), ("degrad
 NOISY = {("logger", "mlflow")}
 """Slow, and with warnings of its own."""
 SERVICES = {("logger", "mlflow"), ("logger", "trackio")}
+NEEDS = {
+    "folder": ["data.train=a", "data.val=b"],
+    "photos_5min": ["data.train=a", "data.val=b"],
+    "unpaired": ["data.hr=a", "data.lr=b"],
+    "fixed_discriminator": ["adversary=lsgan", "discriminator=conv"],
+}
+LEARNED = {
+    ("loss", "feature_net"): "tests/training/test_unpaired.py",
+    ("loss", "fixed_discriminator"): "tests/losses/test_fixed_discriminator.py",
+}
+"""Choices that need a network that somebody has trained, and where they are tried."""
 TRAINED = [
     pytest.param(
         *one,
@@ -47,8 +58,8 @@ TRAINED = [
         ],
     )
     for one in CHOICES
+    if one not in LEARNED
 ]
-NEEDS = {"folder": ["data.train=a", "data.val=b"], "photos_5min": ["data.train=a", "data.val=b"]}
 
 
 def composed(*overrides):
@@ -97,7 +108,11 @@ def test_every_choice_trains_two_updates(train, tmp_path, pictures, group, choic
         assert code == 2
         assert "Bicubic has no weights to train" in err
         return
-    small = {"model": SMALL_NETWORKS.get(choice, []), "trainer": ["trainer.accelerator=cpu"]}
+    small = {
+        "model": SMALL_NETWORKS.get(choice, []),
+        "discriminator": ["discriminator.features=8"] * (choice in ("pixdisc", "unet_gan", "switched")),
+        "trainer": ["trainer.accelerator=cpu"],
+    }
     overrides = [chosen(group, choice), "trainer.max_updates=2", *small.get(group, [])]
     overrides += needed(group, choice, tmp_path / "stand_in")
     if group == "data":
@@ -201,7 +216,7 @@ def test_model_files_show_every_argument_that_matters(choice):
         ("~size.batch", "~size.batch: size.batch holds several values by name"),
         ("data.val=7", "; write \"data.val='7'\" for what is called so, or data.val=null for none"),
         ("data.shown=0", "; write \"data.shown='0'\" for what is called so, or data.shown=null for none"),
-        ("data.train=7", "; write \"data.train='7'\" for what is called so\n"),
+        ("data.train=7", "; write \"data.train='7'\" for what is called so, or data.train=null for none\n"),
         ("experiment=31", "there is no such experiment in conf/experiment; did you mean log/31_alias or"),
         ("trainer.max_time=00:99:00", "has 99 minutes and 0 seconds; both must be below 60"),
         ("trainer.precision=fp8", "trainer.precision=fp8 is not one of auto, 32, bf16"),

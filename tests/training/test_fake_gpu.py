@@ -73,9 +73,10 @@ def stepped(gpu, overrides, steps=3):
     return module, watches[-1]
 
 
-LOSSES = [choice for choice in GROUPS["loss"] if not choice.startswith(("vgg", "lpips", "dists", "branch"))]
+OTHERS = ("branch", "feature_net", "features", "fixed_discriminator")
+"""They need a network with a side output, or one that somebody has trained."""
+LOSSES = [choice for choice in GROUPS["loss"] if not choice.startswith(("vgg", "lpips", "dists", *OTHERS))]
 FEATURES = [choice for choice in GROUPS["loss"] if choice.startswith(("vgg", "lpips", "dists"))]
-"""Only `branch` is in neither: it needs a network with a side output."""
 
 
 @pytest.mark.parametrize("losses", [LOSSES, FEATURES], ids=["pixels", "features"])

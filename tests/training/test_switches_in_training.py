@@ -9,7 +9,7 @@ from sr.models.srg2 import Srg2
 from sr.switches.watching import attentions_of
 from sr.training.ema import Ema
 from sr.training.keeping.state import copied, load_trained_state, moved_on, trained_state
-from sr.training.pairs import check_reference
+from sr.training.pairs import reference_of
 from sr.training.schedules import Constant
 from sr.training.steps import measures_of
 from sr.types import UserError
@@ -140,10 +140,13 @@ def test_a_network_that_asks_is_given_the_photographs():
 
 @pytest.mark.parametrize(("given", "word"), [(None, "none"), (32, "32")])
 def test_a_network_that_asks_in_vain_is_refused(given, word):
+    (batch,) = batches(1)
+    photographs = None if given is None else torch.zeros(2, 4, given, given, dtype=torch.uint8)
+    batch = batch._replace(reference=photographs)
     with pytest.raises(UserError) as error:
-        check_reference(Looking(), given)
+        reference_of(batch, Looking(), build(Looking(), 1).compute)
     assert str(error.value) == (
         "Looking looks at the photograph of each crop, 16 pixels a side, and the data gives "
-        f"{word}; set data.photograph=16, or leave it out"
+        f"{word}; train it on data that CropData prepares"
     )
-    check_reference(network(), given)
+    assert reference_of(batch, network(), build(network(), 1).compute) is None

@@ -277,7 +277,10 @@ def test_resuming_after_the_table_was_edited(train, run):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.train=null", "data.train=null does not fit: input should be a valid string"),
+        (
+            "data.train=null",
+            "data: train=null is no folder of pictures; give its path, or low resolution without a truth",
+        ),
         ("data.train=~/photos", "there is no folder '"),  # a path needs no quotes for Hydra
         ("data.train=[]", "no folder of pictures is given"),
         ("optimizer.lr=-1", "optimizer.lr=-1 must be positive or 0"),

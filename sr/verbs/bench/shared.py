@@ -34,7 +34,8 @@ def prepared(config: Any, console: Console) -> CropData:
     data: CropData = build("data", config.data)
     degradation = build("degradation", config.degradation)
     with StoreProgress(console) as progress:
-        data.prepare(degradation, build_device(config), progress.update, console.print)
+        side = config.model.get("reference")  # of networks that look at the whole photograph
+        data.prepare(degradation, build_device(config), progress.update, console.print, photograph=side)
     if not data.paired:
         raise UserError("sr bench measures pairs, and data=unpaired has none; name another data set, as data=generated")
     return data

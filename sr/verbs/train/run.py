@@ -38,7 +38,6 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
-from sr.training.pairs import check_reference
 from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -265,7 +264,6 @@ class Run:
                     f"{self.folder.path} has already reached trainer.{reached} ({self.clock.updates} updates, "
                     f"{self.clock.elapsed:.0f} s); to train on, give a larger trainer.{reached}"
                 )
-        check_reference(self.module.network, self.config.data.photograph)
         self._introduce()
         check_unpaired_data(self.module, self.data)
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
@@ -289,6 +287,7 @@ class Run:
                 rank(),
                 self.config.trainer.devices,
                 self.config.trainer.val_images,
+                getattr(self.module.network, "reference", None),
             )
         check_input(self.module.augmentation, self.data)
         small = self.validation.about_small(self.data.sets)
