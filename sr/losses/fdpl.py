@@ -28,13 +28,20 @@ def cosines() -> Float[Tensor, "8 8"]:
     return rows
 
 
-def coefficients(image: Image) -> Coefficients:
+def to_ycc() -> Float[Tensor, "3 3 1 1"]:
+    """JPEG's matrix as a convolution."""
+    return torch.tensor(TO_YCC, dtype=torch.float64)[..., None, None]
+
+
+def coefficients(image: Image, ycc: Tensor | None = None, d: Tensor | None = None) -> Coefficients:
     """Coefficients [u, v] (vertical, horizontal) of each 8x8 block of Y, Cb and Cr.
 
     Rows and columns that fill no block are left out.
 
     Args:
         image: RGB, in any range; linear, so that a difference of pictures has the difference of their coefficients.
+        ycc: (3, 3, 1, 1) RGB to YCbCr, where it lies on the device already.
+        d: (8, 8) from `cosines`, likewise.
 
     Raises:
         UserError: there is no whole block.
@@ -45,9 +52,9 @@ def coefficients(image: Image) -> Coefficients:
             f"fdpl compares blocks of 8x8 pixels, and the pictures have {height}x{width}; take larger crops"
         )
     image = at_least_float32(image)[..., : height // BLOCK * BLOCK, : width // BLOCK * BLOCK]
-    ycc = F.conv2d(image, image.new_tensor(TO_YCC)[..., None, None])
-    blocks = ycc.unflatten(-2, (-1, BLOCK)).unflatten(-1, (-1, BLOCK)).transpose(-3, -2)
-    d = cosines().to(image)
+    ycc = to_ycc().to(image) if ycc is None else ycc
+    d = cosines().to(image) if d is None else d
+    blocks = F.conv2d(image, ycc).unflatten(-2, (-1, BLOCK)).unflatten(-1, (-1, BLOCK)).transpose(-3, -2)
     return d @ blocks @ d.T
 
 
@@ -89,6 +96,8 @@ class Fdpl(nn.Module):
     """
 
     weights: Tensor
+    ycc: Tensor
+    d: Tensor
 
     def __init__(self, differences: Sequence[float] | None = None, reduce: Reduction = "mean") -> None:
         super().__init__()
@@ -102,6 +111,8 @@ class Fdpl(nn.Module):
             )
         table = frequency_weights(torch.tensor(values, dtype=torch.float64).view(3, BLOCK, BLOCK))
         self.register_buffer("weights", table.float()[:, None, None], persistent=False)
+        self.register_buffer("ycc", to_ycc().float(), persistent=False)
+        self.register_buffer("d", cosines().float(), persistent=False)
         self.reduce = reduce
 
     def forward(self, prediction: Image, target: Image) -> Scalar:
@@ -110,5 +121,7 @@ class Fdpl(nn.Module):
         Raises:
             UserError: pictures smaller than a block.
         """
-        weighted = self.weights * coefficients(at_least_float32(prediction) - at_least_float32(target)).square()
+        difference = at_least_float32(prediction) - at_least_float32(target)
+        exact = self.ycc.to(difference.dtype), self.d.to(difference.dtype)  # of pictures in float64
+        weighted = self.weights * coefficients(difference, *exact).square()
         return weighted.mean() if self.reduce == "mean" else weighted.sum()

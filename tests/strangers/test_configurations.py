@@ -13,6 +13,7 @@ from sr.config.composing import composed
 from sr.config.folder import CONF, config_groups
 from sr.config.stored import opened, read_config
 from sr.errors import UserError
+from tests.stand_ins import chosen
 from tests.strangers.mark import MARK
 
 OLD = Path(__file__).parents[1] / "old_runs" / "daa0cad"
@@ -328,7 +329,5 @@ def plain(*overrides):
 
 @pytest.mark.parametrize("adversary", [c for c in config_groups(CONF)["adversary"] if c != "none"])
 def test_every_adversary_may_come_out_of_a_file(adversary):
-    text = (CONF / f"adversary/{adversary}.yaml").read_text()
-    choice = adversary if "objective:" in text or "defaults:" in text else f"[lsgan,{adversary}]"
-    config = composed([f"adversary={choice}", "discriminator=unet"])
+    config = composed([chosen("adversary", adversary), "discriminator=unet"])
     opened(OmegaConf.to_container(config, resolve=False), Path("x"))

@@ -76,7 +76,7 @@ def label_map(
         )
     if labels == "bilinear":
         rows, columns = (_judged(count, cell, margin, side) for count, side in zip(size, sides, strict=True))
-        judged = mask[:, :, rows.to(mask.device)][..., columns.to(mask.device)]
+        judged = mask[:, :, to_device(rows, mask.device)][..., to_device(columns, mask.device)]
         return F.interpolate(judged, size=tuple(size), mode="bilinear", align_corners=False)
     below, right = (margin + count * cell - side for count, side in zip(size, sides, strict=True))
     borders = (-margin, right, -margin, below)  # where negative, pixels that no cell judges are cut off
@@ -84,9 +84,9 @@ def label_map(
     return shares / inside
 
 
-def _judged(count: int, cell: int, margin: int, side: int) -> Tensor:
+def _judged(count: int, cell: int, margin: int, side: int) -> np.ndarray:
     """The rows that all cells judge, in their order; those beyond the border are the outermost."""
-    return torch.arange(margin, margin + count * cell).clamp(0, side - 1)
+    return np.arange(margin, margin + count * cell).clip(0, side - 1)
 
 
 def swapped(mask: Mask, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
