@@ -251,7 +251,8 @@ class Run:
         callbacks = [*first, self.guard, self.validation, self.log, *kept, *ends, result, progress]
         config: Any = OmegaConf.to_container(self.config, resolve=True)
         loggers = started(self.loggers, str(self.folder.path), config, self.say)
-        devices, resting = self.config.trainer.devices, bool(self.module.adversaries or self.module.parts.freeze)
+        module, devices = self.module, self.config.trainer.devices
+        resting = bool(module.adversaries or module.parts.freeze or module.side_outputs)
         return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, resting)
 
     def _prepare(self) -> None:
