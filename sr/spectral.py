@@ -1,5 +1,7 @@
 """Spectral normalisation, of generators and discriminators."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
@@ -9,6 +11,8 @@ from sr.image.autocast import without_autocast
 
 class _SpectralNormInFloat32(_SpectralNorm):
     """PyTorch's, whose power iteration autocast would run in half precision."""
+
+    copied_buffers: ClassVar[tuple[str, ...]] = ("_u", "_v")  # unit vectors, which a mean of two is not
 
     def forward(self, weight: Tensor) -> Tensor:
         with without_autocast(weight.device):

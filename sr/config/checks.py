@@ -7,32 +7,25 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
 
 from sr.config.folder import conf_folders
-from sr.config.hinted import hinted
-from sr.config.kinds import nearest_whole
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
 from sr.config.second_opponents import first_faults, with_shared_parts
 from sr.config.stored import with_moved_names
+from sr.config.values import holds_objects, type_fault
 from sr.errors import UserError
-from sr.pasted import pasted, setting
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it prints what get_object raises, and we tell that
 
-_STRICT = ConfigDict(arbitrary_types_allowed=True, strict=True)
 _PARTS = ("objective", "shows", "policy", "optimizer", "schedule")
 """What every adversary has."""
 _REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
@@ -221,8 +214,8 @@ def _call_faults(node: Mapping[str, Any], name: str, inputs: Collection[str]) ->
             yield f"{name}.{key} is not an argument of {shown(function, node)}{did_you_mean(key, parameters)}"
     yield from _missing_arguments(node, name, parameters)
     for key in given:
-        if key in hints and not _holds_objects(node[key]):
-            yield from _type_fault(f"{name}.{key}", node[key], hints[key])
+        if key in hints and not holds_objects(node[key]):
+            yield from type_fault(f"{name}.{key}", node[key], hints[key])
 
 
 def _looked_in(target: str) -> str:
@@ -260,45 +253,6 @@ def _missing_arguments(
     if lacking:
         are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
         yield f"{_listed(lacking)} {are} not set, and {node['_target_']} needs {them}"
-
-
-def _holds_objects(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "_target_" in value or any(_holds_objects(child) for child in value.values())
-    return isinstance(value, list) and any(_holds_objects(child) for child in value)
-
-
-def _type_fault(name: str, value: Any, hint: Any) -> Iterator[str]:
-    value, given = hinted(value, hint), value
-    try:
-        adapter = TypeAdapter(hint, config=_STRICT) if _takes_config(hint) else TypeAdapter(hint)
-    except (PydanticUserError, SchemaError, TypeError):
-        return  # an annotation that only describes objects, such as a protocol
-    try:
-        adapter.validate_python(value)
-    except ValidationError as error:
-        found = error.errors()
-        told = [problem for problem in found if problem["type"] != "is_instance_of"] or found
-        problems = {str(problem["msg"]).lower() for problem in told}
-        text = "null" if given is None else given
-        yield f"{name}={text} does not fit: {'; '.join(sorted(problems))}{_written(name, given, hint)}"
-
-
-def _written(name: str, value: Any, hint: Any) -> str:
-    """``; write …`` where it is plain what was meant."""
-    if hint is int and (whole := nearest_whole(value)) is not None:
-        return f"; write {name}={whole}"
-    if isinstance(value, int | float) and str in get_args(hint):
-        none = f", or {name}=null for none" if type(None) in get_args(hint) else ""
-        return f"; write {pasted(setting(name, str(value).lower()))} for what is called so{none}"
-    if hint is str and isinstance(value, list):
-        return f"; it is one text: write {pasted(setting(name, ','.join(map(str, value))))}"
-    return ""
-
-
-def _takes_config(hint: Any) -> bool:
-    """Dataclasses and models bring their own settings."""
-    return not (is_dataclass(hint) or hasattr(hint, "model_config"))
 
 
 def _unknown_key(error: OmegaConfBaseException) -> str:

@@ -1,6 +1,6 @@
 """From configuration to adversaries, after making sure that each discriminator fits what it will be shown."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -10,6 +10,9 @@ from sr.errors import UserError
 from sr.losses.gan import RelativisticAverage
 from sr.losses.weights import Constant
 from sr.training.adversary.adversary import Adversary
+from sr.training.adversary.agreement import looks_at
+from sr.training.callbacks.swapout import Swapout
+from sr.training.module import SuperResolution
 from sr.training.sides import side_of
 
 _LARGEST_CROP = 2048
@@ -119,14 +122,24 @@ def _size_fault(name: str, adversary: Adversary, side: int) -> str | None:
     return None
 
 
-def doubts(adversaries: Mapping[str, Adversary], trainer: Any, from_scratch: bool) -> Iterator[str]:
+def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], from_scratch: bool) -> Iterator[str]:
     """A line for each setting that is allowed and probably not meant.
 
     Args:
-        adversaries: by name, as built.
-        trainer: configuration.
+        module: as built.
+        config: its configuration.
+        swapouts: of the run.
         from_scratch: the generator starts untrained.
     """
+    adversaries, trainer = module.adversaries, config.trainer
+    real = config.data.get("real")
+    if real is not None and not looks_at("real", module.objective, adversaries):
+        setting = "data.hr" if config.data.get("train") is None else "data.real"
+        yield f"{setting}={real} is read for nothing: no adversary or loss looks at it; adversary=bce does"
+    for swapout in swapouts:
+        doubt = swapout.doubt(adversaries, trainer.max_updates)
+        if doubt is not None:
+            yield doubt
     for name, adversary in adversaries.items():
         yield from _doubts_of_one(f"adversary {name}", adversary, trainer)
     loud = [name for name, adversary in adversaries.items() if _at_once(adversary)]

@@ -220,6 +220,7 @@ class CropBatches(Dataset[Batch]):
     ranks: int = 1
     twins: np.ndarray | None = None
     others: Others | None = None
+    references: References | None = None
 
     @property
     def nbytes(self) -> int:
@@ -227,8 +228,6 @@ class CropBatches(Dataset[Batch]):
         others = None if self.others is None else self.others.store
         stores = {id(store): store for store in (self.hr, self.lr, others) if store is not None}
         return sum(store.nbytes for store in stores.values())
-
-    references: References | None = None
 
     def twin(self, pictures: np.ndarray) -> np.ndarray:
         """Numbers of these pictures' low-resolution twins."""

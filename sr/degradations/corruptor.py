@@ -25,9 +25,10 @@ class Networks(Protocol):
 class Corruptor:
     """Replaces some low-resolution pictures by what a network makes of them; behind the resize.
 
-    DL-Art-School's ``network_C``: with probability 0.5 the whole batch is replaced, without gradient, and every 500
-    updates (1000 in its settings of May) another one of several files is read. Here both are functions of the sample
-    numbers, so that they do not depend on processes or restarts.
+    DL-Art-School's ``network_C``: with probability 0.5 the whole batch is replaced, and every 500 updates (1000 in its
+    settings of May) another one of several files is read. Here both are functions of the sample numbers, so that they
+    do not depend on processes or restarts. Gradient passes through the network where the pictures want it, as those of
+    the view ``degraded(sr)`` do.
 
     Args:
         networks: that corrupt.
@@ -60,12 +61,12 @@ class Corruptor:
         if not met.any():
             return pictures
         pixels = pictures.pixels.clone()
-        with torch.no_grad():
+        with torch.set_grad_enabled(torch.is_grad_enabled() and pixels.requires_grad):
             for number, network in enumerate(self.networks.networks):
                 chosen = np.flatnonzero(met & (which == number))
                 for rows in _calls(pictures, chosen):
                     height, width = int(pictures.heights[rows[0]]), int(pictures.widths[rows[0]])
-                    part = pixels[rows, :, :height, :width]
+                    part = pictures.pixels[rows, :, :height, :width]
                     pixels[rows, :, :height, :width] = network.to(part.device)(part).clamp(0, 1)
         return pictures.with_pixels(pixels)
 

@@ -172,7 +172,11 @@ def write(canvases: Tensor, positions: np.ndarray, pixels: Tensor) -> None:
 
 def to_device(values: np.ndarray, device: torch.device) -> Tensor:
     """Numbers of a batch on the device; no wait on a GPU."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return moved(torch.from_numpy(np.ascontiguousarray(values)), device)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on the device; no wait on a GPU."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 

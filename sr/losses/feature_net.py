@@ -9,6 +9,8 @@ from sr.choices import check_choice
 from sr.losses.backbones import IMAGENET_STATISTICS, Features, Frozen, Standardise
 from sr.losses.features import check_alike
 from sr.losses.pixel import DISTANCES, Distance, at_least_float32
+from sr.losses.pretrained import RANDOM
+from sr.printable import printable
 from sr.types import Image, LowResolution, Scalar, UserError
 
 
@@ -38,7 +40,7 @@ class FeatureNetLoss(Frozen):
 
     Raises:
         ValueError: a choice that does not exist.
-        UserError: the net is of another scale, or the weights cannot be had.
+        UserError: the net is of another scale or of other weights, or the weights cannot be had.
     """
 
     autocast = True
@@ -53,6 +55,12 @@ class FeatureNetLoss(Frozen):
             raise UserError(
                 f"the feature net was trained at scale={net.scale}, and this run has scale={scale}; make one with "
                 f"`uv run python train.py experiment=lessons/feature_net scale={scale}`"
+            )
+        known = getattr(network, "weights", None)
+        if known is not None and (known == RANDOM) != (weights == RANDOM):
+            raise UserError(
+                f"the feature net predicts features of weights={printable(str(known))}, and weights={weights} sees the "
+                "output: their features have nothing in common; give both the same"
             )
         self.predictor = net
         self.network = network.requires_grad_(False).eval()

@@ -16,6 +16,9 @@ class PredictedFeatures(Frozen):
     DL-Art-School, July 2020 (note N3): the mean squared error between `sr.models.feature_net.FeatureNet` of the low
     resolution and VGG19's conv5_4, before activation, of the high resolution.
 
+    Attributes:
+        about: what a file of the network says of it, as its use needs the same weights.
+
     Args:
         net: which VGG, of ImageNet.
         layer: whose map is predicted.
@@ -37,7 +40,7 @@ class PredictedFeatures(Frozen):
         super().__init__()
         check_choice("net", net, VggNet)
         check_choice("distance", distance, Distance)
-        self.net, self.layer = net, layer
+        self.net, self.layer, self.about = net, layer, {"features": weights}
         self.distance = DISTANCES[distance]
         self.standardise = Standardise(*IMAGENET_STATISTICS)
         self.features = Features(net, [layer], weights)

@@ -177,6 +177,11 @@ class Objective(nn.Module):
                 term.weight.load_state_dict(states[name])
 
     @property
+    def about(self) -> dict[str, str]:
+        """What a file of the network should say of the losses that it learned from."""
+        return {key: value for _, term in self._items() for key, value in getattr(term.loss, "about", {}).items()}
+
+    @property
     def fixed(self) -> dict[str, nn.Module]:
         """Discriminators of earlier runs that terms compare with, by the term's name."""
         return {name: term.loss.network for name, term in self._items() if isinstance(term.loss, FixedDiscriminator)}

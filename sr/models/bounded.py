@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 FEW = 64  # what a network may have beyond its weights before it counts as larger than its file: layers, a width
 TIMES = 4  # as many times the file's: a network that differs a little is told weight by weight, and some build twice
+UPDATES = 10**12  # more than any run has
+NO_SIZES = ("temperature", "cool_until", "coldest_at")  # arguments that need no memory: degrees, and times in updates
 FARTHEST = 1024  # pixels that one convolution may look: what it needs at the border grows with the square
 
 
@@ -120,6 +122,8 @@ def check_breadth(network: nn.Module) -> None:
 def too_large(value: Any, tensors: Mapping[str, Tensor]) -> str | None:
     """What no constructor needs to be told: a list longer than the file's weights, a number beyond their count.
 
+    Numbers under `NO_SIZES` may be as large as `UPDATES`: a small network cools as slowly as a large one.
+
     Args:
         value: a constructor's arguments, plain values.
         tensors: the file's weights.
@@ -133,7 +137,7 @@ def _too_large(value: Any, names: int, numbers: int) -> Iterator[str]:
     while waiting:
         value = waiting.pop()
         if isinstance(value, Mapping):
-            waiting += value.values()
+            waiting += (part for key, part in value.items() if key not in NO_SIZES or not _is_time(part))
         elif isinstance(value, list):
             if len(value) > names:
                 yield f"a network with {len(value):,} layers, and holds {names:,} weights or fewer"
@@ -142,3 +146,7 @@ def _too_large(value: Any, names: int, numbers: int) -> Iterator[str]:
             yield f"a network by a number of {len(str(abs(value)))} digits, and holds {numbers:,} parameters or fewer"
         elif isinstance(value, float) and not math.isfinite(value):
             yield f"a network by {value}"
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) <= UPDATES

@@ -58,6 +58,8 @@ class FeatureNet(nn.Module):
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
     mean: Tensor
     deviation: Tensor
+    weights: str | None = None
+    """Of the VGG whose features it learned to predict, as its file says; None where it does not."""
 
     def __init__(self, scale: int, net: Net = "vgg19", layer: str = "conv5_4", width: float = 1.0) -> None:
         super().__init__()
@@ -117,7 +119,7 @@ def trained(file: str | None) -> FeatureNet:
         path = path / "last.safetensors"
     if not path.is_file():
         raise UserError(f"file={file}: there is no feature net; make one with `{MAKE}` and give its run's folder")
-    network, _ = load_network(path)
+    network, info = load_network(path)
     if not isinstance(network, FeatureNet):
         raise UserError(
             f"file={file} holds a {type(network).__name__}, no feature net; make one with `{MAKE}` and give its run's "
@@ -125,4 +127,5 @@ def trained(file: str | None) -> FeatureNet:
         )
     check_finite(path, network.state_dict())
     network.requires_grad_(False)
+    network.weights = info.extra.get("features")
     return network

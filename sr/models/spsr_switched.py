@@ -22,6 +22,7 @@ from sr.types import Image
 Mainline = Literal["clean", "polluted"]
 LAYERS = 3  # of a switch's branches
 REDUCTIONS, PROCESSING = 3, 2
+LARGEST = 1024  # reference: whole photographs beside each crop would fill the memory
 NOISE_START, REFERENCE_START, GRADIENT_START = 0.1, 0.1, 0.2
 
 
@@ -51,7 +52,7 @@ class SpsrSwitched(nn.Module):
         features: C, a multiple of 8 (64).
         branches: of each switch (8); half as many on gradients.
         multiplexer_features: F, a multiple of 8 and at least ``branches``.
-        reference: side of the reference in pixels, a multiple of 8 and at least 16. Training brings one for each crop;
+        reference: side of the reference in pixels, a multiple of 8 from 16 to 1024. Training brings one for each crop;
             without one, as in `sr upscale`, a picture is its own.
         mainline: ``clean``, or ``polluted``: what was joined is carried on instead, as before that commit.
         attention_norm: branches are used alike.
@@ -85,10 +86,11 @@ class SpsrSwitched(nn.Module):
             raise ValueError(f"SpsrSwitched needs features in multiples of 8, not {features}; choose 64.")
         if branches < 4:
             raise ValueError(f"SpsrSwitched needs at least 4 branches, of which gradients get half, not {branches}.")
-        if reference < 2 * SHRINKS or reference % SHRINKS:
-            nearest = max(2 * SHRINKS, round(reference / SHRINKS) * SHRINKS)
+        if not 2 * SHRINKS <= reference <= LARGEST or reference % SHRINKS:
+            nearest = min(LARGEST, max(2 * SHRINKS, round(reference / SHRINKS) * SHRINKS))
             raise ValueError(
-                f"reference={reference} must be a multiple of {SHRINKS} pixels from {2 * SHRINKS} on; choose {nearest}."
+                f"reference={reference} must be a multiple of {SHRINKS} pixels from {2 * SHRINKS} to {LARGEST}; choose "
+                f"{nearest}."
             )
         self.reference, self.mainline, self.checkpointing = reference, mainline, checkpointing
         self.factors = doubling_stages(scale)

@@ -1,7 +1,7 @@
 """Refuse a batch that cannot fit, before the operating system kills the run."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sr.devices import free_bytes
 from sr.models.outputs import picture_of
 from sr.models.scales import scale_of
+from sr.training.callbacks.swapout import GENERATOR, Swapout
 from sr.training.contract import Trainable
 from sr.training.peak import peak_bytes
 from sr.training.precision import Compute
@@ -76,30 +77,39 @@ class Kept(NamedTuple):
         setting: with its value.
         nbytes: how much.
         each: bytes of one of what the setting counts, or 0.
+        off: its value without, where it counts nothing.
     """
 
     setting: str
     nbytes: int
     each: int = 0
+    off: str = "false"
 
     def advice(self, room: float) -> str:
         """The setting with which it takes no more than so many bytes."""
         name = self.setting.partition("=")[0]
-        return f"{name}={_at_most(max(1, int(room / self.each)))}" if self.each else f"{name}=false"
+        return f"{name}={_at_most(max(1, int(room / self.each)))}" if self.each else f"{name}={self.off}"
 
 
 def _at_most(count: int) -> str:
     return f"{count} or less" if count > 1 else str(count)
 
 
-def kept_on_device(module: Trainable, lr_shape: tuple[int, int, int, int], processes: int, recover: bool) -> list[Kept]:
-    """What lies on the device beside networks and batches: old fakes, and the guard's copies.
+def kept_on_device(
+    module: Trainable,
+    lr_shape: tuple[int, int, int, int],
+    processes: int,
+    recover: bool,
+    swapouts: Sequence[Swapout] = (),
+) -> list[Kept]:
+    """What lies on the device beside networks and batches: old fakes, the guard's copies, networks that are swapped.
 
     Args:
         module: the training module.
         lr_shape: (batch, 3, h, w) of a training batch.
         processes: that train together; each keeps the fakes of all.
         recover: the guard keeps copies to go back to.
+        swapouts: of the run; while an earlier network plays, the one of today waits beside it.
     """
     batch, _, height, width = lr_shape
     scale = int(getattr(module.network, "scale"))  # noqa: B009
@@ -115,7 +125,18 @@ def kept_on_device(module: Trainable, lr_shape: tuple[int, int, int, int], proce
         copies = sum(map(_bytes_of_state, networks)) * (1 + _MOMENTS)
         copies += 0 if module.ema is None else _bytes_of_state(module.ema.averaged())
         kept.append(Kept("trainer.guard.recover=true", copies))
-    return kept
+    return [*kept, *(one for swapout in swapouts for one in _swapped(module, swapout))]
+
+
+def _swapped(module: Trainable, swapout: Swapout) -> Iterator[Kept]:
+    of_adversaries = {name: adversary.network for name, adversary in module.adversaries.items()}
+    networks = {GENERATOR: module.network} | of_adversaries
+    exchanged = swapout.exchanged(of_adversaries)
+    for setting, names in (("g_every", {GENERATOR}), ("d_every", of_adversaries.keys())):
+        waiting = [networks[name] for name in exchanged if name in names]
+        if waiting:
+            name = f"callbacks.swapout.{setting}={getattr(swapout, setting)}"
+            yield Kept(name, sum(map(_bytes_of_state, waiting)) * (1 + _MOMENTS), off="null")
 
 
 def _bytes_of_state(network: nn.Module) -> int:

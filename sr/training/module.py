@@ -136,6 +136,7 @@ class SuperResolution(lightning.LightningModule):
         self._make_optimizer = optimizer
         self._derivations = derivations(self.scale)
         self._turns = Turns(self)
+        self.side_outputs: tuple[str, ...] = ()  # of the generator; terms may leave them out of a backward pass
         self._reference: Tensor | None = None  # of this batch
         self._seen: list[Tensor] = []  # losses of the batches of this update
         if ema is not None:

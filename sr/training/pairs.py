@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sr.data.crops import Batch
+from sr.degradations.pictures import moved
 from sr.draws import Draws
 from sr.training.precision import Compute
 from sr.types import Crops, Image, LowResolution, UserError
@@ -55,7 +56,7 @@ def reference_of(batch: Batch, network: nn.Module, compute: Compute) -> Tensor |
         return None
     _check_reference(network, None if batch.reference is None else batch.reference.shape[-1])
     assert batch.reference is not None
-    return batch.reference.to(compute.device, non_blocking=True).float() / 255
+    return moved(batch.reference, compute.device).float() / 255
 
 
 def _check_reference(network: nn.Module, given: int | None) -> None:

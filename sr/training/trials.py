@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sr.draws import Draws
-from sr.models.outputs import outputs_of
+from sr.models.outputs import PICTURE, outputs_of
 from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.agreement import check_views
 from sr.training.module import SuperResolution
@@ -20,7 +20,8 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
     """One forward pass for each step that keeps tensors: the generator's, then each discriminator's.
 
     Each takes low-resolution pictures and gives what the backward pass starts from. Weights of 0, which may rise
-    later, count as 1. Discriminators that accept only another size are left out.
+    later, count as 1. Discriminators that accept only another size are left out. The first notes what the generator
+    gives beside its picture in ``module.side_outputs``.
 
     Args:
         module: just built.
@@ -32,7 +33,9 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
 
     def generator(lr: LowResolution) -> Tensor:
         hr, draws = _blank(module, lr)
-        views = module.views(Given(lr, hr if truth else None, hr), outputs_of(module.network(lr)))
+        outputs = outputs_of(module.network(lr))
+        module.side_outputs = tuple(name for name in outputs if name != PICTURE)
+        views = module.views(Given(lr, hr if truth else None, hr), outputs)
         check_views(views, module.objective, module.adversaries)
         total = module.objective.unweighted(views, draws)
         for adversary in module.adversaries.values():

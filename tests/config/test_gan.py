@@ -468,6 +468,12 @@ MEANS = "RelativisticAverage takes the means of each batch of each process alone
         ),
         (["adversary=ragan", "discriminator=conv", "trainer.max_updates=1"], AT_ONCE, MEANS),
         ([*GAN, "trainer.accumulate=2"], AT_ONCE, MEANS),
+        ([*GAN, "callbacks=swapout"], "swapout exchanges nothing before update 1017, as it keeps a state", "read for"),
+        (
+            ["data.real=half", "data.crop=16", "trainer.max_updates=1"],
+            "data.real=half is read for nothing: no adversary or loss looks at it; adversary=bce does",
+            "swapout",
+        ),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )

@@ -12,6 +12,7 @@ from sr.models.corruptors import Corruptors, corruptors
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
 from sr.types import UserError
+from tests.close import assert_close
 
 
 class Plus(nn.Module):
@@ -60,6 +61,24 @@ def test_several_networks_take_turns():
 
 def test_results_stay_in_range():
     assert (degraded(stage(5.0, probability=1.0)) == 1).all()
+
+
+class Times(nn.Module):
+    """Multiplies every pixel by 3."""
+
+    def forward(self, picture):
+        return 3 * picture
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_gradient_passes_through_the_network(together):
+    """AmbientGAN descends it: a picture that is replaced by 3 times itself has 3 times the gradient."""
+    made = Corruptor(Corruptors((Times(),), ("3",)))
+    pictures = torch.full((16, 3, 4, 4), 0.25, requires_grad=True)
+    low = Pipeline(1, {"corruptor": made}, eight_bits=False)(pictures, Draws(1, np.arange(16)), together)
+    low.sum().backward()
+    assert_close(pictures.grad, low.detach() / 0.25)
+    assert set(pictures.grad.flatten().tolist()) == {1.0, 3.0}
 
 
 @pytest.mark.parametrize(

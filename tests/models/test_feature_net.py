@@ -8,6 +8,8 @@ from torch import nn
 from sr.losses.backbones import Features
 from sr.losses.feature_net import FeatureNetLoss
 from sr.losses.features import PredictedFeatures
+from sr.losses.objective import Objective, Term
+from sr.losses.pixel import L1
 from sr.models.espcn import Espcn
 from sr.models.feature_net import FeatureNet, trained
 from sr.models.files import save_network
@@ -95,6 +97,20 @@ def test_a_trained_one_is_read_from_its_run(tmp_path):
         assert torch.equal(found.stack[0].weight, net.stack[0].weight)
         assert not found.training
         assert not any(p.requires_grad for p in found.parameters())
+
+
+def test_its_file_says_of_which_weights_it_predicts_features(tmp_path):
+    term = Term(1.0, PredictedFeatures("vgg16", "conv2_2", weights="random"), "features,hr")
+    assert Objective({"features": term, "l1": Term(1.0, L1())}).about == {"features": "random"}
+    for said, used, alike in (("random", "random", True), ("imagenet", "random", False), (None, "random", True)):
+        extra = {} if said is None else {"features": said}
+        save_network(tmp_path / "last.safetensors", FeatureNet(**SMALL), CONFIG, extra)
+        net = trained(str(tmp_path))
+        if alike:
+            FeatureNetLoss(net, 2, weights=used)
+        else:
+            with pytest.raises(UserError, match="of weights=imagenet, and weights=random sees the output"):
+                FeatureNetLoss(net, 2, weights=used)
 
 
 def test_a_missing_one_is_told_with_the_command_that_makes_it(tmp_path):

@@ -10,6 +10,8 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from sr.image.resize import bicubic
+from sr.inference.engines.choosing import operations_per_pixel
+from sr.inference.memory import bytes_per_pixel
 from sr.models.bicubic import Bicubic
 from sr.models.blur import Blur
 from sr.models.espcn import Espcn
@@ -51,6 +53,12 @@ def size(network):
 @pytest.fixture(params=CONFIGS)
 def name(request):
     return request.param
+
+
+def test_what_a_picture_costs_is_counted(name):
+    network = build(name, 2, **SLIM.get(name, {})).eval()
+    assert operations_per_pixel(network) > 0
+    assert bytes_per_pixel(network) > 0
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])

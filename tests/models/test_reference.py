@@ -148,7 +148,8 @@ def test_deviations_of_joins_are_measured():
     [
         ({"features": 12}, "SpsrSwitched needs features in multiples of 8, not 12; choose 64."),
         ({"branches": 2}, "SpsrSwitched needs at least 4 branches, of which gradients get half, not 2."),
-        ({"reference": 20}, "reference=20 must be a multiple of 8 pixels from 16 on; choose 16."),
+        ({"reference": 20}, "reference=20 must be a multiple of 8 pixels from 16 to 1024; choose 16."),
+        ({"reference": 80_000}, "reference=80000 must be a multiple of 8 pixels from 16 to 1024; choose 1024."),
         ({"mainline": "dirty"}, "mainline=dirty is not one of clean or polluted; choose one of them."),
     ],
 )

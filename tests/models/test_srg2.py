@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sr.models.files import load_network, save_network
 from sr.models.multiplexer import Multiplexer
 from sr.models.srg2 import Srg2
 from sr.models.switch_computer import SwitchComputer
@@ -116,6 +117,22 @@ def test_a_file_brings_the_temperature():
     other = miniature(cool_until=10)
     other.load_state_dict(network.state_dict())
     assert [float(a.temperature) for a in attentions_of(other)] == [10.5, 10.5]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cool_until": 50_000}, {"temperature": 1e9, "cool_until": 10**9}, {"coldest": 0.5, "coldest_at": 10**6}],
+)
+def test_a_file_of_a_small_network_that_cools_slowly_is_read(settings, tmp_path):
+    """Times and degrees may be larger than its number of weights: they need no memory."""
+    sizes = {"features": 8, "depth": 1, "branches": 2, "layers": 2, "multiplexer_features": 8, "reductions": 1}
+    network = Srg2(2, **sizes, **settings)
+    assert sum(p.numel() for p in network.parameters()) < network.switches[0].attention.annealing.cool_until
+    config = {"_target_": "sr.models.srg2.Srg2", "scale": 2, **sizes, **settings}
+    save_network(tmp_path / "x.safetensors", network, config, {})
+    loaded, _ = load_network(tmp_path / "x.safetensors")
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
 
 
 def test_impossible_settings_are_refused():

@@ -93,6 +93,12 @@ def test_arguments_of_any_depth_are_judged():
     assert too_large(value, {"a": torch.zeros(1)}) == "a network by nan"
 
 
+@pytest.mark.parametrize("value", [10**400, 1e999, [10**9], "x"])
+def test_times_are_no_way_around_what_is_judged(value):
+    fault = too_large({"cool_until": value}, {"a": torch.zeros(1)})
+    assert (fault is None) == (value == "x")
+
+
 @pytest.mark.parametrize("case", MODELS)
 def test_what_a_network_says_of_itself(case, good, tmp_path):
     path = written(tmp_path / "x.safetensors", good, MODELS[case] or ESPCN, DEEP if MODELS[case] is None else "{}")

@@ -150,3 +150,11 @@ def test_two_processes_have_one_wandb_run_whose_parts_are_uploaded_together(tmp_
     told = next(line for line in again.stdout.splitlines() if "wandb sync" in line)
     assert told.endswith("wandb sync two/wandb")
     assert len({part.name.rpartition("-")[2] for part in parts}) == 1
+
+
+@pytest.mark.slow
+def test_processes_train_a_network_of_whose_outputs_the_loss_reads_one(tmp_path, pictures):
+    spsr = ["model=spsr", "model.features=8", "model.blocks=4", "model.growth=8", "model.spacing=1", "loss=l1"]
+    done = run(tmp_path, pictures, *spsr, "trainer=ddp", "data.batch_size=2", "trainer.max_updates=3", "run_dir=two")
+    assert done.returncode == 0, done.stderr
+    assert len(rows(tmp_path / "two")) == 3

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from sr.spectral import spectral_norm
 from sr.training.ema import Ema, ema_decay
 from tests.close import assert_close
 
@@ -42,6 +43,21 @@ def test_equals_the_plain_recurrence(decay, warmup):
         assert_close(averaged[key].float(), value.float())
     assert averaged["1.num_batches_tracked"] == 12
     assert averaged["1.num_batches_tracked"].dtype == torch.int64
+
+
+def test_vectors_of_spectral_normalisation_stay_those_of_the_network():
+    """A mean of unit vectors is shorter, and no singular vector of any weight."""
+    module, ema = nn.Sequential(spectral_norm(nn.Conv2d(3, 4, 3)), nn.ReLU(), spectral_norm(nn.Conv2d(4, 3, 1))), Ema()
+    ema.start(module)
+    for _ in range(5):
+        disturb(module)
+        ema.update(module)
+    averaged, vectors = (
+        ema.averaged().state_dict(),
+        [name for name in module.state_dict() if name.endswith(("_u", "_v"))],
+    )
+    assert len(vectors) == 4
+    assert all(torch.equal(averaged[name], module.state_dict()[name]) for name in vectors)
 
 
 def test_average_is_separate_frozen_and_in_eval_mode():

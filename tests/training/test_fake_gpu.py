@@ -68,7 +68,9 @@ def stepped(gpu, overrides, steps=3):
         with watched(gpu) as watch:
             watches.append(watch)
             hr = torch.empty(BATCH, 3, side * scale, side * scale, dtype=torch.uint8, device=GPU)
-            module.training_step(Batch(hr[..., ::scale, ::scale].clone(), hr, Numbers(step * BATCH)), step)
+            lr, asked = hr[..., ::scale, ::scale].clone(), getattr(module.network, "reference", None)
+            reference = None if asked is None else torch.zeros(BATCH, 4, asked, asked, dtype=torch.uint8)
+            module.training_step(Batch(lr, hr, Numbers(step * BATCH), None, reference), step)
     assert module.updates == steps // module.g_every
     return module, watches[-1]
 
@@ -86,6 +88,12 @@ def test_a_step_with_every_loss(gpu, losses):
     assert set(module.objective.terms) == set(losses)
     assert not watch.pageable
     assert watch.counts["launches"] < 150 * len(losses)
+
+
+def test_a_step_of_a_network_that_looks_at_the_photograph(gpu):
+    small = ["model.branches=4", "model.multiplexer_features=8", "model.reference=16"]
+    _, watch = stepped(gpu, ["model=spsr_switched", *small, "data.crop=16"])
+    assert not watch.pageable
 
 
 OPPONENTS = [choice for choice in GROUPS["adversary"] if choice not in (*ADDITIONS, "none")]

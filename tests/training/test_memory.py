@@ -12,6 +12,7 @@ from sr.config.composing import composed
 from sr.errors import UserError
 from sr.training import memory
 from sr.training.callbacks import guard as guards
+from sr.training.callbacks.swapout import Swapout
 from sr.training.clock import Clock
 from sr.training.keeping.checkpoint import read_checkpoint, write_checkpoint
 from sr.training.keeping.state import copied
@@ -43,6 +44,20 @@ def test_a_pool_and_the_copies_of_the_guard_are_counted():
     assert [one.setting for one in kept_on_device(module_of(), SHAPE, 1, recover=True)] == [
         "trainer.guard.recover=true"
     ]
+
+
+def test_networks_that_wait_while_earlier_ones_play_are_counted():
+    module = module_of("discriminator=conv", "adversary=lsgan", "data.crop=34", "trainer.ema=null")
+    sizes = [
+        sum(p.nbytes for p in net.state_dict().values()) for net in (module.network, module.adversaries["d"].network)
+    ]
+    counted = partial(kept_on_device, module, SHAPE, 1, False)
+    assert counted() == []
+    both = counted([Swapout(g_every=113, d_every=223, duration=40, keep_every=500)])
+    assert [one.nbytes for one in both] == [3 * size for size in sizes], "with Adam's moments"
+    (own,) = counted([Swapout(g_every=113, d_every=None, duration=40, keep_every=500)])
+    assert own.setting == "callbacks.swapout.g_every=113"
+    assert own.advice(0.0) == "callbacks.swapout.g_every=null"
 
 
 @pytest.mark.parametrize(

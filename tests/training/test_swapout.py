@@ -1,6 +1,7 @@
 """Earlier networks play within updates, and nobody sees them."""
 
 import itertools
+import re
 from functools import partial
 
 import lightning
@@ -71,7 +72,7 @@ def test_the_average_and_the_moments_are_those_of_the_network_itself():
     assert module.ema.updates == 4
     for optimizer in module.optimizers():
         steps = {int(state["step"]) for state in optimizer.optimizer.state.values() if "step" in state}
-        assert steps <= {4}
+        assert steps == {4}
 
 
 def test_without_two_earlier_states_nothing_is_exchanged():
@@ -103,11 +104,29 @@ def test_going_on_in_the_middle_of_an_exchange_is_exact():
 
 
 @pytest.mark.parametrize(
+    ("settings", "adversaries", "told"),
+    [
+        ({"g_every": 113, "d_every": 223}, ["d"], "nothing before update 1017, .* keep_every=500 .* the run ends at"),
+        ({"d_every": 223}, ["d"], "nothing before update 1115"),
+        ({"d_every": 223}, [], "exchanges nothing: g_every=null, and d_every=223 has no adversary"),
+    ],
+)
+def test_what_will_never_be_exchanged_is_told(settings, adversaries, told):
+    """1017 is 9 times 113, and 1115 5 times 223: the first with two states, of updates 500 and 1000."""
+    callback = swapout(**settings, keep_every=500)
+    assert re.search(told, callback.doubt(adversaries, 1000))
+    if adversaries:
+        assert callback.doubt(adversaries, 1116) is None
+        assert callback.doubt(adversaries, None) is None
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"g_every": 0}, "swapout: g_every=0 must be at least 1"),
         ({"d_every": 2}, "swapout: d_every=2 must be above duration=2; take 3 or more"),
-        ({"kept": 1}, "swapout: kept=1 must be at least 2"),
+        ({"g_every": 4, "kept": 1}, "swapout: kept=1 must be at least 2"),
+        ({}, "swapout: g_every=null and d_every=null exchange nothing; set one, or leave swapout out"),
     ],
 )
 def test_numbers_that_leave_no_time_are_refused(settings, message):

@@ -6,6 +6,7 @@ import torch
 from sr.errors import UserError
 from sr.losses.gan import Wasserstein
 from sr.losses.weights import Steps
+from sr.models.spsr import Spsr
 from sr.training import memory
 from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import BatchStore, ImagePool
@@ -49,6 +50,14 @@ def test_of_one_that_learns_first_the_generator_waits_with_all_that_it_keeps():
     )
     assert first[0] == after[0]
     assert first[1] == pytest.approx(alone + after[1], rel=0.02)
+
+
+def test_a_trial_notes_what_the_loss_may_leave_out():
+    """Processes that train together must know of weights that get no gradient."""
+    for net, expected in ((network(), ()), (Spsr(2, 8, 4, 4, 1), ("branch",))):
+        module = build(net, 1)
+        kept(module)
+        assert module.side_outputs == expected
 
 
 def test_a_trial_moves_nothing():

@@ -114,7 +114,7 @@ def seconds(engine: Engine, window: Tensor) -> float:
     return min(times)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # in inference mode its counter hides the weights of layers with spectral normalisation
 def operations_per_pixel(network: nn.Module) -> float:
     """Multiplications and additions per LR pixel: of convolutions and matrix products, two each."""
     reference = next(network.parameters(), torch.empty(0))

@@ -1,7 +1,7 @@
 """One opponent of the generator: what it sees, how it judges, and how it learns."""
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,29 +20,13 @@ from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import Replay
 from sr.training.adversary.shows import Shown, Shows
 from sr.training.adversary.swap import cells_of, label_map, swapped
-from sr.training.adversary.verdict import Exhibits, Verdict
+from sr.training.adversary.verdict import Exhibits, Judged, Verdict
 from sr.training.optimisers import OptimizerFactory
 from sr.training.processes import joint_batch, joint_samples, own_share
 from sr.training.schedules import Schedule
 from sr.types import UserError
 
 Mode = Literal["train", "eval"]
-
-
-class _Judged(NamedTuple):
-    """What the discriminator is given in one of its steps.
-
-    Attributes:
-        real: pictures, after shift, noise and swap.
-        fakes: the newest, likewise, then old ones.
-        mask: 1 where the two were exchanged; None where nothing is.
-        clean: both without what was exchanged, where something looks at that.
-    """
-
-    real: Shown
-    fakes: list[Shown]
-    mask: Tensor | None = None
-    clean: tuple[Shown, Shown] | None = None
 
 
 class Adversary:
@@ -167,7 +151,7 @@ class Adversary:
         real, *fakes = self.shows.shifted(draws, exhibits.real, *exhibits.fakes)
         if self.shows.noise is not None:
             real, fakes = self.shows.noise(draws, updates, real, fakes)
-        judged = self._swapped(_Judged(real, fakes), draws, updates)
+        judged = self._swapped(Judged(real, fakes), draws, updates)
         self.network.train(learning)
         with torch.set_grad_enabled(learning):
             return self._judge(judged, draws, autocast, learning, self.learned % self.r1_every == 0)
@@ -187,18 +171,18 @@ class Adversary:
         fakes = [shown.clone() for _ in range(len(self.shows.pairs) if self.replay is None else self.replay.most)]
         self.network.eval()
         mask = torch.zeros_like(shown[:, :1]) if self.consistency > 0 else None
-        judged = _Judged(shown, fakes, mask, None if mask is None else (shown, fakes[0]))
+        judged = Judged(shown, fakes, mask, None if mask is None else (shown, fakes[0]))
         return self._judge(judged, draws, autocast, learning=True, r1_due=True).total
 
-    def _swapped(self, judged: _Judged, draws: Draws, updates: int) -> _Judged:
+    def _swapped(self, judged: Judged, draws: Draws, updates: int) -> Judged:
         if self.shows.swap is None:
             return judged
         real, (newest, *old), *_ = judged
         mask = self.shows.swap.mask(draws, real.shape[-2], real.shape[-1], real.device, updates)
         mixed, fake = swapped(mask, real, newest)
-        return _Judged(mixed, [fake, *old], mask, (real, newest) if self.consistency > 0 else None)
+        return Judged(mixed, [fake, *old], mask, (real, newest) if self.consistency > 0 else None)
 
-    def _judge(self, judged: _Judged, draws: Draws, autocast: torch.autocast, learning: bool, r1_due: bool) -> Verdict:
+    def _judge(self, judged: Judged, draws: Draws, autocast: torch.autocast, learning: bool, r1_due: bool) -> Verdict:
         with_r1 = learning and self.r1_gamma > 0 and r1_due
         picture, real = _variable(judged.real) if with_r1 else (judged.real, judged.real)
         with autocast:
@@ -234,7 +218,7 @@ class Adversary:
             return None
         return label_map(mask, output.shape[-2:], cells_of(self.network), self.shows.swap.labels)
 
-    def _mismatched(self, judged: _Judged, autocast: torch.autocast) -> Tensor:
+    def _mismatched(self, judged: Judged, autocast: torch.autocast) -> Tensor:
         """Mean of real and fake pictures beside the low resolution of others."""
         with autocast:
             terms = [mismatched(self.network, self.objective, shown) for shown in (judged.real, judged.fakes[0])]

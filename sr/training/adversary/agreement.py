@@ -102,6 +102,11 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> N
             )
 
 
+def looks_at(view: str, objective: Objective, adversaries: Mapping[str, Adversary]) -> bool:
+    """Whether a term or an adversary names a view, or one that is made of it."""
+    return any(base_of(name) == view for pair in _named(objective, adversaries).values() for name in pair)
+
+
 def _named(objective: Objective, adversaries: Mapping[str, Adversary]) -> dict[str, Pair]:
     named = dict(objective.views)
     for name, adversary in adversaries.items():

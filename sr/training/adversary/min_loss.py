@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from sr.training.processes import average_over_processes
 from sr.types import Scalar
 
 LAST = 10
@@ -14,7 +15,7 @@ class MinLoss:
     """Takes the gradient out of an adversary's opinion while the mean of its last ten values is below a number.
 
     DL-Art-School's ``min_loss`` (dd9d7b2, 2020). Before there are ten values, each counts. Nothing waits for
-    the device.
+    the device. Processes that train together decide by the mean of theirs.
 
     Args:
         value: of the loss before its weight.
@@ -34,7 +35,7 @@ class MinLoss:
 
     def __call__(self, loss: Scalar) -> Scalar:
         """The same value, with gradient or without."""
-        self._last = [*self._last, loss.detach()][-LAST:]
+        self._last = [*self._last, average_over_processes(loss.detach())][-LAST:]
         if len(self._last) < LAST:
             return loss
         return torch.where(torch.stack(self._last).mean() < self.value, loss.detach(), loss)

@@ -1,6 +1,7 @@
 """What a discriminator is given to judge, and what it says."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -62,3 +63,19 @@ class Exhibits:
     real: Shown
     fakes: list[Shown]
     draws: Draws
+
+
+class Judged(NamedTuple):
+    """What the discriminator is given in one of its steps.
+
+    Attributes:
+        real: pictures, after shift, noise and swap.
+        fakes: the newest, likewise, then old ones.
+        mask: 1 where the two were exchanged; None where nothing is.
+        clean: both without what was exchanged, where something looks at that.
+    """
+
+    real: Shown
+    fakes: list[Shown]
+    mask: Tensor | None = None
+    clean: tuple[Shown, Shown] | None = None

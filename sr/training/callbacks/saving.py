@@ -37,7 +37,7 @@ class Saving(UpdateCallback):
         validation: tells which network is the best.
         guard: counts explosions.
         resume: state of a checkpoint to go on from, or None.
-        others: callbacks of the user's choice; the state of swapout is kept.
+        swapouts: of the run, whose states are kept.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class Saving(UpdateCallback):
         validation: Validation,
         guard: Guard,
         resume: dict[str, Any] | None = None,
-        others: Sequence[lightning.Callback] = (),
+        swapouts: Sequence[Swapout] = (),
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
         self.every, self.folder, self.config, self.model = every, folder, config, model
         self.validation, self.guard = validation, guard
-        self._swapouts = [callback for callback in others if isinstance(callback, Swapout)]
+        self._swapouts = swapouts
         self._resume = resume
         self._saved_at = -1
         self._saved_time = monotonic()
@@ -108,7 +108,7 @@ class Saving(UpdateCallback):
             # Between two looks of the guard, when this is overdue: what it is about to undo is not kept.
             if not is_finite(module) or module.alarm.read() != QUIET:
                 return
-            extra = {"updates": module.updates, "run": self.folder.path.resolve().name}
+            extra = {"updates": module.updates, "run": self.folder.path.resolve().name} | module.objective.about
             validated = self.validation.validated_at == module.updates
             if validated and self.validation.improved:
                 best = {"metrics": self.validation.best, "bicubic": self.validation.baseline}

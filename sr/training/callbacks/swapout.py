@@ -1,5 +1,6 @@
 """Swapout: now and then the opponent is an earlier one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +59,14 @@ class Swapout(UpdateCallback):
         seed: of what is drawn.
 
     Raises:
-        UserError: a number below 1, or a duration that leaves no time of its own to a network.
+        UserError: a number below 1, a duration that leaves no time of its own to a network, or nothing to exchange.
     """
 
     def __init__(
         self, g_every: int | None, d_every: int | None, duration: int, keep_every: int, kept: int = 5, seed: int = 0
     ) -> None:
+        if g_every is None and d_every is None:
+            raise UserError("swapout: g_every=null and d_every=null exchange nothing; set one, or leave swapout out")
         numbers = {"g_every": g_every, "d_every": d_every, "duration": duration, "keep_every": keep_every}
         for name, number in numbers.items():
             if number is not None and number < 1:
@@ -100,7 +103,7 @@ class Swapout(UpdateCallback):
         self._exchange(module, enter=False)
         self._playing = {name: one for name, one in self._playing.items() if module.updates < one.until}
         if module.updates % self.keep_every == 0:
-            for name in self._networks(module):
+            for name in self.exchanged(module.adversaries):
                 self._pool[name] = [*self._pool.get(name, []), _kept(*self._pair(module, name), module.updates)]
                 self._pool[name] = self._pool[name][-self.kept :]
 
@@ -131,13 +134,35 @@ class Swapout(UpdateCallback):
         self._pool = {name: [_Earlier(**one) for one in pool] for name, pool in state["pool"].items()}
         self._playing = {name: _Earlier(**one).moved(device) for name, one in state["playing"].items()}
 
-    def _networks(self, module: Trainable) -> dict[str, int]:
-        """How often each may be exchanged, by name."""
-        every = {GENERATOR: self.g_every, **dict.fromkeys(module.adversaries, self.d_every)}
+    def exchanged(self, adversaries: Iterable[str]) -> dict[str, int]:
+        """How often each network may be exchanged, by name: ``g`` and those of adversaries.
+
+        Args:
+            adversaries: their names.
+        """
+        every = {GENERATOR: self.g_every, **dict.fromkeys(adversaries, self.d_every)}
         return {name: number for name, number in every.items() if number is not None}
 
+    def doubt(self, adversaries: Iterable[str], end: int | None) -> str | None:
+        """A sentence where no network will ever be exchanged.
+
+        Args:
+            adversaries: their names.
+            end: of the run in updates, or None.
+        """
+        known = FEWEST * self.keep_every  # updates after which there are states to draw from
+        first = min((-(-known // every) * every for every in self.exchanged(adversaries).values()), default=None)
+        if first is None:
+            return f"swapout exchanges nothing: g_every=null, and d_every={self.d_every} has no adversary"
+        if end is None or first < end:
+            return None
+        return (
+            f"swapout exchanges nothing before update {first}, as it keeps a state every keep_every={self.keep_every} "
+            f"updates and needs {FEWEST}, and the run ends at {end}"
+        )
+
     def _draw(self, module: Trainable) -> None:
-        for name, every in self._networks(module).items():
+        for name, every in self.exchanged(module.adversaries).items():
             pool = self._pool.get(name, [])
             if name in self._playing or module.updates % every or len(pool) < FEWEST:
                 continue

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -13,13 +12,12 @@ from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture, short_names
 from sr.models.bicubic import Bicubic
 from sr.models.scales import scale_of
-from sr.printable import printable
 from sr.training.callbacks.clocked import UpdateCallback, training_module
 from sr.training.colour_alarm import ColourAlarm
 from sr.training.columns import SHOWN, Best, check_set_names, means, monitored, named_means
 from sr.training.contract import Trainable
 from sr.training.keeping.loggers.publishing import publish, publish_pictures
-from sr.training.keeping.pictures import SIDE, KeptPictures, Views
+from sr.training.keeping.pictures import SIDE, KeptPictures, Views, beside, picture_file
 from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.perceptual import Perceptual
@@ -194,17 +192,17 @@ class Validation(UpdateCallback):
             PictureTable(self.folder.bicubic_by_picture).add(0, bicubic)
         for number, (picture, (sr, _)) in enumerate(zip(_shown(trainer), alone, strict=True)):
             if sr is not None:  # else the measures tell of it
-                shown[_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
+                shown[picture_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
         inside = partial(pictures_inside, network, device=compute.device)
         made = {name: inside(views.middle(SIDE).lr) for name, views in shown.items()}
-        return shown, {_beside(name, what): pixels for name, found in made.items() for what, pixels in found.items()}
+        return shown, {beside(name, what): pixels for name, found in made.items() for what, pixels in found.items()}
 
     def _add_views(
         self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray
     ) -> None:
         if number < len(self._bicubic[name]):
             pair = pairs[number]
-            shown[_file(name, number, pair.name)] = Views(pair.lr, self._bicubic[name][number], sr, pair.hr)
+            shown[picture_file(name, number, pair.name)] = Views(pair.lr, self._bicubic[name][number], sr, pair.hr)
 
     def _remember(self, before: float | None) -> bool:
         """Compare with the best; whether schedules and `EarlyStop` should hear of the result.
@@ -283,23 +281,6 @@ def _best(metric: str, values: Any, updates: Any) -> Best:
 
 def _numbers(state: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in state.items()}
-
-
-_STEM = 200
-"""Bytes of a picture's name that its file keeps: names have 255 at most, and `write_atomically` needs some."""
-
-
-def _file(name: str, number: int, picture: str) -> str:
-    """Where a picture of a set is shown, below the folder of validation pictures and without its ending."""
-    stem = printable(Path(picture).stem).encode()[:_STEM].decode(errors="ignore")
-    own = f"{number:02d}_{stem}"
-    return f"{name}/{own}" if name else own
-
-
-def _beside(name: str, what: str) -> str:
-    """Where something of a picture is shown beside it, by a name that is no picture's: they begin with a number."""
-    folder, slash, own = name.rpartition("/")
-    return f"{folder}{slash}{what}_{own}"
 
 
 def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:

@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 from sr.errors import UserError
 from sr.files import write_atomically
 from sr.image.encode import encode
+from sr.printable import printable
 from sr.training import panels
 from sr.training.keeping.run_folder import RunFolder
 from sr.types import Picture
@@ -203,3 +204,20 @@ def _delete(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"could not delete {path}: {error.strerror or error}") from error
+
+
+STEM = 200
+"""Bytes of a picture's name that its file keeps: names have 255 at most, and `write_atomically` needs some."""
+
+
+def picture_file(name: str, number: int, picture: str) -> str:
+    """Where a picture of a set is shown, below the folder of validation pictures and without its ending."""
+    stem = printable(Path(picture).stem).encode()[:STEM].decode(errors="ignore")
+    own = f"{number:02d}_{stem}"
+    return f"{name}/{own}" if name else own
+
+
+def beside(name: str, what: str) -> str:
+    """Where something of a picture is shown beside it, by a name that is no picture's: they begin with a number."""
+    folder, slash, own = name.rpartition("/")
+    return f"{folder}{slash}{what}_{own}"

@@ -1,25 +1,19 @@
 """One training run: check, build, fit, sum up."""
 
-import os
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import lightning
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from rich.console import Console
 
 from sr.config.building import build, build_clock, build_module, seed_everything
-from sr.config.checks import checked
 from sr.config.growing import grow_from
 from sr.config.opponents import doubts
 from sr.config.starting import GENERATOR, GROWN, Start, start_from
 from sr.config.stored import needs_trust
-from sr.devices import out_of_memory
 from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
 from sr.models.parameters import parameters_of
-from sr.pasted import training
 from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
@@ -44,12 +38,9 @@ from sr.training.signals import Signals
 from sr.training.trials import trials
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
-from sr.verbs.screen.tables import console_for_tables, print_finished, print_result, say
-from sr.verbs.train.beginning import beginning, remember, with_files
-from sr.verbs.train.place import SweptRun, placed
+from sr.verbs.screen.tables import print_result, say
+from sr.verbs.train.beginning import remember, with_files
 from sr.verbs.train.preflight import (
-    check_devices,
-    check_given,
     check_gradient,
     check_input,
     check_plateau,
@@ -57,87 +48,11 @@ from sr.verbs.train.preflight import (
     smaller_than_crop,
     try_degradation,
 )
-from sr.verbs.train.resume import Resumed, read_resumed
+from sr.verbs.train.resume import Resumed
 from sr.verbs.train.summary import about_adversary, summary_of
 
-_FOLDER, _RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
+FOLDER, RESUMED = "SR_RUN_FOLDER", "SR_RUN_RESUMED"
 """Environment variables by which the first process of a run tells the others where the run lies."""
-
-
-def train(
-    composed: DictConfig,
-    command: Command,
-    swept: SweptRun | None,
-    signals: Signals,
-    own: Path | None = None,
-) -> dict[str, Any]:
-    """Train one combination.
-
-    Args:
-        composed: the configuration as Hydra composed it.
-        command: that was typed for this run.
-        swept: the run's part of a sweep, or None.
-        signals: that end it.
-        own: the user's folder of choices beside conf/, or None.
-
-    Returns:
-        The run's summary.
-
-    Raises:
-        UserError: a mistake in the configuration or the data, a folder in use, or a disk that is full.
-    """
-    console = console_for_tables(quiet=rank() > 0)
-    config: Any = checked(composed, with_targets=composed.resume in (None, "auto"), own=own)
-    check_given(config, ("run_dir", "resume"))
-    if rank() > 0:
-        return _beside_the_first(config, command, console, signals, own)
-    with placed(config, command, swept, partial(say, console)) as place:
-        if place.finished is not None:
-            plain: Any = OmegaConf.to_container(config, resolve=False)
-            print_finished(console, place.finished, place.folder, plain)
-            return place.finished
-        config = config if place.resumed is None else checked(place.resumed.config, own=own)
-        check_devices(config.trainer, swept is not None)
-        return _fitted(config, place.folder, command, console, place.resumed, signals, own)
-
-
-def _beside_the_first(
-    config: Any, command: Command, console: Console, signals: Signals, own: Path | None
-) -> dict[str, Any]:
-    """What the other processes of a run do: they train in the folder that the first one holds.
-
-    Raises:
-        UserError: the first process was not started by this program.
-    """
-    if _FOLDER not in os.environ:
-        raise UserError(
-            f"LOCAL_RANK={rank()} says that another program starts the processes; start one yourself, as in "
-            f"`{training('trainer=ddp')}`: it starts the others"
-        )
-    folder = RunFolder(Path(os.environ[_FOLDER]))
-    config.resume = os.environ[_RESUMED] or None
-    resumed = None if config.resume is None else read_resumed(folder, config, command.overrides)
-    config = config if resumed is None else checked(resumed.config, own=own)
-    return _fitted(config, folder, command, console, resumed, signals, own)
-
-
-def _fitted(
-    config: Any,
-    folder: RunFolder,
-    command: Command,
-    console: Console,
-    resumed: Resumed | None,
-    signals: Signals,
-    own: Path | None,
-) -> dict[str, Any]:
-    start = None if resumed else beginning(config, folder, command.overrides, own, partial(say, console))
-    run = Run(config, folder, command, console, resumed, start, signals)
-    try:
-        return run.fit()
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise UserError(_no_memory(run.config)) from error
 
 
 class Run:
@@ -194,6 +109,7 @@ class Run:
         trust = needs_trust(plain)
         self.guard = Guard(**trainer.guard, every=every, folder=folder, config=plain, trust=trust, say=self.say)
         self.extra_callbacks: list[lightning.Callback] = list(build("callbacks", config.callbacks).values())
+        self.swapouts = [callback for callback in self.extra_callbacks if isinstance(callback, Swapout)]
         self.saving = Saving(
             config.trainer.checkpoint_every,
             folder,
@@ -202,7 +118,7 @@ class Run:
             self.validation,
             self.guard,
             None if resumed is None else resumed.state,
-            self.extra_callbacks,
+            self.swapouts,
         )
 
     def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
@@ -223,7 +139,7 @@ class Run:
         """Train to the end and write the summary."""
         self._prepare()
         # Processes that are started for the other devices run the same command line, in the same folder.
-        told = {_FOLDER: str(self.folder.path), _RESUMED: "" if self.resumed is None else str(self.folder.path)}
+        told = {FOLDER: str(self.folder.path), RESUMED: "" if self.resumed is None else str(self.folder.path)}
         with company(self.config.trainer.devices, told) as others:
             others.arrive()
             with self.signals.heard():
@@ -244,14 +160,14 @@ class Run:
 
     def _trainer(self) -> lightning.Trainer:
         progress = ProgressBar(self.console, self.log, self.validation)
-        first = [callback for callback in self.extra_callbacks if isinstance(callback, Swapout)]
-        others = [callback for callback in self.extra_callbacks if callback not in first]
+        others = [callback for callback in self.extra_callbacks if callback not in self.swapouts]
         kept, ends = [self.best_networks, self.saving], [*others, Stopping(self.signals)]
         result = Result(self._summary, self.folder)
-        callbacks = [*first, self.guard, self.validation, self.log, *kept, *ends, result, progress]
+        callbacks = [*self.swapouts, self.guard, self.validation, self.log, *kept, *ends, result, progress]
         config: Any = OmegaConf.to_container(self.config, resolve=True)
         loggers = started(self.loggers, str(self.folder.path), config, self.say)
-        devices, resting = self.config.trainer.devices, bool(self.module.adversaries or self.module.parts.freeze)
+        module, devices = self.module, self.config.trainer.devices
+        resting = bool(module.adversaries or module.parts.freeze or module.side_outputs)
         return make_trainer(self.compute, callbacks, [CsvLog(self.folder.metrics), *loggers], devices, resting)
 
     def _prepare(self) -> None:
@@ -268,7 +184,7 @@ class Run:
         check_unpaired_data(self.module, self.data)
         lr_shape = (self.config.data.batch_size, 3, self.config.data.crop, self.config.data.crop)
         recover, devices = self.config.trainer.guard.recover, self.config.trainer.devices
-        kept = kept_on_device(self.module, lr_shape, devices, recover)
+        kept = kept_on_device(self.module, lr_shape, devices, recover, self.swapouts)
         steps, unpaired = trials(self.module, self.data.paired), self.data.real is not None
         try:
             check_batch_fits(self.module.network, lr_shape, self.compute, steps, unpaired, kept)
@@ -305,7 +221,7 @@ class Run:
             )
         for part in self.module.parts.told(network):
             self.say(part)
-        for doubt in doubts(self.module.adversaries, self.config.trainer, self.from_scratch):
+        for doubt in doubts(self.module, self.config, self.swapouts, self.from_scratch):
             self.say(doubt)
         self.say(f"compute: {self.compute.device.type}, {self.compute.reason}")
 
@@ -330,10 +246,3 @@ class Run:
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
         if self.resumed is None:  # what made it, not what made it go on
             write_command(self.folder.path, self.command)
-
-
-def _no_memory(config: Any) -> str:
-    return (
-        f"a batch of {config.data.batch_size} crops of {config.data.crop}x{config.data.crop} does not fit into "
-        "memory; lower data.batch_size or data.crop, and keep the batch with trainer.accumulate=N"
-    )

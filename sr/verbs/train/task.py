@@ -86,7 +86,7 @@ class Task:
 
     def _run(self, config: DictConfig, signals: Signals) -> None:
         signals.check()
-        from sr.verbs.train.run import train
+        from sr.verbs.train.process import train
 
         settings = HydraConfig.get()
         overrides = list(settings.overrides.task)

@@ -8,6 +8,7 @@ from torch import nn
 
 from sr.discriminators.patchgan import PatchGan
 from sr.losses.gan import CrossEntropy, MeanProbability, RelativisticAverage, bce
+from sr.training.adversary import min_loss
 from sr.training.adversary.min_loss import MinLoss
 from sr.training.adversary.shows import Shows
 from sr.training.adversary.swap import RegionSwap, label_map, swapped
@@ -61,6 +62,16 @@ def test_mismatched_pairs_against_a_plain_computation():
     mismatched = [bce(network(torch.cat([one, wrong], 1)), 0.0) for one in (hr, sr)]
     assert_close(verdict.real, real / 3)
     assert_close(verdict.fake, (fake + sum(mismatched) / 2) / 3)
+
+
+def test_processes_that_train_together_let_go_alike(monkeypatch):
+    """The other has a loss that is 1 larger: the mean is 0.75 here, and not below 0.5."""
+    monkeypatch.setattr(min_loss, "average_over_processes", lambda loss: loss + 0.5)
+    gate, x = MinLoss(0.5), torch.tensor(0.25, requires_grad=True)
+    losses = [gate(1 * x) for _ in range(10)]
+    assert losses[-1].requires_grad
+    losses[-1].backward()
+    assert x.grad.item() == 1
 
 
 def test_an_opinion_below_the_number_for_ten_updates_gives_no_gradient():

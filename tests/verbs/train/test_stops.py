@@ -67,7 +67,7 @@ def full_after_a_signal(config, command, swept, signals, own):
 
 
 def test_an_error_after_a_signal_is_told(train, monkeypatch):
-    monkeypatch.setattr("sr.verbs.train.run.train", full_after_a_signal)
+    monkeypatch.setattr("sr.verbs.train.process.train", full_after_a_signal)
     code, _, err = train()
     assert code == 2
     assert err.splitlines()[-1] == "error: could not write last.ckpt: No space left on device"
@@ -75,7 +75,7 @@ def test_an_error_after_a_signal_is_told(train, monkeypatch):
 
 
 def test_a_sweep_ends_after_an_error_after_a_signal(train, monkeypatch):
-    monkeypatch.setattr("sr.verbs.train.run.train", full_after_a_signal)
+    monkeypatch.setattr("sr.verbs.train.process.train", full_after_a_signal)
     code, out, err = train("-m", "seed=1,2")
     assert code == 143
     assert out.count("=== run ") == 1
@@ -89,7 +89,7 @@ def test_what_is_said_of_an_interrupt(train, monkeypatch, begun):
         signals.begun = begun
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("sr.verbs.train.run.train", interrupted)
+    monkeypatch.setattr("sr.verbs.train.process.train", interrupted)
     code, _, err = train()
     assert code == 143
     before = "interrupted before the training began; nothing is lost\n"

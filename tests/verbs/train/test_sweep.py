@@ -155,16 +155,16 @@ def test_what_fails_while_it_trains_leaves_a_row_and_is_tried_again(train, tmp_p
             raise OSError("no such device")
         return trained(config, command, swept, signals, own)
 
-    from sr.verbs.train.run import train as trained
+    from sr.verbs.train.process import train as trained
 
-    monkeypatch.setattr("sr.verbs.train.run.train", refuse)
+    monkeypatch.setattr("sr.verbs.train.process.train", refuse)
     line = ("-m", "seed=1,2", "run_dir=SW", "trainer.max_updates=2")
     code, out, err = train(*line)
     assert code == 2
     assert "OSError: no such device" in err
     assert read_failure(tmp_path / "SW" / "0_seed-1") == "OSError: no such device"
     assert "seed=1: failed: OSError: no such device" in out
-    monkeypatch.setattr("sr.verbs.train.run.train", trained)
+    monkeypatch.setattr("sr.verbs.train.process.train", trained)
     code, out, err = train(*line)
     assert code == 0, err
     assert "going on with SW: 1 of 2 runs are there" in out
