@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from sr.choices import check_choice
 from sr.image.gradient_map import gradient_map
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.multiplexer import Multiplexer, started_
 from sr.models.reference import SHRINKS, Reference, ReferenceImageBranch, ReferenceJoinBlock, RefJoiner, own_reference
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
-from sr.models.switch_computer import SLOPE, SwitchComputer, recomputed
+from sr.models.switch_computer import SLOPE, SwitchComputer
 from sr.switches.switch import Attention
 from sr.switches.temperature import Annealing
 from sr.switches.watching import anneal, attention_pictures, switch_measures
@@ -57,7 +58,7 @@ class SpsrSwitched(nn.Module):
         attention_norm: branches are used alike.
         temperature: of the softmax at first, at least 1.
         cool_until: updates after which it is 1.
-        checkpointing: compute each switch again for its gradient, instead of keeping what is inside.
+        checkpointing: less memory in training, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale or size that does not exist.
@@ -156,7 +157,8 @@ class SpsrSwitched(nn.Module):
 
     def _switched(self, switch: nn.Module, joined: Tensor, identity: Tensor) -> Tensor:
         carried = joined if self.mainline == "polluted" else identity
-        return recomputed(switch, self.checkpointing, joined, carried)
+        made: Tensor = run(switch, joined, self.checkpointing, carried)
+        return made
 
     def _enlarged(self, x: Tensor, convs: nn.ModuleList) -> Tensor:
         for conv, factor in zip(convs, self.factors, strict=True):
