@@ -83,24 +83,15 @@ class Srg2(nn.Module):
         self.factors = doubling_stages(scale)
         annealing = Annealing(temperature, cool_until, coldest, coldest_at)
         self.first = started_(nn.Conv2d(3, features, 3, padding=1), "linear")
-        self.switches = nn.ModuleList(
-            SwitchComputer(
-                features,
-                Attention(branches, annealing, attention_norm),
-                Multiplexer(
-                    features, multiplexer_features, reductions, processing, branches, multiplexer_norm, multiplexer
-                ),
-                kernel,
-                layers,
-                start,
-                add_noise,
-            )
-            for _ in range(depth)
-        )
+        plan = multiplexer_features, reductions, processing, branches, multiplexer_norm, multiplexer
+        self.switches = nn.ModuleList()
+        for _ in range(depth):
+            attention = Attention(branches, annealing, attention_norm)
+            shape = Multiplexer(features, *plan)
+            self.switches.append(SwitchComputer(features, attention, shape, kernel, layers, start, add_noise))
         self.up = nn.ModuleList(_active(features) for _ in self.factors)
         self.hr = _active(features)
-        self.last = ExactConv2d(features, 3, 3, padding=1)
-        started_(self.last, "linear")
+        self.last = started_(ExactConv2d(features, 3, 3, padding=1), "linear")
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
