@@ -236,7 +236,7 @@ def wobble(values: Sequence[float]) -> float | None:
 
 
 def left(values: Sequence[float]) -> float | None:
-    """Mean of the last fifth by that of the first fifth; None of fewer than two values, or where the first is not positive.
+    """Mean of the last fifth by that of the first; None of fewer than two values, or of a first that is not positive.
 
     Args:
         values: of a loss, in order.
