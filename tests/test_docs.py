@@ -30,6 +30,35 @@ def test_every_choice_has_a_line(group, page):
     assert set(GROUPS[group]) - {"none"} - ranges <= told
 
 
+SUMMED_UP = {
+    "adversary": {"none"},
+    "discriminator": {"none"},
+    "loss": {"vgg_conv4_3", "vgg_five", "vgg_full", "vgg_mask", "vgg_notes"},
+}
+"""Choices that the README counts, or needs not name."""
+
+
+@pytest.mark.parametrize(
+    "group", ["model", "loss", "adversary", "discriminator", "callbacks", "schedule", "trainer", "data"]
+)
+def test_the_readme_names_every_choice(group):
+    assert set(GROUPS[group]) - SUMMED_UP.get(group, set()) <= set(re.findall(r"`([a-z0-9_]+)`", text("README.md")))
+
+
+def test_a_page_names_every_experiment_of_the_lessons():
+    told = set(re.findall(r"`(?:lessons/)?([a-z0-9_]+)`", text("docs/log_experiments.md")))
+    names = {name.partition("/")[2] for name in GROUPS["experiment"] if name.startswith("lessons/")}
+    assert {name for name in names if not name.startswith("control/")} <= told
+
+
+def test_the_page_names_every_network_with_checkpointing():
+    (told,) = re.findall(r"## Less memory in training\n(.*?)```", text("docs/networks.md"), re.DOTALL)
+    files = {path.stem: path.read_text() for path in sorted((CONF / "model").glob("*.yaml"))}
+    names = {name for name, content in files.items() if "\ncheckpointing:" in content}
+    notes = {name for name in names if name.startswith("rrdb_notes_")}  # `rrdb_notes_…`
+    assert names - notes <= set(re.findall(r"`([a-z0-9_]+)`", told))
+
+
 OF_OTHERS = ("discriminator.trim", "discriminator.strides", "discriminator.downsample")
 """Settings of other discriminators than that of the test."""
 

@@ -11,7 +11,7 @@ LEVELS = [
     {"errors"},
     {"choices", "types", "draws", "files", "locks", "pasted", "console", "targets", "plain_yaml", "devices", "pickles"},
     {"image"},
-    {"spectral", "switches"},
+    {"spectral", "switches", "vgg"},
     {"models", "discriminators", "losses", "metrics", "degradations"},
     {"augmentations"},
     {"data"},

@@ -29,6 +29,7 @@ _LATER: dict[str, dict[str, Any]] = {
         "shown": None,
         "real": None,
     },
+    "sr.degradations.corruptor.Corruptor": {"training_only": False},
     "sr.degradations.noise_pool.PooledNoise": {"count": None},
     "sr.training.keeping.loggers.wandb.Wandb": {
         "system_metrics": False,

@@ -294,4 +294,5 @@ class CropData(lightning.LightningDataModule):
         self, name: str, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage
     ) -> WholePairs:
         what = f"validation ({name})" if name else "validation"
+        degradation = getattr(degradation, "of_validation", degradation)
         return self.stores.pairs(what, self.val_sides[name], degradation, on_progress, on_message)

@@ -33,6 +33,7 @@ class Corruptor:
     Args:
         networks: that corrupt.
         probability: of a picture to be replaced, 0..1.
+        training_only: validation pictures stay as they are, as in the source.
         together: so many samples in a row share one coin: 1 for each its own, ``data.batch_size`` for whole batches.
         every: so many samples in a row meet the same one of several networks, updates times ``data.batch_size``.
 
@@ -42,6 +43,7 @@ class Corruptor:
 
     networks: Networks
     probability: float = 0.5
+    training_only: bool = True
     together: int = 1
     every: int = 8000
 

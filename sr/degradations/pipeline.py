@@ -72,6 +72,12 @@ class Pipeline:
         """Files and folders that stages read; they need not be there yet."""
         return [*_pools(self.stages.values())]
 
+    @property
+    def of_validation(self) -> "Pipeline":
+        """Itself without the stages that say ``training_only``."""
+        stages = {name: stage for name, stage in self.stages.items() if not getattr(stage, "training_only", False)}
+        return Pipeline(self.scale, stages, self.in_advance, self.eight_bits)
+
     def __call__(self, hr: Image, draws: Draws, together: bool | None = None) -> LowResolution:
         """Degrade a batch on its device: float32 (batch, 3, s*h, s*w) to (batch, 3, h, w), [0, 1].
 

@@ -1,7 +1,8 @@
-"""What the two discriminators with maps of several levels share: blocks, padding, and the joint map."""
+"""What the discriminators of the lessons learned share: blocks, the U-Net's two ways, padding, and the joint map."""
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -14,7 +15,9 @@ from sr.types import Image, Logits
 
 Norm = Literal["group", "none"]
 Features = Float[Tensor, "batch _ _ _"]
-STAGES = 5  # that halve the sides, in both
+STAGES = 5  # that halve the sides, in all
+UNET_WIDTHS = (1, 2, 4, 8, 8)  # of the U-Nets' stages, in features
+UNET_UP = (8, 4, 2)  # of their blocks on the way up, in features
 SLOPE = 0.1
 
 
@@ -41,6 +44,56 @@ def block(
     nn.init.kaiming_normal_(conv.weight, SLOPE, "fan_out", "leaky_relu" if active else "linear")
     activation = [nn.LeakyReLU(SLOPE, inplace=True)] if active else []
     return nn.Sequential(conv, *norm_layers(name, norm, width), *activation)
+
+
+def unet_stages(name: str, in_channels: int, features: int, norm: Norm) -> nn.ModuleList:
+    """A U-Net's way down: stages of two 3x3 convolutions, the second halves the sides.
+
+    The very first convolution has a bias and no activation.
+
+    Args:
+        name: of the network, for messages.
+        in_channels: of what is shown.
+        features: of the first stage.
+        norm: after the convolutions.
+    """
+    widths = [in_channels, *(multiple * features for multiple in UNET_WIDTHS)]
+    return nn.ModuleList(
+        nn.Sequential(
+            block(name, channels, width, bias=number == 0, norm=norm, active=number > 0),
+            block(name, width, width, stride=2, norm=norm),
+        )
+        for number, (channels, width) in enumerate(pairwise(widths))
+    )
+
+
+class Up(nn.Module):
+    """A U-Net's block on the way up: twice as large, joined with what the way down had at this size.
+
+    Args:
+        name: of the network, for messages.
+        channels: that come from below.
+        width: channels of the stage of this size, and of the result.
+        norm: after the convolutions.
+    """
+
+    def __init__(self, name: str, channels: int, width: int, norm: Norm) -> None:
+        super().__init__()
+        self.reduce = block(name, channels, width, kernel=1, norm=norm, active=False)
+        self.skip = block(name, width, width, bias=True, norm=norm, active=False)
+        self.merge = nn.Sequential(block(name, 2 * width, width, norm="none"), block(name, width, width, norm=norm))
+
+    def forward(self, x: Features, skip: Features) -> Features:
+        """Map (batch, channels, h, w) and (batch, width, 2 h, 2 w) to the shape of the second."""
+        joined: Features = self.merge(torch.cat([self.reduce(enlarged(x)), self.skip(skip)], dim=1))
+        return joined
+
+
+def unet_verdict(name: str, width: int, norm: Norm) -> nn.Sequential:
+    """Two convolutions, from ``width`` channels to one map."""
+    return nn.Sequential(
+        block(name, width, width, norm=norm), block(name, width, 1, bias=True, norm="none", active=False)
+    )
 
 
 def padded(shown: Image) -> Features:

@@ -2,16 +2,23 @@
 
 from itertools import pairwise
 
-import torch
 from torch import nn
 
 from sr.choices import check_choice
 from sr.discriminators.contract import check_counts, check_shown
-from sr.discriminators.levels import STAGES, Features, Norm, block, enlarged, joint, padded
+from sr.discriminators.levels import (
+    STAGES,
+    UNET_UP,
+    UNET_WIDTHS,
+    Features,
+    Norm,
+    Up,
+    joint,
+    padded,
+    unet_stages,
+    unet_verdict,
+)
 from sr.types import Image, Logits
-
-WIDTHS = (1, 2, 4, 8, 8)  # of the stages, in features
-UP = (8, 4, 2)  # of the blocks on the way up, in features
 
 
 class UNetGan(nn.Module):
@@ -45,17 +52,10 @@ class UNetGan(nn.Module):
         check_counts("UNetGan", {"in_channels": in_channels, "features": features})
         check_choice("norm", norm, Norm)
         self.in_channels = in_channels
-        widths = [in_channels, *(multiple * features for multiple in WIDTHS)]
-        self.stages = nn.ModuleList(_stage(a, b, norm, first=i == 0) for i, (a, b) in enumerate(pairwise(widths)))
-        ups = [widths[-1], *(multiple * features for multiple in UP)]
-        self.ups = nn.ModuleList(_Up(a, b, norm) for a, b in pairwise(ups))
-        self.verdicts = nn.ModuleList(
-            nn.Sequential(
-                block("UNetGan", width, width, norm=norm),
-                block("UNetGan", width, 1, bias=True, norm="none", active=False),
-            )
-            for width in ups[1:]
-        )
+        self.stages = unet_stages("UNetGan", in_channels, features, norm)
+        ups = [*(multiple * features for multiple in (UNET_WIDTHS[-1], *UNET_UP))]
+        self.ups = nn.ModuleList(Up("UNetGan", a, b, norm) for a, b in pairwise(ups))
+        self.verdicts = nn.ModuleList(unet_verdict("UNetGan", width, norm) for width in ups[1:])
 
     def forward(self, shown: Image) -> Logits:
         """Judge (batch, in_channels, height, width) in [0, 1]: (batch, 3, height / 4, width / 4) logits, rounded up.
@@ -76,27 +76,3 @@ class UNetGan(nn.Module):
             x = up(x, skip)
             maps.append(verdict(x))
         return joint(maps, shown, 4)
-
-
-def _stage(channels: int, width: int, norm: Norm, first: bool) -> nn.Sequential:
-    """Two convolutions, the second halves the sides; the very first has a bias and no activation."""
-    return nn.Sequential(
-        block("UNetGan", channels, width, bias=first, norm=norm, active=not first),
-        block("UNetGan", width, width, stride=2, norm=norm),
-    )
-
-
-class _Up(nn.Module):
-    """Twice as large, joined with what the way down had at this size."""
-
-    def __init__(self, channels: int, width: int, norm: Norm) -> None:
-        super().__init__()
-        self.reduce = block("UNetGan", channels, width, kernel=1, norm=norm, active=False)
-        self.skip = block("UNetGan", width, width, bias=True, norm=norm, active=False)
-        self.merge = nn.Sequential(
-            block("UNetGan", 2 * width, width, norm="none"), block("UNetGan", width, width, norm=norm)
-        )
-
-    def forward(self, x: Features, skip: Features) -> Features:
-        joined: Features = self.merge(torch.cat([self.reduce(enlarged(x)), self.skip(skip)], dim=1))
-        return joined

@@ -57,8 +57,19 @@ OWN: dict[str, Measure] = {
     "block_error": block_error,
 }
 """Measured for claims only, beside what validation measures."""
-OF_RUN = ("updates", "explosions", "largest_total", "rest_share", "d_loss", "d_won", "noise_content", "wobble")
-"""Of a run itself: ``ENTRY.run.NAME``. ``wobble``: mean change of PSNR (Y) between validations of its second half."""
+OF_RUN = (
+    "updates",
+    "explosions",
+    "largest_total",
+    "rest_share",
+    "d_loss",
+    "d_won",
+    "noise_content",
+    "wobble",
+    "g_left",
+)
+"""Of a run itself: ``ENTRY.run.NAME``. ``wobble``: mean change of PSNR (Y) between validations of its second half;
+``g_left``: of what the generator minimises, the mean of the last fifth by that of the first."""
 DERIVED = ("robustness", "gain")
 """``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
 _NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
@@ -209,6 +220,7 @@ def of_training(run: Run) -> dict[str, float | None]:
         "rest_share": float(np.mean(rests)) if rests else None,
         "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
         "wobble": wobble([value for value in table.get("val/psnr_y", ()) if math.isfinite(value)]),
+        "g_left": left(totals),
         "d_won": float(np.mean([loss < _WON for loss in opposed])) if opposed else None,
     }
 
@@ -221,6 +233,17 @@ def wobble(values: Sequence[float]) -> float | None:
     """
     late = values[len(values) // 2 :]
     return float(np.mean(np.abs(np.diff(late)))) if len(values) >= 4 else None
+
+
+def left(values: Sequence[float]) -> float | None:
+    """Mean of the last fifth by that of the first; None of fewer than two values, or of a first that is not positive.
+
+    Args:
+        values: of a loss, in order.
+    """
+    count = math.ceil(len(values) * _LAST)
+    first = float(np.mean(values[:count])) if len(values) > 1 else 0.0
+    return float(np.mean(values[-count:])) / first if first > 0 else None
 
 
 def _means(

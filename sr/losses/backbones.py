@@ -18,17 +18,15 @@ from sr.errors import UserError
 from sr.losses.pixel import at_least_float32
 from sr.losses.pretrained import Net, fill
 from sr.types import Image
+from sr.vgg import IMAGENET_STATISTICS as IMAGENET_STATISTICS
+from sr.vgg import VGG16 as VGG16
+from sr.vgg import VGG19 as VGG19
 
 Module = TypeVar("Module", bound=nn.Module)
 Maps = list[Float[Tensor, "batch _ _ _"]]
 Layer = tuple[str, Callable[[], nn.Module]]
-VGG16 = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
-VGG19 = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
-"""Widths of the convolutions in each block (Simonyan and Zisserman 2014, arXiv 1409.1556, table 1, D and E)."""
 VGG16_LAST_RELUS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 """The last activation of each block, which LPIPS and DISTS compare."""
-IMAGENET_STATISTICS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of red, green and blue, in [0, 1], in the pictures that torchvision's networks learned from."""
 
 
 class Frozen(nn.Module):

@@ -9,28 +9,29 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def run(block: nn.Module, features: Tensor, forgetful: bool) -> Any:
+def run(block: nn.Module, features: Tensor, forgetful: bool, *more: Tensor) -> Any:
     """The output of a part of a network.
 
     Where ``forgetful`` and gradients are recorded, only the input is kept for the backward pass, which computes the
     rest once more (Chen et al. 2016, arXiv 1604.06174): about a third more time. Output and gradients are the same.
     Dropout draws the same the second time, and buffers (batch normalisation's statistics, spectral normalisation's
-    vectors) are those that the first time began with, and are not changed again.
+    vectors, the use of switches) are those that the first time began with, and are not changed again.
 
     Args:
-        block: from one tensor to one, or to several.
-        features: its input.
+        block: from tensors to one, or to several.
+        features: its input, the first one.
         forgetful: false calls the block and nothing else.
+        more: its other inputs.
     """
     if not (forgetful and torch.is_grad_enabled()) or torch.compiler.is_exporting():
-        return block(features)
+        return block(features, *more)
     buffers = _buffers(block)
     copies = [getattr(owner, name).clone() for owner, name in buffers]
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _with(buffers, copies)
 
-    return checkpoint(block, features, use_reentrant=False, context_fn=contexts)
+    return checkpoint(block, features, *more, use_reentrant=False, context_fn=contexts)
 
 
 def _buffers(block: nn.Module) -> list[tuple[nn.Module, str]]:

@@ -12,15 +12,10 @@ from sr.models.bicubic import Bicubic
 from sr.models.files import check_finite, load_network
 from sr.models.scales import EVERY_SCALE, check_scale
 from sr.types import Image
+from sr.vgg import IMAGENET_STATISTICS, VGG16, VGG19
 
 Net = Literal["vgg16", "vgg19"]
-WIDTHS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "vgg16": ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
-    "vgg19": ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
-}
-"""Channels of the convolutions of each block; a pooling follows each (Simonyan, Zisserman 2014, arXiv 1409.1556)."""
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures."""
+WIDTHS: dict[str, tuple[tuple[int, ...], ...]] = {"vgg16": VGG16, "vgg19": VGG19}
 MAKE = "uv run python train.py experiment=lessons/feature_net"
 """The command that makes one."""
 
@@ -70,18 +65,22 @@ class FeatureNet(nn.Module):
         self.net, self.layer = net, layer
         self.stack = nn.Sequential(*_layers(net, layer, width))
         self.enlarge = Bicubic(scale)
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+        mean, deviation = (torch.tensor(values)[:, None, None] for values in IMAGENET_STATISTICS)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("deviation", deviation, persistent=False)
 
     def maps(self, lr: Image) -> Tensor:
         """Predicted features of the high resolution of ``lr``, (batch, 3, height, width) in [0, 1]."""
-        predicted: Tensor = self.stack((self.enlarge(lr) - self.mean) / self.deviation)
+        return self._maps(self.enlarge(lr))
+
+    def _maps(self, enlarged: Image) -> Tensor:
+        predicted: Tensor = self.stack((enlarged - self.mean) / self.deviation)
         return predicted
 
     def forward(self, lr: Image) -> Predicted | Tensor:
         """`Predicted`; in evaluation mode the enlarged picture alone."""
         sr: Tensor = self.enlarge(lr)
-        return Predicted(sr, self.maps(lr)) if self.training else sr
+        return Predicted(sr, self._maps(sr)) if self.training else sr
 
 
 def _layers(net: str, layer: str, width: float) -> list[nn.Module]:

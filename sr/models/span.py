@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sr.image.autocast import without_autocast
 from sr.models.checkpointing import run
+from sr.models.edsr import MEAN
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
@@ -15,7 +16,6 @@ from sr.models.published import Arguments, Weights, factor_of
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
 
-MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K, RGB
 RANGE = 255.0
 GAIN = 2  # how much wider a convolution is in training
 BLOCKS = 6

@@ -1,6 +1,8 @@
 """SPSR with switches in the place of its trunks, which knows the whole photograph around the crop."""
 
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +11,13 @@ from torch import Tensor, nn
 
 from sr.choices import check_choice
 from sr.image.gradient_map import gradient_map
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.multiplexer import Multiplexer, started_
 from sr.models.reference import SHRINKS, Reference, ReferenceImageBranch, ReferenceJoinBlock, RefJoiner, own_reference
-from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
-from sr.models.switch_computer import SLOPE, SwitchComputer, recomputed
+from sr.models.scales import EVERY_SCALE, check_scale, doubling_stages
+from sr.models.spsr import Structured
+from sr.models.switch_computer import SLOPE, SwitchComputer
 from sr.switches.switch import Attention
 from sr.switches.temperature import Annealing
 from sr.switches.watching import anneal, attention_pictures, switch_measures
@@ -24,18 +28,6 @@ LAYERS = 3  # of a switch's branches
 REDUCTIONS, PROCESSING = 3, 2
 LARGEST = 1024  # reference: whole photographs beside each crop would fill the memory
 NOISE_START, REFERENCE_START, GRADIENT_START = 0.1, 0.1, 0.2
-
-
-class SwitchedStructured(NamedTuple):
-    """What the network makes of a picture.
-
-    Attributes:
-        sr: the picture.
-        branch: the gradient map that it should have (`sr.image.gradient_map`), of the same shape.
-    """
-
-    sr: Upscaled
-    branch: Upscaled
 
 
 class SpsrSwitched(nn.Module):
@@ -58,7 +50,7 @@ class SpsrSwitched(nn.Module):
         attention_norm: branches are used alike.
         temperature: of the softmax at first, at least 1.
         cool_until: updates after which it is 1.
-        checkpointing: compute each switch again for its gradient, instead of keeping what is inside.
+        checkpointing: less memory in training, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale or size that does not exist.
@@ -95,28 +87,30 @@ class SpsrSwitched(nn.Module):
         self.reference, self.mainline, self.checkpointing = reference, mainline, checkpointing
         self.factors = doubling_stages(scale)
         annealing = Annealing(temperature, cool_until)
-        vector = SHRINKS * features
-
-        def switch(count: int) -> SwitchComputer:
-            attention = Attention(count, annealing, attention_norm)
-            plan = Multiplexer(features, multiplexer_features, REDUCTIONS, PROCESSING, count)
-            return SwitchComputer(features, attention, plan, layers=LAYERS)
-
+        switch = partial(_switch, features, multiplexer_features, annealing, attention_norm)
         self.vector = ReferenceImageBranch(features)
         self.first = _conv(3, features, "linear")
         self.noise_join = ReferenceJoinBlock(features, NOISE_START)
         self.join1, self.join2, self.join3, self.join4 = (
-            RefJoiner(vector, features, REFERENCE_START) for _ in range(4)
+            RefJoiner(SHRINKS * features, features, REFERENCE_START) for _ in range(4)
         )
         self.switch1, self.switch2 = switch(branches), switch(branches)
+        self._begin_gradients(features, partial(switch, branches // 2))
+        self._begin_ends(features, partial(switch, branches))
+
+    def _begin_gradients(self, features: int, switch: Callable[[], SwitchComputer]) -> None:
+        """The layers that gradient maps pass."""
         self.gradient_first = _conv(3, features, "linear", bias=False)
         self.gradient_join = ReferenceJoinBlock(features, GRADIENT_START)
-        self.switch_gradient = switch(branches // 2)
+        self.switch_gradient = switch()
         self.gradient_lr = nn.ModuleList(_conv(features, features) for _ in range(2))
         self.gradient_up = nn.ModuleList(_conv(features, features, bias=False) for _ in self.factors)
         self.gradient_last = ExactConv2d(features, 3, 1)
+
+    def _begin_ends(self, features: int, switch: Callable[[], SwitchComputer]) -> None:
+        """The layers where features and gradients meet, up to the picture."""
         self.joint_join = ReferenceJoinBlock(features, GRADIENT_START)
-        self.switch_joint = switch(branches)
+        self.switch_joint = switch()
         self.final_lr = _conv(features, features)
         self.up = nn.ModuleList(_conv(features, features) for _ in self.factors)
         self.hr = _conv(features, features)
@@ -124,7 +118,7 @@ class SpsrSwitched(nn.Module):
         for conv in (self.gradient_last, self.last):
             started_(conv, "linear")
 
-    def forward(self, lr: Image, reference: Reference | None = None) -> SwitchedStructured:
+    def forward(self, lr: Image, reference: Reference | None = None) -> Structured:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w) twice; not clipped.
 
         Args:
@@ -142,7 +136,7 @@ class SpsrSwitched(nn.Module):
             g = F.leaky_relu(conv(g), SLOPE)
         y = self._switched(self.switch_joint, self.joint_join(self.join4(x2, r), g), x2)
         y = self._enlarged(F.leaky_relu(self.final_lr(y), SLOPE), self.up)
-        return SwitchedStructured(
+        return Structured(
             self.last(F.leaky_relu(self.hr(y), SLOPE)), self.gradient_last(self._enlarged(g, self.gradient_up))
         )
 
@@ -158,7 +152,8 @@ class SpsrSwitched(nn.Module):
 
     def _switched(self, switch: nn.Module, joined: Tensor, identity: Tensor) -> Tensor:
         carried = joined if self.mainline == "polluted" else identity
-        return recomputed(switch, self.checkpointing, joined, carried)
+        made: Tensor = run(switch, joined, self.checkpointing, carried)
+        return made
 
     def _enlarged(self, x: Tensor, convs: nn.ModuleList) -> Tensor:
         for conv, factor in zip(convs, self.factors, strict=True):
@@ -187,6 +182,14 @@ class SpsrSwitched(nn.Module):
     def pictures(self, lr: Image) -> dict[str, Image]:
         """See `attention_pictures`."""
         return attention_pictures(self, lr)
+
+
+def _switch(
+    features: int, multiplexer_features: int, annealing: Annealing, attention_norm: bool, branches: int
+) -> SwitchComputer:
+    attention = Attention(branches, annealing, attention_norm)
+    plan = Multiplexer(features, multiplexer_features, REDUCTIONS, PROCESSING, branches)
+    return SwitchComputer(features, attention, plan, layers=LAYERS)
 
 
 def _conv(

@@ -5,10 +5,11 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.multiplexer import Multiplexer, MultiplexerNorm, Shape, started_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
-from sr.models.switch_computer import SLOPE, Start, SwitchComputer, recomputed
+from sr.models.switch_computer import SLOPE, Start, SwitchComputer
 from sr.switches.switch import Attention
 from sr.switches.temperature import Annealing
 from sr.switches.watching import anneal, attention_pictures, switch_measures
@@ -42,7 +43,7 @@ class Srg2(nn.Module):
         cool_until: updates after which it is 1 (``temperature_final_step``).
         coldest: what it falls to after that; 1 for no further (``heightened_temp_min``).
         coldest_at: updates after which it is there, or None (``heightened_final_step``).
-        checkpointing: compute each switch again for its gradient, instead of keeping what is inside.
+        checkpointing: less memory in training, see `sr.models.checkpointing.run`.
 
     Raises:
         ValueError: a scale or size that does not exist.
@@ -78,39 +79,25 @@ class Srg2(nn.Module):
             raise ValueError(
                 f"Srg2 needs features and depth of at least 1, not {features} and {depth}; choose 64 and 4."
             )
-        if checkpointing and multiplexer_norm == "batch":
-            raise ValueError(
-                "checkpointing=true computes switches twice, which would move the statistics of multiplexer_norm=batch "
-                "twice; choose multiplexer_norm=group, or checkpointing=false."
-            )
         self.checkpointing = checkpointing
         self.factors = doubling_stages(scale)
         annealing = Annealing(temperature, cool_until, coldest, coldest_at)
         self.first = started_(nn.Conv2d(3, features, 3, padding=1), "linear")
-        self.switches = nn.ModuleList(
-            SwitchComputer(
-                features,
-                Attention(branches, annealing, attention_norm),
-                Multiplexer(
-                    features, multiplexer_features, reductions, processing, branches, multiplexer_norm, multiplexer
-                ),
-                kernel,
-                layers,
-                start,
-                add_noise,
-            )
-            for _ in range(depth)
-        )
+        plan = multiplexer_features, reductions, processing, branches, multiplexer_norm, multiplexer
+        self.switches = nn.ModuleList()
+        for _ in range(depth):
+            attention = Attention(branches, annealing, attention_norm)
+            shape = Multiplexer(features, *plan)
+            self.switches.append(SwitchComputer(features, attention, shape, kernel, layers, start, add_noise))
         self.up = nn.ModuleList(_active(features) for _ in self.factors)
         self.hr = _active(features)
-        self.last = ExactConv2d(features, 3, 3, padding=1)
-        started_(self.last, "linear")
+        self.last = started_(ExactConv2d(features, 3, 3, padding=1), "linear")
 
     def forward(self, lr: Image) -> Upscaled:
         """Upscale RGB in [0, 1]: (batch, 3, h, w) to (batch, 3, scale*h, scale*w); not clipped."""
         x: Tensor = self.first(lr)
         for switch in self.switches:
-            x = recomputed(switch, self.checkpointing, x)
+            x = run(switch, x, self.checkpointing)
         for conv, factor in zip(self.up, self.factors, strict=True):
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=factor, mode="nearest")), SLOPE)
         return self.last(F.leaky_relu(self.hr(x), SLOPE))

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from sr.choices import check_choice
 from sr.models.multiplexer import started_
@@ -116,18 +115,3 @@ class SwitchComputer(nn.Module):
         seen = F.leaky_relu(self.before(seen), SLOPE)
         y: Tensor = mainline + self.alpha * mixed(attention, [partial(t, seen) for t in self.transforms])
         return y + self.beta * F.leaky_relu(self.after(y), SLOPE)
-
-
-def recomputed(part: nn.Module, active: bool, *features: Tensor) -> Tensor:
-    """What a part makes; where a gradient will be wanted, its inside is computed again instead of kept.
-
-    Args:
-        part: called with the features; its result does not depend on how often it is called.
-        active: whether to save memory so; without gradient it changes nothing.
-        features: given to it.
-    """
-    if active and torch.is_grad_enabled():
-        made: Tensor = checkpoint(part, *features, use_reentrant=False)
-    else:
-        made = part(*features)
-    return made

@@ -19,8 +19,8 @@ class AttentionNorm(nn.Module):
     to a sum of 1. Shazeer et al. 2017 (arXiv 1701.06538) balance load by a loss term instead.
 
     The original remembers at each forward pass. Here an update is remembered as a whole, before the next one
-    (`at_update`): so recomputing a pass (gradient checkpointing) changes nothing, and real pictures and fakes are
-    judged alike. All is kept in buffers, so that resuming and exporting keep it; evaluation changes none of it.
+    (`at_update`), so real pictures and fakes are judged alike; a pass that `sr.models.checkpointing` computes again
+    counts once. All is kept in buffers, so that resuming and exporting keep it; evaluation changes none of it.
 
     Args:
         branches: T.

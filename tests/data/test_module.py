@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from sr.data.module import CropData
 from sr.degradations.bicubic import Bicubic
+from sr.degradations.pipeline import Pipeline
 from sr.image.resize import imresize
 from sr.types import UserError
 from tests.conftest import smooth_picture
@@ -247,6 +249,21 @@ def test_validation_pairs_are_cut_to_a_multiple_of_the_scale(tmp_path, pictures)
     assert np.array_equal(pair.lr, imresize(np.ascontiguousarray(picture[:48, :60]), 1 / 3))
     assert not pair.gray
     assert pair.name == str(folder / "a.png")
+
+
+@dataclass(frozen=True)
+class Darker:
+    training_only: bool
+
+    def __call__(self, pictures, draws):
+        return pictures.with_pixels(pictures.pixels / 2)
+
+
+@pytest.mark.parametrize("training_only", [True, False])
+def test_a_stage_for_training_alone_leaves_validation_as_it_is(pictures, training_only):
+    data = data_of(str(pictures), str(pictures), scale=1)
+    data.prepare(Pipeline(1, {"darker": Darker(training_only)}), CPU, on_message=print)
+    assert np.array_equal(data.pairs[0].lr, data.pairs[0].hr) == training_only
 
 
 def test_gray_is_remembered(pictures):

@@ -284,7 +284,7 @@ def test_cells_lie_where_the_network_says(name, arguments):
     cell, margin = cells_of(network)
     if name == "switched":  # where its finest map lies: the nearest neighbour shifts what comes from the coarser ones
         for key, parameter in network.up[-1].named_parameters():
-            if ".thin." in key:
+            if ".reduce." in key:
                 nn.init.zeros_(parameter)
     if whole:
         assert cell is None
@@ -435,6 +435,18 @@ def test_without_switches_it_is_the_u_net_of_the_lessons():
     """Whose 25,332,995 parameters have two heads more, of 8 and of 4 times 64 channels: conv, norm, conv with bias."""
     heads = sum(9 * width * width + 2 * width + 9 * width + 1 for width in (512, 256))
     assert size(on_paper("switched", branches=1)) + heads == 25_332_995
+
+
+@pytest.mark.parametrize("side", [32, 37])
+def test_without_switches_it_begins_and_judges_as_the_u_net_does(side):
+    """Weights fit in the same places, biases are drawn as PyTorch does, its verdict is the finest of the three."""
+    plain, other = build("switched", features=8, branches=1), build("unet_gan", features=8)
+    assert all(m.bias.abs().max() > 0 for m in plain.modules() if isinstance(m, nn.Conv2d) and m.bias is not None)
+    other.stages.load_state_dict(plain.down.state_dict())
+    other.ups.load_state_dict(plain.up.state_dict())
+    other.verdicts[-1].load_state_dict(plain.verdict.state_dict())
+    shown = torch.rand(1, 3, side, side)
+    assert_close(plain(shown), other(shown)[:, 2:])
 
 
 def test_switched_cools_and_remembers_use_at_updates_only():

@@ -42,8 +42,10 @@ def test_its_graph_is_that_of_the_original():
 
 
 def test_it_predicts_while_it_trains_and_enlarges_otherwise():
-    net, lr = FeatureNet(**SMALL), torch.rand(2, 3, 8, 8)
+    net, lr, enlarged = FeatureNet(**SMALL), torch.rand(2, 3, 8, 8), []
+    net.enlarge.register_forward_hook(lambda *_: enlarged.append(1))
     made = outputs_of(net.train()(lr))
+    assert enlarged == [1]
     assert list(made) == ["sr", "features"]
     assert made["features"].shape == (2, 128, 8, 8)
     assert torch.equal(net.eval()(lr), made["sr"])

@@ -14,19 +14,10 @@ from sr.data.doctor.profile import wide_gamut
 from sr.data.doctor.spectrum import upscaled_by
 from sr.image.depth import to_uint8
 from sr.image.io import MAX_PIXELS, read_visible
+from sr.image.jpeg_tables import LUMA_TABLE
 from sr.types import Picture, UserError
 
 _HEADER = 2**20  # bytes; the tables of a JPEG come first
-
-_IJG_LUMINANCE = np.array(
-    [
-        *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
-        *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
-        *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
-        *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
-    ]
-)
-"""ITU-T T.81, table K.1, row by row."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +114,7 @@ def jpeg_quality(table: list[int]) -> int:
     wanted = np.sort(np.array(table, dtype=np.float64))
     qualities = np.arange(1, 101)
     percent = np.where(qualities < 50, 5000 // qualities, 200 - 2 * qualities)
-    tables = ((np.sort(_IJG_LUMINANCE)[None] * percent[:, None] + 50) // 100).clip(1, 255)
+    tables = ((np.sort(LUMA_TABLE)[None] * percent[:, None] + 50) // 100).clip(1, 255)
     return int(qualities[np.abs(tables - wanted).sum(axis=1).argmin()])
 
 
