@@ -25,7 +25,7 @@ from sr.config.kinds import nearest_whole
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
-from sr.config.second_opponents import first_faults, fixed_discriminators, with_shared_parts
+from sr.config.second_opponents import first_faults, fixed_discriminators, fixed_faults, with_shared_parts
 from sr.config.stored import with_moved_names
 from sr.errors import UserError
 from sr.pasted import pasted, setting
@@ -76,7 +76,9 @@ def _faults(plain: Any, typed: Any, resolved: Any, own: Path | None) -> Iterator
     empty = (f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if not _has_target(resolved[name]))
     found = [*empty] or [*_built_from_nothing(plain, typed)]
     fixed = fixed_discriminators(resolved["loss"])
-    found = found or [*opponent_faults(resolved["adversary"], resolved["discriminator"], fixed)]
+    found = (
+        found or [*fixed_faults(fixed)] or [*opponent_faults(resolved["adversary"], resolved["discriminator"], fixed)]
+    )
     yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain, own))
 
 
@@ -87,18 +89,13 @@ def _has_target(node: Any) -> bool:
 def opponent_faults(
     adversaries: Mapping[str, Any], discriminator: Mapping[str, Any], fixed: Mapping[str, Any]
 ) -> Iterator[str]:
-    """A line for each adversary or loss without a discriminator, or the other way round.
+    """A line for each adversary without a discriminator, or the other way round.
 
     Args:
         adversaries: by name, resolved.
         discriminator: resolved, empty for none.
         fixed: from `sr.config.second_opponents.fixed_discriminators`.
     """
-    for setting in (setting for setting, network in fixed.items() if not network):
-        yield (
-            f"{setting} is empty; say of which kind the earlier run's discriminator was: add discriminator@{setting}=… "
-            "(such as patchgan)"
-        )
     used = any(_but_shown(network or {}) == _but_shown(discriminator) for network in fixed.values())
     if discriminator and not adversaries and not used:
         yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"

@@ -87,3 +87,16 @@ def first_faults(adversaries: Mapping[str, Any]) -> Iterator[str]:
                 f"adversary.{name} takes its objective from adversary.{FIRST}, and there is none: this choice is an "
                 "addition; put an objective in front, as in adversary=[ragan,gradients]"
             )
+
+
+def fixed_faults(fixed: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fixed discriminator of no kind.
+
+    Args:
+        fixed: from `fixed_discriminators`.
+    """
+    for setting in (setting for setting, network in fixed.items() if not network):
+        yield (
+            f"{setting} is empty; say of which kind the earlier run's discriminator was: add discriminator@{setting}=… "
+            "(such as patchgan)"
+        )

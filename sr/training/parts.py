@@ -100,12 +100,21 @@ class Parts:
             if not any(fnmatchcase(name, pattern) for name in names):
                 kind = type(network).__name__
                 raise UserError(f"parts.{setting}: no weight of {kind} is called {pattern}; {_near(pattern, names)}")
-        for updates in {0, *(entry.until for entry in self.freeze if entry.until is not None)}:
+        for updates in self.changes:
             if all(self._is_frozen(name, updates) for name in names):
                 raise UserError(
                     f"parts.freeze leaves no weight of {type(network).__name__} that learns at update {updates}; let "
                     "some learn, as in 'parts.freeze=[{all_but:[tail.*],until:1000}]'"
                 )
+
+    @property
+    def changes(self) -> list[int]:
+        """Updates from which on other weights learn than before, the first included."""
+        return sorted({0, *(entry.until for entry in self.freeze if entry.until is not None)})
+
+    def learning(self, network: nn.Module, updates: int) -> list[nn.Parameter]:
+        """The weights that learn in an update."""
+        return [weight for name, weight in network.named_parameters() if not self._is_frozen(name, updates)]
 
     def _is_frozen(self, name: str, updates: int) -> bool:
         return any(entry.holds(name, updates) for entry in self.freeze)

@@ -270,6 +270,14 @@ def test_a_fixed_discriminator_sees_pictures_alone_whatever_the_adversary_shows(
             "discriminator.in_channels=6, but adversary.d shows 3 channels (SR or HR alone)",
         ),
         (
+            ["adversary=lsgan_conditional", "discriminator=conv", "+adversary.d.shows.also=lr"],
+            "adversary.d.shows.also=lr is a second fake of another size than shows.views=sr,real; name a view of their",
+        ),
+        (
+            ["adversary=[ragan,gradients]", "discriminator=srgan", "data.crop=16", "adversary.d_grad.shows.also=lr"],
+            "adversary.d_grad.shows.also=lr is a second fake of another size than shows.views=grad(sr),grad(real)",
+        ),
+        (
             ["adversary=lsgan", "discriminator=vgg128", "data.crop=50"],
             "discriminator: Vgg128 judges pictures whose side is a multiple of 32 from 64 on, not 100; choose crops so "
             "that 96 pixels are shown, or a discriminator for any size: data.crop=50 at scale=2 shows 100 pixels; "

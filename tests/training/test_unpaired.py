@@ -64,6 +64,9 @@ def test_what_compares_with_the_truth_is_refused_without():
         UserError, match=r"adversary\.d\.shows\.views=sr,grad\(hr\) compares .* loss=lr_consistency, fea"
     ):
         check_truth(objective, {"d": adversary(shows=Shows(2, views="sr,grad(hr)"))})
+    check_truth(objective, {"d": adversary(shows=Shows(2, views="lr(sr),lr"))}, real=False)
+    with pytest.raises(UserError, match=r"adversary\.d\.shows\.views=sr,real compares with .* give data\.hr=DIR$"):
+        check_truth(objective, {"d": adversary(shows=Shows(2))}, real=False)
 
 
 def test_without_a_truth_the_consistency_decides():
@@ -144,6 +147,9 @@ def test_refusals_before_training(train, sides):
     code, _, err = train(*SMALL, *sides, "loss=l1", "data.val=null")
     assert code == 2
     assert "error: loss.terms.l1.views=sr,hr compares with the truth, and data=unpaired has none" in err
+    code, _, err = train(*SMALL, *sides[1:], "loss=lr_consistency", "data.val=null", "data.hr=null")
+    assert code == 2
+    assert "adversary.d.shows.views=sr,real compares with real pictures, and data.hr=null has none; give" in err
     code, _, err = train(*SMALL, *sides[:1], "loss=lr_consistency", "data.val=null")
     assert code == 2
     assert "data.lr is not set; add data.lr=… to the command line" in err
