@@ -209,7 +209,8 @@ class CropData(lightning.LightningDataModule):
             warn_of_test_sets(train, on_message)
         else:
             on_message(
-                "low resolution has no truth: degradation=… is not applied to the input, and no loss can compare with hr"
+                "low resolution has no truth: degradation=… is not applied to the input, and no loss can compare with "
+                "hr"
             )
         for real in others:
             if self.paired:
