@@ -63,7 +63,8 @@ def _composed(experiment: str) -> DictConfig:
         register(group, [choice], groups.get(group, []))
     config = composed_from([CONF], [f"{EXPERIMENT}={experiment}"])
     OmegaConf.set_readonly(config, False)
-    whole: Any = with_shared_parts(dict(OmegaConf.to_container(config, resolve=False)))
+    written: Any = OmegaConf.to_container(config, resolve=False)
+    whole = with_shared_parts(written)
     config.adversary, config.loss = whole["adversary"], whole["loss"]  # as a run writes them out
     return config
 

@@ -87,7 +87,7 @@ def moved_on(module: Trainable, state: dict[str, Any]) -> dict[str, Any]:
     """
     now = trained_state(module)
     told = {
-        name: earlier | {key: now["adversaries"][name][key] for key in ("schedule", "weight")}
+        name: earlier | {key: now["adversaries"][name][key] for key in ("schedule", "weight", "shows")}
         for name, earlier in state["adversaries"].items()
     }
     kept = {key: now[key] for key in ("batches", "samples", "rate", "schedule", "objective")}
