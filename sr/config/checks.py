@@ -19,7 +19,7 @@ from sr.config.folder import conf_folders
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
 from sr.config.schema import TrainConfig, setting_names
-from sr.config.second_opponents import first_faults, with_shared_parts
+from sr.config.second_opponents import first_faults, fixed_discriminators, fixed_faults, with_shared_parts
 from sr.config.stored import with_moved_names
 from sr.config.values import holds_objects, type_fault
 from sr.errors import UserError
@@ -68,7 +68,10 @@ def _faults(plain: Any, typed: Any, resolved: Any, own: Path | None) -> Iterator
     """Faults of the first kind that there are: what is wrong with one kind often follows from another."""
     empty = (f"{name} is empty; choose one with {name}=…" for name in _REQUIRED if not _has_target(resolved[name]))
     found = [*empty] or [*_built_from_nothing(plain, typed)]
-    found = found or [*opponent_faults(resolved["adversary"], resolved["discriminator"])]
+    fixed = fixed_discriminators(resolved["loss"])
+    found = (
+        found or [*fixed_faults(fixed)] or [*opponent_faults(resolved["adversary"], resolved["discriminator"], fixed)]
+    )
     yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain, own))
 
 
@@ -76,14 +79,18 @@ def _has_target(node: Any) -> bool:
     return isinstance(node, Mapping) and "_target_" in node
 
 
-def opponent_faults(adversaries: Mapping[str, Any], discriminator: Mapping[str, Any]) -> Iterator[str]:
+def opponent_faults(
+    adversaries: Mapping[str, Any], discriminator: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> Iterator[str]:
     """A line for each adversary without a discriminator, or the other way round.
 
     Args:
         adversaries: by name, resolved.
         discriminator: resolved, empty for none.
+        fixed: from `sr.config.second_opponents.fixed_discriminators`.
     """
-    if discriminator and not adversaries:
+    used = any(_but_shown(network or {}) == _but_shown(discriminator) for network in fixed.values())
+    if discriminator and not adversaries and not used:
         yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"
     for name, node in adversaries.items():
         if not isinstance(node, Mapping):

@@ -12,6 +12,7 @@ from sr.config.composer import composed_from
 from sr.config.folder import CONF, choice_file, config_groups, with_included
 from sr.config.nearest import did_you_mean
 from sr.config.parsed import choices_of, group_of, parsed_overrides
+from sr.config.second_opponents import with_shared_parts
 from sr.errors import UserError
 
 EXPERIMENT = "experiment"
@@ -62,6 +63,9 @@ def _composed(experiment: str) -> DictConfig:
         register(group, [choice], groups.get(group, []))
     config = composed_from([CONF], [f"{EXPERIMENT}={experiment}"])
     OmegaConf.set_readonly(config, False)
+    written: Any = OmegaConf.to_container(config, resolve=False)
+    whole = with_shared_parts(written)
+    config.adversary, config.loss = whole["adversary"], whole["loss"]  # as a run writes them out
     return config
 
 

@@ -93,7 +93,14 @@ def check_fits(name: str, adversary: Adversary, scale: int, crop: int) -> None:
             f"adversary.{name}.shows.condition={shows.condition} puts the enlarged LR beside pictures of its size, and "
             f"shows.views={','.join(shows.pair)} are smaller; set one of the two back"
         )
-    side = side_of(shows.pair.made, crop, scale) - shows.shift
+    whole = side_of(shows.pair.made, crop, scale)
+    for pair in shows.pairs[1:]:
+        if side_of(pair.made, crop, scale) != whole:
+            raise UserError(
+                f"adversary.{name}.shows.also={pair.made} is a second fake of another size than "
+                f"shows.views={','.join(shows.pair)}; name a view of their size, or set shows.also=null"
+            )
+    side = whole - shows.shift
     fault = _size_fault(name, adversary, side)
     if fault is None:
         return

@@ -168,9 +168,12 @@ def _shows_for(root: Any, asking: Any) -> list[Any]:
 
     Args:
         root: the whole configuration.
-        asking: node of the discriminator: an adversary's own, or ``discriminator``, which the others have in common.
+        asking: node of the discriminator: an adversary's own, a loss's, or ``discriminator``, which the others have in
+            common.
     """
     group, _, name = str(asking._get_full_key(None)).partition(".")
+    if group == "loss":  # what its term compares
+        return [root.loss.terms[name.split(".")[1]]]
     whose = name.split(".")[0] if group == "adversary" else None
     own = [key for key, node in root.adversary.items() if node and OmegaConf.is_dict(node._get_node("network"))]
     asked = [key for key in root.adversary if (key not in own if whose is None else key == whose)]

@@ -1,14 +1,18 @@
-"""Adversaries beside ``d`` take from it, and from ``discriminator``, the parts that they do not name a class for."""
+"""Adversaries beside ``d`` take from it, and from ``discriminator``, the parts that they do not name a class for.
+
+So do losses that hold a fixed discriminator.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 FIRST = "d"
 _SHARED = ("objective", "optimizer", "schedule")
+_FIXED = "sr.losses.fixed_discriminator.FixedDiscriminator"
 
 
 def with_shared_parts(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with every part of every adversary written out.
+    """The configuration with every part of every adversary, and every fixed discriminator, written out.
 
     An empty ``network`` becomes a copy of ``discriminator``, which is shown what that adversary shows; an objective,
     optimiser or schedule without ``_target_`` becomes that of ``d``, with its own values on top.
@@ -16,15 +20,42 @@ def with_shared_parts(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: plain values, interpolations not resolved.
     """
-    adversaries = config.get("adversary")
+    adversaries, discriminator = config.get("adversary"), config.get("discriminator")
+    whole = {**config, "loss": _with_network(config.get("loss"), discriminator)}
     if not isinstance(adversaries, Mapping):
-        return dict(config)
-    first, discriminator = adversaries.get(FIRST), config.get("discriminator")
+        return whole
+    first = adversaries.get(FIRST)
     written = {
         name: node if name == FIRST or not isinstance(node, Mapping) else _written_out(node, first, discriminator)
         for name, node in adversaries.items()
     }
-    return {**config, "adversary": written}
+    return {**whole, "adversary": written}
+
+
+def fixed_discriminators(loss: Any) -> dict[str, Any]:
+    """The network of each loss that holds a fixed discriminator, by the name of its setting.
+
+    Args:
+        loss: plain values.
+    """
+    if not isinstance(loss, Mapping) or not isinstance(loss.get("terms"), Mapping):
+        return {}
+    losses = {name: term.get("loss") for name, term in loss["terms"].items() if isinstance(term, Mapping)}
+    found = {
+        name: node for name, node in losses.items() if isinstance(node, Mapping) and node.get("_target_") == _FIXED
+    }
+    return {f"loss.terms.{name}.loss.network": node.get("network") for name, node in found.items()}
+
+
+def _with_network(loss: Any, discriminator: Any) -> Any:
+    """A fixed discriminator without a class is of the kind of ``discriminator``."""
+    empty = [setting.split(".")[2] for setting, network in fixed_discriminators(loss).items() if network == {}]
+    if not empty or not discriminator:
+        return loss
+    terms = dict(loss["terms"])
+    for name in empty:
+        terms[name] = {**terms[name], "loss": {**terms[name]["loss"], "network": discriminator}}
+    return {**loss, "terms": terms}
 
 
 def _written_out(node: Mapping[str, Any], first: Any, discriminator: Any) -> dict[str, Any]:
@@ -56,3 +87,16 @@ def first_faults(adversaries: Mapping[str, Any]) -> Iterator[str]:
                 f"adversary.{name} takes its objective from adversary.{FIRST}, and there is none: this choice is an "
                 "addition; put an objective in front, as in adversary=[ragan,gradients]"
             )
+
+
+def fixed_faults(fixed: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fixed discriminator of no kind.
+
+    Args:
+        fixed: from `fixed_discriminators`.
+    """
+    for setting in (setting for setting, network in fixed.items() if not network):
+        yield (
+            f"{setting} is empty; say of which kind the earlier run's discriminator was: add discriminator@{setting}=… "
+            "(such as patchgan)"
+        )

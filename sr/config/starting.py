@@ -1,6 +1,6 @@
 """``init_from=``: the weights that a new run starts from, of another run or a file (by name: `sr.config.parents`)."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -60,13 +60,24 @@ def start_of(value: Any, grown: str | None = None) -> Start:
                 f"{setting_of(name)}={place} names no place; give a run's folder, a .safetensors, .ckpt or .pth"
             )
     places = {name: str(place) for name, place in named.items() if place is not None}
-    if grown is not None and places:
-        name, place = next(iter(places.items()))
-        raise UserError(
-            f"grow_from={grown} and {setting_of(name)}={place}: a run starts from one of the two; leave one out "
-            f"({setting_of(name)}=null where an experiment has it)"
-        )
-    return Start(places if grown is None else {GROWN: grown}, partial)
+    if grown is None:
+        return Start(places, partial)
+    _check_one(places, grown, {GENERATOR})
+    return Start({**places, GROWN: grown}, partial)
+
+
+def _check_one(places: Mapping[str, str], grown: str, names: Collection[str]) -> None:
+    """What grows does not start from something else too; a discriminator that a loss holds does not grow.
+
+    Raises:
+        UserError: one of ``names`` has a place of its own.
+    """
+    for name in names:
+        if name in places:
+            raise UserError(
+                f"grow_from={grown} and {setting_of(name)}={places[name]}: a run starts from one of the two; leave one "
+                f"out ({setting_of(name)}=null where an experiment has it)"
+            )
 
 
 def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]) -> None:
@@ -88,6 +99,8 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
                 f"loss.terms.{name} compares by the discriminator of an earlier run, and nothing says which; add "
                 f"+init_from.{name}=RUN, a run's folder, a .ckpt or an experiment"
             )
+    if GROWN in start.places:
+        _check_one(start.places, start.places[GROWN], module.adversaries)
     for name, place in start.places.items():
         if name == GROWN:
             continue  # see `sr.config.growing`
@@ -196,7 +209,8 @@ def _trained(name: str, path: Path, trained: Any) -> Mapping[str, Tensor]:
         found: Mapping[str, Tensor] = trained["network"] if average is None else average["module"]
         return found
     opponents = trained.get("adversaries", {})
-    setting, name = name, name if name in opponents or name.startswith(OPPONENT) else OPPONENT
+    of_adversary = name in opponents or name == OPPONENT or name.startswith(f"{OPPONENT}_")
+    setting, name = name, name if of_adversary else OPPONENT
     if name not in opponents:
         known = f"its adversaries are {', '.join(opponents)}" if opponents else "it was trained without one"
         raise UserError(f"init_from.{setting}={path} has no adversary {name}: {known}")

@@ -25,7 +25,7 @@ _OPTIMIZERS = tuple(
 _SCHEDULES = ("sr.training.schedules", "sr.training.plateau_windows")
 ROOMS: dict[str, tuple[str, ...]] = {
     "model": ("sr.models",),
-    "loss": ("sr.losses", "sr.models.feature_net.trained"),
+    "loss": ("sr.losses",),
     "discriminator": ("sr.discriminators",),
     "adversary": ("sr.training.adversary", "sr.losses"),
     "data": (
@@ -264,6 +264,6 @@ def _rooms(path: list[str]) -> tuple[str, ...]:
     """What may be called at a place of the configuration."""
     if path[0] == "adversary" and len(path) > 2:
         return _OF_ADVERSARIES.get(path[2], ROOMS["adversary"])
-    if path[0] == "loss" and path[-1] == "network":  # of a fixed discriminator
-        return ROOMS["discriminator"]
+    if path[0] == "loss" and path[-1] == "network":  # of a fixed discriminator, or of a feature net
+        return (*ROOMS["discriminator"], "sr.models.feature_net.trained")
     return ROOMS.get(path[0], ())

@@ -58,6 +58,7 @@ class CropPlan:
         seed: another seed, other crops.
         usable: (pictures,) bool, those that have what a crop needs; None means all.
         scope: name of the draws, so that two plans of one run draw apart; empty for the pairs' own.
+        setting: that names the pictures, for messages.
 
     Raises:
         UserError: no picture is left.
@@ -72,6 +73,7 @@ class CropPlan:
         seed: int,
         usable: np.ndarray | None = None,
         scope: str = "",
+        setting: str = "",
     ) -> None:
         self.crop, self.scale, self.seed, self.scope = crop, scale, seed, scope
         rows = store.heights // scale - crop + 1
@@ -85,9 +87,9 @@ class CropPlan:
         positions = self._rows * self._columns * ~left_out
         if len(store) == 0 or positions.sum() == 0:
             largest = max(zip(store.heights.tolist(), store.widths.tolist(), strict=True), key=min, default=(0, 0))
+            at = f" at scale={scale}" if scale > 1 else ""
             raise UserError(
-                f"no picture{f' of data.{scope}' if scope else ''} is as large as the crop: data.crop={crop} at "
-                f"scale={scale} needs "
+                f"no picture{f' of {setting}' if setting else ''} is as large as the crop: data.crop={crop}{at} needs "
                 f"{crop * scale}x{crop * scale} pixels and the largest picture is {largest[1]}x{largest[0]}; "
                 f"take data.crop={max(1, min(largest) // scale)} or less, or data.small=pad"
             )

@@ -208,7 +208,10 @@ class CropData(lightning.LightningDataModule):
         if self.paired:
             warn_of_test_sets(train, on_message)
         else:
-            on_message("low resolution has no truth: degradation=… is not applied, and no loss can compare with hr")
+            on_message(
+                "low resolution has no truth: degradation=… is not applied to the input, and no loss can compare with "
+                "hr"
+            )
         for real in others:
             if self.paired:
                 warn_of_pairs(train, real, on_message)
@@ -225,14 +228,15 @@ class CropData(lightning.LightningDataModule):
         usable = None if twins is None else twins >= 0
         if self.real == HALF:
             usable = first_half(first) if usable is None else usable & first_half(first)
-        plan = CropPlan(first, scale, self.crop, self.small, self.seed, usable)
+        given, real = ("", "data.real") if self.paired else ("data.lr", "data.hr")
+        plan = CropPlan(first, scale, self.crop, self.small, self.seed, usable, setting=given)
         if plan.small_names:
             on_message(about_small(plan.small_names, self.small, len(first)))
         if self.edges is not None:
             progress = partial(on_progress, "preparing edge maps")
             plan.edges = open_edge_maps(first, plan.shapes, scale, self.crop, self.edges, progress, on_message)
         report = on_progress, on_message
-        others = others_of(self.real, first, self.stores, self.crop, self.small, self.seed, report)
+        others = others_of(self.real, first, self.stores, self.crop, self.small, self.seed, report, real)
         hr, low = (first, lr) if self.paired else (None, first)
         return CropBatches(plan, hr, low, self.batch_size, rank, ranks, twins, others, self.references)
 

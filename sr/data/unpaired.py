@@ -104,6 +104,7 @@ def others_of(
     small: Small,
     seed: int,
     report: tuple[OnProgress, OnMessage],
+    setting: str,
 ) -> Others | None:
     """The real pictures of a run and the plan of their crops, drawn by sample number apart from the pairs'.
 
@@ -115,6 +116,7 @@ def others_of(
         small: what to do with pictures smaller than the crop.
         seed: of the run.
         report: told how far it is, and given one line for each thing that the user should know.
+        setting: that names the pictures, for messages.
 
     Raises:
         UserError: too many pictures cannot be used, or none is large enough.
@@ -125,10 +127,10 @@ def others_of(
     if isinstance(real, str):
         mask = ~first_half(hr)
         on_message(f"real pictures for discriminators: the other {mask.sum()} of {len(hr)} training pictures")
-        return Others(CropPlan(hr, stores.scale, crop, small, seed, mask, "real"), hr)
+        return Others(CropPlan(hr, stores.scale, crop, small, seed, mask, "real", setting), hr)
     warn_of_test_sets(real, on_message)
     store = stores.originals("real", Sides(real, None), on_progress, on_message)
-    plan = CropPlan(store, stores.scale, crop, small, seed, scope="real")
+    plan = CropPlan(store, stores.scale, crop, small, seed, scope="real", setting=setting)
     if plan.small_names:
         on_message(f"real pictures: {about_small(plan.small_names, small, len(store))}")
     on_message(f"real pictures for discriminators: {len(store)} of their own, which belong to no low resolution")

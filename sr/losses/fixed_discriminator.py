@@ -41,7 +41,7 @@ class FixedDiscriminator(Frozen):
         if channels != 3:
             raise ValueError(
                 f"a fixed discriminator sees the picture alone, and this {type(network).__name__} judges {channels} "
-                "channels; set network.in_channels=3 and take a run whose adversary shows no condition."
+                "channels; leave in_channels out, and take a run whose adversary shows no condition."
             )
         known = [name for name, _ in network.named_modules() if name]
         for layer in layers:

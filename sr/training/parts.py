@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from sr.types import UserError
 
+OTHER_RATES = "the checkpoint was made with other parts.rates; leave them as they were"
 _RATE, _FREEZE = "[{weights:[tail.*],factor:0.1}]", "[{weights:[body.*],until:1000}]"
 
 
@@ -77,15 +78,30 @@ class Parts:
             )
         self.restart = tuple(restart)
         self.restarted = 0
+        self._grouped: list[list[str]] = []
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """What an optimiser is made from: weights of one factor on the rate each, those of factor 1 first."""
-        by_factor: dict[float, list[nn.Parameter]] = {1.0: []}
+        by_factor: dict[float, dict[str, nn.Parameter]] = {1.0: {}}
         for name, weight in network.named_parameters():
             if weight.requires_grad:
                 factor = next((rate.factor for rate in self.rates if _any_of(rate.patterns, name)), 1.0)
-                by_factor.setdefault(factor, []).append(weight)
-        return [{"params": weights, "factor": factor} for factor, weights in by_factor.items() if weights]
+                by_factor.setdefault(factor, {})[name] = weight
+        made = {factor: weights for factor, weights in by_factor.items() if weights}
+        self._grouped = [list(weights) for weights in made.values()]
+        return [{"params": list(weights.values()), "factor": factor} for factor, weights in made.items()]
+
+    def check_groups(self, state: Mapping[str, Any]) -> None:
+        """Make sure that a saved optimiser has the moments of the same weights, in the same groups.
+
+        Args:
+            state: what ``state_dict`` gave; that of earlier versions names no weights.
+
+        Raises:
+            UserError: it has those of others.
+        """
+        if self.rates and state.get("groups", self._grouped) != self._grouped:
+            raise UserError(OTHER_RATES)
 
     def check(self, network: nn.Module) -> None:
         """Refuse patterns that no weight has, and freezing that leaves nothing to learn.
@@ -100,12 +116,21 @@ class Parts:
             if not any(fnmatchcase(name, pattern) for name in names):
                 kind = type(network).__name__
                 raise UserError(f"parts.{setting}: no weight of {kind} is called {pattern}; {_near(pattern, names)}")
-        for updates in {0, *(entry.until for entry in self.freeze if entry.until is not None)}:
+        for updates in self.changes:
             if all(self._is_frozen(name, updates) for name in names):
                 raise UserError(
                     f"parts.freeze leaves no weight of {type(network).__name__} that learns at update {updates}; let "
                     "some learn, as in 'parts.freeze=[{all_but:[tail.*],until:1000}]'"
                 )
+
+    @property
+    def changes(self) -> list[int]:
+        """Updates from which on other weights learn than before, the first included."""
+        return sorted({0, *(entry.until for entry in self.freeze if entry.until is not None)})
+
+    def learning(self, network: nn.Module, updates: int) -> list[nn.Parameter]:
+        """The weights that learn in an update."""
+        return [weight for name, weight in network.named_parameters() if not self._is_frozen(name, updates)]
 
     def _is_frozen(self, name: str, updates: int) -> bool:
         return any(entry.holds(name, updates) for entry in self.freeze)
@@ -144,11 +169,11 @@ class Parts:
             lines.append(f"parts: {count:,} of {total:,} weights are frozen{until}")
         return lines
 
-    def state_dict(self) -> dict[str, int]:
-        """Plain values."""
-        return {"restarted": self.restarted}
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values; the names of weights by group only where there are several."""
+        return {"restarted": self.restarted, **({"groups": self._grouped} if self.rates else {})}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` gave; restarts that are no more planned do not count."""
         self.restarted = min(int(state["restarted"]), len(self.restart))
 

@@ -61,6 +61,39 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
     return [generator, *(discriminator(adversary) for adversary in module.adversaries.values())]
 
 
+def check_frozen(module: SuperResolution, crop: int, truth: bool = True) -> None:
+    """Make sure that freezing leaves weights which the generator's loss reaches, whenever what learns changes.
+
+    Args:
+        module: just built; nothing in it moves.
+        crop: side of the low-resolution pictures.
+        truth: batches have high resolution.
+
+    Raises:
+        UserError: there are none.
+    """
+    network, parts = module.network, module.parts
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    lr = torch.zeros(1, 3, crop, crop, device=module.compute.device)
+    hr, draws = _blank(module, lr)
+    for updates in parts.changes if parts.freeze else ():
+        with module.compute.autocast():
+            views = module.views(Given(lr, hr if truth else None, hr), outputs_of(network(lr)))
+            total, _, weights = module.objective(views, updates, draws)
+            for adversary in module.adversaries.values():
+                if _fits(adversary, hr) and adversary.weight(updates):
+                    total = total + adversary.generator_loss(views, draws, module.compute.autocast(), resting=True)
+        learning = [weight for weight in parts.learning(network, updates) if weight.requires_grad]
+        grads = torch.autograd.grad(total, learning, allow_unused=True) if learning and total.requires_grad else ()
+        idle = not total.requires_grad and not any(weights.values())  # an update of the discriminators alone
+        if not idle and all(grad is None for grad in grads):
+            raise UserError(
+                f"parts.freeze leaves no weight of {type(network).__name__} to learn at update {updates} that its loss "
+                "reaches: what is compared is made by frozen ones; let some of these learn, or compare sr too"
+            )
+    network.load_state_dict(state)
+
+
 def _blank(module: SuperResolution, lr: LowResolution) -> tuple[Tensor, Draws]:
     hr = torch.zeros(len(lr), 3, *(module.scale * side for side in lr.shape[-2:]), device=lr.device)
     return hr, Draws(module.seed, np.arange(len(lr)))

@@ -15,6 +15,9 @@ from sr.config.checks import checked
 from sr.config.composer import composed_from
 from sr.config.experiments import at_size, names_of
 from sr.config.folder import config_groups
+from sr.experiments.runs import Run
+from sr.training.keeping.run_folder import RunFolder
+from sr.verbs.log.counting import _fault
 from tests.conftest import REPOSITORY
 
 CONF = REPOSITORY / "conf"
@@ -35,6 +38,8 @@ def test_every_experiment_fits_at_every_size(experiment, size):
     parents = {**config["init_from"], "grown": config["grow_from"]}
     places = [place for place in parents.values() if isinstance(place, str)]
     assert len(names_of(parents, ALL)) == len(places), "every parent exists"
+    run = Run(RunFolder(Path("run")), config, {"exit_reason": "max_updates"})
+    assert _fault(run, experiment, size) == "", "a run of it counts"
 
 
 def test_a_size_brings_its_numbers_and_nothing_else():

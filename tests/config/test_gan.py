@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from sr.config.building import build, build_module
 from sr.config.combinations import parts
-from sr.config.composing import composed
+from sr.config.composing import composed, plain
 from sr.config.opponents import build_adversaries
 from sr.config.overrides import config_groups
 from sr.config.schema import SHOWN_BY_DEFAULT
@@ -26,6 +26,7 @@ from tests.stand_ins import ADDITIONS
 GROUPS = config_groups(REPOSITORY / "conf")
 DISCRIMINATORS = [choice for choice in GROUPS["discriminator"] if choice != "none"]
 OBJECTIVES = [choice for choice in GROUPS["adversary"] if choice not in (*ADDITIONS, "none")]
+FIXED = "discriminator@loss.terms.fixed_discriminator.loss.network"
 SIDE = 64  # the smallest that every discriminator can judge
 
 
@@ -214,6 +215,23 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("overrides", "seen"),
+    [
+        (["discriminator=conv"], {}),
+        ([f"{FIXED}=conv"], {}),
+        (["discriminator=conv", "adversary=lsgan_conditional"], {}),
+        (["discriminator=unet", "adversary=lsgan", f"{FIXED}=conv"], {}),
+        (["discriminator=srgan", "adversary=[ragan,region_swap]", "adversary.d.shows.shift=4"], {"side": 200}),
+        ([f"{FIXED}=srgan", "loss.terms.fixed_discriminator.shift=8"], {"side": 192}),
+    ],
+)
+def test_a_fixed_discriminator_sees_pictures_alone_whatever_the_adversary_shows(overrides, seen):
+    config = plain(composed(["loss=[l1,fixed_discriminator]", "data.crop=100", *overrides]))
+    network = config["loss"]["terms"]["fixed_discriminator"]["loss"]["network"]
+    assert network.items() >= {"in_channels": 3, **seen}.items()
+
+
+@pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (
@@ -221,6 +239,15 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
             "adversary.d needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet)",
         ),
         (["discriminator=unet"], "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan)"),
+        (
+            ["loss=[l1,fixed_discriminator]"],
+            "loss.terms.fixed_discriminator.loss.network is empty; say of which kind the earlier run's discriminator "
+            "was: add discriminator@loss.terms.fixed_discriminator.loss.network=… (such as patchgan)",
+        ),
+        (
+            ["loss=[l1,fixed_discriminator]", f"{FIXED}=conv", "discriminator=unet"],
+            "discriminator is set, and no adversary uses it",
+        ),
         (["adversary=stepper", "discriminator=conv"], "put an objective in front, as in adversary=[lsgan,stepper]"),
         (
             ["adversary=gradients", "discriminator=conv"],
@@ -241,6 +268,14 @@ def test_the_columns_that_stay_fixed(train, tmp_path):
         (
             ["adversary=lsgan", "discriminator=conv", "discriminator.in_channels=6"],
             "discriminator.in_channels=6, but adversary.d shows 3 channels (SR or HR alone)",
+        ),
+        (
+            ["adversary=lsgan_conditional", "discriminator=conv", "+adversary.d.shows.also=lr"],
+            "adversary.d.shows.also=lr is a second fake of another size than shows.views=sr,real; name a view of their",
+        ),
+        (
+            ["adversary=[ragan,gradients]", "discriminator=srgan", "data.crop=16", "adversary.d_grad.shows.also=lr"],
+            "adversary.d_grad.shows.also=lr is a second fake of another size than shows.views=grad(sr),grad(real)",
         ),
         (
             ["adversary=lsgan", "discriminator=vgg128", "data.crop=50"],

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from sr.config.growing import grow_from
 from sr.config.later_settings import with_later_settings
-from sr.config.starting import GROWN, Start, start_of
+from sr.config.starting import GROWN, Start, start_from, start_of
 from sr.config.sweeps import parents_first
 from sr.models.edsr import Edsr
 from sr.models.files import read_tensors, save_network
@@ -184,6 +184,12 @@ def test_a_run_starts_from_one_network():
     )
     with pytest.raises(UserError, match=message):
         start_of("OTHER", "RUN")
+    places = {"fixed_discriminator": "JUDGE", "d_x": "OTHER"}  # whose are they? That of a loss does not grow
+    assert start_of(places, "RUN") == Start({**places, "grown": "RUN"}, False)
+    rival, objective = SimpleNamespace(), SimpleNamespace(fixed={})
+    module = SimpleNamespace(objective=objective, adversaries={"d_x": rival}, network=None, ema=None)
+    with pytest.raises(UserError, match=r"grow_from=RUN and init_from.d_x=OTHER: .* \(init_from.d_x=null where"):
+        start_from(module, start_of(places, "RUN"), print)
 
 
 def test_runs_of_before_grew_from_nothing():

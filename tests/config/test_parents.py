@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from sr.config.experiments import matching, named_choices, names_of
+from sr.experiments.runs import find_runs
 from sr.models.files import read_tensors
 from tests.config.conftest import STILL
 
@@ -117,3 +118,19 @@ def test_a_folder_of_that_name_is_the_folder(train, tmp_path, tale):
     code, out, err = train(*tale, "experiment=tale/02_second", "run_dir=child", *STILL)
     assert code == 0, err
     assert "starts from tale/01/best.safetensors" in out
+
+
+@pytest.mark.slow
+def test_a_run_with_networks_of_experiments_is_found_and_goes_on(train, tmp_path, tale):
+    (tmp_path / "mine/experiment/tale/net.yaml").write_text("# @package _global_\nscale: 1\n")
+    assert train(*tale, "experiment=tale/net", "run_dir=outputs/net", "trainer.lpips=null")[0] == 0
+    files = "degradation.stages.corruptor.files"
+    code, _, err = train(*tale, "degradation=corrupted", f"{files}=[tale/net]", "run_dir=outputs/child")
+    assert code == 0, err
+    (run,) = [run for run in find_runs([tmp_path / "outputs"]) if run.folder.path.name == "child"]
+    told = {"experiment": "tale/net", "run": "outputs/net", "seed": 0, "updates": 4}
+    file = "outputs/net/last.safetensors"
+    assert run.config["started_from"] == {"files": [{"setting": f"{files}.0", **told, "file": file}]}
+    code, out, err = train("resume=outputs/child", "trainer.max_updates=5", defaults=False)
+    assert code == 0, err
+    assert "going on from outputs/child" in out

@@ -12,7 +12,7 @@ from torch import nn
 
 from sr.config.later_settings import with_later_settings
 from sr.config.overrides import joint_start
-from sr.config.starting import Start, _weights, start_of
+from sr.config.starting import Start, _weights, start_of, weights_in
 from sr.image.io import write_picture
 from sr.inference.networks import shipped
 from sr.models.compact import Compact
@@ -338,6 +338,14 @@ def test_a_fixed_discriminator_is_that_of_an_earlier_run_and_stays(train, tmp_pa
     code, out, err = train("resume=child", "trainer.max_updates=2", defaults=False)
     assert code == 0, err
     assert apart(state(tmp_path / "child")["trained"]["fixed"]["fixed_discriminator"], judge) == 0
+
+
+@pytest.mark.parametrize("name", ["disc_old", "fixed_discriminator", "d"])
+def test_a_term_of_any_name_takes_the_discriminator_of_d(name, tmp_path):
+    trained = {"adversaries": {"d": {"network": {"weight": torch.ones(1)}}, "d_grad": {"network": {}}}}
+    assert weights_in(name, tmp_path, {"trained": trained}) == {"weight": torch.ones(1)}
+    with pytest.raises(UserError, match=r"init_from.d_x=.* has no adversary d_x: its adversaries are d, d_grad"):
+        weights_in("d_x", tmp_path, {"trained": trained})
 
 
 def test_a_fixed_discriminator_without_a_run_is_one_sentence(train, tmp_path):

@@ -121,7 +121,7 @@ def test_loader_processes_cut_the_same_real_pictures(high, other):
 def test_low_resolution_without_a_truth(low, high):
     data, messages = prepared(None, train_lr=low, real=high)
     assert not data.paired
-    assert messages[0].startswith("low resolution has no truth: degradation=… is not applied")
+    assert messages[0].startswith("low resolution has no truth: degradation=… is not applied to the input,")
     lows, highs = [smooth_picture(20, 26, 40 + n) for n in range(4)], [smooth_picture(40, 44, n) for n in range(6)]
     batch = first(data, 1)[0]
     assert batch.hr is None
@@ -152,10 +152,10 @@ def test_bad_sides_are_refused_in_one_sentence(tmp_path, low, high):
     assert "data.real=half needs two training pictures at least, and there is 1" in refusal(one, real="half")
     tiny = folder(tmp_path / "tiny", 2, 10, 10)
     told = refusal(train_lr=low, real=tiny, small="skip")
-    assert told.startswith("no picture of data.real is as large as the crop: data.crop=8 at scale=2 needs 16x16 pixels")
-    assert "no picture is as large as the crop: data.crop=8" in refusal(
-        train_lr=folder(tmp_path / "minute", 1, 6, 6), real=high, small="skip"
-    )
+    assert told.startswith("no picture of data.hr is as large as the crop: data.crop=8 at scale=2 needs 16x16 pixels")
+    assert refusal(high, real=tiny, small="skip").startswith("no picture of data.real is as large as the crop: ")
+    told = refusal(train_lr=folder(tmp_path / "minute", 1, 6, 6), real=high, small="skip")
+    assert told.startswith("no picture of data.lr is as large as the crop: data.crop=8 needs 8x8 pixels and")
 
 
 def test_what_is_trained_on_by_either_way_is_told_of_validation(low, high, other):

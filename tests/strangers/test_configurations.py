@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from sr.config.composing import composed
 from sr.config.folder import CONF, config_groups
-from sr.config.stored import opened, read_config
+from sr.config.stored import ROOMS, opened, read_config
 from sr.errors import UserError
+from sr.verbs.train.beginning import with_files
 from tests.stand_ins import chosen
 from tests.strangers.mark import MARK
 
@@ -304,7 +305,7 @@ def test_what_is_typed_stays_free(run, train, tmp_path, monkeypatch):
 CHOICES = [
     f"{group}={choice}"
     for group, choices in config_groups(CONF).items()
-    if group in ("model", "loss", "degradation", "augmentation", "optimizer", "schedule", "callbacks", "logger", "data")
+    if group in (*ROOMS, "trainer", "size") and group != "adversary"  # below, as additions need an objective
     for choice in choices
 ]
 
@@ -315,6 +316,13 @@ def test_every_choice_of_conf_may_come_out_of_a_file(group):
     for choice in (c for c in CHOICES if c.startswith(f"{group}=")):
         config = OmegaConf.to_container(plain(choice), resolve=False)
         opened(yaml.safe_load(yaml.dump(config).replace("???", "given")), Path("x"))
+
+
+@pytest.mark.parametrize("target", ["sr.models.feature_net.trained", "sr.discriminators.patch.Patch"])
+def test_networks_of_losses_may_come_out_of_a_file(target):
+    opened(with_value("loss.terms.x.loss.network._target_", target), Path("x"))
+    with pytest.raises(UserError, match="is not of this toolkit"):
+        opened(with_value("loss.terms.x._target_", target), Path("x"))
 
 
 def plain(*overrides):
@@ -331,3 +339,16 @@ def plain(*overrides):
 def test_every_adversary_may_come_out_of_a_file(adversary):
     config = composed([chosen("adversary", adversary), "discriminator=unet"])
     opened(OmegaConf.to_container(config, resolve=False), Path("x"))
+
+
+def test_what_a_run_started_from_changes_files_of_networks_alone():
+    loss = {"_target_": "sr.losses.feature_net.FeatureNetLoss", "file": "lessons/feature_net", "scale": 2}
+    stored = {"model": {"_target_": "lessons/feature_net", "file": "lessons/feature_net"}, "loss": {"x": [loss]}}
+    stored["degradation"] = {"files": ["lessons/feature_net", "own.safetensors"]}
+    entry = {"setting": "model._target_", "experiment": "lessons/feature_net", "file": "os.system"}
+    for others in ({"model._target_": entry}, [1, {}, {"experiment": ["x"]}], 7):  # other things that a stranger wrote
+        assert with_files(OmegaConf.create({**stored, "started_from": {"files": others}})).model == stored["model"]
+    found = with_files(OmegaConf.create({**stored, "started_from": {"g": entry, "files": [entry]}}))
+    assert found.model == stored["model"]
+    assert found.loss == {"x": [{**loss, "file": "os.system"}]}
+    assert found.degradation.files == ["os.system", "own.safetensors"]

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from sr.training.keeping.state import load_trained_state, trained_state
 from sr.training.parts import Parts
 from sr.types import UserError
+from tests.adversary_pieces import saved as saved_state
 from tests.loops import fit
 from tests.training.test_step import adam, batches, build, network
 
@@ -68,6 +70,22 @@ def test_optimisers_begin_anew_where_they_restart():
     module = trained(6, Parts(restart=[0.4]))  # 2/6 lies before it, 3/6 behind
     assert_equal(module, plain_loop(6, restart=[3]))
     assert module.parts.restarted == 1
+
+
+def test_moments_of_other_weights_are_refused_when_a_run_goes_on():
+    first, last = first_and_last()
+    saved = saved_state(trained_state(trained(1, Parts([rate(first, 0.1), rate(last, 0.5)]))))
+    again = trained(1, Parts([rate(first, 0.2), rate(last, 0.4)]))  # numbers may change
+    load_trained_state(again, saved)
+    for others in (
+        [rate("head.*", 0.1), rate(last, 0.5)],
+        [rate("trunk.0.weight", 0.1), rate(last, 0.5)],
+        [rate(last, 2)],
+    ):
+        with pytest.raises(UserError, match=r"the checkpoint was made with other parts.rates; leave them as they were"):
+            load_trained_state(trained(1, Parts(others)), saved)
+    earlier = {**saved, "parts": {"restarted": 0}}
+    load_trained_state(again, earlier)
 
 
 @pytest.mark.parametrize(

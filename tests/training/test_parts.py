@@ -493,7 +493,9 @@ class Run:
         self.validation = Validation(every, "psnr_y", RunFolder(tmp_path))
         self.stop = EarlyStop(patience, min_updates)
         self.trainer = SimpleNamespace(
-            callbacks=[self.stop, self.validation], should_stop=False, datamodule=SimpleNamespace(sets={"": [object()]})
+            callbacks=[self.stop, self.validation],
+            should_stop=False,
+            datamodule=SimpleNamespace(sets={"": [object()]}, shown_pictures=[]),
         )
         self.module = SuperResolution.__new__(SuperResolution)
         nn.Module.__init__(self.module)
@@ -549,6 +551,12 @@ def test_early_stop_refuses_nonsense(tmp_path):
     run.trainer.datamodule.sets = {}
     with pytest.raises(UserError, match="early_stop watches the validation, and there is none"):
         run.train([1.0])
+
+
+def test_early_stop_watches_pictures_without_a_truth_too(tmp_path):
+    run = Run(tmp_path, 1)
+    run.trainer.datamodule = SimpleNamespace(sets={}, shown_pictures=[object()])
+    assert run.train([5.0, 4.0, 3.0]) == 20
 
 
 # ------------------------------------------------------------------------------------- memory

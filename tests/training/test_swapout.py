@@ -11,6 +11,7 @@ import torch
 from sr.training.callbacks.swapout import Swapout
 from sr.training.ema import Ema
 from sr.training.keeping.state import copied, load_trained_state, trained_state
+from sr.training.parts import Parts
 from sr.training.schedules import Constant
 from sr.types import UserError
 from tests.adversary_pieces import saved
@@ -73,6 +74,19 @@ def test_the_average_and_the_moments_are_those_of_the_network_itself():
     for optimizer in module.optimizers():
         steps = {int(state["step"]) for state in optimizer.optimizer.state.values() if "step" in state}
         assert steps == {4}
+
+
+def test_a_restart_while_an_earlier_one_plays_is_one_of_the_run_s_own_moments_too():
+    module = prepared(6)
+    module.parts = Parts(restart=[0.75])  # before update 6, the second of two
+    fit(module, batches(6), [swapout(g_every=4, d_every=4)])
+    assert module.parts.restarted == 1
+    assert not any(one for optimizer in module.optimizers() for one in optimizer.optimizer.state.values())
+    module = prepared(8)
+    module.parts = Parts(restart=[0.6])
+    fit(module, batches(8), [swapout(g_every=4, d_every=4)])
+    states = [one for optimizer in module.optimizers() for one in optimizer.optimizer.state.values()]
+    assert {int(state["step"]) for state in states if state} == {2}  # those after the exchange
 
 
 def test_without_two_earlier_states_nothing_is_exchanged():

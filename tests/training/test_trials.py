@@ -1,17 +1,23 @@
 """What the memory check counts: every step of an update, with all that may come to weigh."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
+from torch import nn
 
 from sr.errors import UserError
 from sr.losses.gan import Wasserstein
+from sr.losses.objective import Term
+from sr.losses.pixel import L1
 from sr.losses.weights import Steps
 from sr.models.spsr import Spsr
 from sr.training import memory
 from sr.training.adversary.policy import UpdatePolicy
 from sr.training.adversary.replay import BatchStore, ImagePool
 from sr.training.memory import bytes_kept_for_backward
-from sr.training.trials import trials
+from sr.training.parts import Parts
+from sr.training.trials import check_frozen, trials
 from tests.opponents import judge, opponent
 from tests.training.test_step import build, network
 
@@ -89,3 +95,37 @@ def test_other_real_pictures_take_memory_too(monkeypatch):
     memory.check_batch_fits(network(), (1, 3, 8, 8), compute)
     with pytest.raises(UserError, match="one crop of 8x8 alone needs"):
         memory.check_batch_fits(network(), (1, 3, 8, 8), compute, unpaired=True)
+
+
+def test_freezing_must_leave_what_the_loss_reaches():
+    def check(net, **freeze):
+        before = {name: value.clone() for name, value in net.state_dict().items()}
+        terms = {"branch": Term(1.0, L1(), "branch,hr")}
+        check_frozen(build(net, 9, terms=terms, parts=Parts(freeze=[freeze])), 8)
+        assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+        assert all(weight.requires_grad and weight.grad is None for weight in net.parameters())
+
+    message = r"parts.freeze leaves no weight of Branched to learn at update {} that its loss reaches: what is compared"
+    check(Branched(), all_but=["beside.*"], until=2)
+    check(Branched(), weights=["main.*"])
+    with pytest.raises(UserError, match=message.format(0)):
+        check(Branched(), all_but=["main.*"], until=2)
+    with pytest.raises(UserError, match=message.format(0)):
+        check(Branched(), weights=["beside.*"])
+
+
+class Branched(nn.Module):
+    """A picture, and beside it another that one half of the network makes."""
+
+    scale = 2
+
+    class Made(NamedTuple):
+        sr: torch.Tensor
+        branch: torch.Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.main, self.beside = network(), nn.Sequential(network(), nn.BatchNorm2d(3))
+
+    def forward(self, lr):
+        return self.Made(self.main(lr), self.beside(lr))

@@ -1,5 +1,7 @@
 """Training without pairs, and discriminators that see degraded fakes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,7 @@ from sr.training.adversary.shows import Shows
 from sr.training.columns import monitored
 from sr.training.sides import side_of
 from sr.types import UserError
+from sr.verbs.train.preflight import check_unpaired_data
 from tests.adversary_pieces import adversary
 from tests.close import assert_close
 from tests.conftest import smooth_picture
@@ -64,6 +67,11 @@ def test_what_compares_with_the_truth_is_refused_without():
         UserError, match=r"adversary\.d\.shows\.views=sr,grad\(hr\) compares .* loss=lr_consistency, fea"
     ):
         check_truth(objective, {"d": adversary(shows=Shows(2, views="sr,grad(hr)"))})
+    data = SimpleNamespace(paired=False, real=None)
+    inward, usual = ({"d": adversary(shows=Shows(2, views=views))} for views in ("lr(sr),lr", "sr,real"))
+    check_unpaired_data(SimpleNamespace(objective=objective, adversaries=inward), data)
+    with pytest.raises(UserError, match=r"adversary\.d\.shows\.views=sr,real compares with .* give data\.hr=DIR$"):
+        check_unpaired_data(SimpleNamespace(objective=objective, adversaries=usual), data)
 
 
 def test_without_a_truth_the_consistency_decides():

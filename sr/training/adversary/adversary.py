@@ -102,9 +102,10 @@ class Adversary:
         return self.weight_schedule(updates) if self.policy.counts(updates) else 0.0
 
     def observe(self, value: float, gain: float) -> None:
-        """Tell the schedules how a validation went: learning rates its value, the weight what is better if more."""
+        """Tell the schedules how a validation went: learning rates its value, weights what is better if more."""
         self.schedule.observe(value)
-        self.weight_schedule.observe(gain)
+        for weight in (self.weight_schedule, *self.shows.schedules.values()):
+            weight.observe(gain)
 
     def generator_loss(self, views: Views, draws: Draws, autocast: torch.autocast, resting: bool) -> Tensor:
         """Loss of the generator before its weight; gradient flows through what the generator made.
@@ -251,6 +252,7 @@ class Adversary:
             "policy": self.policy.state_dict(),
             "schedule": self.schedule.state_dict(),
             "weight": self.weight_schedule.state_dict(),
+            "shows": {name: weight.state_dict() for name, weight in self.shows.schedules.items()},
             "replay": {} if self.replay is None else self.replay.state_dict(),
             "min_loss": {} if self.min_loss is None else self.min_loss.state_dict(),
         }
@@ -271,8 +273,10 @@ class Adversary:
             ) from error
         self.learned = int(state["learned"])
         self.policy.load_state_dict(state["policy"])
-        for part, saved in ((self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
-            if part.state_dict().keys() == saved.keys():
+        shown = state.get("shows", {})
+        parts: list[tuple[Schedule | Weight, Any]] = [(w, shown.get(name)) for name, w in self.shows.schedules.items()]
+        for part, saved in (*parts, (self.schedule, state["schedule"]), (self.weight_schedule, state["weight"])):
+            if saved is not None and part.state_dict().keys() == saved.keys():
                 part.load_state_dict(saved)
         if self.min_loss is not None:
             self.min_loss.load_state_dict(state.get("min_loss", {}), device)

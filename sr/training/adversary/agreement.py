@@ -87,11 +87,16 @@ def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
             )
 
 
-def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+def check_truth(objective: Objective, adversaries: Mapping[str, Adversary], real: bool = True) -> None:
     """Make sure that nothing compares with a truth where there is none.
 
+    Args:
+        objective: of the generator.
+        adversaries: by name.
+        real: there are real pictures, which belong to no low resolution.
+
     Raises:
-        UserError: a term or an adversary does.
+        UserError: a term or an adversary does, or takes real pictures where there are none either.
     """
     for setting, pair in _named(objective, adversaries).items():
         if any(base_of(view) == "hr" for view in pair):
@@ -99,6 +104,10 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary]) -> N
                 f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
                 "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary "
                 "that shows sr,real or lr(sr),lr"
+            )
+        if not real and any(base_of(view) == "real" for view in pair):
+            raise UserError(
+                f"{setting}={','.join(pair)} compares with real pictures, and data.hr=null has none; give data.hr=DIR"
             )
 
 

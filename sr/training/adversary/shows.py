@@ -10,6 +10,7 @@ from sr.choices import check_choice
 from sr.draws import Draws
 from sr.losses.shift import shifted
 from sr.losses.views import Views, pair_of
+from sr.losses.weights import Weight
 from sr.training.adversary.noise import InstanceNoise
 from sr.training.adversary.swap import RegionSwap
 
@@ -75,6 +76,12 @@ class Shows:
     def channels(self) -> int:
         """Of what is shown: 3, or 6 with a condition."""
         return 3 if self.condition == "none" else 6
+
+    @property
+    def schedules(self) -> dict[str, Weight]:
+        """Of the noise and of the swap, by name; one may listen to validations."""
+        noise = {} if self.noise is None else {"noise": self.noise.sigma}
+        return noise if self.swap is None else {**noise, "swap": self.swap.probability}
 
     def fakes(self, views: Views) -> list[Shown]:
         """What the generator made, with its condition, before shift, noise and swap. Gradient flows through it."""

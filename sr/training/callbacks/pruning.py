@@ -7,7 +7,7 @@ from typing import Any
 import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback
-from sr.training.callbacks.validation import Validation
+from sr.training.callbacks.validation import Validation, validates
 from sr.training.columns import gain
 from sr.training.contract import Trainable
 from sr.training.keeping.run_folder import PRUNED
@@ -42,8 +42,8 @@ class Pruning(UpdateCallback):
         Raises:
             UserError: the run has no validation pictures, or the search is gone.
         """
-        if not trainer.datamodule.sets:  # type: ignore[attr-defined]
-            raise UserError("a search watches the validation, and there is none: set data.val")
+        if not validates(trainer):
+            raise UserError("a search watches the validation, and there is none: set data.val or data.shown")
         if trainer.is_global_zero:
             _ = self._trial
 

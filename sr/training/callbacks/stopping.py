@@ -3,7 +3,7 @@
 import lightning
 
 from sr.training.callbacks.clocked import UpdateCallback, training_module
-from sr.training.callbacks.validation import Validation
+from sr.training.callbacks.validation import Validation, validates
 from sr.training.contract import Trainable
 from sr.training.signals import Signals
 from sr.types import UserError
@@ -64,9 +64,10 @@ class EarlyStop(UpdateCallback):
         Raises:
             UserError: the run has no validation pictures.
         """
-        if not trainer.datamodule.sets:  # type: ignore[attr-defined]
+        if not validates(trainer):
             raise UserError(
-                "early_stop watches the validation, and there is none: set data.val, or leave early_stop out"
+                "early_stop watches the validation, and there is none: set data.val or data.shown, or leave early_stop "
+                "out"
             )
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:

@@ -83,6 +83,7 @@ class Swapout(UpdateCallback):
         self._pool: dict[str, list[_Earlier]] = {}
         self._playing: dict[str, _Earlier] = {}
         self._inside = False
+        self._restarted = 0
         self._ema: Ema | None = None
 
     def on_train_batch_start(
@@ -175,6 +176,10 @@ class Swapout(UpdateCallback):
         if self._inside == enter:
             return
         self._inside = enter
+        if not enter and module.parts.restarted != self._restarted:  # all optimisers began anew, the run's own too
+            for earlier in self._playing.values():
+                earlier.moments = [{} for _ in earlier.moments]
+        self._restarted = module.parts.restarted
         for name, earlier in self._playing.items():
             _swap(*self._pair(module, name), earlier)
         if enter and GENERATOR in self._playing:

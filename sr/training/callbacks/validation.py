@@ -152,7 +152,7 @@ class Validation(UpdateCallback):
         Raises:
             UserError: the disk is full.
         """
-        if not (_sets(trainer) or _shown(trainer)) or self.validated_at == module.updates:
+        if not validates(trainer) or self.validated_at == module.updates:
             return
         before = self.latest.get(self.monitor)
         with module.stopwatch.paused():
@@ -285,6 +285,11 @@ def _numbers(state: Any) -> dict[str, float]:
 
 def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:
     return trainer.datamodule.shown_pictures  # type: ignore[attr-defined]
+
+
+def validates(trainer: lightning.Trainer) -> bool:
+    """Whether there are pictures to validate on, with a truth or without."""
+    return bool(_sets(trainer) or _shown(trainer))
 
 
 def _sets(trainer: lightning.Trainer) -> dict[str, list[ValidationPair]]:

@@ -7,6 +7,7 @@ import torch
 from torch.optim import Optimizer
 
 from sr.training.contract import Trainable
+from sr.training.parts import OTHER_RATES
 from sr.training.processes import in_company
 from sr.training.steps import plain_optimizers
 from sr.types import UserError
@@ -63,6 +64,7 @@ def load_trained_state(module: Trainable, state: dict[str, Any]) -> None:
         module.ema.start(module.network)
         if state["ema"] is not None:
             module.ema.load_state_dict(state["ema"])
+    module.parts.check_groups(state.get("parts", {}))
     for optimizer, saved in zip(plain_optimizers(module), state["optimizers"], strict=True):
         _load_optimizer(optimizer, saved)
     if state["schedule"].keys() == module.schedule.state_dict().keys():  # another schedule begins afresh
@@ -85,7 +87,7 @@ def moved_on(module: Trainable, state: dict[str, Any]) -> dict[str, Any]:
     """
     now = trained_state(module)
     told = {
-        name: earlier | {key: now["adversaries"][name][key] for key in ("schedule", "weight")}
+        name: earlier | {key: now["adversaries"][name][key] for key in ("schedule", "weight", "shows")}
         for name, earlier in state["adversaries"].items()
     }
     kept = {key: now[key] for key in ("batches", "samples", "rate", "schedule", "objective")}
@@ -114,7 +116,7 @@ def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     """Restore moments but keep the configured numbers, so that ``optimizer.lr=…`` works on resume."""
     kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in _with_initial(optimizer)]
     if len(kept) != len(saved["param_groups"]):
-        raise UserError("the checkpoint was made with other parts.rates; leave them as they were")
+        raise UserError(OTHER_RATES)
     for new, old in zip(kept, saved["param_groups"], strict=True):
         if new.keys() != old.keys() - {"params", "lr"}:
             raise UserError(

@@ -56,7 +56,7 @@ def _fault(run: Run, entry: str, size: str) -> str:
         return f"it was ended before its time ({run.reason}); resume=auto goes on with it"
     wants = at_size(entry, size)
     wants.seed = run.seed
-    differs = changes(_compared(with_later_settings(run.config)), _compared(plain(wants)))
+    differs = changes(_compared(with_later_settings(run.config)), _compared(with_later_settings(plain(wants))))
     return f"its settings are others than those of {entry}: {differs}" if differs else ""
 
 

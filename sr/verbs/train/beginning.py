@@ -15,6 +15,9 @@ from sr.training.keeping.run_folder import RunFolder
 _CARRIED = ("data.", "--config-dir")
 """Beginnings of what a parent needs as its child does: where the user's own pictures and choices are."""
 
+_FILES = "files"
+"""Of ``started_from``: the networks of losses and degradations, each with the setting that names its experiment."""
+
 
 def beginning(
     config: Any,
@@ -41,7 +44,9 @@ def beginning(
     child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)
     start, runs = from_experiments(start_of(config.init_from, config.grow_from), child, say)
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    config.started_from = runs | files_of_experiments(files_named(plain, experiments), child, say)
+    told = files_of_experiments(files_named(plain, experiments), child, say)
+    files = [{"setting": setting, **one} for setting, one in told.items()]  # no name of ours has a dot
+    config.started_from = {**runs, _FILES: files} if files else runs
     return start
 
 
@@ -52,9 +57,12 @@ def with_files(config: Any) -> Any:
         config: of the run, which remembers them.
     """
     whole = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    files = {name: run["file"] for name, run in config.started_from.items() if "." in name}
-    for name, file in files.items():
-        OmegaConf.update(whole, name, file)
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    told = plain["started_from"].get(_FILES)
+    entries = [one for one in told if isinstance(one, Mapping)] if isinstance(told, list) else []
+    files = {str(one.get("experiment")): str(one.get("file")) for one in entries}
+    for setting, experiment in files_named(plain, list(files)).items():  # a stranger's entries reach no other setting
+        OmegaConf.update(whole, setting, files[experiment])
     return whole
 
 

@@ -79,12 +79,12 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
     """Objectives and adversaries must do without what unpaired data does not have.
 
     Raises:
-        UserError: one needs a truth, or low resolution beside real pictures.
+        UserError: one needs a truth, real pictures that are not there, or low resolution beside them.
     """
     if data.real is not None:
         check_unpaired(module.adversaries)
     if not data.paired:
-        check_truth(module.objective, module.adversaries)
+        check_truth(module.objective, module.adversaries, data.real is not None)
 
 
 def check_gradient(module: SuperResolution, crop: int) -> None:
@@ -149,8 +149,9 @@ def smaller_than_crop(data: CropData, scale: int) -> str | None:
         if min(largest) >= side:
             return None
     height, width = largest
+    at = f" at scale={scale}" if scale > 1 else ""
     return (
-        f"data.crop={data.crop} at scale={scale} needs {side}x{side} pixels, and the largest picture is "
+        f"data.crop={data.crop}{at} needs {side}x{side} pixels, and the largest picture is "
         f"{width}x{height}; take data.crop={max(1, min(largest) // scale)} at most"
     )
 

@@ -35,7 +35,7 @@ from sr.training.memory import check_batch_fits, kept_on_device
 from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
-from sr.training.trials import trials
+from sr.training.trials import check_frozen, trials
 from sr.types import UserError
 from sr.verbs.screen.progress import StoreProgress
 from sr.verbs.screen.tables import print_result, say
@@ -194,6 +194,7 @@ class Run:
             self.data.make_pools(self.module.degradation, progress.update, self.say)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
         check_gradient(self.module, self.config.data.crop)
+        check_frozen(self.module, self.config.data.crop, self.data.paired)
         with StoreProgress(self.console) as progress:
             self.data.prepare(
                 self.module.degradation,

@@ -432,6 +432,22 @@ def test_observe_tells_rates_the_value_and_weights_the_gain():
     assert schedule.factor(0, 0.0) == 0.5
 
 
+def test_schedules_of_noise_and_swap_listen_and_are_saved():
+    def listening():
+        rise = [RaiseWhileImproving(0.1, 2.0, 1.0) for _ in range(2)]
+        shows = Shows(2, noise=InstanceNoise(rise[0]), swap=RegionSwap(probability=rise[1]))
+        return adversary(shows=shows), rise
+
+    (opponent, told), (again, restored) = listening(), listening()
+    for gain in (1.0, 2.0):
+        opponent.observe(-gain, gain)
+    state = saved(opponent.state_dict())
+    again.load_state_dict(state, CPU)
+    assert [weight(0) for weight in (*told, *restored)] == [0.2] * 4
+    del state["shows"]  # of an earlier version
+    listening()[0].load_state_dict(state, CPU)
+
+
 @pytest.mark.parametrize(
     ("objective", "more", "reason"),
     [
