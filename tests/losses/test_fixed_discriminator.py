@@ -34,7 +34,7 @@ def test_it_stays_in_evaluation_mode():
 
 
 def test_what_it_cannot_compare_is_refused():
-    with pytest.raises(ValueError, match=r"this Strided judges 6 channels; set network\.in_channels=3"):
+    with pytest.raises(ValueError, match=r"this Strided judges 6 channels; leave in_channels out"):
         FixedDiscriminator(Strided(6, features=4))
     with pytest.raises(ValueError, match=r"layers names layer\.0, and Strided has layers, layers\.0"):
         FixedDiscriminator(Strided(3, features=4), layers=["layer.0"])
