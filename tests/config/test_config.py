@@ -362,7 +362,7 @@ def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
         ("defaults:\n  - optioal loss: l2\n", "begins with 'optioal'; did you mean optional"),
         (
             "defaults:\n  - override /loss: l3\n",
-            "there is no loss/l3.yaml in conf; choose one of charbonnier, dists, edge",
+            "there is no loss/l3.yaml in conf; choose one of branch, charbonnier, dists",
         ),
         (
             "defaults:\n  - override /modle: rdn\n",
