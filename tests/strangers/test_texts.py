@@ -14,7 +14,7 @@ from sr.draws import Record
 from sr.errors import UserError
 from sr.image.io import find_pictures, read_picture, write_picture
 from sr.printable import cell, printable
-from sr.training.callbacks.validation import _file
+from sr.training.keeping.pictures import picture_file
 from sr.training.keeping.tables import PictureTable, read_table
 from sr.types import Picture
 from sr.verbs.screen.sheets import Seen, contact_sheet
@@ -190,7 +190,7 @@ def test_a_table_file_can_be_shown_on_a_terminal(case, tmp_path):
 
 @pytest.mark.parametrize("name", [*TEXTS.values(), "x$\\foo$", "あ" * 85, "ü" * 127, "a" * 251])
 def test_names_of_pictures_kernels_and_patches_on_sheets_and_in_files(name, tmp_path):
-    own = _file("", 0, f"{name}.png")
+    own = picture_file("", 0, f"{name}.png")
     assert not obeyed(own)
     write_picture(tmp_path / f"{own}.png", Picture(np.zeros((2, 2, 3), np.uint8)))
     record = Record()
