@@ -30,6 +30,9 @@ HEAVY = {
     ("discriminator", "vgg128"),
     ("model", "sr_resnet18"),
     ("loss", "branch"),
+    *(("discriminator", choice) for choice in ("pixdisc", "unet_gan", "switched")),
+    *(("model", choice) for choice in ("rrdbnet", "rrdb_notes_small", "rrdb_notes_medium", "srresnet_flexible")),
+    *(("model", choice) for choice in ("spsr_switched", "edsr", "msrresnet", "imdn", "span")),
 }
 MANY = {"adversary", "augmentation", "degradation"}
 """Groups whose choices are alike for a training, and are tested one by one elsewhere."""
