@@ -12,13 +12,14 @@ from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from sr.losses.pixel import at_least_float32
 from sr.types import Logits, PerPicture, Scalar
 
-Label = Logits | float
-"""How real each cell is: 1 real, 0 fake, between where it shows both."""
+Label = Float[Tensor, "batch #level map_height map_width"] | float
+"""How real each cell is, the same for all levels: 1 real, 0 fake, between where it shows both."""
 
 
 class GanObjective(Protocol):
