@@ -1,7 +1,7 @@
 """What the discriminators of the lessons learned share: blocks, the U-Net's two ways, padding, and the joint map."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -122,3 +122,13 @@ def joint(maps: Sequence[Features], shown: Image, cell: int) -> Logits:
     whole = torch.cat([F.interpolate(one, size=finest, mode="nearest") for one in maps], dim=1)
     rows, columns = (math.ceil(side / cell) for side in shown.shape[-2:])
     return whole[..., :rows, :columns]
+
+
+def descended(stages: Iterable[nn.Module], shown: Image) -> list[Features]:
+    """What each stage makes of the picture, padded to a multiple of 32, the largest first."""
+    x: Features = padded(shown)
+    found = []
+    for stage in stages:
+        x = stage(x)
+        found.append(x)
+    return found

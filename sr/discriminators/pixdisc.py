@@ -7,7 +7,7 @@ from torch import nn
 
 from sr.choices import check_choice
 from sr.discriminators.contract import check_counts, check_shown
-from sr.discriminators.levels import STAGES, Features, Norm, block, enlarged, joint, padded
+from sr.discriminators.levels import STAGES, Norm, block, descended, enlarged, joint
 from sr.discriminators.norms import norm_layers
 from sr.types import Image, Logits
 
@@ -69,12 +69,7 @@ class PixDisc(nn.Module):
             UserError: channels or a size that do not fit.
         """
         check_shown(self, shown)
-        x: Features = padded(shown)
-        found = []
-        for stage in self.stages:
-            x = stage(x)
-            found.append(x)
-        _, _, eighth, sixteenth, smallest = found
+        _, _, eighth, sixteenth, smallest = descended(self.stages, shown)
         at_16 = self.merge_16(torch.cat([self.up_16(enlarged(smallest)), sixteenth], dim=1))
         at_8 = self.merge_8(torch.cat([self.up_8(enlarged(at_16)), eighth], dim=1))
         return joint([self.verdict_32(smallest), self.verdict_16(at_16), self.verdict_8(at_8)], shown, 8)

@@ -15,8 +15,8 @@ from sr.discriminators.levels import (
     Norm,
     Up,
     block,
+    descended,
     joint,
-    padded,
     unet_stages,
     unet_verdict,
 )
@@ -85,12 +85,9 @@ class Switched(nn.Module):
             UserError: channels or a size that do not fit.
         """
         check_shown(self, shown)
-        x: Features = padded(shown)
-        maps = []
-        for stage in self.down:
-            x = stage(x)
-            maps.append(x)
-        for up, skip in zip(self.up, reversed(maps[1:-1]), strict=True):
+        found = descended(self.down, shown)
+        x = found[-1]
+        for up, skip in zip(self.up, reversed(found[1:-1]), strict=True):
             x = up(x, skip)
         return joint([self.verdict(x)], shown, 4)
 

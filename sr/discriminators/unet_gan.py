@@ -10,11 +10,10 @@ from sr.discriminators.levels import (
     STAGES,
     UNET_UP,
     UNET_WIDTHS,
-    Features,
     Norm,
     Up,
+    descended,
     joint,
-    padded,
     unet_stages,
     unet_verdict,
 )
@@ -66,12 +65,8 @@ class UNetGan(nn.Module):
             UserError: channels or a size that do not fit.
         """
         check_shown(self, shown)
-        x: Features = padded(shown)
-        found = []
-        for stage in self.stages:
-            x = stage(x)
-            found.append(x)
-        maps = []
+        found, maps = descended(self.stages, shown), []
+        x = found[-1]
         for up, verdict, skip in zip(self.ups, self.verdicts, reversed(found[1:-1]), strict=True):
             x = up(x, skip)
             maps.append(verdict(x))

@@ -3,50 +3,15 @@
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
-from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
+from sr.models.srresnet import Block, Stage
 from sr.spectral import spectral_norm
 from sr.types import Image
-
-
-class _Block(nn.Module):
-    """Convolution, batch normalisation, PReLU, convolution, batch normalisation, added to the input."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.norm1 = nn.BatchNorm2d(features)
-        self.prelu = nn.PReLU()
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
-        self.norm2 = nn.BatchNorm2d(features)
-
-    def forward(self, features: Image) -> Image:
-        """Map (batch, features, h, w) to the same shape."""
-        branch: Image = self.norm2(self.conv2(self.prelu(self.norm1(self.conv1(features)))))
-        return features + branch
-
-
-class _Stage(nn.Module):
-    """Convolution, pixel shuffle, PReLU."""
-
-    def __init__(self, features: int, factor: int, icnr: bool) -> None:
-        super().__init__()
-        self.factor = factor
-        self.conv = nn.Conv2d(features, features * factor**2, 3, padding=1)
-        for parameter in self.conv.parameters() if icnr else ():
-            icnr_(parameter, factor)
-        self.prelu = nn.PReLU()
-
-    def forward(self, features: Image) -> Tensor:
-        """Map (batch, features, h, w) to (batch, features, factor*h, factor*w)."""
-        enlarged: Tensor = self.prelu(F.pixel_shuffle(self.conv(features), self.factor))
-        return enlarged
 
 
 class InternshipSrResNet(nn.Module):
@@ -92,9 +57,9 @@ class InternshipSrResNet(nn.Module):
                 f"InternshipSrResNet needs features and blocks of at least 1, not {features} and {blocks}."
             )
         self.first = nn.Sequential(nn.Conv2d(3, features, 9, padding=4), nn.PReLU())
-        self.blocks = nn.Sequential(*(_Block(features) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(Block(features) for _ in range(blocks)))
         self.trunk = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
-        self.stages = nn.Sequential(*(_Stage(features, factor, icnr) for factor in doubling_stages(scale)))
+        self.stages = nn.Sequential(*(Stage(features, factor, icnr) for factor in doubling_stages(scale)))
         self.end = ExactConv2d(features, 3, 3, padding=1)
         pad_(self, padding)
         for layer in [layer for layer in self.modules() if isinstance(layer, nn.Conv2d) and spectral]:

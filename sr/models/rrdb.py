@@ -1,5 +1,6 @@
 """The network of ESRGAN and Real-ESRGAN, by the names under which BasicSR publishes it."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -21,6 +22,22 @@ SLOPE = 0.2
 LAYERS = 5
 
 
+def dense(convs: Iterable[nn.Module], last: nn.Module, features: Image, slope: float) -> Image:
+    """Convolutions that each see all features before them; ``BRANCH`` times what the last makes is added.
+
+    Args:
+        convs: each with a leaky ReLU of this slope behind it.
+        last: without one.
+        features: (batch, features, h, w).
+        slope: of the leaky ReLUs.
+    """
+    seen = [features]
+    for conv in convs:
+        seen.append(F.leaky_relu(conv(torch.cat(seen, dim=1)), slope))
+    branch: Image = last(torch.cat(seen, dim=1))
+    return features + BRANCH * branch
+
+
 class DenseBlock(nn.Module):
     """Five 3x3 convolutions that each see all features before them; the last one makes the branch.
 
@@ -40,11 +57,7 @@ class DenseBlock(nn.Module):
     def forward(self, features: Image) -> Image:
         """Map (batch, features, h, w) to the same shape."""
         *convs, last = self.children()
-        seen = [features]
-        for conv in convs:
-            seen.append(F.leaky_relu(conv(torch.cat(seen, dim=1)), SLOPE))
-        branch: Image = last(torch.cat(seen, dim=1))
-        return features + BRANCH * branch
+        return dense(convs, last, features, SLOPE)
 
 
 class ResidualInResidual(nn.Module):

@@ -2,7 +2,6 @@
 
 from typing import ClassVar, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,12 +10,12 @@ from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
+from sr.models.rrdb import BRANCH, dense
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale
 from sr.types import Image
 
 Tail = Literal["direct", "refine"]
 SLOPE = 0.1  # of every LeakyReLU
-BRANCH = 0.2  # weight of every residual branch
 WITHIN = 3  # dense blocks in each residual
 DILATIONS = (1, 2, 4)
 
@@ -37,11 +36,7 @@ class DenseBlock(nn.Module):
     def forward(self, features: Image) -> Image:
         """Map (batch, features, h, w) to the same shape."""
         *convs, last = self.convs
-        seen = [features]
-        for conv in convs:
-            seen.append(F.leaky_relu(conv(torch.cat(seen, dim=1)), SLOPE))
-        branch: Image = last(torch.cat(seen, dim=1))
-        return features + BRANCH * branch
+        return dense(convs, last, features, SLOPE)
 
 
 class DilatedBlock(nn.Module):

@@ -15,7 +15,7 @@ from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Convolution, batch normalisation, PReLU, convolution, batch normalisation, added to the input."""
 
     def __init__(self, features: int) -> None:
@@ -32,7 +32,7 @@ class _Block(nn.Module):
         return features + branch
 
 
-class _Stage(nn.Module):
+class Stage(nn.Module):
     """Convolution, pixel shuffle, PReLU."""
 
     def __init__(self, features: int, factor: int, icnr: bool) -> None:
@@ -87,10 +87,10 @@ class SrResNet(nn.Module):
         if min(features, blocks) < 1:
             raise ValueError(f"SrResNet needs features and blocks of at least 1, not {features} and {blocks}.")
         self.checkpointing = checkpointing
-        stages = [_Stage(features, factor, icnr) for factor in doubling_stages(scale)]
+        stages = [Stage(features, factor, icnr) for factor in doubling_stages(scale)]
         layers = [
             nn.Sequential(nn.Conv2d(3, features, 9, padding=4), nn.PReLU()),
-            *(_Block(features) for _ in range(blocks)),
+            *(Block(features) for _ in range(blocks)),
             *([nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.PReLU())] if joining else []),
             nn.Sequential(*stages, ExactConv2d(features, 3, 9, padding=4)),
         ]
