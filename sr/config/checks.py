@@ -15,6 +15,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sr.config.feature_nets import feature_faults
 from sr.config.folder import conf_folders
 from sr.config.named import arguments_of, shown
 from sr.config.nearest import did_you_mean
@@ -72,6 +73,7 @@ def _faults(plain: Any, typed: Any, resolved: Any, own: Path | None) -> Iterator
     found = (
         found or [*fixed_faults(fixed)] or [*opponent_faults(resolved["adversary"], resolved["discriminator"], fixed)]
     )
+    found = found or [*feature_faults(resolved["model"], resolved["loss"])]
     yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain, own))
 
 
@@ -101,7 +103,8 @@ def opponent_faults(
                 "adversary=[lsgan,stepper]"
             )
         elif empty := [key for key in _PARTS if key in node and "_target_" not in (node[key] or {})]:
-            yield f"adversary.{name}.{empty[0]}={node[empty[0]]} is empty; leave it out of the command line"
+            shown_value = "null" if node[empty[0]] is None else node[empty[0]]
+            yield f"adversary.{name}.{empty[0]}={shown_value} is empty; leave it out of the command line"
         elif not node.get("network"):
             yield (
                 f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "

@@ -47,6 +47,8 @@ def _sentence(folders: Sequence[Path], error: BaseException) -> str:
     group = re.search(r"Could not override '([^']+)'", text)
     if group and "@" in group[1]:
         place = group[1].split("@")[1]
+        if place == "adversary.d.network":
+            return f"{group[1]}=…: the discriminator of adversary.d is chosen by discriminator=…"
         return (
             f"{group[1]}=…: these choices have no {place} to be chosen by name; choose adversary=… too (its optimiser "
             "is optimizer@adversary.d.optimizer, its schedule schedule@adversary.d.schedule)"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -96,12 +97,19 @@ def files_named(config: Mapping[str, Any], experiments: Sequence[str]) -> dict[s
         elif isinstance(node, list):
             for index, child in enumerate(node):
                 walk(child, f"{name}.{index}")
-        elif isinstance(node, str) and re.search(r"\.file$|\.files\.\d+$", name) and node in experiments:
+        elif isinstance(node, str) and re.search(r"\.file$|\.files\.\d+$", name) and _may_be(node, experiments):
             found[name] = node
 
     for group in ("loss", "degradation"):
         walk(config.get(group), group)
     return found
+
+
+def _may_be(place: str, experiments: Sequence[str]) -> bool:
+    """Whether a text is an experiment's name, or one mistyped: what exists, or ends as files do, is a place."""
+    folder = place.rpartition("/")[0]
+    mistyped = any(name.startswith(f"{folder}/") for name in experiments if folder) and not Path(place).suffix
+    return place in experiments or (mistyped and not Path(place).exists())
 
 
 def parents_of(config: Mapping[str, Any], experiments: Sequence[str]) -> list[str]:
@@ -112,7 +120,7 @@ def parents_of(config: Mapping[str, Any], experiments: Sequence[str]) -> list[st
         experiments: names of all experiments.
     """
     started = [*names_of(config["init_from"], experiments), *names_of(config.get("grow_from"), experiments)]
-    return [*started, *files_named(config, experiments).values()]
+    return [*started, *(name for name in files_named(config, experiments).values() if name in experiments)]
 
 
 def matching(reference: str, experiments: Sequence[str]) -> list[str]:

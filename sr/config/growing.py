@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sr.config.building import build
 from sr.config.folder import CONF, config_groups
-from sr.config.starting import GROWN, Start, network_file, opponents_in, weights_in
+from sr.config.starting import GROWN, Start, named_by, network_file, opponents_in, weights_in
 from sr.errors import UserError
 from sr.inference.networks import shipped
 from sr.inference.opening import described, is_ours
@@ -57,10 +57,12 @@ def grow_from(module: SuperResolution, start: Start, model: Any, say: Callable[[
         return {}
     network, what = module.network, f"grow_from={place}"
     _check_grows(network, what)
-    half = _half(what, network, shipped().get(place) or Path(place).expanduser())
-    what = f"grow_from={half.path}"
-    _check_half(half, network, model, what)
-    check_finite(half.path, half.tensors)
+    path = network_file(GROWN, shipped().get(place) or Path(place).expanduser())
+    what = f"grow_from={path}"
+    with named_by(GROWN, path):
+        half = _half(path, network)
+        _check_half(half, network, model, what)
+        check_finite(path, half.tensors)
     try:
         grown = carried(network, _at_half(model, scale_of(network)), half.tensors)
     except ValueError as error:
@@ -102,9 +104,8 @@ def _grows(name: str, scale: int) -> bool:
         return False
 
 
-def _half(what: str, network: nn.Module, place: Path) -> _Half:
-    """Find and read the network; of a run the last one, which its discriminator belongs to."""
-    path = network_file(GROWN, place)
+def _half(path: Path, network: nn.Module) -> _Half:
+    """Read the network; of a run it is the last one, which its discriminator belongs to."""
     if path.suffix == ".ckpt":
         state = read_checkpoint(path)
         with understood(path):
@@ -118,10 +119,7 @@ def _half(what: str, network: nn.Module, place: Path) -> _Half:
     for known, weights in described(path):
         if known["_target_"] == kind:
             return _Half(path, known, int(known["scale"]), weights)
-    raise UserError(
-        f"{what}: the file does not say what network it is, and its weights are no {type(network).__name__}'s; give "
-        "a run's folder, or the .safetensors of one"
-    )
+    raise UserError(f"the file does not say what network it is, and its weights are no {type(network).__name__}'s")
 
 
 def _check_half(half: _Half, network: nn.Module, model: Any, what: str) -> None:

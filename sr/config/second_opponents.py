@@ -9,6 +9,15 @@ from typing import Any
 FIRST = "d"
 _SHARED = ("objective", "optimizer", "schedule")
 _FIXED = "sr.losses.fixed_discriminator.FixedDiscriminator"
+_PARTS = {
+    "network": "discriminator",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
+    "objective": None,
+    "shows": None,
+    "policy": None,
+}
+"""Of an adversary, with the group that its choices are in."""
 
 
 def with_shared_parts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,19 +83,33 @@ def _lacks_class(part: Any) -> bool:
 
 
 def first_faults(adversaries: Mapping[str, Any]) -> Iterator[str]:
-    """A line where an adversary takes parts of a ``d`` that there is not.
+    """A line where a part of an adversary is a plain value, or of a ``d`` that there is not.
 
     Args:
         adversaries: plain values by name, as `with_shared_parts` gave them.
     """
     first = adversaries.get(FIRST)
     for name, node in adversaries.items():
+        yield from _plain_parts(f"adversary.{name}", node)
         lacks = name != FIRST and isinstance(node, Mapping) and _lacks_class(node.get("objective"))
         if lacks and (not isinstance(first, Mapping) or _lacks_class(first)):
             yield (
                 f"adversary.{name} takes its objective from adversary.{FIRST}, and there is none: this choice is an "
                 "addition; put an objective in front, as in adversary=[ragan,gradients]"
             )
+
+
+def _plain_parts(setting: str, node: Any) -> Iterator[str]:
+    for part, group in _PARTS.items() if isinstance(node, Mapping) else ():
+        value = node.get(part)
+        if value is None or isinstance(value, Mapping) or str(value).startswith("${"):
+            continue
+        by_name = (
+            f"a choice is made by {group}@{setting}.{part}=…" + (", or discriminator=…" if part == "network" else "")
+            if group
+            else f"adversary=… chooses it, and its values have names of their own, {setting}.{part}.…"
+        )
+        yield f"{setting}.{part}={value} is a plain value in the place of settings: {by_name}"
 
 
 def fixed_faults(fixed: Mapping[str, Any]) -> Iterator[str]:

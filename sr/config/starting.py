@@ -1,6 +1,7 @@
 """``init_from=``: the weights that a new run starts from, of another run or a file (by name: `sr.config.parents`)."""
 
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -106,12 +107,35 @@ def start_from(module: SuperResolution, start: Start, say: Callable[[str], None]
             continue  # see `sr.config.growing`
         network = module.network if name == GENERATOR else _opponent(module, name, place)
         with_package = shipped().get(place) if name == GENERATOR else None
-        path, tensors = _weights(name, with_package or Path(place).expanduser(), set(network.state_dict()))
-        check_finite(path, tensors)
+        path = network_file(name, with_package or Path(place).expanduser())
+        with named_by(name, path):
+            tensors = _weights(name, path, set(network.state_dict()))
+            check_finite(path, tensors)
         anew = _fill(network, tensors, name, path, start.partial)
         say(f"{setting_of(name)}: {type(network).__name__} starts from {path}{anew}")
     if module.ema is not None and GENERATOR in start.places:
         module.ema.start(module.network)
+
+
+@contextmanager
+def named_by(name: str, path: Path) -> Iterator[None]:
+    """What reading a network's file refuses is told with the setting that names it, and what to give instead.
+
+    Args:
+        name: of the network.
+        path: of the file.
+
+    Raises:
+        UserError: the body raised it.
+    """
+    setting = setting_of(name)
+    try:
+        yield
+    except UserError as error:
+        if str(error).startswith(f"{setting}="):
+            raise
+        told = str(error).removesuffix(".")
+        raise UserError(f"{setting}={path}: {told}; give a run's folder, or the .safetensors of a network") from error
 
 
 def setting_of(name: str) -> str:
@@ -130,14 +154,13 @@ def _opponent(module: SuperResolution, name: str, place: str) -> nn.Module:
     return module.adversaries[name].network
 
 
-def _weights(name: str, path: Path, expected: Set[str]) -> tuple[Path, Mapping[str, Tensor]]:
-    """The file that holds the network's weights, and these by the names that are expected, where it has such."""
-    path = network_file(name, path)
+def _weights(name: str, path: Path, expected: Set[str]) -> Mapping[str, Tensor]:
+    """The network's weights by the names that are expected, where the file has such."""
     if path.suffix == ".ckpt":
-        return path, weights_in(name, path, read_checkpoint(path))
+        return weights_in(name, path, read_checkpoint(path))
     found = namings(path)
     first = next(found)
-    return path, next((tensors for tensors in chain([first], found) if expected & tensors.keys()), first)
+    return next((tensors for tensors in chain([first], found) if expected & tensors.keys()), first)
 
 
 def network_file(name: str, path: Path) -> Path:
@@ -152,6 +175,8 @@ def network_file(name: str, path: Path) -> Path:
     """
     if path.is_dir():
         path = _in_run(name, path)
+    if path.exists() and not path.is_file():
+        raise UserError(f"{setting_of(name)}={path} is no file of a network; give a run's folder or a .safetensors")
     if not path.is_file():
         hint = (
             neighbours(_near(path))

@@ -80,6 +80,16 @@ def _shapes_differ(pair: Pair, shift: int, *pictures: Tensor) -> str:
     return f"views={','.join(pair)} compares pictures of different shapes{windows}: {shapes}; name two of one shape"
 
 
+def _of(name: str, term: Term, pictures: Mapping[str, Image], wanted: bool, draws: Draws | None) -> Scalar:
+    """A term's value; what it refuses is told with its name."""
+    try:
+        value: Scalar = term(pictures, wanted, draws)
+    except UserError as error:
+        told = str(error)
+        raise UserError(f"loss.terms.{name}{'.' if told.startswith('views=') else ': '}{told}") from error
+    return value
+
+
 def weight_of(weight: float | Weight) -> Weight:
     """A number as a schedule that never changes.
 
@@ -145,7 +155,7 @@ class Objective(nn.Module):
         total = torch.zeros((), device=next(iter(pictures.values())).device)
         raw = {}
         for name, term in self._items():
-            value = term(pictures, weights[name] != 0, None if draws is None else draws.within(name))
+            value = _of(name, term, pictures, weights[name] != 0, None if draws is None else draws.within(name))
             raw[name] = value.detach()
             if weights[name] != 0:  # 0 * NaN is NaN: a term that only watches must not spoil the sum
                 total = total + weights[name] * value
@@ -154,7 +164,7 @@ class Objective(nn.Module):
     def unweighted(self, views: Mapping[str, Tensor], draws: Draws) -> Tensor:
         """Sum of all terms with gradient, whatever their weights are now: to see what the objective may need."""
         pictures = self._compared(views)
-        return torch.stack([term(pictures, True, draws.within(name)) for name, term in self._items()]).sum()
+        return torch.stack([_of(name, term, pictures, True, draws.within(name)) for name, term in self._items()]).sum()
 
     def _compared(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The views that any term compares, in float32."""

@@ -74,6 +74,14 @@ class FeatureNet(nn.Module):
         return self._maps(self.enlarge(lr))
 
     def _maps(self, enlarged: Image) -> Tensor:
+        height, width = enlarged.shape[-2:]
+        smallest = 2 ** sum(isinstance(part, nn.MaxPool2d) for part in self.stack)
+        if min(height, width) < smallest:
+            raise UserError(
+                f"model.layer={self.layer} has halved its pictures to nothing: it needs {smallest}x{smallest} pixels "
+                f"in high resolution at least, not {height}x{width}; take data.crop={-(-smallest // self.scale)}, or "
+                "an earlier layer"
+            )
         predicted: Tensor = self.stack((enlarged - self.mean) / self.deviation)
         return predicted
 
@@ -118,13 +126,17 @@ def trained(file: str | None) -> FeatureNet:
         path = path / "last.safetensors"
     if not path.is_file():
         raise UserError(f"file={file}: there is no feature net; make one with `{MAKE}` and give its run's folder")
-    network, info = load_network(path)
+    try:
+        network, info = load_network(path)
+        check_finite(path, network.state_dict())
+    except UserError as error:
+        told = str(error).removesuffix(".")
+        raise UserError(f"file={file}: {told}; make a feature net with `{MAKE}` and give its run's folder") from error
     if not isinstance(network, FeatureNet):
         raise UserError(
             f"file={file} holds a {type(network).__name__}, no feature net; make one with `{MAKE}` and give its run's "
             "folder"
         )
-    check_finite(path, network.state_dict())
     network.requires_grad_(False)
     network.weights = info.extra.get("features")
     return network

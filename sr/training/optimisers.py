@@ -36,6 +36,11 @@ def make_optimizer(factory: OptimizerFactory, network: nn.Module, name: str, par
     Raises:
         UserError: it refuses its settings.
     """
+    if not any(p.requires_grad for p in network.parameters()):
+        raise UserError(
+            f"{name}: {type(network).__name__} has no weight that learns; choose a network that has (discriminator=… "
+            "of an adversary, model=… otherwise)"
+        )
     try:
         if parts is None or not parts.rates:
             optimizer = factory([p for p in network.parameters() if p.requires_grad])

@@ -9,7 +9,7 @@ from torch import Tensor
 from sr.draws import Draws
 from sr.models.outputs import PICTURE, outputs_of
 from sr.training.adversary.adversary import Adversary
-from sr.training.adversary.agreement import check_views
+from sr.training.adversary.agreement import check_reached, check_views
 from sr.training.module import SuperResolution
 from sr.training.pairs import Given
 from sr.training.sides import side_of
@@ -37,15 +37,13 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
         module.side_outputs = tuple(name for name in outputs if name != PICTURE)
         views = module.views(Given(lr, hr if truth else None, hr), outputs)
         check_views(views, module.objective, module.adversaries)
+        check_reached(views, module.network, module.objective, module.adversaries)
         total = module.objective.unweighted(views, draws)
         for adversary in module.adversaries.values():
             if _fits(adversary, hr):
                 total = total + adversary.generator_loss(views, draws, module.compute.autocast(), resting=True)
         if not total.requires_grad:
-            raise UserError(
-                f"no term of the loss reaches a weight of {type(module.network).__name__}, whose picture is fixed; "
-                "compare a side output, as loss=features does with model=feature_net"
-            )
+            raise UserError(f"no term of the loss passes gradient on to a weight of {type(module.network).__name__}")
         return total
 
     def discriminator(adversary: Adversary) -> Callable[[LowResolution], Tensor]:

@@ -438,7 +438,7 @@ def test_lpips_decides_which_network_is_best(train, tmp_path):
         ),
         (
             ["adversary=lsgan", "discriminator=conv", "adversary.d.shows=null"],
-            "adversary.d.shows=None is empty; leave it",
+            "adversary.d.shows=null is empty; leave it",
         ),
         (["adversary=lsgan", "discriminator=conv", "adversary.d=null"], "adversary.d=None is no adversary; choose one"),
         (

@@ -168,16 +168,16 @@ def test_a_checkpoint_that_is_larger_inside(tmp_path):
         for name in source.namelist():
             target.writestr(name, source.read(name))
     assert read_checkpoint(plain)["x"].shape == (1 << 20,)
-    with pytest.raises(UserError, match=r"cannot be resumed from \(it would unpack to 4.* made to fill the memory\)"):
+    with pytest.raises(UserError, match=r"cannot be read \(it would unpack to 4.* made to fill the memory\)"):
         read_checkpoint(packed)
 
 
 def test_a_checkpoint_of_other_objects_is_not_recommended(tmp_path):
     torch.save({"format": FORMAT, "x": Path("x")}, tmp_path / "last.ckpt")
-    with pytest.raises(UserError, match=r"cannot be resumed from \(it holds other objects\); the network itself"):
+    with pytest.raises(UserError, match=r"cannot be read \(it holds other objects\); the network itself"):
         read_checkpoint(tmp_path / "last.ckpt")
     (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"x": Path("x")}, 4))  # of which PyTorch warns
-    with pytest.raises(UserError, match="cannot be resumed from"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_checkpoint(tmp_path / "last.ckpt")
 
 
@@ -185,7 +185,7 @@ def test_a_pickle_that_would_crash_its_reader_is_none(tmp_path):
     from sr.losses.pretrained import read_tensors
 
     (tmp_path / "last.ckpt").write_bytes(b"\x80\x02})" + b"\x85" * 300_000 + b"K\x01s.")  # tuples in tuples
-    with pytest.raises(UserError, match=r"cannot be resumed from \(its tuples nest deeper than 64"):
+    with pytest.raises(UserError, match=r"cannot be read \(its tuples nest deeper than 64"):
         read_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(UserError, match="its tuples nest deeper than 64"):
         read_tensors(tmp_path / "last.ckpt")

@@ -196,7 +196,7 @@ def run(trained_once):
 def test_resuming_from_a_truncated_checkpoint(train, run):
     break_off(run / "checkpoints" / "last.ckpt")
     err = sentences(train("resume=run", "trainer.max_updates=6", defaults=False))
-    assert "run/checkpoints/last.ckpt is truncated or damaged and cannot be resumed from" in err
+    assert "run/checkpoints/last.ckpt is truncated or damaged and cannot be read" in err
 
 
 def test_resuming_from_something_else(train, run):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from torch import nn
+
 from sr.losses.objective import Objective
 from sr.losses.views import Pair, Views, base_of
 from sr.losses.weights import Constant, Phases, Steps, Weight
@@ -68,8 +70,34 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
     Raises:
         UserError: one does not exist; the message lists those that do.
     """
-    for setting, pair in _named(objective, adversaries).items():
+    for setting, pair in compared(objective, adversaries).items():
         views.check(setting, pair)
+
+
+def check_reached(views: Views, network: nn.Module, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that whatever is compared depends on a weight.
+
+    Args:
+        views: of a batch with gradient.
+        network: the generator.
+        objective: of the generator.
+        adversaries: by name.
+
+    Raises:
+        UserError: a term or an adversary compares given pictures, or a picture that no weight makes.
+    """
+    for setting, pair in compared(objective, adversaries).items():
+        bases = list(dict.fromkeys(base_of(name) for name in pair))
+        if not any(views[base].requires_grad for base in bases):
+            way = (
+                "its picture is fixed; compare a side output, as loss=features does with model=feature_net"
+                if "sr" in bases
+                else "compare what the network makes, as in sr,hr"
+            )
+            raise UserError(
+                f"{setting}={','.join(pair)}: no weight of {type(network).__name__} has a part in "
+                f"{' or '.join(bases)}: {way}"
+            )
 
 
 def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
@@ -98,7 +126,7 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary], real
     Raises:
         UserError: a term or an adversary does, or takes real pictures where there are none either.
     """
-    for setting, pair in _named(objective, adversaries).items():
+    for setting, pair in compared(objective, adversaries).items():
         if any(base_of(view) == "hr" for view in pair):
             raise UserError(
                 f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
@@ -113,10 +141,11 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary], real
 
 def looks_at(view: str, objective: Objective, adversaries: Mapping[str, Adversary]) -> bool:
     """Whether a term or an adversary names a view, or one that is made of it."""
-    return any(base_of(name) == view for pair in _named(objective, adversaries).values() for name in pair)
+    return any(base_of(name) == view for pair in compared(objective, adversaries).values() for name in pair)
 
 
-def _named(objective: Objective, adversaries: Mapping[str, Adversary]) -> dict[str, Pair]:
+def compared(objective: Objective, adversaries: Mapping[str, Adversary]) -> dict[str, Pair]:
+    """What each term and each adversary compares, by the name of its setting."""
     named = dict(objective.views)
     for name, adversary in adversaries.items():
         for key, pair in zip(("views", "also"), adversary.shows.pairs, strict=False):

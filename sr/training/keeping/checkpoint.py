@@ -98,7 +98,7 @@ def read_checkpoint(path: Path, kind: str = FORMAT) -> dict[str, Any]:
         # What PyTorch says of objects is how to load them all the same.
         why = "it holds other objects" if isinstance(error, pickle.UnpicklingError) else first_line(error)
         raise UserError(
-            f"{printable(path)} is truncated or damaged and cannot be resumed from ({why}); the network itself is in "
+            f"{printable(path)} is truncated or damaged and cannot be read ({why}); the network itself is in "
             "last.safetensors of the run folder"
         ) from error
     if not isinstance(state, dict) or state.get("format") != kind:

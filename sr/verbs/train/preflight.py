@@ -10,7 +10,7 @@ from sr.data.kinds.matching import header_size
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.draws import Draws
-from sr.training.adversary.agreement import check_truth, check_unpaired
+from sr.training.adversary.agreement import check_truth, check_unpaired, compared
 from sr.training.columns import gain
 from sr.training.contract import Trainable
 from sr.training.module import SuperResolution
@@ -88,7 +88,7 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
 
 
 def check_gradient(module: SuperResolution, crop: int) -> None:
-    """A discriminator that sees degraded fakes must be able to tell the generator through the degradation.
+    """What is said of degraded pictures must reach the generator through the degradation.
 
     Args:
         module: the training module.
@@ -97,13 +97,12 @@ def check_gradient(module: SuperResolution, crop: int) -> None:
     Raises:
         UserError: no gradient comes through.
     """
-    for name, adversary in module.adversaries.items():
-        made = adversary.shows.pair.made
-        if f"{DEGRADED}(" in made and not _passes_gradient(module, crop):
+    for setting, pair in compared(module.objective, module.adversaries).items():
+        if f"{DEGRADED}(" in pair.made and not _passes_gradient(module, crop):
             raise UserError(
-                f"adversary.{name}.shows.views={','.join(adversary.shows.pair)} needs a degradation that passes "
-                f"gradient on, and degradation=… of this run does not, as JPEG and videos never do; take "
-                f"degradation=bicubic or another without them, or adversary.{name}.shows.views='lr(sr),lr'"
+                f"{setting}={','.join(pair)} needs a degradation that passes gradient on, and degradation=… of this "
+                "run does not, as JPEG and videos never do; take degradation=bicubic or another without them, or "
+                f"{setting}='lr(sr),lr'"
             )
 
 

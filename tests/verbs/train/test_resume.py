@@ -263,7 +263,7 @@ def test_truncated_checkpoint_is_one_sentence(tmp_path):
     path = tmp_path / "c.ckpt"
     write_checkpoint(path, {"weights": torch.rand(1000)})
     path.write_bytes(path.read_bytes()[:-700])
-    with pytest.raises(UserError, match=r"c\.ckpt is truncated or damaged and cannot be resumed from"):
+    with pytest.raises(UserError, match=r"c\.ckpt is truncated or damaged and cannot be read"):
         read_checkpoint(path)
 
 
