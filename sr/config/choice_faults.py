@@ -37,6 +37,9 @@ def choice_faults(override: Override, groups: Mapping[str, list[str]], places: S
         yield f"{override.input_line} names several choices; give one, or add -m to train.py for a run with each"
         return
     if override.package is not None:
+        if group == "discriminator" and "none" in values_of(override):
+            name = override.package.removesuffix(".network").rpartition(".")[2]
+            yield f"{override.input_line}: without a discriminator there is no adversary; leave {name} out of it"
         return  # whether it fits is for Hydra to say
     for choice in values_of(override):
         yield from _one_choice_faults(group, choice, groups[group_of(override)], places)

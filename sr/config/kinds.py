@@ -24,6 +24,12 @@ _WANTED = {int: "a whole number", float: "a number", bool: "true or false", str:
 _EXAMPLES = {int: "1000", float: "1.0", bool: "true", str: "TEXT"}
 _NUMBER = re.compile(r"[xX×]?(\d+)([xX×kM]?)")
 """A number with a letter, as people write scales and thousands."""
+_LISTS = {
+    "parts.rates": "[{weights:[tail.*],factor:0.1}]",
+    "parts.freeze": "[{all_but:[tail.*],until:1000}]",
+    "parts.restart": "[0.5]",
+}
+"""Settings that take a list alone, with an example."""
 _INIT_FROM = (
     "init_from takes a run's folder, a file or an experiment (init_from=RUN), or both networks by name "
     "('init_from={g:RUN,d:RUN}')"
@@ -41,7 +47,11 @@ def kind_faults(override: Override, config: DictConfig) -> Iterator[str]:
     hint = _schema_hint(key)
     kinds = _plain_kinds(hint)
     kind = next((kind for kind in _WANTED if kind in kinds and kinds <= {kind, type(None)}), None)
-    if override.is_delete() or (kind is None and not is_dataclass(hint)):
+    if override.is_delete():
+        return
+    if key in _LISTS:
+        yield from (f"{key}={value} is no list; write '{key}={_LISTS[key]}'" for value in _no_lists(override))
+    if kind is None and not is_dataclass(hint):
         return
     for value in values_of(override):
         if _fits(key, value):
@@ -55,6 +65,14 @@ def kind_faults(override: Override, config: DictConfig) -> Iterator[str]:
         near, now = nearest_whole(value) if kind is int else None, OmegaConf.select(config, key)
         example = near or (str(now).lower() if type(now) is kind else _EXAMPLES[kind])
         yield f"{line} {_WANTED[kind]}{or_null}{'; write' if near else ', such as'} {key}={example}"
+
+
+def _no_lists(override: Override) -> Iterator[str]:
+    """The values in the place of a list, as typed."""
+    typed = str(override.input_line).partition("=")[2]
+    for value in values_of(override):
+        if not isinstance(value, list) and not str(value).startswith("${"):
+            yield str(value) if override.is_sweep_override() else typed
 
 
 def mapping_faults(override: Override, config: DictConfig, opened: tuple[str, ...]) -> Iterator[str]:
@@ -116,8 +134,8 @@ def size_faults(override: Override, config: DictConfig, sizes: list[str]) -> Ite
     if key == "size.name":
         near = nearest(str(value), sizes) or sizes
         yield f"{typed} would only call a size so, without its numbers; choose one: size={near[0]}"
-    node: Any = OmegaConf.select(config, key)
-    if key.startswith("size.") and isinstance(node, DictConfig) and not isinstance(value, Mapping):
+    node: Any = OmegaConf.select(config, key) if key.startswith("size.") else None
+    if isinstance(node, DictConfig) and not isinstance(value, Mapping):
         yield f"{typed}: {key} holds several values by name ({', '.join(map(str, node))}); write {key}.NAME=…"
 
 

@@ -143,6 +143,12 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
     if real is not None and not looks_at("real", module.objective, adversaries):
         setting = "data.hr" if config.data.get("train") is None else "data.real"
         yield f"{setting}={real} is read for nothing: no adversary or loss looks at it; adversary=bce does"
+    degraded_live = not getattr(module.degradation, "in_advance", False) and config.data.get("train_lr") is None
+    if getattr(module.network, "reference", None) is not None and degraded_live:
+        yield (
+            "the photograph beside each crop is shrunk high resolution, as degradation=… works on crops here: colours, "
+            "noise or blur of the input are not in it, and in use they are"
+        )
     for swapout in swapouts:
         doubt = swapout.doubt(adversaries, trainer.max_updates)
         if doubt is not None:
@@ -151,9 +157,12 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
         yield from _doubts_of_one(f"adversary {name}", adversary, trainer)
     loud = [name for name, adversary in adversaries.items() if _at_once(adversary)]
     if from_scratch and loud:
+        unpaired = config.data.get("train") is None and real is not None
+        later = " ".join(f"adversary.{name}.policy.start=500" for name in loud)
+        way = f"{later} lets the other losses begin" if unpaired else "experiment=gan_phases starts one after the other"
         yield (
             f"adversary {', '.join(loud)} counts in full from update 0, before it has learnt anything, against an "
-            "untrained generator; experiment=gan_phases starts one after the other"
+            f"untrained generator; {way}"
         )
 
 

@@ -198,7 +198,7 @@ def _in_run(name: str, path: Path) -> Path:
     folder = RunFolder(path)
     orders = {
         GENERATOR: [folder.best, folder.last, folder.checkpoint],
-        GROWN: [folder.last, folder.best, folder.checkpoint],
+        GROWN: [folder.last, folder.checkpoint, folder.best],
     }
     kept = orders.get(name, [folder.checkpoint])
     found = next((file for file in kept if file.exists()), None)

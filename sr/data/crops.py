@@ -276,13 +276,20 @@ class CropBatches(Dataset[Batch]):
         return cutter(store)(pictures, tops * plan.scale, lefts * plan.scale, plan.crop * plan.scale, plan.scale)
 
     def reference(self, places: Places) -> Tensor | None:
-        """The photographs that crops are cut from, small, with a mask; None where nobody asks for them."""
-        store = self.lr if self.hr is None else self.hr
-        if self.references is None or store is None:
+        """The photographs that crops are cut from, small, with a mask; None where nobody asks for them.
+
+        In use a network has low resolution alone, so they are made of that where it is at hand.
+        """
+        if self.references is None:
+            return None
+        if self.lr is not None:
+            return self.references(self.lr, self.twin(places.pictures), places.tops, places.lefts, self.plan.crop)
+        if self.hr is None:
             return None
         scale = self.plan.scale
-        tops, lefts = places.tops * scale, places.lefts * scale
-        return self.references(store, places.pictures, tops, lefts, self.plan.crop * scale)
+        return self.references(
+            self.hr, places.pictures, places.tops * scale, places.lefts * scale, self.plan.crop * scale
+        )
 
     def __getitem__(self, batch: int) -> Batch:
         return self.made(batch, _from_file)

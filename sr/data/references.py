@@ -23,9 +23,7 @@ class References:
 
     def __init__(self, side: int) -> None:
         if side < 8:
-            raise ValueError(
-                f"photograph={side} must be at least 8 pixels, or null for networks that look at no photograph"
-            )
+            raise ValueError(f"model.reference={side} is the side of a photograph, and must be at least 8 pixels")
         self.side = side
         self._small: dict[int, Tensor] = {}
 
@@ -33,7 +31,7 @@ class References:
         """The references of a batch.
 
         Args:
-            store: high-resolution pictures, the same at each call.
+            store: of the pictures, the same at each call.
             pictures: (batch,) picture numbers.
             tops: (batch,) first rows.
             lefts: (batch,) first columns.

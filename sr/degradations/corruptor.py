@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sr.degradations.pictures import Pictures
+from sr.degradations.pictures import Pictures, to_device
 from sr.draws import Draws
 
 
@@ -68,8 +68,9 @@ class Corruptor:
                 chosen = np.flatnonzero(met & (which == number))
                 for rows in _calls(pictures, chosen):
                     height, width = int(pictures.heights[rows[0]]), int(pictures.widths[rows[0]])
-                    part = pictures.pixels[rows, :, :height, :width]
-                    pixels[rows, :, :height, :width] = network.to(part.device)(part).clamp(0, 1)
+                    index = to_device(np.array(rows), pixels.device)
+                    part = pictures.pixels[index, :, :height, :width]
+                    pixels[index, :, :height, :width] = network.to(part.device)(part).clamp(0, 1)
         return pictures.with_pixels(pixels)
 
 

@@ -238,6 +238,8 @@ class RelativisticClipped:
     compares: ClassVar[bool] = True
     soft: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
+    own_truth: ClassVar[bool] = True
+    """Fakes are compared with their own truth, so real pictures of other things mean nothing."""
     penalty = 0.0
 
     def __init__(self, clip: bool = True) -> None:

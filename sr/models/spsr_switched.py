@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr.choices import check_choice
@@ -139,16 +138,6 @@ class SpsrSwitched(nn.Module):
         return Structured(
             self.last(F.leaky_relu(self.hr(y), SLOPE)), self.gradient_last(self._enlarged(g, self.gradient_up))
         )
-
-    def trunk(self, lr: Image, reference: Reference | None = None) -> Float[Tensor, "batch channels height width"]:
-        """What the mainline carries into the last layers at the low resolution, for looking into it."""
-        seen: list[Tensor] = []
-        hook = self.final_lr.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
-            self(lr, reference)
-        finally:
-            hook.remove()
-        return seen[0]
 
     def _switched(self, switch: nn.Module, joined: Tensor, identity: Tensor) -> Tensor:
         carried = joined if self.mainline == "polluted" else identity

@@ -44,7 +44,8 @@ class ColourAlarm:
         if over and (self.within or progress >= 0.5):
             self.told = True
             lower = [f"lower adversary.{name}.weight" for name in opponents]
-            cures = [*lower, "raise the weight of the pixel loss", "add lr_consistency to loss"]
+            longer = [] if self.within else ["train longer, if pictures still improve"]
+            cures = [*longer, *lower, "raise the weight of the pixel loss", "add lr_consistency to loss"]
             self._say(
                 f"update {updates}: the mean colours of the validation pictures are off by {error:.4f}, "
                 f"{255 * error:.1f} of 255 levels (trainer.colour_alarm={self.bound:g}); {', or '.join(cures)}"

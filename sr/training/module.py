@@ -197,7 +197,7 @@ class SuperResolution(lightning.LightningModule):
         """One batch; an update when the accumulation is complete."""
         self.rolled_back = False
         if batch.real is not None:
-            check_unpaired(self.adversaries)
+            check_unpaired(self.objective, self.adversaries)
         given = self.pair(batch)
         self._reference = reference_of(batch, self.network, self.compute)
         draws = Draws(self.seed, batch.samples.numpy())

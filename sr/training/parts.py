@@ -72,7 +72,8 @@ class Parts:
     ) -> None:
         self.rates = tuple(_rate(index, entry) for index, entry in enumerate(rates))
         self.freeze = tuple(_frozen(index, entry) for index, entry in enumerate(freeze))
-        if not all(0 < at < 1 for at in restart) or list(restart) != sorted(set(restart)):
+        numbers = all(isinstance(at, int | float) for at in restart)
+        if not numbers or not all(0 < at < 1 for at in restart) or list(restart) != sorted(set(restart)):
             raise ValueError(
                 f"parts.restart={list(restart)} must be ascending fractions of the run between 0 and 1, such as [0.5]"
             )

@@ -147,14 +147,14 @@ def test_x8_grows_from_x4_and_from_other_programs_files(place):
             "empty",
             4,
             INTERNSHIP,
-            "grow_from=empty is no run's folder, as it has no last.safetensors or best.safetensors or checkpoints/",
+            "grow_from=empty is no run's folder, as it has no last.safetensors or checkpoints/last.ckpt or best",
         ),
         (
             "other.pth",
             4,
             EDSR,
             "grow_from=other.pth: the file does not say what network it is, and its weights are no Edsr's; give a "
-            "run's folder, or the .safetensors of one",
+            "run's folder, or the .safetensors of a network",
         ),
     ],
 )

@@ -47,4 +47,4 @@ def test_a_crop_beyond_the_border_covers_what_there_is():
 
 
 def test_too_small_a_square_is_refused():
-    assert refusal(References, 4).startswith("photograph=4 must be at least 8 pixels")
+    assert "model.reference=4 is the side of a photograph, and must be at least 8" in refusal(References, 4)

@@ -78,7 +78,7 @@ class Adversary:
             raise ValueError(f"r1_gamma={r1_gamma} must be a number from 0 on, r1_every={r1_every} at least 1.")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip={clip} must be positive, or null for no clipping.")
-        check_parts(objective, shows, policy, replay, consistency, mismatched)
+        check_parts(objective, shows, policy, replay, consistency, mismatched, min_loss)
         if shows.swap is not None:
             check_regions(network, consistency)  # one that does not say where its cells lie is refused here
         self.network, self.objective, self.shows, self.policy = network, objective, shows, policy

@@ -100,14 +100,25 @@ def check_reached(views: Views, network: nn.Module, objective: Objective, advers
             )
 
 
-def check_unpaired(adversaries: Mapping[str, Adversary]) -> None:
-    """Make sure that the adversaries can take real pictures that belong to no low resolution.
+def check_unpaired(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+    """Make sure that real pictures that belong to no low resolution are only where they mean something.
 
     Raises:
-        UserError: one shows the low resolution beside them.
+        UserError: a term compares a picture with one of them, or an adversary shows the low resolution beside them.
     """
+    for setting, pair in objective.views.items():
+        if any(base_of(view) == "real" for view in pair):
+            raise UserError(
+                f"{setting}={','.join(pair)} compares each picture with one of other things, as data.real brings "
+                "pictures that belong to no low resolution; compare with hr or lr, and leave real to an adversary"
+            )
     for name, adversary in adversaries.items():
-        shows = adversary.shows
+        shows, objective_of = adversary.shows, adversary.objective
+        if getattr(objective_of, "own_truth", False):
+            raise UserError(
+                f"adversary.{name}.objective={type(objective_of).__name__} compares pictures with their own "
+                "truth, cell by cell, and unpaired real pictures are of other things; take adversary=bce or ragan"
+            )
         if shows.condition != "none":
             raise UserError(
                 f"adversary.{name}.shows.condition={shows.condition} shows the enlarged LR beside each "

@@ -18,12 +18,18 @@ def check_parts(
     replay: Replay | None,
     consistency: float,
     mismatched: bool,
+    min_loss: float | None,
 ) -> None:
     """Make sure that the parts of an adversary go together; the arguments are `Adversary`'s.
 
     Raises:
         ValueError: two do not; the message says what to change.
     """
+    if min_loss is not None and not objective.bounded:
+        raise ValueError(
+            f"{type(objective).__name__} has a loss without a floor, below which min_loss={min_loss:g} could leave it; "
+            "set min_loss=null."
+        )
     _check_objective(objective, shows, policy, replay)
     _check_mixtures(objective, shows, consistency, mismatched)
 

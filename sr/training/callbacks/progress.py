@@ -30,7 +30,7 @@ class ProgressBar(UpdateCallback):
     def __init__(self, console: Console, log: TrainingLog, validation: Validation) -> None:
         self.console, self.training_log, self.validation = console, log, validation
         self._bar: Progress | None = None
-        self._last_line = 0.0
+        self._last_line = 0.0  # when something was shown last
         self._shown_validation = -1
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -52,19 +52,21 @@ class ProgressBar(UpdateCallback):
             self._bar.start()
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
-        """Refresh after a logged row or a validation; between them there is nothing new to show."""
+        """Refresh after a logged row or a validation; where rows are far apart, show in between that it goes on."""
         if not trainer.is_global_zero:
             return
         validated = self.validation.validated_at == module.updates
         if validated and self._shown_validation != module.updates:
             self._shown_validation = module.updates
             self.console.print(f"update {module.updates}: {self._validation_text()}", highlight=False)
-        if module.updates % self.training_log.every != 0:
+        waited = monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES
+        if module.updates % self.training_log.every != 0 and not waited:
             return
         text = self._text(module)
         if self._bar is not None:
+            self._last_line = monotonic()
             self._bar.update(self._bar.task_ids[0], completed=module.clock.progress, description=text)
-        elif monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+        elif waited:
             self._last_line = monotonic()
             self.console.print(f"{module.clock.progress:4.0%} {text}", highlight=False, soft_wrap=True)
 
@@ -94,8 +96,10 @@ class ProgressBar(UpdateCallback):
             if _is_shown(name)
         )
         of = "" if clock.max_updates is None else f"/{clock.max_updates}"
-        parts = [
-            f"{clock.updates}{of} updates",
+        parts = [f"{clock.updates}{of} updates"]
+        if not self.training_log.latest:  # before the first row
+            return parts[0]
+        parts += [
             f"{speed.updates_per_second:.1f}/s",
             f"{speed.pictures_per_second:.0f} pictures/s",
             f"data wait {speed.waiting:.1%}",

@@ -215,8 +215,16 @@ def _swap(network: nn.Module, optimizer: Optimizer, earlier: _Earlier) -> None:
     for index, parameter in enumerate(_learned(optimizer)):
         own = optimizer.state.pop(parameter, {})
         if earlier.moments[index]:
-            optimizer.state[parameter] = earlier.moments[index]
+            optimizer.state[parameter] = _counted_beside(earlier.moments[index], own)
         earlier.moments[index] = own
+
+
+def _counted_beside(moments: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """With the count of steps where the optimiser keeps its own: on the CPU, or by the weights where it is fused."""
+    step, own_step = moments.get("step"), own.get("step")
+    if not isinstance(step, Tensor) or not isinstance(own_step, Tensor) or step.device == own_step.device:
+        return moments
+    return {**moments, "step": step.to(own_step.device)}
 
 
 def _learned(optimizer: Optimizer) -> list[Tensor]:

@@ -66,7 +66,7 @@ def print_entries(console: Console, entries: Sequence[Entry], question: Question
     """A row per claim, then the command of each entry, and that which trains all that is not there."""
     table = Table()
     for column in ("entry", "claim", "verdict", "difference", "seeds"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "entry")
     for entry in entries:
         for one in entry.judged:
             reason = f" ({one.reason})" if one.reason else ""

@@ -124,6 +124,10 @@ def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]
     network = folder.best if folder.best.exists() else folder.last
     trust = ["--trust"] if needs_trust({"model": {"_target_": config["model"]["_target_"]}}) else []
     say(console, f"network: {network}")
+    if config["model"]["_target_"].endswith(".FeatureNet"):
+        file = setting("loss.terms.feature_net.loss.file", folder.path)
+        say(console, f"use it as a target: {training('loss=feature_net', file)}")
+        return
     line = verb("upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
     say(console, f"use it: {line}")
 
