@@ -111,7 +111,7 @@ def dotted_names(node: Any, prefix: str = "") -> Iterator[str]:
 
 
 def owner(folders: Sequence[Path], key: str) -> str | None:
-    """The choice whose file has a setting, such as ``adversary=stepper``.
+    """The choices whose files have a setting, such as ``adversary=stepper``; at most four.
 
     Args:
         folders: see `config_groups`.
@@ -119,11 +119,10 @@ def owner(folders: Sequence[Path], key: str) -> str | None:
     """
     group, _, name = key.partition(".")
     files = [(folder / group, path) for folder in folders for path in sorted((folder / group).glob("**/*.yaml"))]
-    for root, path in files:
-        if name in names_in(path):
-            choice = path.relative_to(root).with_suffix("")
-            return f"{group}=…" if path.name.startswith("_") else f"{group}={choice}"
-    return None
+    having = [path.relative_to(root).with_suffix("") for root, path in files if name in names_in(path)]
+    if any(choice.name.startswith("_") for choice in having):
+        return f"{group}=…"
+    return f"{group}={', '.join(map(str, having[:4]))}{', …' * (len(having) > 4)}" if having else None
 
 
 def defaults_faults(files: Sequence[Path]) -> list[str]:

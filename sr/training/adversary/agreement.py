@@ -10,6 +10,9 @@ from sr.losses.weights import Constant, Phases, Steps, Weight
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
 
+_GIVEN_BY = {"branch": "model=spsr or model=spsr_switched", "features": "model=feature_net"}
+"""Side outputs of networks here."""
+
 
 def gan_term(name: str) -> str:
     """Name of an adversary's term in the generator's loss: ``gan`` for ``d``, ``gan_gradient`` for ``d_gradient``."""
@@ -71,7 +74,11 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
         UserError: one does not exist; the message lists those that do.
     """
     for setting, pair in compared(objective, adversaries).items():
-        views.check(setting, pair)
+        try:
+            views.check(setting, pair)
+        except UserError as error:
+            base = next((base_of(name) for name in pair if base_of(name) in _GIVEN_BY), None)
+            raise UserError(f"{error}; {base} is given by {_GIVEN_BY[base]}" if base else str(error)) from error
 
 
 def check_reached(views: Views, network: nn.Module, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
