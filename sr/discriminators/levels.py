@@ -114,7 +114,8 @@ def joint(maps: Sequence[Features], shown: Image, cell: int) -> Logits:
     So each level weighs the same in a mean over cells. Cells that lie in the padding alone are cut off.
 
     Args:
-        maps: from coarse to fine, (batch, 1, height, width) each.
+        maps: from coarse to fine, (batch, 1, height, width) each; the next has twice the sides, on which
+            `sr.training.adversary.floor` relies.
         shown: the picture before it was padded.
         cell: pixels per cell of the finest.
     """

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sr.data.pairs import ValidationPair
 from sr.errors import UserError
+from sr.experiments.baseline import baseline, is_aligned
 from sr.experiments.places import without_places
 from sr.experiments.runs import Run, columns, read_json
 from sr.files import write_atomically
@@ -27,7 +28,6 @@ from sr.metrics.edges import edge_slope, ringing
 from sr.metrics.line_width import line_width
 from sr.metrics.noise import content_in_noise, flat_noise
 from sr.metrics.robustness import robustness
-from sr.models.bicubic import Bicubic
 from sr.models.files import load_network
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
@@ -42,7 +42,7 @@ FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged
-_WON = 0.3  # loss of a discriminator below which it has won: 86 % sure of both; undecided, cross entropy says 1.39
+_WON = 0.3  # loss above its floor with which a discriminator has won: 86 % sure of both; undecided, it has 1.39 at most
 _LARGEST = 1e30  # of what is compared; losses of runs that explode are far below
 _SHOWN = 120  # side of the pictures shown beside an entry
 
@@ -68,10 +68,10 @@ OF_RUN = (
     "wobble",
     "g_left",
 )
-"""Of a run itself: ``ENTRY.run.NAME``. ``wobble``: mean change of PSNR (Y) between validations of its second half;
-``g_left``: of what the generator minimises, the mean of the last fifth by that of the first."""
+"""Of a run itself: ``ENTRY.run.NAME``. ``d_loss`` and ``d_won`` are of the discriminator's loss above what its labels
+cost (``floor``); `wobble` is of PSNR (Y), `left` of what the generator minimises is ``g_left``."""
 DERIVED = ("robustness", "gain")
-"""``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over bicubic."""
+"""``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over `baseline`."""
 _NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
 
 
@@ -85,7 +85,8 @@ def key(run: Run) -> dict[str, str | None]:
     data = run.config.get("data", {})
     named = {name: data.get(name) for name in ("val", "val_lr", "val_pictures", "reference", "target_video")}
     named = without_places(named, ("cache",))
-    pictures = json.dumps([VERSION, named], sort_keys=True, default=str).encode()
+    beside = ["aligned"] if is_aligned(run.config) else []
+    pictures = json.dumps([VERSION, named, *beside], sort_keys=True, default=str).encode()
     return {
         "network": _digest(run.folder.last.read_bytes()) if run.folder.last.exists() else None,
         "pictures": _digest(pictures),
@@ -146,7 +147,7 @@ def take(
         device: where to compute.
         lpips: measures that too, or None.
         noise: patches that it was trained with, each with the frame that it was taken from.
-        bicubic_of_sets: what another run's measures say of bicubic on the same sets; None measures it.
+        bicubic_of_sets: what another run's measures say of `baseline` on the same sets; None measures it.
 
     Raises:
         UserError: its network is gone or cannot be read, or its folder cannot be written.
@@ -158,7 +159,7 @@ def take(
     if run.folder.last.exists():
         network, _ = load_network(run.folder.last)
         network = network.to(device).eval()
-        bicubic = Bicubic(int(run.config["scale"])).to(device)
+        bicubic = baseline(run.config).to(device)
         for name, pairs in sets.items():
             measured["sets"][name or UNNAMED] = _means(network, pairs, device, lpips)
             known = (bicubic_of_sets or {}).get(name or UNNAMED)
@@ -212,7 +213,7 @@ def of_training(run: Run) -> dict[str, float | None]:
         table = {}
     totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
     rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
-    opposed = [value for value in table.get("train/d/total", ()) if math.isfinite(value)]
+    opposed = _above_floor(table)
     return {
         "updates": run.updates,
         "explosions": float(run.exploded),
@@ -225,14 +226,25 @@ def of_training(run: Run) -> dict[str, float | None]:
     }
 
 
+def _above_floor(table: Mapping[str, Sequence[float]]) -> list[float]:
+    """The discriminator's loss, row by row, without what labels between real and fake cost any (none by default)."""
+    totals = table.get("train/d/total", ())
+    floors = table.get("train/d/floor", [0.0] * len(totals))
+    return [total - floor for total, floor in zip(totals, floors, strict=True) if math.isfinite(total)]
+
+
 def wobble(values: Sequence[float]) -> float | None:
-    """Mean absolute difference of neighbours in the second half; None of fewer than four values.
+    """How far the second half goes to and fro; None of fewer than four values.
+
+    The mean change between neighbours beyond what leads from its first to its last value: a steady way up has none.
 
     Args:
         values: of one validation after another.
     """
-    late = values[len(values) // 2 :]
-    return float(np.mean(np.abs(np.diff(late)))) if len(values) >= 4 else None
+    late = np.array(values[len(values) // 2 :])
+    if len(values) < 4:
+        return None
+    return float((np.abs(np.diff(late)).sum() - abs(late[-1] - late[0])) / (len(late) - 1))
 
 
 def left(values: Sequence[float]) -> float | None:

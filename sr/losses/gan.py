@@ -110,8 +110,13 @@ class CrossEntropy:
         self, real: Logits, fake: Logits, labels: tuple[Label, Label] = (1.0, 0.0)
     ) -> tuple[Scalar, Scalar]:
         """Cross entropies of real and of fake pictures; each is ln 2 for an undecided discriminator."""
+        targets = self.targets(labels)
+        return bce(real, targets[0]), bce(fake, targets[1])
+
+    def targets(self, labels: tuple[Label, Label]) -> tuple[Label, Label]:
+        """The labels after smoothing."""
         share = 1 - self.smoothing
-        return bce(real, labels[0] * share), bce(fake, labels[1] * share)
+        return labels[0] * share, labels[1] * share
 
 
 class MeanProbability:

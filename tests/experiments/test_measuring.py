@@ -5,15 +5,18 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 
 from sr.data.pairs import ValidationPair
 from sr.errors import UserError
-from sr.experiments.measuring import FILE, PICTURE, kept, measures, quantity, take
+from sr.experiments.baseline import baseline
+from sr.experiments.measuring import FILE, PICTURE, kept, measures, of_training, quantity, take
 from sr.experiments.records import without_home, write_record
 from sr.experiments.runs import find_runs
 from sr.models.bicubic import Bicubic
 from sr.models.files import save_network
+from tests.close import assert_close
 
 CPU = torch.device("cpu")
 
@@ -121,6 +124,24 @@ def test_a_run_is_measured_and_kept(run):
     assert quantity(measured, "run.rest_share") == 0.5
     assert (run.folder.path / PICTURE).exists()
     assert set(measured["sets"]["target"]) <= set(measures())
+
+
+def test_a_gain_is_over_the_enlargement_that_undoes_the_reduction():
+    steep = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+    lr = F.interpolate(steep, size=(8, 8), mode="bicubic", align_corners=True)
+    aligned = {"scale": 4, "degradation": {"stages": {"resize": {"modes": "bicubic_aligned"}}}}
+    assert_close(baseline(aligned)(lr)[..., ::31], steep[..., ::31])
+    assert (Bicubic(4)(lr)[..., 1:-1] - steep[..., 1:-1]).abs().max() > 0.03
+    of_log = {"scale": 4, "degradation": {"stages": {"kernel": {}, "back": {"modes": "bicubic_aligned"}}}}
+    for config in ({"scale": 4}, of_log):
+        assert isinstance(baseline(config), Bicubic)
+
+
+def test_what_labels_cost_is_no_loss_of_the_discriminator(run):
+    run.folder.metrics.write_text("updates,train/d/total,train/d/floor\n4,1.3,0.2\n5,0.5,0.3\n9,0.55,0.4\n")
+    said = of_training(run)
+    assert said["d_loss"] == pytest.approx(0.15)
+    assert said["d_won"] == pytest.approx(2 / 3)
 
 
 def test_bicubic_of_the_same_pictures_is_measured_once(run):

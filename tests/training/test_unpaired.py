@@ -110,8 +110,10 @@ def test_gradient_passes_the_rounding_of_a_degradation_unchanged(degradation):
     assert_close(picture.grad, smooth.grad)
 
 
-def test_wobble_is_the_mean_step_of_the_second_half():
-    assert wobble([20.0, 21.0, 25.0, 24.0, 25.5]) == pytest.approx((1.0 + 1.5) / 2)
+def test_wobble_is_what_the_second_half_goes_to_and_fro():
+    assert wobble([20.0, 21.0, 25.0, 24.0, 25.5]) == pytest.approx((1.0 + 1.5 - 0.5) / 2)
+    assert wobble([20.0, 21.0, 22.0, 23.0]) == 0
+    assert wobble([24.0, 20.0, 22.0, 21.8, 22.0, 21.8]) == pytest.approx((0.2 + 0.2 - 0.0) / 2)
     assert wobble([20.0, 21.0, 22.0]) is None
 
 

@@ -21,7 +21,7 @@ from sr.image.depth import to_uint8
 from sr.image.io import read_visible
 from sr.types import Picture
 
-Shows = Literal["anime_4000", "anime_1000", "foreign"]
+Shows = Literal["anime_4000", "anime_1000", "foreign", "foreign_half"]
 Side = Literal["hr", "lr"]
 
 _HELD_OUT = 0.1  # of the pictures that somebody gave
@@ -32,7 +32,8 @@ class Training(PictureSource):
 
     Args:
         world: its settings.
-        shows: ``anime_4000``, the whole reference; ``anime_1000``, its first frames; ``foreign``, photographs.
+        shows: ``anime_4000``, the whole reference; ``anime_1000``, its first frames; ``foreign``, photographs;
+            ``foreign_half``, those that pairs come from with ``data.real=half``.
         cache: folder of the worlds; None takes ``SR_CACHE`` or the user's cache folder.
 
     Raises:
@@ -49,8 +50,9 @@ class Training(PictureSource):
     def source(self) -> PictureSource:
         """What reads the files, once they are there."""
         if self._source is None:
-            given = _given(self.world.settings, "foreign" if self.shows == "foreign" else "reference", "train")
-            drawn = self.world.foreign if self.shows == "foreign" else self.world.reference
+            photographs = self.shows.startswith("foreign")
+            given = _given(self.world.settings, "foreign" if photographs else "reference", "train")
+            drawn = self.world.foreign if photographs else self.world.reference
             self._source = given or Folder(str(drawn()))
         return self._source
 
@@ -65,6 +67,8 @@ class Training(PictureSource):
 
     def __len__(self) -> int:
         whole = len(self.source)
+        if self.shows == "foreign_half":
+            return whole // 2
         return min(self.world.settings.few_frames, whole) if self.shows == "anime_1000" else whole
 
     def name(self, index: int) -> str:

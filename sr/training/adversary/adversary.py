@@ -13,6 +13,7 @@ from sr.losses.gan import GanObjective, gradient_norms, gradient_penalty, r1
 from sr.losses.objective import weight_of
 from sr.losses.views import Views
 from sr.losses.weights import Weight
+from sr.training.adversary.floor import least_loss
 from sr.training.adversary.min_loss import MinLoss
 from sr.training.adversary.mixtures import inconsistency, mismatched
 from sr.training.adversary.parts import check_parts, check_regions
@@ -211,7 +212,8 @@ class Adversary:
             penalties.append(self.consistency * self._inconsistency(judged.clean, outputs, share, autocast))
         means = [output.detach().float().mean() for output in (real_output, fake_outputs[0])]  # a second fake apart
         penalty = sum(penalties[1:], start=penalties[0]) if penalties else None
-        return Verdict(real_term, fake_term, penalty, means[0], means[1], newest)
+        floor = least_loss(self.objective, labels, real_output, 3 if self.mismatched else 1)
+        return Verdict(real_term, fake_term, penalty, means[0], means[1], newest, floor)
 
     def _share(self, mask: Tensor | None, output: Tensor) -> Tensor | None:
         """Of each cell that was exchanged."""

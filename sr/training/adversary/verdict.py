@@ -20,6 +20,7 @@ class Verdict:
         output_real: mean raw output for real pictures.
         output_fake: mean raw output for fakes, a second one (`Shows.pairs`) and old batches apart.
         newest: loss without penalty and old batches: what a stepper compares from step to step.
+        floor: of the loss, set by labels between real and fake; None where it is 0 or not known.
     """
 
     real: Tensor
@@ -28,6 +29,7 @@ class Verdict:
     output_real: Tensor
     output_fake: Tensor
     newest: Tensor
+    floor: Tensor | None = None
 
     @property
     def total(self) -> Tensor:
@@ -44,8 +46,8 @@ class Verdict:
             "output_real": self.output_real,
             "output_fake": self.output_fake,
         }
-        if self.penalty is not None:
-            values["penalty"] = self.penalty
+        more = {"penalty": self.penalty, "floor": self.floor}
+        values |= {name: value for name, value in more.items() if value is not None}
         return {name: value.detach() for name, value in values.items()}
 
 

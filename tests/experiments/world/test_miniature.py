@@ -54,7 +54,7 @@ def test_a_pool_of_ones_own_is_taken_and_no_pool_is_made(train, tmp_path):
     [
         ("data.noise=S3", "data.pools: noise=S3 is no code of an extraction; write S, the strength, K and the box"),
         ("data.release=bd", "data.release=bd is no release of the target; there is soultaker and aniboters"),
-        ("data.shows=anime", "shows=anime does not fit: input should be 'anime_4000', 'anime_1000' or 'foreign'"),
+        ("data.shows=anime", "shows=anime does not fit: input should be 'anime_4000', 'anime_1000', "),
         ("data.sets=[]", "data.sets=[] names no validation set; take some of target, "),
         ("data.sets=[noisy]", "noisy is no validation set of the world; it has target, target_noise2"),
         ("data.world.height=101", "a frame of 160x101 cannot be halved; give even height and width"),

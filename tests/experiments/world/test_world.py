@@ -311,6 +311,8 @@ def test_what_is_trained_on_holds_no_validation_picture(world):
     whole, few, foreign = (Training(TINY, part, cache) for part in ("anime_4000", "anime_1000", "foreign"))
     assert (len(whole), len(few), len(foreign)) == (4, 2, 2)
     assert [few.name(i) for i in range(2)] == [whole.name(i) for i in range(2)]
+    half = Training(TINY, "foreign_half", cache)
+    assert (len(half), half.name(0)) == (1, foreign.name(0)), "as data.real=half takes them"
     val = [pixels(path) for path in world.folder.glob("val/*/hr/*.png")]
     trained = [source.read(i).pixels for source in (whole, foreign) for i in range(len(source))]
     trained += [pixels(path) for path in world.folder.glob("originals/*.png")]

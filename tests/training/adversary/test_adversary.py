@@ -344,6 +344,7 @@ def test_swapped_regions_come_with_their_labels_in_a_trimmed_map(trim):
         some += 1
         verdict = opponent.verdict(opponent.exhibits(views_of(zero, one, lr), draws(1, sample)), 0, 0, exact(), False)
         assert_close(verdict.total, torch.tensor(0.0))
+        assert_close(verdict.floor, torch.tensor(0.0))
     assert some >= 3
 
 
