@@ -434,7 +434,7 @@ def test_lpips_decides_which_network_is_best(train, tmp_path):
         (["optimizer@adversary.d.optimizer=adamw"], "these choices have no adversary.d.optimizer to be chosen by name"),
         (
             ["adversary=lsgan", "discriminator=conv", "adversary.d.objective=null"],
-            "adversary.d.objective=None is empty",
+            "adversary.d.objective=null is empty",
         ),
         (
             ["adversary=lsgan", "discriminator=conv", "adversary.d.shows=null"],
