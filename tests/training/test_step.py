@@ -227,7 +227,7 @@ def test_several_discriminator_steps_and_batches_equal_a_plain_loop():
 
 
 def test_the_log_has_the_first_of_several_discriminator_steps():
-    """Later ones judge what they have just learned from: by them a discriminator would look further ahead than it is."""
+    """Later ones judge what it has just learned from: by them it would look further ahead than it is."""
     told = []
     for steps in (1, 3):
         module = build(network(), updates=1, adversaries={"d": opponent(policy=UpdatePolicy(d_steps=steps))})
