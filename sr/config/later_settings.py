@@ -6,7 +6,7 @@ from typing import Any
 _LATER: dict[str, dict[str, Any]] = {
     "sr.models.espcn.Espcn": {"padding": "zeros"},
     "sr.models.compact.Compact": {"checkpointing": False},
-    "sr.models.edsr.Edsr": {"checkpointing": False},
+    "sr.models.edsr.Edsr": {"checkpointing": False, "norm": "none"},
     "sr.models.imdn.Imdn": {"checkpointing": False},
     "sr.models.internship_srresnet.InternshipSrResNet": {"checkpointing": False},
     "sr.models.msrresnet.MsrResNet": {"checkpointing": False},

@@ -1,4 +1,4 @@
-"""A frozen network makes low resolution worse, as often as asked (DL-Art-School, June 2020)."""
+"""A frozen network makes low resolution worse, as often as asked (DL-Art-School, May 2020)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

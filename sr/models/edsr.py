@@ -6,12 +6,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from sr.choices import check_choice
 from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.init import icnr_
 from sr.models.padding import Padding, pad_
 from sr.models.published import Arguments, Weights, factors_of, number_of
-from sr.models.residual import ResidualBlock
+from sr.models.residual import Norm, ResidualBlock
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
 
@@ -31,12 +32,13 @@ class Edsr(nn.Module):
         features: channels (64 of the baseline, 256 of the full network).
         blocks: 16 of the baseline, 32 of the full network.
         branch: weight of each block's branch (1 of the baseline, 0.1 of the full network).
+        norm: ``batch``: batch normalisation in the blocks, which the paper takes out of SRResNet's.
         icnr: start the convolutions before a shuffle without checkerboard (see ``icnr_``).
         padding: what convolutions see beyond the border: ``zeros`` (published), ``reflect`` or ``replicate``.
         checkpointing: less memory in training for about a third more time, see `sr.models.checkpointing.run`.
 
     Raises:
-        ValueError: a scale, size or padding that does not exist.
+        ValueError: a scale, size, norm or padding that does not exist.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
@@ -48,6 +50,7 @@ class Edsr(nn.Module):
         features: int = 64,
         blocks: int = 16,
         branch: float = 1.0,
+        norm: Norm = "none",
         icnr: bool = True,
         padding: Padding = "zeros",
         checkpointing: bool = False,
@@ -56,10 +59,11 @@ class Edsr(nn.Module):
         self.scale = check_scale(self, scale, self.scales)
         if min(features, blocks) < 1:
             raise ValueError(f"Edsr needs features and blocks of at least 1, not {features} and {blocks}.")
+        check_choice("norm", norm, Norm)
         self.checkpointing = checkpointing
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
-        self.body = nn.ModuleList(ResidualBlock(features, branch) for _ in range(blocks))
+        self.body = nn.ModuleList(ResidualBlock(features, branch, norm) for _ in range(blocks))
         self.conv_after_body = nn.Conv2d(features, features, 3, padding=1)
         self.upsample = nn.Sequential()
         for factor in doubling_stages(scale):

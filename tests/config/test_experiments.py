@@ -26,7 +26,7 @@ SHIPPED = [name for name in ALL if name.startswith("shipped/")]
 """They have one size, that of the network which comes along."""
 EXPERIMENTS = [name for name in ALL if "/" in name and name not in SHIPPED]
 SIZES = config_groups(CONF)["size"]
-FILES = sorted((CONF / "experiment").glob("*/**/*.yaml"))
+FILES = sorted(path for pattern in ("*/**/*.yaml", "_*.yaml") for path in (CONF / "experiment").glob(pattern))
 
 
 @pytest.mark.slow

@@ -110,6 +110,14 @@ def test_the_flexible_generator_of_the_notebook():
     assert SrResNet.described_by(network.state_dict()) == {"scale": 2, "features": 64, "blocks": 5, "joining": False}
 
 
+def test_edsr_takes_the_normalisation_back():
+    """Two scales and two shifts of each channel in each block, and nothing else."""
+    with torch.device("meta"):
+        plain, normalised = build("edsr", 2), build("edsr", 2, norm="batch")
+    assert size(normalised) == size(plain) + 16 * 2 * 2 * 64
+    assert {*plain.state_dict()} < {*normalised.state_dict()}
+
+
 @pytest.mark.parametrize(
     ("name", "scale", "expected"),
     [

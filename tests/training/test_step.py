@@ -226,6 +226,17 @@ def test_several_discriminator_steps_and_batches_equal_a_plain_loop():
     assert_same(rival.network, plain)
 
 
+def test_the_log_has_the_first_of_several_discriminator_steps():
+    """Later ones judge what it has just learned from: by them it would look further ahead than it is."""
+    told = []
+    for steps in (1, 3):
+        module = build(network(), updates=1, adversaries={"d": opponent(policy=UpdatePolicy(d_steps=steps))})
+        fit(module, batches(1))
+        told.append({name: value for name, value in module.means.take().items() if name != "train/d/gradient"})
+    assert told[0]["train/d/total"] > 0
+    assert told[0] == told[1]
+
+
 def test_a_discriminator_that_learns_first_equals_a_plain_loop():
     """Internship B6: one forward pass of G; D learns from it; then G is judged by what D has become."""
     data = batches(6)

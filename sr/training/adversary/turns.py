@@ -89,7 +89,8 @@ class Turns:
             verdict = adversary.verdict(exhibits, step, updates, module.compute.autocast(), learning)
             if learning:
                 module.manual_backward(verdict.total / module.accumulate)
-            module.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
+            if step == 0:  # later ones judge what it has just learned from, and would look further ahead
+                module.means.add({f"train/{name}/{key}": value for key, value in verdict.values().items()})
             module.means.add(measures_of(adversary.network, f"train/{name}"))
             self._losses[name] = [*self._losses.get(name, []), verdict.newest]
             if learning and complete:
