@@ -96,20 +96,23 @@ def opponent_faults(
         yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"
     for name, node in adversaries.items():
         if not isinstance(node, Mapping):
-            yield f"adversary.{name}={node} is no adversary; choose one with adversary=…"
+            yield f"adversary.{name}={_as_typed(node)} is no adversary; choose one with adversary=…"
         elif "_target_" not in node:
             yield (
                 f"adversary.{name} has no objective: this choice is an addition; put an objective in front, as in "
                 "adversary=[lsgan,stepper]"
             )
         elif empty := [key for key in _PARTS if key in node and "_target_" not in (node[key] or {})]:
-            shown_value = "null" if node[empty[0]] is None else node[empty[0]]
-            yield f"adversary.{name}.{empty[0]}={shown_value} is empty; leave it out of the command line"
+            yield f"adversary.{name}.{empty[0]}={_as_typed(node[empty[0]])} is empty; leave it out of the command line"
         elif not node.get("network"):
             yield (
                 f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "
                 "or adversary=none to train without"
             )
+
+
+def _as_typed(value: Any) -> Any:
+    return "null" if value is None else value
 
 
 def _each_once(resolved: Mapping[str, Any]) -> dict[str, Any]:

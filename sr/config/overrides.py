@@ -7,7 +7,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
-from sr.config.combinations import asked_for, register
+from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.compose_faults import composed_or_fault, folder_names
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
 from sr.config.kinds import kind_faults, lost_references, mapping_faults, size_faults
@@ -259,7 +259,7 @@ def _key_faults(
     open_ended, added = key.startswith(opened), override.is_add() or override.is_force_add()
     if key in keys or (added and (open_ended or key in own)):
         return
-    whose = owner(folders, key) if key.split(".")[0] not in ("experiment", "size", "trainer") else None
+    whose = owner(folders, key) if key.split(".")[0] in COMBINED or not open_ended else None
     if whose is not None:
         yield f"{key} is not a setting of these choices; it is a setting of {whose}"
         return

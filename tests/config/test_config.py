@@ -24,19 +24,28 @@ CHOICES = [
     for choice in choices
     if group != "experiment" or "/" not in choice  # those of the logs: tests/config/test_experiments.py
 ]
-HEAVY = {
-    ("discriminator", "srgan_flexible"),
-    ("discriminator", "srgan"),
-    ("discriminator", "vgg128"),
-    ("model", "sr_resnet18"),
-    ("loss", "branch"),
-    *(("discriminator", choice) for choice in ("pixdisc", "unet_gan", "switched")),
-    *(("model", choice) for choice in ("rrdbnet", "rrdb_notes_small", "rrdb_notes_medium", "srresnet_flexible")),
-    *(("model", choice) for choice in ("spsr_switched", "edsr", "msrresnet", "imdn", "span")),
+FIRST = {
+    ("adversary", "lsgan_conditional"),
+    ("augmentation", "flips"),
+    ("callbacks", "swapout"),
+    ("data", "folder"),
+    ("data", "unpaired"),
+    ("degradation", "second_order"),
+    ("discriminator", "unet"),
+    ("experiment", "gan_phases"),
+    ("logger", "csv"),
+    ("loss", "vgg"),
+    ("loss", "features"),
+    ("model", "espcn"),
+    ("model", "spsr"),
+    ("model", "srg2"),
+    ("model", "bicubic"),
+    ("optimizer", "adamw"),
+    ("schedule", "cosine"),
+    ("size", "smoke"),
+    ("trainer", "default"),
 }
-MANY = {"adversary", "augmentation", "degradation"}
-"""Groups whose choices are alike for a training, and are tested one by one elsewhere."""
-FIRST = {("adversary", "lsgan_conditional"), ("augmentation", "flips"), ("degradation", "second_order")}
+"""What trains with the fast tests; the slow ones train everything."""
 NOISY = {("logger", "mlflow")}
 """Slow, and with warnings of its own."""
 SERVICES = {("logger", "mlflow"), ("logger", "trackio")}
@@ -55,7 +64,7 @@ TRAINED = [
     pytest.param(
         *one,
         marks=[
-            *[pytest.mark.slow] * (one in HEAVY | NOISY or (one[0] in MANY and one not in FIRST)),
+            *[pytest.mark.slow] * (one not in FIRST),
             *[pytest.mark.filterwarnings("ignore")] * (one in NOISY),
             *[needs(one[1])] * (one in SERVICES),
         ],

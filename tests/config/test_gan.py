@@ -440,7 +440,7 @@ def test_lpips_decides_which_network_is_best(train, tmp_path):
             ["adversary=lsgan", "discriminator=conv", "adversary.d.shows=null"],
             "adversary.d.shows=null is empty; leave it",
         ),
-        (["adversary=lsgan", "discriminator=conv", "adversary.d=null"], "adversary.d=None is no adversary; choose one"),
+        (["adversary=lsgan", "discriminator=conv", "adversary.d=null"], "adversary.d=null is no adversary; choose one"),
         (
             ["adversary=lsgan_conditional", "discriminator=conv", "adversary.d.shows.scale=3"],
             "adversary.d.shows.scale=3, but scale=2; leave it out",

@@ -14,6 +14,7 @@ from sr.config.folder import CONF, config_groups
 from sr.config.stored import ROOMS, opened, read_config
 from sr.errors import UserError
 from sr.verbs.train.beginning import with_files
+from tests.sparing import few_now
 from tests.stand_ins import chosen
 from tests.strangers.mark import MARK
 
@@ -335,7 +336,7 @@ def plain(*overrides):
         return compose("train", overrides=list(overrides))
 
 
-@pytest.mark.parametrize("adversary", [c for c in config_groups(CONF)["adversary"] if c != "none"])
+@pytest.mark.parametrize("adversary", few_now([c for c in config_groups(CONF)["adversary"] if c != "none"]))
 def test_every_adversary_may_come_out_of_a_file(adversary):
     config = composed([chosen("adversary", adversary), "discriminator=unet"])
     opened(OmegaConf.to_container(config, resolve=False), Path("x"))

@@ -13,6 +13,7 @@ from sr.degradations.corruptor import Corruptor
 from sr.degradations.pictures import Pictures
 from sr.draws import Draws
 from sr.training.callbacks.swapout import _counted_beside
+from tests.sparing import few_now
 from tests.stand_ins import needed
 
 REST = ["data.crop=16", "data.batch_size=2", "trainer.max_updates=1", "data.val=null"]
@@ -30,16 +31,18 @@ def refused(train, *overrides):
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [
-        ("network=patchgan", "a choice is made by discriminator@adversary.d_grad.network=…, or discriminator=…"),
-        ("network=3", "adversary.d_grad.network=3 is a plain value in the place of settings"),
-        ("optimizer=adamw", "a choice is made by optimizer@adversary.d_grad.optimizer=…"),
-        ("schedule=cosine", "a choice is made by schedule@adversary.d_grad.schedule=…"),
-        ("objective=ragan", "adversary=… chooses it, and its values have names of their own"),
-        ("shows=branch", "adversary.d_grad.shows=branch is a plain value"),
-        ("policy=[1]", "adversary.d_grad.policy=[1] is a list, and adversary.d_grad.policy takes settings by name"),
-        ("policy=null", "adversary.d_grad.policy=null is empty; leave it out of the command line"),
-    ],
+    few_now(
+        [
+            ("network=patchgan", "a choice is made by discriminator@adversary.d_grad.network=…, or discriminator=…"),
+            ("network=3", "adversary.d_grad.network=3 is a plain value in the place of settings"),
+            ("optimizer=adamw", "a choice is made by optimizer@adversary.d_grad.optimizer=…"),
+            ("schedule=cosine", "a choice is made by schedule@adversary.d_grad.schedule=…"),
+            ("objective=ragan", "adversary=… chooses it, and its values have names of their own"),
+            ("shows=branch", "adversary.d_grad.shows=branch is a plain value"),
+            ("policy=[1]", "adversary.d_grad.policy=[1] is a list, and adversary.d_grad.policy takes settings by name"),
+            ("policy=null", "adversary.d_grad.policy=null is empty; leave it out of the command line"),
+        ]
+    ),
 )
 def test_a_plain_value_is_no_part_of_an_adversary(train, override, message):
     pair = ["adversary=[ragan,gradients]", "discriminator=patchgan"]
@@ -120,7 +123,9 @@ def test_an_adversary_judges_no_fixed_picture(train):
     assert "views=sr,real: no weight of FeatureNet has a part in sr or real: its picture is fixed" in err
 
 
-@pytest.mark.parametrize("broken", ["empty.safetensors", "cut.safetensors", "other.pth", "picture.safetensors"])
+@pytest.mark.parametrize(
+    "broken", few_now(["empty.safetensors", "cut.safetensors", "other.pth", "picture.safetensors"], 1)
+)
 def test_a_damaged_feature_net_names_the_command_that_makes_one(train, tmp_path, pictures, broken):
     contents = {
         "empty": b"",
@@ -140,7 +145,7 @@ def test_a_mistyped_experiment_is_no_file(train):
 
 
 @pytest.mark.parametrize("setting", ["grow_from", "init_from"])
-@pytest.mark.parametrize("name", ["empty.safetensors", "empty.ckpt", "empty.pth"])
+@pytest.mark.parametrize("name", few_now(["empty.safetensors", "empty.ckpt", "empty.pth"], 1))
 def test_damaged_files_are_told_with_their_setting(train, tmp_path, setting, name):
     (tmp_path / name).write_bytes(b"")
     err = refused(train, *REST, "model=edsr", "model.features=8", "model.blocks=1", "scale=4", f"{setting}={name}")

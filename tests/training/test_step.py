@@ -12,7 +12,7 @@ from sr.augmentations.sequence import Sequence
 from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.image.gradient_map import gradient_map
-from sr.losses.gan import CrossEntropy, RelativisticClipped, Wasserstein, bce
+from sr.losses.gan import CrossEntropy, RelativisticAverage, Wasserstein, bce
 from sr.losses.lr_consistency import downscaled
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
@@ -341,7 +341,7 @@ def test_views_side_outputs_and_unpaired_pictures_equal_a_plain_loop(regenerate)
     policy = {"policy": UpdatePolicy(regenerate=regenerate)}
     rivals = {
         "d": opponent(shows=Shows(2, shift=4, swap=RegionSwap(2, 4, 0.5, 1.0)), **policy),
-        "d_grad": opponent(shows=Shows(2, views="branch,grad(real)"), objective=RelativisticClipped(), **policy),
+        "d_grad": opponent(shows=Shows(2, views="branch,grad(real)"), objective=RelativisticAverage(), **policy),
     }
     torch.manual_seed(4)
     module = build(Branched(), 6, adversaries=rivals, terms=SPSR, ema=Ema(0.9))
@@ -351,7 +351,7 @@ def test_views_side_outputs_and_unpaired_pictures_equal_a_plain_loop(regenerate)
 
     optimizer_g = adam(net.parameters())
     optimizers = {name: opponents.sgd(p.parameters()) for name, p in plain.items()}
-    schedule, swap, clipped = Cosine(final=0.1, warmup=3), RegionSwap(2, 4, 0.5, 1.0), RelativisticClipped()
+    schedule, swap, average = Cosine(final=0.1, warmup=3), RegionSwap(2, 4, 0.5, 1.0), RelativisticAverage()
     for update, batch in enumerate(data):
         draws = Draws(0, batch.samples.numpy())
         lr, hr, other = (x.float() / 255 for x in (batch.lr, batch.hr, batch.real))
@@ -366,7 +366,7 @@ def test_views_side_outputs_and_unpaired_pictures_equal_a_plain_loop(regenerate)
         loss = loss + 0.1 * (plain["d"](window) - 1).square().mean()
         with torch.no_grad():
             real = plain["d_grad"](gradient_map(other))
-        loss = loss + 0.1 * clipped.generator(plain["d_grad"](branch), real)
+        loss = loss + 0.1 * average.generator(plain["d_grad"](branch), real)
         optimizer_g.param_groups[0]["lr"] = 1e-2 * schedule.factor(update, update / 6)
         optimizer_g.zero_grad()
         loss.backward()
@@ -381,7 +381,7 @@ def test_views_side_outputs_and_unpaired_pictures_equal_a_plain_loop(regenerate)
         share = label_map(mask, judged[0].shape[-2:], cells_of(plain["d"]))
         losses = {"d": (judged[0] - (1 - share)).square().mean() + (judged[1] - share).square().mean()}
         real, fake = plain["d_grad"](gradient_map(other)), plain["d_grad"](branch.detach())
-        losses["d_grad"] = sum(clipped.discriminator(real, fake))
+        losses["d_grad"] = sum(average.discriminator(real, fake))
         for name, optimizer in optimizers.items():
             optimizer.zero_grad()
             losses[name].backward()

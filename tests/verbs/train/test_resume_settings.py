@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from sr.config.overrides import override_faults, with_run_settings
 from tests.conftest import REPOSITORY
+from tests.sparing import few_now
 
 CONF = REPOSITORY / "conf"
 RUN = ["loss=l1_edge", "adversary=[lsgan,stepper]", "discriminator=conv", "callbacks=early_stop"]
@@ -19,14 +20,16 @@ def run(trained_once):
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
-    [
-        ("adversary.d.weight", 0.1, 0.5),
-        ("adversary.d.policy.stepper.rest_below", 0.3, 0.2),
-        ("loss.terms.edge.weight", 0.1, 0.3),
-        ("callbacks.early_stop.patience", 10, 7),
-        ("optimizer.momentum", 0.5, 0.7),
-        ("degradation.stages.jpeg.quality", [30, 95], [60, 80]),
-    ],
+    few_now(
+        [
+            ("adversary.d.weight", 0.1, 0.5),
+            ("adversary.d.policy.stepper.rest_below", 0.3, 0.2),
+            ("loss.terms.edge.weight", 0.1, 0.3),
+            ("callbacks.early_stop.patience", 10, 7),
+            ("optimizer.momentum", 0.5, 0.7),
+            ("degradation.stages.jpeg.quality", [30, 95], [60, 80]),
+        ]
+    ),
 )
 def test_a_value_that_only_the_run_has(train, run, name, old, new):
     before = OmegaConf.load(run / "config.yaml")
@@ -69,9 +72,9 @@ def test_plus_signs_may_be_written_too(train, run, plus):
         ),
         (
             ["adversary=lsgan", "discriminator=conv", "adversary.d=null"],
-            "adversary.d=None is no adversary; choose one with adversary=…",
+            "adversary.d=null is no adversary; choose one with adversary=…",
         ),
-        (["adversary.d=null"], "adversary.d=None is no adversary; choose one with adversary=…"),
+        (["adversary.d=null"], "adversary.d=null is no adversary; choose one with adversary=…"),
         (["trainer.devices=0"], "trainer.devices=0 must be at least 1"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",

@@ -20,6 +20,7 @@ from sr.verbs.train.launching import launcher_of
 from sr.verbs.train.sweep import given_folder
 from sr.verbs.train.sweep_record import FILE, SweepRecord, SweptJob, jobs_of, read_record, unlike, write_record
 from tests.conftest import REPOSITORY
+from tests.sparing import few_now
 from tests.test_locks import HOLD
 
 TINY = [
@@ -261,7 +262,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("override", HOSTILE)
+@pytest.mark.parametrize("override", few_now(HOSTILE))
 def test_a_strangers_search_makes_no_other_runs(train, tmp_path, override):
     jobs = [{"name": "0_loss-l1", "overrides": ["loss=l1", override], "varied": ["loss=l1"], "level": 0}]
     told = {"typed": ["loss=l1,l2"], "own": None, "first": {}, "planned": 1, "sweeper": "optuna", "jobs": jobs}
