@@ -14,7 +14,10 @@ def few_now(cases: Sequence[Any], now: int | Collection[Any] = 3) -> list[Any]:
         now: how many of the first are not slow, or which.
     """
     first = cases[:now] if isinstance(now, int) else now
-    return [
-        case if case in first else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
-        for case in cases
-    ]
+    return [case if case in first else _slow(case) for case in cases]
+
+
+def _slow(case: Any) -> Any:
+    if hasattr(case, "marks"):  # of pytest.param
+        return pytest.param(*case.values, marks=[*case.marks, pytest.mark.slow], id=case.id)
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
