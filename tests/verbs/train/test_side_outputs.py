@@ -92,7 +92,7 @@ def test_spsr_is_trained_by_name_and_used_like_any_network(train, sr, tmp_path, 
     [
         (
             "loss.terms.l1.views='branch,hr'",
-            "loss.terms.l1.views=branch,hr: there is no view branch; There are sr, lr, hr, real, and of each of them "
+            "loss.terms.l1.views=branch,hr: there is no view branch; there are sr, lr, hr, real, and of each of them "
             "grad(…), lr(…), bicubic(…), bicubic_aligned(…)",
         ),
         ("loss.terms.l1.views='sr,hd'", "loss.terms.l1.views=sr,hd: there is no view hd; did you mean hr?"),
@@ -104,7 +104,7 @@ def test_spsr_is_trained_by_name_and_used_like_any_network(train, sr, tmp_path, 
         ),
         (
             "adversary.d_grad.shows.also=branch",
-            "adversary.d_grad.shows.also=branch,grad(real): there is no view branch; There are sr, lr, hr, real",
+            "adversary.d_grad.shows.also=branch,grad(real): there is no view branch; there are sr, lr, hr, real",
         ),
     ],
 )
