@@ -122,9 +122,9 @@ class Views(Mapping[str, Tensor]):
     def _fault(self, name: str) -> str:
         known = [*self._given, *(f"{function}({view})" for function in self._functions for view in self._given)]
         near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = f"did you mean {near[0]}? There" if near else "there"
         of_each = ", ".join(f"{function}(…)" for function in self._functions)
-        return f"there is no view {name}; {hint}{'There' if near else 'there'} are {', '.join(self._given)}, and of each of them {of_each}"
+        return f"there is no view {name}; {hint} are {', '.join(self._given)}, and of each of them {of_each}"
 
 
 def base_of(name: str) -> str:
