@@ -77,7 +77,7 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
         try:
             views.check(setting, pair)
         except UserError as error:
-            base = next((base_of(name) for name in pair if base_of(name) in _GIVEN_BY), None)
+            base = next((b for b in map(base_of, pair) if b in _GIVEN_BY and b not in views), None)
             raise UserError(f"{error}; {base} is given by {_GIVEN_BY[base]}" if base else str(error)) from error
 
 
@@ -120,10 +120,10 @@ def check_unpaired(objective: Objective, adversaries: Mapping[str, Adversary]) -
                 "pictures that belong to no low resolution; compare with hr or lr, and leave real to an adversary"
             )
     for name, adversary in adversaries.items():
-        shows, objective_of = adversary.shows, adversary.objective
-        if getattr(objective_of, "own_truth", False):
+        shows, kind = adversary.shows, type(adversary.objective)
+        if getattr(kind, "own_truth", False):
             raise UserError(
-                f"adversary.{name}.objective={type(objective_of).__name__} compares pictures with their own "
+                f"adversary.{name}.objective={kind.__name__} compares pictures with their own "
                 "truth, cell by cell, and unpaired real pictures are of other things; take adversary=bce or ragan"
             )
         if shows.condition != "none":
