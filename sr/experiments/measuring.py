@@ -42,7 +42,7 @@ FILE, PICTURE = "measures.json", "measures.webp"
 UNNAMED = "val"
 """Name of a validation set that has none."""
 _LAST = 0.2  # share of the run whose losses of the discriminator are averaged
-_WON = 0.3  # loss above its floor with which a discriminator has won: 86 % sure of both; undecided, it has 1.39 at most
+_WON = 0.3  # loss with which a discriminator has won: 86 % sure of both; undecided, it has 1.39
 _LARGEST = 1e30  # of what is compared; losses of runs that explode are far below
 _SHOWN = 120  # side of the pictures shown beside an entry
 
@@ -68,10 +68,12 @@ OF_RUN = (
     "wobble",
     "g_left",
 )
-"""Of a run itself: ``ENTRY.run.NAME``. ``d_loss`` and ``d_won`` are of the discriminator's loss above what its labels
-cost (``floor``); `wobble` is of PSNR (Y), `left` of what the generator minimises is ``g_left``."""
-DERIVED = ("robustness", "gain")
-"""``robustness``: of PSNR (RGB), from a set and its twins with more noise; ``gain``: of PSNR (Y) over `baseline`."""
+"""Of a run itself: ``ENTRY.run.NAME``. ``d_loss`` and ``d_won`` are of the discriminator's loss as it would be beside
+hard labels (`_opposed`); `wobble` is of PSNR (Y), `left` of what the generator minimises is ``g_left``."""
+_GAINS = {"gain": ("psnr_y", 1), "lpips_gain": ("lpips", -1)}
+"""Of what, and which way is better."""
+DERIVED = ("robustness", *_GAINS)
+"""``robustness``: of PSNR (RGB), from a set and its twins with more noise; the others: better by than `baseline`."""
 _NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
 
 
@@ -187,9 +189,10 @@ def quantity(measured: Mapping[str, Any], name: str) -> float | None:
         found = {times: of(sets.get(f"{group}{name}"), "psnr_rgb") for times, name in _NOISIER.items()}
         known = {times: value for times, value in found.items() if value is not None}
         return robustness(known) if len(known) == len(found) else None
-    if metric == "gain":
-        reached, bicubic = of(sets.get(group), "psnr_y"), of(measured["bicubic"].get(group), "psnr_y")
-        return None if reached is None or bicubic is None else reached - bicubic
+    if metric in _GAINS:
+        metric, better = _GAINS[metric]
+        reached, bicubic = of(sets.get(group), metric), of(measured["bicubic"].get(group), metric)
+        return None if reached is None or bicubic is None else better * (reached - bicubic)
     return of(measured["run"] if group == "run" else sets.get(group), metric)
 
 
@@ -213,7 +216,7 @@ def of_training(run: Run) -> dict[str, float | None]:
         table = {}
     totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
     rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
-    opposed = _above_floor(table)
+    opposed = _opposed(table, _undecided(run.config))
     return {
         "updates": run.updates,
         "explosions": float(run.exploded),
@@ -226,11 +229,24 @@ def of_training(run: Run) -> dict[str, float | None]:
     }
 
 
-def _above_floor(table: Mapping[str, Sequence[float]]) -> list[float]:
-    """The discriminator's loss, row by row, without what labels between real and fake cost any (none by default)."""
+def _opposed(table: Mapping[str, Sequence[float]], undecided: float) -> list[float]:
+    """The discriminator's loss, row by row, as beside hard labels: 0 is won and `undecided` stays what it is.
+
+    Labels between real and fake cost the best discriminator their ``floor``, and an undecided one as much as hard
+    ones do, so that neither the loss nor its distance to the floor compares by itself.
+    """
     totals = table.get("train/d/total", ())
     floors = table.get("train/d/floor", [0.0] * len(totals))
-    return [total - floor for total, floor in zip(totals, floors, strict=True) if math.isfinite(total)]
+    rows = [(total, floor) for total, floor in zip(totals, floors, strict=True) if math.isfinite(total)]
+    return [(total - floor) / (1 - floor / undecided) for total, floor in rows]
+
+
+def _undecided(config: Mapping[str, Any]) -> float:
+    """The cross entropy of a discriminator that gives 0 for all: of real and fake, or a mean of three thirds."""
+    adversary = config.get("adversary")
+    d = adversary.get("d") if isinstance(adversary, Mapping) else None
+    thirds = isinstance(d, Mapping) and bool(d.get("mismatched"))
+    return math.log(2) * (1 if thirds else 2)
 
 
 def wobble(values: Sequence[float]) -> float | None:

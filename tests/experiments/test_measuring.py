@@ -109,6 +109,7 @@ def test_a_run_is_measured_and_kept(run):
     first, third = (measured["sets"][name]["psnr_rgb"] for name in ("target", "target_noise3"))
     assert quantity(measured, "target.robustness") == pytest.approx((third - first) / np.log2(3), abs=0.1)
     assert quantity(measured, "target.lpips") is None
+    assert quantity(measured, "target.lpips_gain") is None
     assert quantity(measured, "elsewhere.psnr_y") is None
     assert measured["run"] == {
         "updates": 9,
@@ -137,11 +138,36 @@ def test_a_gain_is_over_the_enlargement_that_undoes_the_reduction():
         assert isinstance(baseline(config), Bicubic)
 
 
+def test_a_gain_in_lpips_is_better_where_it_is_less():
+    measured = {"sets": {"v": {"lpips": 0.25}}, "bicubic": {"v": {"lpips": 0.5}}, "run": {}}
+    assert quantity(measured, "v.lpips_gain") == 0.25
+    assert quantity(measured | {"bicubic": {"v": {"lpips": None}}}, "v.lpips_gain") is None
+
+
 def test_what_labels_cost_is_no_loss_of_the_discriminator(run):
-    run.folder.metrics.write_text("updates,train/d/total,train/d/floor\n4,1.3,0.2\n5,0.5,0.3\n9,0.55,0.4\n")
+    # 2 ln 2 = 1.38629 undecided; (0.5 - 0.3) / (1 - 0.3 / 1.38629) = 0.25524, (0.55 - 0.4) / (1 - 0.4 / 1.38629) = 0.21084
+    run.folder.metrics.write_text("updates,train/d/total,train/d/floor\n4,1.38629,0.2\n5,0.5,0.3\n9,0.55,0.4\n")
     said = of_training(run)
-    assert said["d_loss"] == pytest.approx(0.15)
+    assert said["d_loss"] == pytest.approx(0.21084, abs=1e-5)
     assert said["d_won"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("adversary", "undecided"),
+    [
+        (None, 1.3862944),  # a run before there were adversaries by name
+        ({"d": {"mismatched": False}}, 1.3862944),
+        ({"d": {"mismatched": True}}, 0.6931472),  # the mean of real, fake and mismatched, ln 2 each
+    ],
+)
+@pytest.mark.parametrize("floor", [0.0, 0.3, 0.5])
+def test_a_discriminator_is_as_undecided_whatever_its_labels_cost(run, adversary, undecided, floor):
+    run.config["adversary"] = adversary
+    rows = f"updates,train/d/total,train/d/floor\n4,{undecided},{floor}\n"
+    run.folder.metrics.write_text(rows)
+    assert of_training(run)["d_loss"] == pytest.approx(undecided)
+    run.folder.metrics.write_text(rows + f"9,{floor},{floor}\n")
+    assert of_training(run)["d_loss"] == pytest.approx(0)
 
 
 def test_bicubic_of_the_same_pictures_is_measured_once(run):
