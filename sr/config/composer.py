@@ -1,17 +1,25 @@
 """Hydra composes: the choices of conf/, of a user's folder beside it, and the values of a command line."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
 from sr.config.schema import register_schema
 from sr.pasted import setting
 
+_State = tuple[tuple[str, int, int], ...]
+
 
 def composed_from(folders: Sequence[Path], overrides: Sequence[str]) -> DictConfig:
     """The configuration, not checked.
+
+    Hydra takes 0.15 s for one, and a command asks for the same ones several times: for the kinds of their values, for
+    references that are lost, for what it does. They are kept as long as no file of the folders changes.
 
     Args:
         folders: the conf folder, and perhaps one of the user's, whose names are others (`sr.config.own`).
@@ -20,8 +28,32 @@ def composed_from(folders: Sequence[Path], overrides: Sequence[str]) -> DictConf
     Raises:
         HydraException, OmegaConfBaseException: it cannot be composed.
     """
+    return composed_with_choices(folders, overrides)[0]
+
+
+def composed_with_choices(folders: Sequence[Path], overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    """As `composed_from`, and the choice of each group as Hydra tells it."""
+    config, choices = _composed(tuple(folders), tuple(overrides), _state(folders))
+    return deepcopy(config), dict(choices)
+
+
+@lru_cache(maxsize=64)
+def _composed(
+    folders: tuple[Path, ...], overrides: tuple[str, ...], state: _State
+) -> tuple[DictConfig, dict[str, Any]]:
     register_schema()
     places = [setting("", f"file://{folder}").removeprefix("=") for folder in folders[1:]]
     beside = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
     with initialize_config_dir(str(folders[0]), version_base="1.3"):
-        return compose("train", overrides=[*overrides, *beside])
+        config = compose("train", overrides=[*overrides, *beside], return_hydra_config=True)
+    choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    return config, choices
+
+
+def _state(folders: Sequence[Path]) -> _State:
+    """Names, times and sizes of all files that may count."""
+    files = [path for folder in folders for path in sorted(folder.glob("**/*.yaml"))]
+    found = [(path, path.stat()) for path in files if path.exists()]
+    return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found)

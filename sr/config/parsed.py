@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -44,6 +45,7 @@ def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str
     return parsed, faults
 
 
+@lru_cache(maxsize=1024)  # each check of a command parses it once more
 def _parsed(argument: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(argument)

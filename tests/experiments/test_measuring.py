@@ -145,7 +145,8 @@ def test_a_gain_in_lpips_is_better_where_it_is_less():
 
 
 def test_what_labels_cost_is_no_loss_of_the_discriminator(run):
-    # 2 ln 2 = 1.38629 undecided; (0.5 - 0.3) / (1 - 0.3 / 1.38629) = 0.25524, (0.55 - 0.4) / (1 - 0.4 / 1.38629) = 0.21084
+    # 2 ln 2 = 1.38629 is undecided;
+    # (0.5 - 0.3) / (1 - 0.3 / 1.38629) = 0.25524, (0.55 - 0.4) / (1 - 0.4 / 1.38629) = 0.21084
     run.folder.metrics.write_text("updates,train/d/total,train/d/floor\n4,1.38629,0.2\n5,0.5,0.3\n9,0.55,0.4\n")
     said = of_training(run)
     assert said["d_loss"] == pytest.approx(0.21084, abs=1e-5)

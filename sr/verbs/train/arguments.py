@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sr.config.nearest import did_you_mean
 from sr.config.own import own_folder
+from sr.config.parsed import is_hydra, parsed_overrides
 from sr.errors import UserError
 
 _CONFIG_DIR = ("--config-dir", "-cd")
@@ -39,6 +40,13 @@ class Arguments:
     def several(self) -> bool:
         """One run per combination."""
         return any(flag in _SEVERAL for flag in self.flags)
+
+    @property
+    def asks_hydra(self) -> bool:
+        """Something is asked of Hydra itself: a flag of its own, or one of its settings."""
+        own = (*_CONFIG_DIR, "--run", "-r")
+        flags = [flag.partition("=")[0] for flag in self.flags if flag.startswith("-")]
+        return any(flag not in own for flag in flags) or any(map(is_hydra, parsed_overrides(self.overrides)[0]))
 
 
 def split_arguments(arguments: Sequence[str]) -> Arguments:

@@ -82,7 +82,10 @@ def _single(typed: Arguments, overrides: list[str], signals: Signals) -> int:
     sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
     task = Task(typed.own, signals=signals)
     try:
-        hydra_runs(task)
+        if typed.asks_hydra:
+            hydra_runs(task)
+        else:
+            task.alone(overrides)
     except KeyboardInterrupt:
         if task.summary is None and not task.failed:
             raise

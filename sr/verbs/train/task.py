@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from sr.config.composer import composed_with_choices
 from sr.config.experiments import named_choices
-from sr.config.folder import CONF
+from sr.config.folder import CONF, conf_folders
 from sr.config.parsed import key_of
 from sr.config.schema import register_schema
 from sr.errors import UserError
@@ -65,37 +66,57 @@ class Task:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"signals": None}
 
-    def run(self, config: DictConfig) -> None:
-        """Train one configuration; in a sweep a failure does not keep the others from running.
+    def alone(self, overrides: Sequence[str]) -> None:
+        """Train what a command line says that asks nothing of Hydra itself, which would compose it twice once more.
+
+        Args:
+            overrides: ``key=value``, checked.
 
         Raises:
             KeyboardInterrupt: a signal came; the run is saved where it had begun.
         """
+        assert self.signals is not None
+        config, choices = composed_with_choices(conf_folders(self.own), overrides)
+        self._run(config, overrides, choices, None, self.signals)
+
+    def run(self, config: DictConfig) -> None:
+        """Train one configuration that Hydra gives; in a sweep a failure does not keep the others from running.
+
+        Raises:
+            KeyboardInterrupt: a signal came; the run is saved where it had begun.
+        """
+        settings = HydraConfig.get()
+        overrides, choices = list(settings.overrides.task), settings.runtime.choices
+        swept = self._swept(settings, config) if settings.mode == RunMode.MULTIRUN else None
         if self.signals is not None:
-            self._run(config, self.signals)
+            self._run(config, overrides, choices, swept, self.signals)
             return
-        place = Path(HydraConfig.get().sweep.dir)
-        name = str(HydraConfig.get().job.name)
+        place = Path(settings.sweep.dir)
+        name = str(settings.job.name)
         if (place / STOP).exists():
             return
         output = place / f"{name}.txt"
         print(f"{printable(name)} begins; what it prints is in {output}", flush=True)
         with Signals() as signals, _output_in(output), suppress(KeyboardInterrupt):  # the others end in their own time
-            self._run(config, signals)
+            self._run(config, overrides, choices, swept, signals)
         print(f"{printable(name)} {'failed' if self.failed else 'ended'}", flush=True)
 
-    def _run(self, config: DictConfig, signals: Signals) -> None:
+    def _run(
+        self,
+        config: DictConfig,
+        overrides: Sequence[str],
+        choices: Mapping[Any, Any],
+        swept: SweptRun | None,
+        signals: Signals,
+    ) -> None:
         signals.check()
         from sr.verbs.train.process import train
 
-        settings = HydraConfig.get()
-        overrides = list(settings.overrides.task)
-        chosen = named_choices(overrides, settings.runtime.choices)
+        chosen = named_choices(overrides, choices)
         config.experiment = chosen.get("experiment")
-        swept = self._swept(settings, config) if settings.mode == RunMode.MULTIRUN else None
         command = self._command(overrides, chosen, swept)
         if swept is not None:
-            print(f"\n=== run {_numbered(swept.place, str(settings.job.name))} ===", flush=True)
+            print(f"\n=== run {_numbered(swept.place, swept.told.name)} ===", flush=True)
         try:
             self.summary = train(config, command, swept, signals, self.own)
         except UserError as error:
@@ -116,10 +137,10 @@ class Task:
         own = place / name
         return SweptRun(own if config.run_dir is None else Path(config.run_dir), place, own, self.exact)
 
-    def _command(self, overrides: list[str], chosen: dict[str, str], swept: SweptRun | None) -> Command:
+    def _command(self, overrides: Sequence[str], chosen: dict[str, str], swept: SweptRun | None) -> Command:
         own = [] if self.own is None else ["--config-dir", str(self.own)]
         known = [one for one in overrides if key_of(one) not in _PLACE and not key_of(one).startswith(TRIAL)]
-        return Command(training(*own, *known), overrides, chosen, None if swept is None else swept.place.name)
+        return Command(training(*own, *known), list(overrides), chosen, None if swept is None else swept.place.name)
 
     def _fail(self, error: Exception, swept: SweptRun | None, signals: Signals) -> None:
         """Tell an error, in a sweep also the run's folder.

@@ -1,0 +1,31 @@
+"""Compositions are kept, and made anew as soon as a file changes."""
+
+import shutil
+
+from sr.config.composer import composed_from, composed_with_choices
+from sr.config.folder import CONF
+
+
+def test_a_kept_composition_is_nobodys_to_change():
+    first = composed_from([CONF], ["model=rdn_small"])
+    first.trainer.max_updates = 7
+    again, choices = composed_with_choices([CONF], ["model=rdn_small"])
+    assert again.trainer.max_updates != 7
+    assert (choices["model"], choices["loss"]) == ("rdn_small", "l1")
+    choices["model"] = "other"
+    assert composed_with_choices([CONF], ["model=rdn_small"])[1]["model"] == "rdn_small"
+    assert "hydra" not in again
+
+
+def test_a_file_that_changes_counts_at_once(tmp_path):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    file = conf / "loss" / "l1.yaml"
+    before = composed_from([conf], ["loss=l1"])
+    file.write_text(file.read_text() + "\nadded: 1\n")
+    assert composed_from([conf], ["loss=l1"]).loss.added == 1
+    file.write_text(file.read_text().replace("added: 1", "added: 2"))  # as long as before
+    assert composed_from([conf], ["loss=l1"]).loss.added == 2
+    (conf / "loss" / "own.yaml").write_text(file.read_text())
+    assert composed_from([conf], ["loss=own"]).loss.added == 2
+    assert "added" not in before.loss
