@@ -4,6 +4,14 @@ import hashlib
 import os
 import shutil
 import signal
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Tests start hundreds of processes. Where compiled modules are not wanted beside their sources, each would compile
+# torch's anew, 8 s of a core; so they lie in pytest's own folder there.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".pytest_cache" / "compiled")
 
 # Before torch is imported: its threads must sleep while they wait, or two processes on two cores stall each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -11,7 +19,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +26,6 @@ import torch
 from PIL import Image
 
 os.environ.setdefault("WANDB_MODE", "disabled")
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
