@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lightning
 import torch
@@ -15,7 +15,7 @@ from sr.data.crops import Batch
 from sr.draws import Draws
 from sr.losses.objective import Objective
 from sr.losses.views import Views
-from sr.models.outputs import PICTURE, outputs_of
+from sr.models.outputs import PICTURE
 from sr.models.scales import scale_of
 from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.agreement import check_something_learns, check_unpaired, one_g_every
@@ -24,7 +24,7 @@ from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.means import RunningMeans
 from sr.training.optimisers import OptimizerFactory, make_optimizer
-from sr.training.pairs import Augment, Degrade, Given, make_pair, reference_of
+from sr.training.pairs import Augment, Degrade, Given, made_of, make_pair, reference_of
 from sr.training.parts import Parts
 from sr.training.precision import Compute
 from sr.training.schedules import Schedule
@@ -40,7 +40,7 @@ from sr.training.steps import (
 from sr.training.stopwatch import Stopwatch
 from sr.training.views import DEGRADED, derivations
 from sr.training.watch import Alarm, checkerboard, colour_error
-from sr.types import LowResolution, UserError
+from sr.types import UserError
 
 
 class _Attempt(NamedTuple):
@@ -197,7 +197,7 @@ class SuperResolution(lightning.LightningModule):
         """One batch; an update when the accumulation is complete."""
         self.rolled_back = False
         if batch.real is not None:
-            check_unpaired(self.objective, self.adversaries)
+            check_unpaired(self.network, self.objective, self.adversaries)
         given = self.pair(batch)
         self._reference = reference_of(batch, self.network, self.compute)
         draws = Draws(self.seed, batch.samples.numpy())
@@ -219,7 +219,7 @@ class SuperResolution(lightning.LightningModule):
                 attempt = self._attempt(given, draws)
                 if not early:
                     self._generator_backward(attempt, draws, generator)
-            views = self.views(given, self._fakes(given.lr), draws) if attempt is None else attempt.views
+            views = self.views(given, self._fakes(given), draws) if attempt is None else attempt.views
         views = views.detached()
         self._discriminators_learn(early, views, draws)
         if attempt is not None and early:
@@ -236,16 +236,12 @@ class SuperResolution(lightning.LightningModule):
         weights = [*self.objective.weights(updates).values(), *(a.weight(updates) for a in self.adversaries.values())]
         return position // self.accumulate == self.g_every - 1 and any(weights)
 
-    def _made(self, lr: LowResolution) -> Any:
-        """By the generator, with the photographs where it asks for them."""
-        return self.network(lr) if self._reference is None else self.network(lr, self._reference)
-
-    def _fakes(self, lr: LowResolution) -> dict[str, Tensor]:
+    def _fakes(self, given: Given) -> dict[str, Tensor]:
         with torch.no_grad(), self.compute.autocast():
-            return outputs_of(self._made(lr))
+            return made_of(self.network, given, self._reference)
 
     def _again(self, views: Views) -> Views:
-        return views.replaced(self._fakes(views["lr"]))
+        return views.replaced(self._fakes(Given(views["lr"], None, views.get("real"))))
 
     def _discriminators_learn(self, optimizers: Mapping[str, LightningOptimizer], views: Views, draws: Draws) -> None:
         complete = self.position % self.accumulate == 0
@@ -256,7 +252,7 @@ class SuperResolution(lightning.LightningModule):
     def _attempt(self, given: Given, draws: Draws) -> _Attempt:
         updates = self.clock.updates
         with self.compute.autocast():
-            views = self.views(given, outputs_of(self._made(given.lr)), draws)
+            views = self.views(given, made_of(self.network, given, self._reference), draws)
             total, terms, weights = self.objective(views, updates, draws.within("loss"))
         colour = colour_error(views[PICTURE], given.lr)
         self.alarm.note(updates + 1, "g", "output", [total, colour])

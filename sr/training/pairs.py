@@ -1,6 +1,7 @@
 """From a batch of crops to what a training step compares: augmented pairs of low and high resolution."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from sr.data.crops import Batch
 from sr.degradations.pictures import moved
 from sr.draws import Draws
+from sr.models.outputs import outputs_of
 from sr.training.precision import Compute
 from sr.types import Crops, Image, LowResolution, UserError
 
@@ -57,6 +59,30 @@ def reference_of(batch: Batch, network: nn.Module, compute: Compute) -> Tensor |
     _check_reference(network, None if batch.reference is None else batch.reference.shape[-1])
     assert batch.reference is not None
     return moved(batch.reference, compute.device).float() / 255
+
+
+def made_of(network: nn.Module, given: Given, reference: Tensor | None = None) -> dict[str, Tensor]:
+    """What a generator makes of a batch, by name.
+
+    One that has a method ``cycle(lr, real)``, as `sr.models.cyclegan.CycleGan`, translates pictures of two sides, and is
+    given both.
+
+    Args:
+        network: the generator.
+        given: to the step.
+        reference: photographs, for a network that asks for them.
+    """
+    if is_translator(network):
+        if given.real is None:
+            raise ValueError(f"{type(network).__name__} translates between two sides, and the batch has one")
+        cycle: Callable[[Tensor, Tensor], Any] = network.cycle  # type: ignore[assignment]
+        return outputs_of(cycle(given.lr, given.real))
+    return outputs_of(network(given.lr) if reference is None else network(given.lr, reference))
+
+
+def is_translator(network: nn.Module) -> bool:
+    """Whether it translates pictures of two sides into each other."""
+    return hasattr(network, "cycle")
 
 
 def _check_reference(network: nn.Module, given: int | None) -> None:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from sr.draws import Draws
-from sr.models.outputs import PICTURE, outputs_of
+from sr.models.outputs import PICTURE
 from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.agreement import check_reached, check_views
 from sr.training.module import SuperResolution
-from sr.training.pairs import Given
+from sr.training.pairs import Given, made_of
 from sr.training.sides import side_of
 from sr.types import LowResolution, UserError
 
@@ -33,9 +33,10 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
 
     def generator(lr: LowResolution) -> Tensor:
         hr, draws = _blank(module, lr)
-        outputs = outputs_of(module.network(lr))
+        given = Given(lr, hr if truth else None, hr)
+        outputs = made_of(module.network, given)
         module.side_outputs = tuple(name for name in outputs if name != PICTURE)
-        views = module.views(Given(lr, hr if truth else None, hr), outputs)
+        views = module.views(given, outputs)
         check_views(views, module.objective, module.adversaries)
         check_reached(views, module.network, module.objective, module.adversaries)
         total = module.objective.unweighted(views, draws)
@@ -50,7 +51,7 @@ def trials(module: SuperResolution, truth: bool = True) -> list[Callable[[LowRes
         def step(lr: LowResolution) -> Tensor:
             hr, draws = _blank(module, lr)
             given, waiting = Given(lr, hr if truth else None, hr), adversary.policy.order == "d_first"
-            views = module.views(given, outputs_of(module.network(lr)) if waiting else {})
+            views = module.views(given, made_of(module.network, given) if waiting else {})
             held = module.objective.unweighted(views, draws) if waiting else 0  # the generator waits for its turn
             return adversary.trial(views, draws, module.compute.autocast()) + held if _fits(adversary, hr) else hr.sum()
 
@@ -76,7 +77,8 @@ def check_frozen(module: SuperResolution, crop: int, truth: bool = True) -> None
     hr, draws = _blank(module, lr)
     for updates in parts.changes if parts.freeze else ():
         with module.compute.autocast():
-            views = module.views(Given(lr, hr if truth else None, hr), outputs_of(network(lr)))
+            given = Given(lr, hr if truth else None, hr)
+            views = module.views(given, made_of(network, given))
             total, _, weights = module.objective(views, updates, draws)
             for adversary in module.adversaries.values():
                 if _fits(adversary, hr) and adversary.weight(updates):

@@ -107,14 +107,20 @@ def check_reached(views: Views, network: nn.Module, objective: Objective, advers
             )
 
 
-def check_unpaired(objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
+def check_unpaired(network: nn.Module, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
     """Make sure that real pictures that belong to no low resolution are only where they mean something.
+
+    Args:
+        network: the generator; one that translates tells by ``of_real`` which of its outputs it makes of them.
+        objective: of the generator.
+        adversaries: by name.
 
     Raises:
         UserError: a term compares a picture with one of them, or an adversary shows the low resolution beside them.
     """
     for setting, pair in objective.views.items():
-        if any(base_of(view) == "real" for view in pair):
+        bases = {base_of(view) for view in pair}
+        if "real" in bases and not bases & {*getattr(network, "of_real", ())}:
             raise UserError(
                 f"{setting}={','.join(pair)} compares each picture with one of other things, as data.real brings "
                 "pictures that belong to no low resolution; compare with hr or lr, and leave real to an adversary"

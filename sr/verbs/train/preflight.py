@@ -82,7 +82,7 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
         UserError: one needs a truth, real pictures that are not there, or low resolution beside them.
     """
     if data.real is not None:
-        check_unpaired(module.objective, module.adversaries)
+        check_unpaired(module.network, module.objective, module.adversaries)
     if not data.paired:
         check_truth(module.objective, module.adversaries, data.real is not None)
 
