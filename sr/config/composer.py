@@ -1,7 +1,7 @@
 """Hydra composes: the choices of conf/, of a user's folder beside it, and the values of a command line."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,24 +33,50 @@ def composed_from(folders: Sequence[Path], overrides: Sequence[str]) -> DictConf
 
 def composed_with_choices(folders: Sequence[Path], overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """As `composed_from`, and the choice of each group as Hydra tells it."""
-    found: tuple[DictConfig, dict[str, Any]] = pickle.loads(
-        _composed(tuple(folders), tuple(overrides), _state(folders))
-    )
+    kept = _composed(tuple(folders), tuple(overrides), _state(folders))
+    found: tuple[DictConfig, dict[str, Any]] = pickle.loads(kept)
     return found
+
+
+def hydra_names(folders: Sequence[Path], overrides: Sequence[str]) -> set[str]:
+    """Dotted names of Hydra's own settings.
+
+    Args:
+        folders: see `composed_from`.
+        overrides: choices of its groups.
+
+    Raises:
+        HydraException, OmegaConfBaseException: they cannot be composed.
+    """
+    return set(_names("hydra", _with_hydra(folders, overrides).hydra))
+
+
+def _names(prefix: str, config: DictConfig) -> Iterator[str]:
+    yield prefix
+    for key in map(str, config):
+        child = config._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            yield from _names(f"{prefix}.{key}", child)
+        else:
+            yield f"{prefix}.{key}"
 
 
 @lru_cache(maxsize=512)  # of 50 KiB each
 def _composed(folders: tuple[Path, ...], overrides: tuple[str, ...], state: _State) -> bytes:
     """Pickled, which makes a copy five times faster and takes an eighth of the memory."""
-    register_schema()
-    places = [setting("", f"file://{folder}").removeprefix("=") for folder in folders[1:]]
-    beside = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
-    with initialize_config_dir(str(folders[0]), version_base="1.3"):
-        config = compose("train", overrides=[*overrides, *beside], return_hydra_config=True)
+    config = _with_hydra(folders, overrides)
     choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
     with read_write(config), open_dict(config):
         del config["hydra"]
     return pickle.dumps((config, choices))
+
+
+def _with_hydra(folders: Sequence[Path], overrides: Sequence[str]) -> DictConfig:
+    register_schema()
+    places = [setting("", f"file://{folder}").removeprefix("=") for folder in folders[1:]]
+    beside = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
+    with initialize_config_dir(str(folders[0]), version_base="1.3"):
+        return compose("train", overrides=[*overrides, *beside], return_hydra_config=True)
 
 
 def _state(folders: Sequence[Path]) -> _State:

@@ -1,5 +1,6 @@
 """Check command-line overrides before Hydra composes: all faults at once, each with the nearest valid name."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.compose_faults import composed_or_fault, folder_names
 from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
+from sr.config.hydra_faults import hydra_faults
 from sr.config.kinds import kind_faults, lost_references, mapping_faults, size_faults
 from sr.config.nearest import did_you_mean
 from sr.config.own import open_places, with_own_targets
@@ -39,6 +41,9 @@ OPEN_KEYS = (
     "init_from.",
 )
 """Dictionaries whose entries the user names."""
+
+_OF_HYDRA = re.compile(r"^\s*['\"]?hydra['\"]?\s*:|\$\{hydra:|/?hydra/", re.MULTILINE)
+"""A setting of Hydra's own in a file, a value of one, or a choice of its groups."""
 
 
 def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -93,6 +98,7 @@ def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[s
     faults += [fault for override in values for fault in size_faults(override, config, files["size"])]
     faults += _start_faults(parsed)
     faults += empty_paths(parsed)
+    faults += hydra_faults(folders, parsed)
     if faults:
         return list(_resume_faults(parsed)) or faults
     whole = composed_or_fault(folders, [first_of(o) for o in parsed if not is_hydra(o)])
@@ -137,6 +143,23 @@ def with_targets(folders: Sequence[Path], arguments: Sequence[str]) -> tuple[lis
     if faults or not any("_target_" in argument for argument in arguments):
         return list(arguments), []
     return with_own_targets(_of_choices(folders, parsed)[1], arguments)
+
+
+def asks_hydra(folders: Sequence[Path], arguments: Sequence[str]) -> bool:
+    """Whether something is asked of Hydra itself, by an override or in a file: one of its settings, or a value of them.
+
+    Args:
+        folders: see `override_faults`.
+        arguments: overrides without faults.
+    """
+    parsed, _ = parsed_overrides(arguments)
+    if any(is_hydra(override) for override in parsed) or any("${hydra:" in argument for argument in arguments):
+        return True
+    files = config_groups(*folders)
+    used = _used_files(folders, [o for o in parsed if group_of(o) in files])
+    own = [path for folder in (*folders[1:], folders[0] / "local") for path in folder.glob("**/*.yaml")]
+    ours = folders[0] / "train.yaml"  # what stands there is the same in every run
+    return any(_OF_HYDRA.search(path.read_text(encoding="utf-8")) for path in {*used, *own} - {ours})
 
 
 def first_run(folders: Sequence[Path], arguments: Sequence[str]) -> DictConfig:

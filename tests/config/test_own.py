@@ -276,9 +276,9 @@ def test_a_setting_that_another_own_choice_reads_is_one(own):
 
 
 def test_flags_and_overrides_come_in_any_order():
-    found = split_arguments(["a=1", "--cfg", "job", "-m", "b=2", "--info=all"])
+    found = split_arguments(["a=1", "-m", "b=2", "--info=all"])
     assert found.overrides == ["a=1", "b=2"]
-    assert found.flags == ["--cfg", "job", "-m", "--info=all"]
+    assert found.flags == ["-m", "--info=all"]
     assert (found.several, found.only_shows, found.own) == (True, True, None)
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from sr.losses.objective import Objective
 from sr.losses.views import Pair, Views, base_of
 from sr.losses.weights import Constant, Phases, Steps, Weight
+from sr.models.outputs import PICTURE
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
 
@@ -82,7 +83,7 @@ def check_views(views: Views, objective: Objective, adversaries: Mapping[str, Ad
 
 
 def check_reached(views: Views, network: nn.Module, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:
-    """Make sure that whatever is compared depends on a weight.
+    """Make sure that whatever is compared depends on a weight, and can be compared.
 
     Args:
         views: of a batch with gradient.
@@ -91,7 +92,8 @@ def check_reached(views: Views, network: nn.Module, objective: Objective, advers
         adversaries: by name.
 
     Raises:
-        UserError: a term or an adversary compares given pictures, or a picture that no weight makes.
+        UserError: a term or an adversary compares given pictures, a picture that no weight makes, or a gradient map
+            with a picture; an adversary takes as real what the network makes, or shows real pictures of another size.
     """
     for setting, pair in compared(objective, adversaries).items():
         bases = list(dict.fromkeys(base_of(name) for name in pair))
@@ -105,6 +107,24 @@ def check_reached(views: Views, network: nn.Module, objective: Objective, advers
                 f"{setting}={','.join(pair)}: no weight of {type(network).__name__} has a part in "
                 f"{' or '.join(bases)}: {way}"
             )
+        _check_alike(setting, pair, views)
+
+
+def _check_alike(setting: str, pair: Pair, views: Views) -> None:
+    told, judged = f"{setting}={','.join(pair)}", setting.startswith("adversary.")
+    if judged and views[base_of(pair.wanted)].requires_grad:
+        raise UserError(
+            f"{told} takes {pair.wanted} as real, which the network makes; name first what it makes and then what is "
+            "real, as in sr,real"
+        )
+    if PICTURE in map(base_of, pair) and ("grad(" in pair.made) != ("grad(" in pair.wanted):
+        raise UserError(f"{told} compares a gradient map with a picture; write grad(…) around both or neither")
+    if judged and views[pair.made].shape != views[pair.wanted].shape:
+        sizes = [f"{name} has {'x'.join(map(str, views[name].shape[1:]))}" for name in pair]
+        raise UserError(
+            f"{told} shows pictures of different shapes, by which a discriminator would tell them: "
+            f"{' and '.join(sizes)}; name two of one shape"
+        )
 
 
 def check_unpaired(network: nn.Module, objective: Objective, adversaries: Mapping[str, Adversary]) -> None:

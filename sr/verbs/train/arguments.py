@@ -6,14 +6,17 @@ from pathlib import Path
 
 from sr.config.nearest import did_you_mean
 from sr.config.own import own_folder
-from sr.config.parsed import is_hydra, parsed_overrides
 from sr.errors import UserError
 
 _CONFIG_DIR = ("--config-dir", "-cd")
 _WITH_VALUE = (*_CONFIG_DIR, "--cfg", "-c", "--package", "-p")
 _SHOWING = ("-h", "--help", "--hydra-help", "--version", "--info", "-i")
 _SEVERAL = ("-m", "--multirun")
-_OTHER = ("--run", "-r", "--resolve", "--shell-completion", "-sc")
+_CONFIG = ("--cfg", "-c")
+_OF_CONFIG = ("--package", "-p", "--resolve")
+_ONE = ("--run", "-r")
+_OTHER = (*_ONE, "--resolve", "--shell-completion", "-sc")
+_RESHAPING = (*_CONFIG, *_OF_CONFIG, *_OTHER[2:])
 _MISLEADING = ("--config-path", "-cp", "--config-name", "-cn", "--experimental-rerun")
 
 
@@ -42,11 +45,9 @@ class Arguments:
         return any(flag in _SEVERAL for flag in self.flags)
 
     @property
-    def asks_hydra(self) -> bool:
-        """Something is asked of Hydra itself: a flag of its own, or one of its settings."""
-        own = (*_CONFIG_DIR, "--run", "-r")
-        flags = [flag.partition("=")[0] for flag in self.flags if flag.startswith("-")]
-        return any(flag not in own for flag in flags) or any(map(is_hydra, parsed_overrides(self.overrides)[0]))
+    def flags_of_hydra(self) -> bool:
+        """A flag that Hydra answers."""
+        return any(flag in _RESHAPING for flag in map(_name_of, self.flags))
 
 
 def split_arguments(arguments: Sequence[str]) -> Arguments:
@@ -75,7 +76,23 @@ def split_arguments(arguments: Sequence[str]) -> Arguments:
             raise UserError(f"{flag} needs a value behind it, as in {flag} {_example(flag)}")
         if flag in _CONFIG_DIR:
             place = value
+    _check_together(list(map(_name_of, flags)))
     return Arguments(flags, overrides, own_folder(place))
+
+
+def _name_of(argument: str) -> str:
+    return argument.partition("=")[0]
+
+
+def _check_together(flags: Sequence[str]) -> None:
+    shown = next((flag for flag in flags if flag in _CONFIG), None)
+    part = next((flag for flag in flags if flag in _OF_CONFIG), None)
+    if part is not None and shown is None and not any(flag in _SHOWING for flag in flags):
+        raise UserError(f"{part} says how --cfg shows the configuration; write --cfg job {part} …")
+    alone = next((flag for flag in flags if flag in (*_CONFIG, *_OF_CONFIG, *_ONE)), None)
+    several = next((flag for flag in flags if flag in _SEVERAL), None)
+    if several is not None and alone is not None:
+        raise UserError(f"{several} makes a run per combination, and {alone} is of one run; leave one of the two out")
 
 
 def _example(flag: str) -> str:

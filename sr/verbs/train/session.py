@@ -5,7 +5,7 @@ import os
 import sys
 
 from sr.config.folder import conf_folders
-from sr.config.overrides import as_hydra_takes
+from sr.config.overrides import as_hydra_takes, asks_hydra
 from sr.config.sweeps import check_values, listed, parents_first, sweep_faults
 from sr.errors import USER_ERROR, UserError
 from sr.training.signals import Signals
@@ -82,7 +82,7 @@ def _single(typed: Arguments, overrides: list[str], signals: Signals) -> int:
     sys.argv[1:] = [*typed.flags, *overrides]  # Hydra's parser wants its flags before the overrides
     task = Task(typed.own, signals=signals)
     try:
-        if typed.asks_hydra:
+        if typed.flags_of_hydra or asks_hydra(conf_folders(typed.own), overrides):
             hydra_runs(task)
         else:
             task.alone(overrides)

@@ -98,6 +98,19 @@ def test_spsr_is_trained_by_name_and_used_like_any_network(train, sr, tmp_path, 
         ("loss.terms.l1.views='sr,hd'", "loss.terms.l1.views=sr,hd: there is no view hd; did you mean hr?"),
         ("loss.terms.l1.views='sr'", "loss.terms.l1: views=sr must name two views"),
         ("loss.terms.l1.views='sr,lr'", "views=sr,lr compares pictures of different shapes"),
+        ("loss.terms.l1.views='grad(sr),hr'", "loss.terms.l1.views=grad(sr),hr compares a gradient map with a picture"),
+        (
+            "adversary.d.shows.views='real,sr'",
+            "adversary.d.shows.views=real,sr takes sr as real, which the network makes; name first what it makes",
+        ),
+        (
+            "adversary.d.shows.views='sr,lr'",
+            "adversary.d.shows.views=sr,lr shows pictures of different shapes",
+        ),
+        (
+            "adversary.d.shows.views='grad(sr),real'",
+            "compares a gradient map with a picture; write grad(…) around both",
+        ),
         (
             "adversary.d.shows.views='gard(sr),real'",
             "adversary.d.shows.views=gard(sr),real: there is no view gard(sr); did you mean grad(sr)?",
