@@ -33,14 +33,23 @@ class Term(nn.Module):
             gradient maps, ``"branch,grad(hr)"`` a side output of the network.
         shift: compare random windows that lack so many rows and columns, other ones for each sample; 0 compares whole
             pictures. Keeps a network for features from seeing everything on the same grid of its poolings.
+        also: two more views that it compares, whose loss is added, such as ``again_b,real`` beside ``again_a,lr``; None
+            for none.
 
     Raises:
         ValueError: a weight that is negative or not finite, views that are no two names, or a negative shift.
     """
 
-    def __init__(self, weight: float | Weight, loss: nn.Module, views: str = "sr,hr", shift: int = 0) -> None:
+    def __init__(
+        self,
+        weight: float | Weight,
+        loss: nn.Module,
+        views: str = "sr,hr",
+        shift: int = 0,
+        also: str | None = None,
+    ) -> None:
         super().__init__()
-        self.pair = pair_of(views)
+        self.pairs = [pair_of(views)] if also is None else [pair_of(views), pair_of(also)]
         if shift < 0:
             raise ValueError(f"shift={shift} counts pixels; use 0 for none.")
         self.weight = weight_of(weight)
@@ -59,9 +68,13 @@ class Term(nn.Module):
             ValueError: the term shifts, and there are no draws.
             UserError: the pictures differ in shape, and the loss is none that changes it (``across_scales = True``).
         """
-        prediction, target = (views[name] for name in self.pair)
+        first, *more = [self._compared(views, pair, wanted, draws) for pair in self.pairs]
+        return sum(more, start=first)
+
+    def _compared(self, views: Mapping[str, Image], pair: Pair, wanted: bool, draws: Draws | None) -> Scalar:
+        prediction, target = (views[name] for name in pair)
         if prediction.shape != target.shape and (self.shift or not getattr(self.loss, "across_scales", False)):
-            raise UserError(_shapes_differ(self.pair, self.shift, prediction, target))
+            raise UserError(_shapes_differ(pair, self.shift, prediction, target))
         if self.shift:
             if draws is None:
                 raise ValueError(f"a term with shift={self.shift} needs draws of the samples.")
@@ -69,7 +82,8 @@ class Term(nn.Module):
         as_the_run = getattr(self.loss, "autocast", False)
         number_format = nullcontext() if as_the_run else without_autocast(prediction.device)
         with torch.set_grad_enabled(torch.is_grad_enabled() and wanted), number_format:
-            return self.loss(prediction, target)
+            value: Scalar = self.loss(prediction, target)
+        return value
 
 
 def _shapes_differ(pair: Pair, shift: int, *pictures: Tensor) -> str:
@@ -141,7 +155,8 @@ class Objective(nn.Module):
     @property
     def views(self) -> dict[str, Pair]:
         """What each term compares by the name of its setting."""
-        return {f"loss.terms.{name}.views": term.pair for name, term in self._items()}
+        keyed = {name: zip(("views", "also"), term.pairs, strict=False) for name, term in self._items()}
+        return {f"loss.terms.{name}.{key}": pair for name, pairs in keyed.items() for key, pair in pairs}
 
     def forward(self, views: Mapping[str, Tensor], updates: int = 0, draws: Draws | None = None) -> Losses:
         """Compare what the network made with what is wanted.
@@ -168,7 +183,7 @@ class Objective(nn.Module):
 
     def _compared(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The views that any term compares, in float32."""
-        names = dict.fromkeys(name for _, term in self._items() for name in term.pair)
+        names = dict.fromkeys(name for _, term in self._items() for pair in term.pairs for name in pair)
         return {name: at_least_float32(views[name]) for name in names}
 
     def observe(self, metric: float) -> None:

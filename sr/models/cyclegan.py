@@ -114,13 +114,13 @@ class Cycle(NamedTuple):
 
 
 class CycleGan(nn.Module):
-    """Two generators, from A to B and back (CycleGAN, Zhu et al. 2017, arXiv 1703.10593), with the fourth seed's changes.
+    """Two generators, from A to B and back, of CycleGAN (Zhu et al. 2017, arXiv 1703.10593) as the fourth seed has it.
 
-    Each: 7x7 convolution, ``halvings`` convolutions of stride 2 that double the channels, ``blocks`` residual blocks, as
-    many enlargements that halve the channels, 7x7 convolution, tanh. Instance normalisation without weights and ReLU
+    Each: 7x7 convolution, ``halvings`` convolutions of stride 2 that double the channels, ``blocks`` residual blocks,
+    as many enlargements that halve the channels, 7x7 convolution, tanh. Instance normalisation without weights and ReLU
     behind each convolution but the last; borders are mirrored but for the strided and transposed ones. Weights begin at
-    N(0, 0.02), biases at 0. Sides that no halving divides go on mirrored, and are cut back. Instance normalisation looks
-    at the whole picture.
+    N(0, 0.02), biases at 0. Sides that no halving divides go on mirrored, and are cut back. Instance normalisation
+    looks at the whole picture.
 
     Args:
         scale: 1, as both sides have one size.
@@ -155,8 +155,8 @@ class CycleGan(nn.Module):
         check_choice("upsampler", upsampler, Upsampler)
         if min(features, blocks) < 1 or halvings < 0:
             raise ValueError(
-                f"CycleGan needs features and blocks of at least 1 and halvings of at least 0, not {features}, {blocks} "
-                f"and {halvings}; choose 96, 2 and 1."
+                f"CycleGan needs features and blocks of at least 1 and halvings of at least 0, not {features}, "
+                f"{blocks} and {halvings}; choose 96, 2 and 1."
             )
         sizes = features, blocks, halvings, upsampler, activated, checkpointing
         self.to_b, self.to_a = Generator(*sizes), Generator(*sizes)

@@ -64,8 +64,8 @@ def reference_of(batch: Batch, network: nn.Module, compute: Compute) -> Tensor |
 def made_of(network: nn.Module, given: Given, reference: Tensor | None = None) -> dict[str, Tensor]:
     """What a generator makes of a batch, by name.
 
-    One that has a method ``cycle(lr, real)``, as `sr.models.cyclegan.CycleGan`, translates pictures of two sides, and is
-    given both.
+    One that has a method ``cycle(lr, real)``, as `sr.models.cyclegan.CycleGan`, translates pictures of two sides, and
+    is given both.
 
     Args:
         network: the generator.

@@ -197,6 +197,32 @@ class Cosine(Schedule):
         return cosine_factor(progress, self.final)
 
 
+class Linear(Schedule):
+    """The base learning rate at first, then a straight line down to ``final`` at the end of the run.
+
+    Args:
+        begin: fraction of the run at which the line begins, in [0, 1).
+        final: last factor, in [0, 1].
+        warmup: updates of linear rise.
+
+    Raises:
+        ValueError: a fraction or a factor out of range.
+    """
+
+    def __init__(self, begin: float = 0.5, final: float = 0.0, warmup: int = 0) -> None:
+        super().__init__(warmup)
+        if not (0 <= begin < 1 and 0 <= final <= 1):
+            raise ValueError(
+                f"begin={begin:g} is a fraction of the run from 0 on and below 1, and final={final:g} a factor between "
+                "0 and 1; CycleGAN has 0.5 and 0."
+            )
+        self.begin, self.final = begin, final
+
+    def shape(self, progress: float) -> float:
+        """1 up to ``begin``, then evenly down."""
+        return 1 - (1 - self.final) * max(0.0, progress - self.begin) / (1 - self.begin)
+
+
 class OnPlateau(Schedule):
     """What plateaus have in common: a factor that is cut by what validations say.
 
