@@ -18,6 +18,7 @@ QUICK = ("data.val=null", "trainer.max_updates=1", "report=false")
         ("hydra=1", "hydra=1 replaces all settings of Hydra; name one of them, such as hydra.verbose=true"),
         ("+hydra=1", r"\+hydra=1 replaces all settings of Hydra"),
         ("hydra.job.nmae=x", "hydra.job.nmae is not a setting of Hydra; did you mean hydra.job.name"),
+        ("hydra.job.chdir=true", "hydra.job.chdir=true would look for this command's files in another folder"),
         ("hydra.run.dir=null", "hydra.run.dir=null takes away what Hydra works with"),
         ("~hydra.run", "~hydra.run takes away what Hydra works with"),
         ("hydra.run=null", "hydra.run=null takes away what Hydra works with"),
