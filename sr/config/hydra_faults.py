@@ -11,7 +11,7 @@ from sr.config.composer import hydra_names
 from sr.config.nearest import did_you_mean
 from sr.config.parsed import first_of, is_hydra
 
-_ROOT, _MODE = "hydra", "hydra.mode"
+_ROOT, _MODE, _CHDIR = "hydra", "hydra.mode", "hydra.job.chdir"
 _MISSING = re.compile(r"Could not find '(.+)/([^/']+)' Available options in '[^']+': (.*?) Config search path")
 """What Hydra says of a choice that there is not, on one line."""
 
@@ -42,6 +42,8 @@ def _fault(override: Override, folders: Sequence[Path], own: Sequence[Override])
         return f"{override.input_line} replaces all settings of Hydra; name one of them, such as hydra.verbose=true"
     if key == _MODE:
         return f"{override.input_line}: one run is made unless -m asks for one per combination; leave it out"
+    if key == _CHDIR and override.value() is True:
+        return f"{override.input_line} would look for this command's files in another folder; run_dir=… names the run's"
     if "/" in key or "@" in key or override.is_add() or override.is_force_add():
         return None
     groups = [first_of(o) for o in own if "/" in str(o.key_or_group)]  # launchers and sweepers have own settings

@@ -27,6 +27,7 @@ from sr.config.parsed import (
     with_sets_alone,
 )
 from sr.config.resumable import folder_fault
+from sr.config.sizes import unread_size
 from sr.config.stored import read_config
 from sr.errors import UserError
 
@@ -54,7 +55,7 @@ def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[
         typed: on the command line, without flags.
 
     Returns:
-        The overrides, and lines for the user: what is left out of a choice.
+        The overrides, and lines for the user: what is left out of a choice, or changes nothing.
 
     Raises:
         UserError: a line per fault.
@@ -64,7 +65,8 @@ def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[
     faults = override_faults(folders, overrides)
     if faults:
         raise UserError(*faults)
-    return overrides, left_out
+    unread = unread_size(folders, overrides)
+    return overrides, left_out if unread is None else [*left_out, unread]
 
 
 def override_faults(folders: Sequence[Path], arguments: Sequence[str]) -> list[str]:
@@ -207,7 +209,8 @@ def _resume_faults(parsed: Sequence[Override]) -> Iterator[str]:
 
 def _start_faults(parsed: Sequence[Override]) -> Iterator[str]:
     """A run that goes on has its own weights."""
-    given = [o for o in parsed if str(o.key_or_group).split(".")[0] in ("init_from", "grow_from")]
+    starts = [o for o in parsed if str(o.key_or_group).split(".")[0] in ("init_from", "grow_from")]
+    given = [o for o in starts if not o.is_delete() and o.value() not in (None, "")]
     places = _resumed(parsed)
     if given and places:
         yield (

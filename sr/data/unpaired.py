@@ -126,12 +126,12 @@ def others_of(
     on_progress, on_message = report
     if isinstance(real, str):
         mask = ~first_half(hr)
-        on_message(f"real pictures for discriminators: the other {mask.sum()} of {len(hr)} training pictures")
+        on_message(f"real pictures: the other {mask.sum()} of {len(hr)} training pictures")
         return Others(CropPlan(hr, stores.scale, crop, small, seed, mask, "real", setting), hr)
     warn_of_test_sets(real, on_message)
     store = stores.originals("real", Sides(real, None), on_progress, on_message)
     plan = CropPlan(store, stores.scale, crop, small, seed, scope="real", setting=setting)
     if plan.small_names:
         on_message(f"real pictures: {about_small(plan.small_names, small, len(store))}")
-    on_message(f"real pictures for discriminators: {len(store)} of their own, which belong to no low resolution")
+    on_message(f"real pictures: {len(store)} of their own, which belong to no low resolution")
     return Others(plan, store)

@@ -193,14 +193,29 @@ def _cropped(sr: Pictures, hr: Pictures, scale: int, least: int) -> tuple[Pictur
             "crop the ground truth to a multiple of the scale before making its low-resolution copy"
         )
     height, width = hr.shape[-2] - 2 * scale, hr.shape[-1] - 2 * scale
-    if min(height, width) < least:
+    check_side(min(height, width) + 2 * scale, _size(hr), scale, least)
+    inside = (..., slice(scale, scale + height), slice(scale, scale + width))
+    return sr[inside], hr[inside]
+
+
+def check_side(side: int, size: str, scale: int, least: int = WINDOW) -> None:
+    """Make sure that a picture can be measured.
+
+    Args:
+        side: its shorter one in pixels.
+        size: of it, for the message.
+        scale: pixels to crop at each border.
+        least: pixels that must be left.
+
+    Raises:
+        UserError: it is too small.
+    """
+    if side - 2 * scale < least:
         raise UserError(
-            f"a picture of {_size(hr)} pixels is too small to measure: after cropping {scale} pixels at each "
+            f"a picture of {size} pixels is too small to measure: after cropping {scale} pixels at each "
             f"border at least {least}x{least} must be left; use pictures of at least "
             f"{-(-least // scale) * scale + 2 * scale} pixels a side (they are cut to multiples of the scale)"
         )
-    inside = (..., slice(scale, scale + height), slice(scale, scale + width))
-    return sr[inside], hr[inside]
 
 
 def _size(pictures: Pictures) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from sr.config.folder import CONF
 from sr.config.overrides import asks_hydra
+from sr.verbs.train.arguments import split_arguments
 
 QUICK = ("data.val=null", "trainer.max_updates=1", "report=false")
 
@@ -18,11 +19,19 @@ QUICK = ("data.val=null", "trainer.max_updates=1", "report=false")
         ("hydra=1", "hydra=1 replaces all settings of Hydra; name one of them, such as hydra.verbose=true"),
         ("+hydra=1", r"\+hydra=1 replaces all settings of Hydra"),
         ("hydra.job.nmae=x", "hydra.job.nmae is not a setting of Hydra; did you mean hydra.job.name"),
+        ("hydra.job.chdir=true", "hydra.job.chdir=true would look for this command's files in another folder"),
         ("hydra.run.dir=null", "hydra.run.dir=null takes away what Hydra works with"),
         ("~hydra.run", "~hydra.run takes away what Hydra works with"),
         ("hydra.run=null", "hydra.run=null takes away what Hydra works with"),
         ("hydra/job_logging=defalt", "there is no hydra/job_logging/defalt; did you mean default?"),
         ("hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs is not a setting of Hydra"),
+        ("--help model=espnc", "there is no such model in conf/model; did you mean espcn"),
+        ("--cfg jobb", "--cfg jobb: there is no such choice; did you mean job?"),
+        ("--info=jobs", "--info=jobs: there is no such choice"),
+        ("--info jobs", "'jobs' is not an override"),
+        ("-m=3", "-m=3: -m has no value; leave =3 out"),
+        ("-p data=folder", "-p data=folder: it takes the name of a part, as in -p model"),
+        ("--config-dir a --config-dir b", "--config-dir is given twice, a and b"),
         ("--resolve", "--resolve says how --cfg shows the configuration; write --cfg job --resolve"),
         ("-m seed=1,2 --cfg job", "-m makes a run per combination, and --cfg is of one run"),
         ("-m seed=1,2 --run", "-m makes a run per combination, and --run is of one run"),
@@ -34,6 +43,12 @@ def test_a_mistake_is_one_sentence(train, tmp_path, typed, message):
     assert re.search(message, err), err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_what_hydra_tells_may_be_named_in_both_ways():
+    assert split_arguments(["--info", "defaults", "model=rdn"]).flags == ["--info=defaults"]
+    assert split_arguments(["--info=defaults"]).flags == ["--info=defaults"]
+    assert split_arguments(["-i", "model=rdn"]).overrides == ["model=rdn"]
 
 
 def test_what_may_be_null_is(train):

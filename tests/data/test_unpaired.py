@@ -67,7 +67,7 @@ def within(crops, pictures):
 def test_real_pictures_come_from_their_folder_drawn_apart_from_the_pairs(high, other):
     plain, _ = prepared(high)
     data, messages = prepared(high, real=other)
-    assert any("real pictures for discriminators: 3 of their own" in message for message in messages)
+    assert any("real pictures: 3 of their own" in message for message in messages)
     pictures = [smooth_picture(36, 48, 20 + n) for n in range(3)]
     for batch, alone in zip(first(data), first(plain), strict=True):
         assert torch.equal(batch.hr, alone.hr), "the pairs are the same with and without other pictures"
@@ -89,7 +89,7 @@ def test_half_of_the_pictures_is_real_and_the_other_is_paired(high):
         for name in seen:
             seen[name] |= {number for found in within(getattr(batch, name), pictures) for number in found}
     assert seen == {"hr": {0, 1, 2}, "real": {3, 4, 5}}
-    assert "real pictures for discriminators: the other 3 of 6 training pictures" in messages
+    assert "real pictures: the other 3 of 6 training pictures" in messages
 
 
 @pytest.mark.parametrize("settings", [{"real": "half"}, {"real": "other"}])

@@ -153,7 +153,7 @@ def _difference(form: Format, network: nn.Module, path: Path, lr: Tensor) -> flo
         size = f"{lr.shape[-1]}x{lr.shape[-2]}"
         raise UserError(
             f"{type(network).__name__} was written, but its reader fails at {size} pixels ({first_line(error)}); "
-            "nothing is kept"
+            f"nothing is kept; another format may do, as one of {', '.join(sorted(FORMATS))}"
         ) from error
     if theirs.shape != ours.shape:
         raise UserError(

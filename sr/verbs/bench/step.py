@@ -78,7 +78,7 @@ def bench_step(overrides: Sequence[str], updates: int, rounds: int, config_dir: 
     console.print(table)
     ratio = median(own / plain for own, plain in zip(turns.own_times, turns.bare_times, strict=True))
     peak = peak_bytes(partial(bare.run, 1), compute.device)
-    console.print(f"peak memory of a step: {peak / 2**20:,.1f} MiB beyond weights and optimisers (of the bare loop's)")
+    console.print(f"peak memory of a step: {peak / 2**20:,.1f} MiB beyond weights and optimisers, in the bare loop")
     console.print(f"ratio {ratio:.3f} (median over {rounds} rounds of {updates} updates)")
 
 

@@ -1,6 +1,6 @@
 """What is looked at before anything takes long: settings and parts that do not go together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import torch
 from sr.data.kinds.matching import header_size
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
+from sr.data.pairs import ValidationPair
 from sr.draws import Draws
+from sr.metrics.functional import check_side
 from sr.training.adversary.agreement import check_truth, check_unpaired, compared
 from sr.training.columns import gain
 from sr.training.contract import Trainable
@@ -85,6 +87,24 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
         check_unpaired(module.network, module.objective, module.adversaries)
     if not data.paired:
         check_truth(module.objective, module.adversaries, data.real is not None)
+
+
+def check_measurable(sets: Mapping[str, Sequence[ValidationPair]], scale: int) -> None:
+    """Every validation picture must be large enough for all metrics, before anything is written.
+
+    Args:
+        sets: pictures by the name of their set.
+        scale: of the network.
+
+    Raises:
+        UserError: one is not; the message names it.
+    """
+    for pair in (pair for pairs in sets.values() for pair in pairs):
+        height, width, channels = pair.hr.shape
+        try:
+            check_side(min(height, width), f"{width}x{height}x{channels}", scale)
+        except UserError as error:
+            raise UserError(f"{pair.name}: {error}") from error
 
 
 def check_gradient(module: SuperResolution, crop: int) -> None:

@@ -43,6 +43,7 @@ from sr.verbs.train.beginning import remember, with_files
 from sr.verbs.train.preflight import (
     check_gradient,
     check_input,
+    check_measurable,
     check_plateau,
     check_unpaired_data,
     smaller_than_crop,
@@ -189,7 +190,9 @@ class Run:
         try:
             check_batch_fits(self.module.network, lr_shape, self.compute, steps, unpaired, kept)
         except UserError as error:
-            raise UserError(smaller_than_crop(self.data, self.config.scale) or str(error)) from error
+            crop, told = self.config.data.crop, str(error)
+            told += f" (data.crop={crop})" if f"{crop}x{crop}" in told and "data.crop" not in told else ""
+            raise UserError(smaller_than_crop(self.data, self.config.scale) or told) from error
         with StoreProgress(self.console) as progress:
             self.data.make_pools(self.module.degradation, progress.update, self.say)
         try_degradation(self.module.degradation, self.config.data.crop, self.compute.device)
@@ -207,6 +210,7 @@ class Run:
                 getattr(self.module.network, "reference", None),
             )
         check_input(self.module.augmentation, self.data)
+        check_measurable(self.data.sets, self.config.scale)
         small = self.validation.about_small(self.data.sets)
         if small is not None:
             self.say(f"validation: {small}")

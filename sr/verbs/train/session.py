@@ -42,7 +42,12 @@ def main(signals: Signals) -> int:
 
 
 def _shown(typed: Arguments) -> int:
-    """``--help``, ``--cfg`` and the like are Hydra's."""
+    """``--help``, ``--info`` and the like are Hydra's.
+
+    Raises:
+        UserError: a line per fault of the overrides.
+    """
+    as_hydra_takes(conf_folders(typed.own), typed.overrides)
     sys.argv[1:] = [*typed.flags, *typed.overrides]
     hydra_runs(Task(typed.own))
     return 0
