@@ -15,7 +15,7 @@ from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
 from sr.data.pairs import ValidationPair, WholePairs
 from sr.data.references import References
-from sr.data.sets import Pictures, ShownPicture, first_pictures, pictures_of, validation_sets
+from sr.data.sets import Pictures, ShownPicture, first_pictures, shown_sources, validation_sets
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
@@ -58,7 +58,8 @@ class CropData(lightning.LightningDataModule):
         hr_filter: ``area``, or ``lanczos`` to even sides; see `sr.data.kinds.scaled.shrunk`.
         pools: makes what the degradation reads before it is used; None where that is there.
         shown: pictures without a truth, which validations upscale and show; where there is no ``val``, what can be
-            told without a truth is measured of them. None for none.
+            told without a truth is measured of them. For a network that translates, of both sides by name, ``a`` and
+            ``b``. None for none.
         real: pictures that belong to no low resolution, which discriminators take as real in place of the truth;
             ``half`` takes the second half of ``train`` and leaves the first to the pairs. None: the truth itself.
 
@@ -89,7 +90,7 @@ class CropData(lightning.LightningDataModule):
         hr_scale: float = 1.0,
         hr_filter: Filter = "area",
         pools: Pools | None = None,
-        shown: Pictures | None = None,
+        shown: Pictures | Mapping[str, Pictures] | None = None,
         real: Pictures | None = None,
     ) -> None:
         super().__init__()
@@ -117,7 +118,8 @@ class CropData(lightning.LightningDataModule):
                 "data.lr_val is given without data.hr_val; give both, or neither to validate without a truth"
             )
         self.val_sides = validation_sets(val, val_lr, scale)
-        self.shown_source = None if shown is None else pictures_of("shown", shown)
+        self.shown_sources = shown_sources(shown)
+        """Pictures without a truth by their side, which is empty but for a network that translates."""
         self.edges = EdgeContent(edge_background, edge_sigma) if positions == "edges" else None
         self.scale, self.crop, self.batch_size, self.seed = scale, crop, batch_size, seed
         self.crops, self.workers, self.small = crops, workers, small
@@ -180,8 +182,8 @@ class CropData(lightning.LightningDataModule):
         self.references = None if photograph is None else References(photograph)
         self.make_pools(degradation, on_progress, on_message)
         self._fetch(on_progress, on_message)
-        if self.shown_source is not None:
-            self.shown_pictures = first_pictures(self.shown_source, shown, on_message)
+        each = [first_pictures(source, shown, on_message, side) for side, source in self.shown_sources.items()]
+        self.shown_pictures = [picture for pictures in each for picture in pictures]
         self._tell_of_sources(on_message)
         what = "training" if self.paired else "low-resolution"
         first = self.stores.originals(what, self.train_sides, on_progress, on_message)
@@ -199,7 +201,7 @@ class CropData(lightning.LightningDataModule):
 
     def _fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
         self.train_sides.fetch(on_progress, on_message)
-        for source in (self.shown_source, self.real):
+        for source in (*self.shown_sources.values(), self.real):
             if isinstance(source, PictureSource):
                 source.fetch(on_progress, on_message)
 

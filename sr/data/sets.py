@@ -47,11 +47,13 @@ class ShownPicture:
         name: for files.
         lr: (height, width, 3) uint8.
         gray: the file has one channel.
+        side: ``a`` or ``b`` for a network that translates; empty for others.
     """
 
     name: str
     lr: np.ndarray
     gray: bool
+    side: str = ""
 
 
 def validation_sets(
@@ -176,13 +178,35 @@ def _shown(given: object) -> str:
     return "null" if given is None else f"{given}"
 
 
-def first_pictures(source: PictureSource, count: int, on_message: OnMessage) -> list[ShownPicture]:
+def shown_sources(shown: Pictures | Mapping[str, Pictures] | None) -> dict[str, PictureSource]:
+    """Pictures without a truth by their side: ``a`` and ``b`` for a network that translates, else one without a name.
+
+    Args:
+        shown: pictures, or pictures by side; None for none.
+
+    Raises:
+        UserError: other sides, or a folder that is missing or empty.
+        ValueError: something that is no pictures.
+    """
+    if shown is None:
+        return {}
+    if not isinstance(shown, Mapping):
+        return {"": pictures_of("shown", shown)}
+    if sorted(shown) != ["a", "b"]:
+        raise UserError(
+            f"data.shown={{{','.join(map(str, shown))}}} names other sides than a and b; give both or one DIR"
+        )
+    return {side: pictures_of(f"shown.{side}", shown[side]) for side in ("a", "b")}
+
+
+def first_pictures(source: PictureSource, count: int, on_message: OnMessage, side: str = "") -> list[ShownPicture]:
     """The first so many pictures that can be read.
 
     Args:
         source: fetched.
         count: at most so many.
         on_message: told of those that cannot be read.
+        side: that they are of.
 
     Raises:
         UserError: none can be read.
@@ -196,7 +220,7 @@ def first_pictures(source: PictureSource, count: int, on_message: OnMessage) -> 
             reasons.append(str(error))
             continue
         for picture in [read] if isinstance(read, Picture) else read:
-            shown.append(ShownPicture(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray))
+            shown.append(ShownPicture(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray, side))
         if len(shown) >= count:
             break
     if reasons:

@@ -24,6 +24,12 @@ place by place, `sr.metrics.checkerboard`."""
 CONSISTENCY = "lr_consistency"
 """Measured of pictures without a truth alone: the mean absolute difference, in [0, 1], between the network's input and
 its output made small by MATLAB's bicubic; less is better, and blurred pictures are as good at it as sharp ones."""
+CYCLE = ("cycle_psnr", "cycle_ssim")
+"""Measured of networks that translate: pictures of both sides there and back against what they were, on RGB and on Y;
+more is better."""
+IDENTITY = "identity_error"
+"""Likewise: the mean absolute difference, in [0, 1], between pictures and what the generator that makes their own side
+makes of them; less is better."""
 SHOWN = "shown"
 """Instead of a set's name: pictures without a truth."""
 
@@ -35,7 +41,7 @@ def metric_of(column: str) -> str:
 
 def gain(column: str, value: float) -> float:
     """The value so that more is better: LPIPS and the consistency change their sign."""
-    return -value if metric_of(column) in (*PERCEPTUAL, CONSISTENCY) else value
+    return -value if metric_of(column) in (*PERCEPTUAL, CONSISTENCY, IDENTITY) else value
 
 
 def check_set_names(names: Iterable[str]) -> None:
@@ -44,13 +50,15 @@ def check_set_names(names: Iterable[str]) -> None:
     Raises:
         UserError: one is a metric, or another word of these columns.
     """
-    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, CONSISTENCY, "bicubic", "pictures", SHOWN)
+    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, CONSISTENCY, *CYCLE, IDENTITY, "bicubic", "pictures", SHOWN)
     for name in names:
         if name.lower() in taken:
             raise UserError(f"data.val names a set {name}, which val/{name} means already; call it {name}_set, say")
 
 
-def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = (), without_truth: bool = False) -> tuple[str, ...]:
+def monitored(
+    monitor: Any, with_lpips: bool, sets: Iterable[str] = (), without_truth: bool = False, translates: bool = False
+) -> tuple[str, ...]:
     """The columns of ``trainer.monitor``, a name or several.
 
     Args:
@@ -58,20 +66,22 @@ def monitored(monitor: Any, with_lpips: bool, sets: Iterable[str] = (), without_
         with_lpips: LPIPS can be measured.
         sets: names of the validation sets, whose metrics may be meant as ``NAME/psnr_y``.
         without_truth: what is validated has none: `CONSISTENCY` stands for the default, and nothing else is measured.
+        translates: the network does: without a truth the first of `CYCLE` takes that place.
 
     Raises:
         UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
     """
     names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
-    if without_truth and names in ((CONSISTENCY,), METRICS[:1]):
-        return (CONSISTENCY,)
+    alone = CYCLE if translates else (CONSISTENCY,)
+    if without_truth and (names == METRICS[:1] or all(name in alone for name in names)) and names:
+        return alone[:1] if names == METRICS[:1] else names
     if without_truth:
         told = monitor if isinstance(monitor, str) else f"[{','.join(map(str, names))}]"
         raise UserError(
             f"trainer.monitor={told} cannot be measured: there are no validation pictures with a truth; set "
-            f"trainer.monitor={CONSISTENCY}, or give pairs (data.hr_val=DIR data.lr_val=DIR with data=unpaired)"
+            f"trainer.monitor={alone[0]}, or give pairs (data.hr_val=DIR data.lr_val=DIR with data=unpaired)"
         )
-    known: tuple[str, ...] = METRICS + PERCEPTUAL
+    known: tuple[str, ...] = METRICS + PERCEPTUAL + (CYCLE if translates else ())
     known += tuple(f"{name}/{metric}" for name in sets if name for metric in known)
     if not names:
         raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
@@ -149,6 +159,6 @@ def better(column: str) -> Literal["max", "min"] | None:
         column: ``psnr_y``, or ``NAME/psnr_y`` of a set with a name.
     """
     metric = metric_of(column)
-    if metric in METRICS:
+    if metric in (*METRICS, *CYCLE):
         return "max"
-    return "min" if metric in (*PERCEPTUAL, *WATCHED, CONSISTENCY) else None
+    return "min" if metric in (*PERCEPTUAL, *WATCHED, CONSISTENCY, IDENTITY) else None

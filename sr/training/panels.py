@@ -35,6 +35,11 @@ def strip_without_truth(bicubic: np.ndarray, sr: np.ndarray, side: int = _SIDE) 
     return _in_a_row(_middles(side, bicubic, sr), ("LR, bicubic", "SR"))
 
 
+def there_and_back(picture: np.ndarray, made: np.ndarray, back: np.ndarray, side: int = _SIDE) -> np.ndarray:
+    """A picture, what a network translates it to, and what it makes of that again; as `strip`."""
+    return _in_a_row(_middles(side, picture, made, back), ("picture", "translated", "and back"))
+
+
 def parts(pixels: np.ndarray, truth: bool = True) -> list[np.ndarray]:
     """The views of a strip again, without captions: bicubic, SR and, with the truth, HR; the error map is left out.
 

@@ -22,7 +22,9 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.perceptual import Perceptual
 from sr.training.steps import observe
+from sr.training.translation import generators, there_and_back
 from sr.training.validation import (
+    Upscale,
     as_exported,
     measured,
     network_upscaler,
@@ -47,6 +49,7 @@ class Validation(UpdateCallback):
         alarm: told the colour error, or None.
         sets: names of the validation sets.
         without_truth: there is none, and pictures that are shown are measured by what they tell of themselves.
+        translates: the network does, so that pictures that are shown are measured there and back.
 
     Raises:
         UserError: a number out of range, a monitor that is no metric or cannot be measured, or a set that has the
@@ -63,16 +66,17 @@ class Validation(UpdateCallback):
         alarm: ColourAlarm | None = None,
         sets: Sequence[str] = (),
         without_truth: bool = False,
+        translates: bool = False,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
         check_set_names(sets)
-        first, *others = monitored(monitor, lpips is not None, sets, without_truth)
+        first, *others = monitored(monitor, lpips is not None, sets, without_truth, translates)
         self._lpips = lpips
         self.every, self.monitor, self.folder, self.pictures = every, first, folder, pictures
-        self.alarm = alarm
+        self.alarm, self.translates = alarm, translates
         self.baseline: dict[str, float] = {}
         """Bicubic's means by column: ``psnr_y`` of the main set, ``NAME/psnr_y`` of each with a name."""
         self.latest: dict[str, float] = {}
@@ -122,11 +126,12 @@ class Validation(UpdateCallback):
         for name, pairs in sets.items():
             kept = self._bicubic[name] = []
             rows[name], _ = measured(upscale, pairs, scale, partial(self._keep, kept), self._lpips)
-        alone = upscaled_alone(upscale, _shown(trainer), scale)
-        self._bicubic[SHOWN] = [sr for sr, _ in alone if sr is not None]
-        if not sets:
-            rows[SHOWN] = [row for _, row in alone]
-        self.baseline = named_means(rows) if sets else means(rows[SHOWN])
+        if not self.translates:
+            alone = upscaled_alone(upscale, _shown(trainer), scale)
+            self._bicubic[SHOWN] = [sr for sr, _ in alone if sr is not None]
+            if not sets:
+                rows[SHOWN] = [row for _, row in alone]
+        self.baseline = named_means(rows) if sets else means(rows.get(SHOWN, [{}]))
         if self.alarm is not None and sets:
             main = next(iter(sets.values()))
             self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in main)["colour_error"]
@@ -174,28 +179,50 @@ class Validation(UpdateCallback):
         compute, scale = module.compute, scale_of(module.deliverable)
         network = as_exported(module.deliverable)
         upscale = network_upscaler(network, compute.device, compute.exact())
+        directions = generators(network, compute.device, compute.exact()) if self.translates else {}
         rows: dict[str, list[dict[str, float]]] = {}
         shown: dict[str, Views] = {}
         sets = _sets(trainer)
         for name, pairs in sets.items():
             show = partial(self._add_views, shown, name, pairs)
-            rows[name], _ = measured(upscale, pairs, scale, show, self._lpips)
-        alone = upscaled_alone(upscale, _shown(trainer), scale)
+            rows[name], _ = measured(directions.get(name, upscale), pairs, scale, show, self._lpips)
+        if self.translates:
+            alone = self._there_and_back(trainer, directions, shown)
+        else:
+            alone = self._alone(trainer, upscale, scale, shown)
         if not sets:
-            rows[SHOWN] = [row for _, row in alone]
-        self.latest = named_means(rows) if sets else means(rows[SHOWN])
+            rows[SHOWN] = alone
+        self.latest = named_means(rows) if sets else means(alone)
+        self.latest |= means(alone) if self.translates else {}
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
         names |= {} if sets else {SHOWN: short_names([picture.name for picture in _shown(trainer)])}
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
         if self._bicubic_rows:  # once in a sitting; one that is refused at its start has written nothing
-            bicubic = {name: zip(names[name], self._bicubic_rows.pop(name), strict=True) for name in rows}
+            measured_of = list(self._bicubic_rows)
+            bicubic = {name: zip(names[name], self._bicubic_rows.pop(name), strict=True) for name in measured_of}
             PictureTable(self.folder.bicubic_by_picture).add(0, bicubic)
-        for number, (picture, (sr, _)) in enumerate(zip(_shown(trainer), alone, strict=True)):
-            if sr is not None:  # else the measures tell of it
-                shown[picture_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
         inside = partial(pictures_inside, network, device=compute.device)
         made = {name: inside(views.middle(SIDE).lr) for name, views in shown.items()}
         return shown, {beside(name, what): pixels for name, found in made.items() for what, pixels in found.items()}
+
+    def _alone(
+        self, trainer: lightning.Trainer, upscale: Upscale, scale: int, shown: dict[str, Views]
+    ) -> list[dict[str, float]]:
+        alone = upscaled_alone(upscale, _shown(trainer), scale)
+        for number, (picture, (sr, _)) in enumerate(zip(_shown(trainer), alone, strict=True)):
+            if sr is not None:  # else the measures tell of it
+                shown[picture_file(SHOWN, number, picture.name)] = Views(picture.lr, self._bicubic[SHOWN][number], sr)
+        return [row for _, row in alone]
+
+    def _there_and_back(
+        self, trainer: lightning.Trainer, directions: dict[str, Upscale], shown: dict[str, Views]
+    ) -> list[dict[str, float]]:
+        made = there_and_back(directions, _shown(trainer))
+        for number, (picture, one) in enumerate(zip(_shown(trainer), made, strict=True)):
+            if one.made is not None and number < 2 * self.pictures:  # of both sides
+                name = picture_file(picture.side, number, picture.name)
+                shown[name] = Views(picture.lr, picture.lr, one.made, back=one.back)
+        return [one.values for one in made]
 
     def _add_views(
         self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray

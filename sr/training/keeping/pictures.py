@@ -37,15 +37,19 @@ class Views:
         bicubic: (scale*height, scale*width, 3) uint8, that enlarged.
         sr: likewise, the network's result.
         hr: likewise, the truth; None where there is none.
+        back: what a network that translates makes of its result again; None for others.
     """
 
     lr: np.ndarray
     bicubic: np.ndarray
     sr: np.ndarray
     hr: np.ndarray | None = None
+    back: np.ndarray | None = None
 
     def strip(self) -> np.ndarray:
         """Side by side, see `sr.training.panels`."""
+        if self.back is not None:
+            return panels.there_and_back(self.lr, self.sr, self.back)
         if self.hr is None:
             return panels.strip_without_truth(self.bicubic, self.sr)
         return panels.strip(self.bicubic, self.sr, self.hr)
@@ -59,8 +63,8 @@ class Views:
         scale = self.bicubic.shape[0] // self.lr.shape[0]
         rows, columns = (_middle(length, side // scale) for length in self.lr.shape[:2])
         large = tuple(slice(scale * part.start, scale * part.stop) for part in (rows, columns))
-        hr = None if self.hr is None else self.hr[large]
-        return Views(self.lr[rows, columns], self.bicubic[large], self.sr[large], hr)
+        hr, back = (None if picture is None else picture[large] for picture in (self.hr, self.back))
+        return Views(self.lr[rows, columns], self.bicubic[large], self.sr[large], hr, back)
 
 
 def _middle(length: int, most: int) -> slice:
@@ -97,6 +101,11 @@ class PicturePlace:
     def sr(self) -> Path:
         """The network's result at the newest validation."""
         return self.path / "sr.png"
+
+    @property
+    def back(self) -> Path:
+        """What a network that translates makes of that again; not there of others."""
+        return self.path / "back.png"
 
     def frame(self, updates: int) -> Path:
         """The network's result after so many updates."""
@@ -182,6 +191,8 @@ class KeptPictures:
                 _write_png(place.hr, views.hr)
             self._begun.add(name)
         _write_png(place.sr, views.sr)
+        if views.back is not None:
+            _write_png(place.back, views.back)
         step = spacing(updates, self.every)
         if updates % step == 0:
             _write_frame(place.frame(updates), views.sr)

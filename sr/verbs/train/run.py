@@ -24,6 +24,7 @@ from sr.training.callbacks.stopping import Stopping
 from sr.training.callbacks.swapout import Swapout
 from sr.training.callbacks.validation import Validation
 from sr.training.colour_alarm import ColourAlarm
+from sr.training.columns import better
 from sr.training.company import company
 from sr.training.fitting import fit, make_trainer
 from sr.training.keeping.checkpoint import understood
@@ -32,6 +33,7 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
+from sr.training.pairs import is_translator
 from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals
@@ -123,13 +125,22 @@ class Run:
         )
 
     def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
-        trainer, alone = self.config.trainer, not sets and self.data.shown_source is not None
+        trainer, alone = self.config.trainer, not sets and bool(self.data.shown_sources)
         alarm = ColourAlarm(trainer.colour_alarm, self.say)
         made = Validation(
-            trainer.val_every, trainer.monitor, self.folder, trainer.val_images, lpips, alarm, sets, without_truth=alone
+            trainer.val_every,
+            trainer.monitor,
+            self.folder,
+            trainer.val_images,
+            lpips,
+            alarm,
+            sets,
+            without_truth=alone,
+            translates=is_translator(self.module.network),
         )
         if made.monitor != trainer.monitor and alone:
-            self.say(f"validation has no truth: the best network is the one of the least {made.monitor}")
+            most = "most" if better(made.monitor) == "max" else "least"
+            self.say(f"validation has no truth: the best network is the one of the {most} {made.monitor}")
         return made
 
     def say(self, text: str) -> None:

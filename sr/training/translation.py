@@ -1,0 +1,84 @@
+"""How a network that translates is measured: pictures of both sides, there and back."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from sr.data.sets import ShownPicture
+from sr.image.io import as_batch
+from sr.metrics.functional import psnr_rgb, ssim_y
+from sr.models.upscale import NotFiniteError, upscale_pixels
+from sr.training.columns import CYCLE, IDENTITY
+from sr.training.watch import checkerboard, colour_error
+
+TO_A, TO_B = "to_a", "to_b"
+"""The generators of a network that translates, and the validation sets whose truth is of that side."""
+_OTHER = {"a": (TO_B, TO_A), "b": (TO_A, TO_B)}
+"""By which generator pictures of a side go there, and by which back."""
+_PERIOD = 2  # in pixels, of the pattern that an enlargement by two leaves
+_MEASURES = (*CYCLE, IDENTITY, "colour_error", "checkerboard")
+
+Translate = Callable[[np.ndarray, bool], np.ndarray]
+"""As `sr.training.validation.Upscale`, to the same size."""
+
+
+class ThereAndBack(NamedTuple):
+    """What is made of one picture.
+
+    Attributes:
+        made: of the other side; None where it is not finite.
+        back: of its own side again.
+        values: `_MEASURES`.
+    """
+
+    made: np.ndarray | None
+    back: np.ndarray | None
+    values: dict[str, float]
+
+
+def generators(network: nn.Module, device: torch.device, autocast: torch.autocast) -> dict[str, Translate]:
+    """Both directions of a network in evaluation mode, by `TO_A` and `TO_B`."""
+
+    def translate(name: str) -> Translate:
+        generator: nn.Module = getattr(network, name)
+
+        def made(pixels: np.ndarray, gray: bool) -> np.ndarray:
+            with autocast:
+                return upscale_pixels(generator, pixels, device, gray=False)  # another side may have colours
+
+        return made
+
+    return {name: translate(name) for name in (TO_A, TO_B)}
+
+
+def there_and_back(translate: dict[str, Translate], pictures: Sequence[ShownPicture]) -> list[ThereAndBack]:
+    """Translate pictures and bring them back.
+
+    Args:
+        translate: from `generators`.
+        pictures: of either side.
+    """
+    return [_one(translate, picture) for picture in pictures]
+
+
+def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack:
+    there, home = _OTHER[picture.side]
+    try:
+        made = translate[there](picture.lr, picture.gray)
+        back, same = (translate[home](pixels, picture.gray) for pixels in (made, picture.lr))
+    except NotFiniteError:
+        return ThereAndBack(None, None, dict.fromkeys(_MEASURES, math.nan))
+    before, again = as_batch(picture.lr), as_batch(back)
+    given, translated, kept = (as_batch(pixels).float() / 255 for pixels in (picture.lr, made, same))
+    values = {
+        "cycle_psnr": float(psnr_rgb(again, before, 0)[0]),
+        "cycle_ssim": float(ssim_y(again, before, 0)[0]),
+        IDENTITY: float((kept - given).abs().mean()),
+        "colour_error": float(colour_error(translated, given)),
+        "checkerboard": float(checkerboard(translated, _PERIOD)),
+    }
+    return ThereAndBack(made, back, values)
