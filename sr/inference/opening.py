@@ -19,6 +19,7 @@ from sr.models.rrdb import RrdbNet
 from sr.models.span import Span
 from sr.models.spandrel import MissingError, converted
 from sr.models.srresnet import SrResNet
+from sr.models.translators import Side, generator_to, is_translator
 from sr.models.weights import named_weights, read_weights, with_counters, without_prefix
 from sr.pickles import PICKLED
 from sr.printable import printable
@@ -27,20 +28,21 @@ PUBLISHED = (Compact, RrdbNet, MsrResNet, Edsr, SrResNet, Imdn, Span)
 """Networks of ours with the names under which their authors publish weights."""
 
 
-def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, NetworkInfo]:
+def open_network(path: Path | str, trust: bool = False, to: Side | None = None) -> tuple[nn.Module, NetworkInfo]:
     """Open a network to use it: of this toolkit, of those in `PUBLISHED`, or any other that spandrel knows.
 
     Args:
         path: best.safetensors of a run, or a .pth, .pt, .ckpt or .safetensors of another program.
         trust: of a file of this toolkit: a network from outside it may be imported.
+        to: the side whose pictures are wanted, of a network that translates; None for one that enlarges.
 
     Returns:
-        The network, float32 on the CPU in eval mode, with a ``scale``; and what it is. Its ``config`` builds the same
-        one again, so that it can be saved as a file of this toolkit.
+        The network, or the generator to that side, float32 on the CPU in eval mode, with a ``scale``; and what it is.
+        Its ``config`` builds the same network again, so that it can be saved as a file of this toolkit.
 
     Raises:
         UserError: there is no such file, it is damaged, holds code, is larger than it says, or no network known here;
-            or a weight is not finite.
+            a weight is not finite; or it translates, and none of its sides is asked for, or the other way round.
     """
     network, info = _opened(Path(path), trust)
     if isinstance(network, FeatureNet):
@@ -49,7 +51,17 @@ def open_network(path: Path | str, trust: bool = False) -> tuple[nn.Module, Netw
             "loss=feature_net loss.terms.feature_net.loss.file=FILE"
         )
     check_finite(info.path, network.state_dict())
-    return network, info
+    if to is None and is_translator(network):
+        raise UserError(
+            f"{printable(path)} translates pictures between two sides and enlarges none; use it by "
+            "sr translate IN -o OUT --model FILE --to b (or a)"
+        )
+    if to is not None and not is_translator(network):
+        raise UserError(
+            f"{printable(path)} is a {type(network).__name__} x{info.scale}, which does not translate between two "
+            "sides; use it by sr upscale IN -o OUT --model FILE, or give a run of experiment=cyclegan/…"
+        )
+    return network if to is None else generator_to(network, to), info
 
 
 def _opened(path: Path, trust: bool) -> tuple[nn.Module, NetworkInfo]:

@@ -63,6 +63,8 @@ class Up(nn.Module):
 class Generator(nn.Module):
     """One direction of `CycleGan`, whose arguments these are. Pictures are moved to [-1, 1] inside."""
 
+    scale = 1
+
     def __init__(
         self, features: int, blocks: int, halvings: int, upsampler: Upsampler, activated: bool, checkpointing: bool
     ) -> None:

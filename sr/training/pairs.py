@@ -10,6 +10,7 @@ from sr.data.crops import Batch
 from sr.degradations.pictures import moved
 from sr.draws import Draws
 from sr.models.outputs import outputs_of
+from sr.models.translators import is_translator
 from sr.training.precision import Compute
 from sr.types import Crops, Image, LowResolution, UserError
 
@@ -78,11 +79,6 @@ def made_of(network: nn.Module, given: Given, reference: Tensor | None = None) -
         cycle: Callable[[Tensor, Tensor], Any] = network.cycle  # type: ignore[assignment]
         return outputs_of(cycle(given.lr, given.real))
     return outputs_of(network(given.lr) if reference is None else network(given.lr, reference))
-
-
-def is_translator(network: nn.Module) -> bool:
-    """Whether it translates pictures of two sides into each other."""
-    return hasattr(network, "cycle")
 
 
 def _check_reference(network: nn.Module, given: int | None) -> None:

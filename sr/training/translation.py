@@ -11,6 +11,7 @@ from torch import nn
 from sr.data.sets import ShownPicture
 from sr.image.io import as_batch
 from sr.metrics.functional import psnr_rgb, ssim_y
+from sr.models.translators import generator_to
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import CYCLE, IDENTITY
 from sr.training.watch import checkerboard, colour_error
@@ -44,7 +45,7 @@ def generators(network: nn.Module, device: torch.device, autocast: torch.autocas
     """Both directions of a network in evaluation mode, by `TO_A` and `TO_B`."""
 
     def translate(name: str) -> Translate:
-        generator: nn.Module = getattr(network, name)
+        generator = generator_to(network, "a" if name == TO_A else "b")
 
         def made(pixels: np.ndarray, gray: bool) -> np.ndarray:
             with autocast:

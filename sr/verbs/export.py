@@ -8,12 +8,13 @@ from sr.inference.export.formats import FORMATS, export_network
 from sr.inference.export.trial import photographs
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
+from sr.models.translators import Side
 from sr.printable import printable
 from sr.verbs.options import not_written
 from sr.verbs.runs.files import check_no_part
 
 
-def export_file(name: str, form: str | None, output: Path, half: bool, trust: bool) -> None:
+def export_file(name: str, form: str | None, output: Path, half: bool, trust: bool, to: Side | None = None) -> None:
     """Export a network and print what was compared and who opens it.
 
     Args:
@@ -22,6 +23,7 @@ def export_file(name: str, form: str | None, output: Path, half: bool, trust: bo
         output: file to write.
         half: in float16.
         trust: a network from outside this toolkit may be imported.
+        to: the side whose generator is wanted, of a network that translates.
 
     Raises:
         UserError: there is no such network or format, other programs would misread it, or it cannot be written.
@@ -33,7 +35,7 @@ def export_file(name: str, form: str | None, output: Path, half: bool, trust: bo
         check_no_part(target.with_suffix(suffix))
     if any(_same(path, target.with_suffix(suffix)) for suffix in FORMATS[kind].suffixes):
         raise UserError(f"-o {printable(output)} is the network itself; choose another file")
-    network, info = open_network(path, trust)
+    network, info = open_network(path, trust, to)
     written = export_network(network, kind, target, photographs(), half)
     console = plain_console(soft_wrap=True)
     sizes = ", ".join(f"{width}x{height}" for height, width in written.sizes)

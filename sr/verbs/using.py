@@ -1,11 +1,13 @@
 """Verbs about networks at work, beside `sr upscale`: which there are, and what may be done afterwards."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from sr.verbs.options import Trust
+from sr.errors import UserError
+from sr.printable import printable
+from sr.verbs.options import Accelerator, Trust
 
 
 def enhance(
@@ -47,6 +49,54 @@ def enhance(
     raise typer.Exit(enhance_files(inputs, Naming(output, ending(form), suffix), settings, quality, force))
 
 
+def translate(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN…", help="Pictures, videos, folders of pictures, patterns as '*.jpg'.")
+    ],
+    model: Annotated[str, typer.Option(help="A run of experiment=cyclegan/…, or a file of one.")],
+    to: Annotated[str, typer.Option(help="The side whose pictures are wanted: a or b.")],
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", help="A file for one; a folder for several.  \\[default: beside IN]"),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="png, jpg, webp, avif or tif.  \\[default: as OUT, or png]"),
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  \\[default: 95]")] = None,
+    suffix: Annotated[str | None, typer.Option(help="Behind the stem of a name.  \\[default: _to_a or _to_b]")] = None,
+    tile: Annotated[int | None, typer.Option(help="Side in pixels.  \\[default: as memory allows]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
+    accelerator: Accelerator = "auto",
+    trust: Trust = False,
+) -> None:
+    """Translate pictures and videos from one side to the other, as a CycleGAN has learnt it. The size stays.
+
+    [dim]sr translate summer.jpg -o winter.png --model outputs/RUN --to b
+    sr translate frames/ -o frames_a/ --model outputs/RUN --to a[/dim]
+    """
+    from sr.verbs.upscale.asked import How
+    from sr.verbs.upscale.jobs import Naming, ending
+    from sr.verbs.upscale.run import Asked, upscale
+
+    side = side_of(to)
+    how = How([model], tile, accelerator=accelerator, trust=trust, to=side)
+    naming = Naming(output, ending(form), f"_to_{side}" if suffix is None and output is None else suffix)
+    raise typer.Exit(upscale(Asked(inputs, naming, how, quality, force)))
+
+
+def side_of(to: str) -> Literal["a", "b"]:
+    """The side that ``--to`` names.
+
+    Raises:
+        UserError: it is none.
+    """
+    sides: dict[str, Literal["a", "b"]] = {"a": "a", "b": "b"}
+    if to.lower() not in sides:
+        raise UserError(f"--to {printable(to)} is no side of a translation; write --to a or --to b")
+    return sides[to.lower()]
+
+
 def export(
     network: Annotated[
         str, typer.Argument(metavar="FILE", help="A network: a file, a run's folder, or a shipped name.")
@@ -56,6 +106,7 @@ def export(
         str | None,
         typer.Option("--format", help="onnx, pth, safetensors, pt2 or ncnn.  \\[default: by the ending of -o]"),
     ] = None,
+    to: Annotated[str | None, typer.Option(help="Of a network that translates: the side, a or b.")] = None,
     half: Annotated[bool, typer.Option("--half", help="In float16, half as large.")] = False,
     trust: Trust = False,
 ) -> None:
@@ -68,7 +119,7 @@ def export(
     """
     from sr.verbs.export import export_file
 
-    export_file(network, form, output, half, trust)
+    export_file(network, form, output, half, trust, None if to is None else side_of(to))
 
 
 def networks(

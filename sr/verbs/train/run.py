@@ -14,6 +14,7 @@ from sr.config.stored import needs_trust
 from sr.experiments.failure import FILE as FAILURE
 from sr.files import write_atomically
 from sr.models.parameters import parameters_of
+from sr.models.translators import is_translator
 from sr.training.callbacks.best_networks import BestNetworks
 from sr.training.callbacks.guard import ExplodedError, Guard
 from sr.training.callbacks.logging import TrainingLog
@@ -33,7 +34,6 @@ from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
 from sr.training.keeping.run_folder import EXPLODED, RunFolder
 from sr.training.memory import check_batch_fits, kept_on_device
-from sr.training.pairs import is_translator
 from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
 from sr.training.signals import Signals

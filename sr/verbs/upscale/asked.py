@@ -11,6 +11,7 @@ from sr.inference.networks import find_network, network_for
 from sr.inference.opening import open_network
 from sr.inference.settings import check_settings
 from sr.inference.upscaler import Upscaler
+from sr.models.translators import Side
 from sr.verbs.computing import inference
 
 _ARGUMENT = re.compile(r"\b(tile|scale|engine|precision|colour)=(?=\S)")
@@ -34,6 +35,7 @@ class How:
     compile: bool = False
     accelerator: str = "auto"
     trust: bool = False
+    to: Side | None = None
 
     def __post_init__(self) -> None:
         with _told_as_flags():
@@ -56,7 +58,7 @@ def ready_upscaler(how: How, files: Sequence[Path]) -> Upscaler:
         UserError: a file is no network, there is no such device or engine.
     """
     compute = inference(how.accelerator)
-    networks = [open_network(path, how.trust)[0] for path in files]
+    networks = [open_network(path, how.trust, how.to)[0] for path in files]
     with _told_as_flags():
         return Upscaler(
             networks,

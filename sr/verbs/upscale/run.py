@@ -75,7 +75,8 @@ def upscale(asked: Asked) -> int:
         for path in files:
             console.print(f"network: {printable(path)}")
         made_by = _digest(asked, files)
-        words = "upscaling", f"upscaled x{upscaler.scale:g}"
+        to = asked.how.to
+        words = ("upscaling", f"upscaled x{upscaler.scale:g}") if to is None else ("translating", f"translated to {to}")
         return Work(asked, upscaler, made_by, console, words, names).all(inputs)
 
 
@@ -237,5 +238,5 @@ def _listed(sources: Sequence[str]) -> str:
 def _digest(asked: Asked, files: Sequence[Path]) -> str:
     """Stands for networks, code and how they are used; what computes them the upscaler says once it has chosen."""
     how = asked.how
-    settings = (how.ensemble, how.scale, how.colour, code_digest())
+    settings = (how.ensemble, how.scale, how.colour, how.to, code_digest())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files) + repr(settings).encode()).hexdigest()
