@@ -19,7 +19,7 @@ _SHIFT = np.array([4.0, 10.0, 46.0], np.float32)
 
 
 class Styles(PictureSource):
-    """Line drawings (`sr.data.generated.drawings`) in one of two styles: B has strokes twice as thick and other colours.
+    """Line drawings (`sr.data.generated.drawings`) in one of two styles: B has thicker strokes and other colours.
 
     Picture ``index`` of either style shows scene ``first + index``.
 
