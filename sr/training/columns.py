@@ -105,12 +105,26 @@ class Best:
     updates: int = -1
 
     def take(self, values: Mapping[str, float], updates: int) -> None:
-        """Compare with a new validation; one that is as good changes nothing, nor does one that is not finite."""
+        """Compare with a new validation; one that is as good changes nothing, nor does one that is not finite.
+
+        One that is the same in every column is taken: of networks whose pictures are the same, such as a feature net's,
+        the one that has learnt longest is the one to use.
+        """
         before = self.values.get(self.metric, math.nan)
         if not math.isfinite(values[self.metric]):
             return
-        if not math.isfinite(before) or gain(self.metric, values[self.metric]) > gain(self.metric, before):
+        first = not math.isfinite(before)
+        if (
+            first
+            or gain(self.metric, values[self.metric]) > gain(self.metric, before)
+            or _finite(values) == _finite(self.values)
+        ):
             self.values, self.updates = dict(values), updates
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """What can be compared: LPIPS of pictures that are too small is NaN, which equals nothing."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def means(values: Iterable[dict[str, float]]) -> dict[str, float]:
