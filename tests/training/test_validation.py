@@ -84,9 +84,10 @@ def test_best_of_several_validations():
 def test_of_networks_with_one_picture_the_last_is_the_best():
     """A feature net's picture is bicubic however long it learns; LPIPS of pictures that are too small is NaN."""
     best, nan = Best("psnr_y"), float("nan")
-    for updates, (psnr, distance) in enumerate([(30.0, nan), (29.0, nan), (30.0, nan), (30.0, 0.3)]):
-        best.take({"psnr_y": psnr, "lpips": distance}, updates)
+    values = [(30.0, nan), (29.0, nan), (30.0, nan), (30.0, 0.3)]
+    taken = [best.take({"psnr_y": psnr, "lpips": distance}, updates) for updates, (psnr, distance) in enumerate(values)]
     assert best.updates == 2
+    assert taken == [True, False, False, False], "what is as good is no improvement"
 
 
 MANY = ["trainer.lpips=random", "trainer.monitor=[psnr_y,ssim_rgb,lpips]", "optimizer.lr=3e-3", "schedule=constant"]
