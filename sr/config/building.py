@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from hydra.utils import get_object
 from omegaconf import OmegaConf
+from torch import nn
 
 from sr.config.hinted import hinted
 from sr.config.named import arguments_of, called
@@ -19,7 +20,7 @@ from sr.devices import choose_device
 from sr.training.clock import Clock, parse_duration
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
-from sr.training.parts import Parts
+from sr.training.parts import Parts, example_part
 from sr.training.precision import choose_compute
 from sr.training.processes import rank
 from sr.types import UserError
@@ -159,7 +160,7 @@ def build_module(config: Any, clock: Clock) -> SuperResolution:
             clip=trainer.clip,
             seed=config.seed,
             threshold=trainer.guard.threshold,
-            parts=_parts(config.parts),
+            parts=_parts(config.parts, network),
         )
         module.configure_optimizers()  # its settings are refused now or when training starts
         return module
@@ -180,9 +181,9 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _parts(node: Any) -> Parts:
+def _parts(node: Any, network: nn.Module) -> Parts:
     plain: Any = OmegaConf.to_container(node, resolve=True)
-    return Parts(plain["rates"], plain["freeze"], plain["restart"])
+    return Parts(plain["rates"], plain["freeze"], plain["restart"], example_part(network))
 
 
 def _ema(decay: float | None) -> Ema | None:

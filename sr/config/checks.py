@@ -29,6 +29,8 @@ logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it prints what ge
 
 _PARTS = ("objective", "shows", "policy", "optimizer", "schedule")
 """What every adversary has."""
+_OF_REGIONS = ("sr.discriminators.pixdisc.PixDisc", "sr.discriminators.unet_gan.UNetGan")
+"""Discriminators that were made to judge exchanged regions."""
 _REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
 _HYDRA_KEYS = {"_target_", "_partial_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
@@ -93,7 +95,11 @@ def opponent_faults(
     """
     used = any(_but_shown(network or {}) == _but_shown(discriminator) for network in fixed.values())
     if discriminator and not adversaries and not used:
-        yield "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan), or discriminator=none"
+        example = "pix_gan" if discriminator.get("_target_") in _OF_REGIONS else "lsgan"
+        yield (
+            f"discriminator is set, and no adversary uses it; add adversary=… (such as {example}), or "
+            "discriminator=none"
+        )
     for name, node in adversaries.items():
         if not isinstance(node, Mapping):
             yield f"adversary.{name}={_as_typed(node)} is no adversary; choose one with adversary=…"
@@ -105,9 +111,11 @@ def opponent_faults(
         elif empty := [key for key in _PARTS if key in node and "_target_" not in (node[key] or {})]:
             yield f"adversary.{name}.{empty[0]}={_as_typed(node[empty[0]])} is empty; leave it out of the command line"
         elif not node.get("network"):
+            swaps = isinstance(node.get("shows"), Mapping) and node["shows"].get("swap") is not None
+            examples = "pixdisc, unet_gan, unet" if swaps else "rev_norm, patch_deep, unet"
             yield (
-                f"adversary.{name} needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet), "
-                "or adversary=none to train without"
+                f"adversary.{name} needs a discriminator; add discriminator=… (such as {examples}), or adversary=none "
+                "to train without"
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict, read_write
 
+from sr.config.folder import choice_files
 from sr.config.schema import register_schema
 from sr.pasted import setting
 
@@ -92,8 +93,8 @@ def _with_hydra(folders: Sequence[Path], overrides: Sequence[str]) -> DictConfig
 
 def _state(folders: Sequence[Path]) -> _State:
     """Names, times, sizes and identities of all files that may count: a copy may keep the time of writing."""
-    files = [path for folder in folders for shape in ("*.yaml", "*/**/*.yaml") for path in folder.glob(shape)]
-    found = [(path, path.stat()) for path in sorted(set(files)) if path.exists()]
+    files = [path for f in folders for path in (*f.glob("*.yaml"), *(f / name for name in choice_files(f)))]
+    found = [(path, path.stat()) for path in sorted(files) if path.exists()]
     return tuple((str(path), s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino) for path, s in found)
 
 

@@ -25,8 +25,8 @@ _EXAMPLES = {int: "1000", float: "1.0", bool: "true", str: "TEXT"}
 _NUMBER = re.compile(r"[xX×]?(\d+)([xX×kM]?)")
 """A number with a letter, as people write scales and thousands."""
 _LISTS = {
-    "parts.rates": "[{weights:[tail.*],factor:0.1}]",
-    "parts.freeze": "[{all_but:[tail.*],until:1000}]",
+    "parts.rates": "[{weights:[PART.*],factor:0.1}]",
+    "parts.freeze": "[{all_but:[PART.*],until:1000}]",
     "parts.restart": "[0.5]",
 }
 """Settings that take a list alone, with an example."""

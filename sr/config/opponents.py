@@ -1,6 +1,6 @@
 """From configuration to adversaries, after making sure that each discriminator fits what it will be shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -160,10 +160,15 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
         unpaired = config.data.get("train") is None and real is not None
         later = " ".join(f"adversary.{name}.policy.start=500" for name in loud)
         way = f"{later} lets the other losses begin" if unpaired else "experiment=gan_phases starts one after the other"
-        yield (
-            f"adversary {', '.join(loud)} counts in full from update 0, before it has learnt anything, against an "
-            f"untrained generator; {way}"
-        )
+        yield f"{_counting(loud)}, against an untrained generator; {way}"
+
+
+def _counting(loud: Sequence[str]) -> str:
+    """That these adversaries judge untaught, whether it is one or several."""
+    if len(loud) == 1:
+        return f"adversary {loud[0]} counts in full from update 0, before it has learnt anything"
+    names = f"{', '.join(loud[:-1])} and {loud[-1]}"
+    return f"adversaries {names} count in full from update 0, before they have learnt anything"
 
 
 def _at_once(adversary: Adversary) -> bool:
@@ -183,7 +188,8 @@ def _doubts_of_one(who: str, adversary: Adversary, trainer: Any) -> Iterator[str
         )
     parts = [f"trainer.{key}={trainer[key]}" for key in ("accumulate", "devices") if trainer[key] > 1]
     if isinstance(adversary.objective, RelativisticAverage) and parts:
+        are = "is" if len(parts) == 1 else "are"
         yield (
             f"{who}: RelativisticAverage takes the means of each batch of each process alone, so that "
-            f"{' and '.join(parts)} is not the same as one large batch; raise data.batch_size instead where it fits"
+            f"{' and '.join(parts)} {are} not the same as one large batch; raise data.batch_size instead where it fits"
         )

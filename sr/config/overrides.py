@@ -10,7 +10,15 @@ from omegaconf import DictConfig
 from sr.config.choice_faults import choice_faults, clash_faults, twice_faults
 from sr.config.combinations import COMBINED, asked_for, register
 from sr.config.compose_faults import composed_or_fault, folder_names
-from sr.config.folder import choice_file, config_groups, defaults_faults, dotted_names, owner, with_included
+from sr.config.folder import (
+    choice_file,
+    choice_files,
+    config_groups,
+    defaults_faults,
+    dotted_names,
+    owner,
+    with_included,
+)
 from sr.config.hydra_faults import hydra_faults
 from sr.config.kinds import kind_faults, lost_references, mapping_faults, size_faults
 from sr.config.nearest import did_you_mean
@@ -159,9 +167,10 @@ def asks_hydra(folders: Sequence[Path], arguments: Sequence[str]) -> bool:
         return True
     files = config_groups(*folders)
     used = _used_files(folders, [o for o in parsed if group_of(o) in files])
-    own = [path for folder in (*folders[1:], folders[0] / "local") for path in folder.glob("**/*.yaml")]
+    own = [folder / name for folder in folders[1:] for name in choice_files(folder)]
     ours = folders[0] / "train.yaml"  # what stands there is the same in every run
-    return any(_OF_HYDRA.search(path.read_text(encoding="utf-8")) for path in {*used, *own} - {ours})
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in {*used, *own} - {ours})
+    return any(map(_OF_HYDRA.search, texts))
 
 
 def first_run(folders: Sequence[Path], arguments: Sequence[str]) -> DictConfig:

@@ -113,7 +113,8 @@ def _claim(entry: str, item: Any) -> Claim:
         raise ValueError(f"{item!r} must be a mapping with claim, says and holds_if")
     strange = [str(key) for key in item if key not in _KEYS]
     if strange:
-        raise ValueError(f"{', '.join(strange)} is not known; a claim has {', '.join(sorted(_KEYS))}")
+        are = "is" if len(strange) == 1 else "are"
+        raise ValueError(f"{', '.join(strange)} {are} not known; a claim has {', '.join(sorted(_KEYS))}")
     values = {key: " ".join(str(item.get(key, "")).split()) for key in _KEYS}
     if not values["claim"] or not values["says"]:
         raise ValueError("a claim needs a name (claim) and words (says)")

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sr.experiments.claims import Claim
+from sr.experiments.needs import NEEDS
 from sr.experiments.runs import Run
-from sr.experiments.verdicts import NOT_RUN, UNTESTABLE, Spread, seen, spread, verdict
+from sr.experiments.verdicts import NOT_RUN, UNMEASURED, UNTESTABLE, Spread, seen, spread, verdict
 
 Runs = Mapping[str, Mapping[int, Run]]
 """Runs that count, by experiment and seed."""
@@ -55,16 +56,18 @@ def judge(claim: Claim, runs: Runs, quantity: Quantity) -> Judged:
         return Judged(claim, NOT_RUN, {}, None, (), f"no seed has a run of each of {', '.join(claim.entries)}")
     if claim.explodes:
         return _explosion(claim, [runs[claim.explodes][seed] for seed in common])
-    differences, without = {}, []
+    differences: dict[int, float] = {}
+    without: dict[str, list[int]] = {}
     for seed in common:
-        value = difference(claim, {entry: runs[entry][seed] for entry in claim.entries}, quantity)
-        if value is None:
-            without.append(seed)
-        else:
+        of_seed = {entry: runs[entry][seed] for entry in claim.entries}
+        value = difference(claim, of_seed, quantity)
+        if value is not None:
             differences[seed] = value
-    left_out = f"left out for want of a measure: seed {', '.join(map(str, without))}" if without else ""
+        for name in _lacking(claim, of_seed, quantity):
+            without.setdefault(name, []).append(seed)
+    left_out = "; ".join(_no_value(name, seeds) for name, seeds in without.items())
     if not differences or claim.relation is None:
-        return Judged(claim, NOT_RUN, {}, None, (), left_out)
+        return Judged(claim, UNMEASURED, {}, None, (), left_out)
     values = list(differences.values())
     found = spread(values) if all(map(math.isfinite, values)) else None
     return Judged(
@@ -87,6 +90,18 @@ def difference(claim: Claim, runs: Mapping[str, Run], quantity: Quantity) -> flo
             return None
         total += term.factor * value
     return total
+
+
+def _lacking(claim: Claim, runs: Mapping[str, Run], quantity: Quantity) -> list[str]:
+    """``ENTRY.MEASURE`` of each that a run of one seed lacks."""
+    terms = [term for term in claim.left if term.entry]
+    return [f"{term.entry}.{term.measure}" for term in terms if quantity(runs[term.entry], term.measure) is None]
+
+
+def _no_value(name: str, seeds: Sequence[int]) -> str:
+    needs = NEEDS.get(name.rpartition(".")[2], "pictures that are finite")
+    which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return f"{name} has no value in {which} (it needs {needs})"
 
 
 def _explosion(claim: Claim, runs: Sequence[Run]) -> Judged:

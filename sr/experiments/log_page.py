@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sr.experiments.judging import Judged
-from sr.experiments.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNTESTABLE
+from sr.experiments.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED, UNMEASURED, UNTESTABLE
 
-_ORDER = (HOLDS, FAILS, UNDECIDED, "seen", UNTESTABLE, NOT_RUN)
+TRIAL = "smoke"
+NO_CLAIM = f"size={TRIAL} is three updates of the smallest networks, for tests: its numbers say nothing about any claim"
+_ORDER = (HOLDS, FAILS, UNDECIDED, "seen", UNTESTABLE, UNMEASURED, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _head(entries: Sequence[Entry], made: Made, kept: str) -> Iterator[str]:
         f"the rules. The same as data: [{kept}]({kept})."
     )
     yield ""
-    yield f"{len(judged)} claims of {len(entries)} entries: {total}."
+    yield f"{len(judged)} claims of {len(entries)} entries: {total}." + (f" {NO_CLAIM}." if made.size == TRIAL else "")
+    yield ""
+    yield "The command below an entry is its own run alone: what it starts from comes first."
     yield ""
     yield "| entry | claim | verdict | difference | seeds |"
     yield "|---|---|---|---|---|"

@@ -31,8 +31,9 @@ def write_record(run: Run, folder: Path, shown: bool) -> None:
         write_atomically(there, without_home(here.read_text(), str(Path.home())).encode())
     measured, picture = run.folder.path / measuring.FILE, run.folder.path / measuring.PICTURE
     if measured.exists():
-        kept = measuring.adopted(read_json(measured), Run(record, read_plain_yaml(record.config), None))
-        write_atomically(folder / measuring.FILE, kept)
+        found = measuring.kept(run) or read_json(measured)  # kept: what the training said as it is read today
+        adopted = measuring.adopted(found, Run(record, read_plain_yaml(record.config), None))
+        write_atomically(folder / measuring.FILE, adopted)
     if shown and picture.exists():
         write_atomically(folder / measuring.PICTURE, picture.read_bytes())
     else:

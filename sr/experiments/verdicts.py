@@ -14,7 +14,7 @@ from typing import Literal
 from scipy.stats import t as student
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-NOT_RUN, UNTESTABLE = "not run", "cannot be tested at this size"
+NOT_RUN, UNMEASURED, UNTESTABLE = "not run", "not measured", "cannot be tested at this size"
 Relation = Literal["<", ">", "="]
 
 

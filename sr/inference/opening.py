@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sr.errors import UserError
 from sr.models.compact import Compact
 from sr.models.edsr import Edsr, from_authors_names
-from sr.models.feature_net import FeatureNet
+from sr.models.feature_net import FeatureNet, as_target
 from sr.models.files import FORMAT, NetworkInfo, check_finite, load_network, opened_tensors, rebuilt
 from sr.models.fitting import few_names
 from sr.models.imdn import Imdn
@@ -46,9 +46,10 @@ def open_network(path: Path | str, trust: bool = False, to: Side | None = None) 
     """
     network, info = _opened(Path(path), trust)
     if isinstance(network, FeatureNet):
+        run = info.path.parent  # whose last network is taken, the one that has learnt longest
+        line = as_target(info, run if (run / "last.safetensors").is_file() else info.path)
         raise UserError(
-            f"{printable(path)} is a feature net, whose picture is plain bicubic; it is a target for training: "
-            "loss=feature_net loss.terms.feature_net.loss.file=FILE"
+            f"{printable(path)} is a feature net, whose picture is plain bicubic; it is a target for training: {line}"
         )
     check_finite(info.path, network.state_dict())
     if to is None and is_translator(network):

@@ -60,7 +60,8 @@ class FeatureNetLoss(Frozen):
         if known is not None and (known == RANDOM) != (weights == RANDOM):
             raise UserError(
                 f"the feature net predicts features of weights={printable(str(known))}, and weights={weights} sees the "
-                "output: their features have nothing in common; give both the same"
+                "output: their features have nothing in common; set "
+                f"loss.terms.feature_net.loss.weights={printable(str(known))}"
             )
         self.predictor = net
         self.network = network.requires_grad_(False).eval()

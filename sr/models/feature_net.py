@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from sr.choices import check_choice
 from sr.errors import UserError
 from sr.models.bicubic import Bicubic
-from sr.models.files import check_finite, load_network
+from sr.models.files import NetworkInfo, check_finite, load_network
 from sr.models.scales import EVERY_SCALE, check_scale
+from sr.pasted import setting, training
+from sr.printable import printable
 from sr.types import Image
 from sr.vgg import IMAGENET_STATISTICS, VGG16, VGG19
 
@@ -18,6 +20,9 @@ Net = Literal["vgg16", "vgg19"]
 WIDTHS: dict[str, tuple[tuple[int, ...], ...]] = {"vgg16": VGG16, "vgg19": VGG19}
 MAKE = "uv run python train.py experiment=lessons/feature_net"
 """The command that makes one."""
+_LOSS = "loss.terms.feature_net.loss"
+_WEIGHTS, _SCALE = "imagenet", 2
+"""What a run has that names none."""
 
 
 class Predicted(NamedTuple):
@@ -108,6 +113,20 @@ def _layers(net: str, layer: str, width: float) -> list[nn.Module]:
             channels = out
         made.append(nn.MaxPool2d(2))
     raise AssertionError("the layer is among the names")
+
+
+def as_target(info: NetworkInfo, file: Path) -> str:
+    """The command that trains against a feature net.
+
+    Args:
+        info: of its file.
+        file: that, or its run's folder.
+    """
+    weights = printable(str(info.extra.get("features", _WEIGHTS)))
+    words = [setting(f"{_LOSS}.file", file)]
+    words += [] if weights == _WEIGHTS else [setting(f"{_LOSS}.weights", weights)]
+    words += [] if info.scale == _SCALE else [f"scale={info.scale}"]
+    return training("loss=feature_net", *words)
 
 
 def trained(file: str | None) -> FeatureNet:

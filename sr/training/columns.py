@@ -114,13 +114,27 @@ class Best:
     values: dict[str, float] = field(default_factory=dict)
     updates: int = -1
 
-    def take(self, values: Mapping[str, float], updates: int) -> None:
-        """Compare with a new validation; one that is as good changes nothing, nor does one that is not finite."""
+    def take(self, values: Mapping[str, float], updates: int) -> bool:
+        """Compare with a new validation, which is taken where it is better; nothing that is not finite is.
+
+        One that is the same in every column is taken too: of networks whose pictures are the same, such as a feature
+        net's, the one that has learnt longest is the one to use.
+
+        Returns:
+            Whether it is better than all before.
+        """
         before = self.values.get(self.metric, math.nan)
         if not math.isfinite(values[self.metric]):
-            return
-        if not math.isfinite(before) or gain(self.metric, values[self.metric]) > gain(self.metric, before):
+            return False
+        improved = not math.isfinite(before) or gain(self.metric, values[self.metric]) > gain(self.metric, before)
+        if improved or _finite(values) == _finite(self.values):
             self.values, self.updates = dict(values), updates
+        return improved
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """What can be compared: LPIPS of pictures that are too small is NaN, which equals nothing."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def means(values: Iterable[dict[str, float]]) -> dict[str, float]:

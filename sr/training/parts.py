@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.optim import Optimizer
 
+from sr.training.clock import Clock
 from sr.types import UserError
 
 OTHER_RATES = "the checkpoint was made with other parts.rates; leave them as they were"
-_RATE, _FREEZE = "[{weights:[tail.*],factor:0.1}]", "[{weights:[body.*],until:1000}]"
 
 
 class Rate(NamedTuple):
@@ -59,6 +59,7 @@ class Parts:
         freeze: ``{weights: [patterns], until: update}``, or ``{all_but: [patterns], until: update}``; without ``until``
             for good. Statistics of batch norm go on, as no gradient moves them.
         restart: fractions of the run, ascending, at which all optimisers begin anew, without the moments of before.
+        example: a pattern of weights that there are, for messages.
 
     Raises:
         ValueError: a factor, an entry or a fraction of another form.
@@ -69,9 +70,10 @@ class Parts:
         rates: Sequence[Mapping[str, Any]] = (),
         freeze: Sequence[Mapping[str, Any]] = (),
         restart: Sequence[float] = (),
+        example: str = "PART.*",
     ) -> None:
-        self.rates = tuple(_rate(index, entry) for index, entry in enumerate(rates))
-        self.freeze = tuple(_frozen(index, entry) for index, entry in enumerate(freeze))
+        self.rates = tuple(_rate(index, entry, example) for index, entry in enumerate(rates))
+        self.freeze = tuple(_frozen(index, entry, example) for index, entry in enumerate(freeze))
         numbers = all(isinstance(at, int | float) for at in restart)
         if not numbers or not all(0 < at < 1 for at in restart) or list(restart) != sorted(set(restart)):
             raise ValueError(
@@ -121,7 +123,7 @@ class Parts:
             if all(self._is_frozen(name, updates) for name in names):
                 raise UserError(
                     f"parts.freeze leaves no weight of {type(network).__name__} that learns at update {updates}; let "
-                    "some learn, as in 'parts.freeze=[{all_but:[tail.*],until:1000}]'"
+                    f"some learn, as in 'parts.freeze=[{{all_but:[{example_part(network)}],until:1000}}]'"
                 )
 
     @property
@@ -154,9 +156,15 @@ class Parts:
             for optimizer in optimizers:
                 optimizer.state.clear()
 
-    def told(self, network: nn.Module) -> list[str]:
-        """What to say of a network's parts before it is trained."""
+    def told(self, network: nn.Module, clock: Clock) -> list[str]:
+        """What to say of a network's parts before it is trained.
+
+        Args:
+            network: the generator.
+            clock: of the run.
+        """
         weights = dict(network.named_parameters())
+        total = sum(weight.numel() for weight in weights.values())
         lines = [
             f"parts: {sum(weight.numel() for weight in group['params']):,} weights learn at {group['factor']:g} of the "
             "rate"
@@ -165,10 +173,8 @@ class Parts:
         ]
         for entry in self.freeze:
             count = sum(weight.numel() for name, weight in weights.items() if entry.holds(name, -1))
-            until = "" if entry.until is None else f" until update {entry.until}"
-            total = sum(weight.numel() for weight in weights.values())
-            lines.append(f"parts: {count:,} of {total:,} weights are frozen{until}")
-        return lines
+            lines.append(f"parts: {count:,} of {total:,} weights are frozen{_until(entry.until, clock.max_updates)}")
+        return lines + [_restarts(at, clock) for at in self.restart]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values; the names of weights by group only where there are several."""
@@ -183,21 +189,48 @@ def _any_of(patterns: Iterable[str], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _rate(index: int, entry: Any) -> Rate:
-    _, patterns, factor = _read(f"parts.rates[{index}]", entry, ("weights",), "factor", _RATE)
+def example_part(network: nn.Module) -> str:
+    """A pattern of the last part of a network that has weights: mostly what makes its picture."""
+    names = [name for name, _ in network.named_parameters()]
+    return f"{names[-1].split('.')[0]}.*" if names else "PART.*"
+
+
+def _until(until: int | None, end: int | None) -> str:
+    if until is None:
+        return ""
+    never = f", and the run ends at {end}: they will never learn" if end is not None and until >= end else ""
+    return f" until update {until}{never}"
+
+
+def _restarts(at: float, clock: Clock) -> str:
+    """When all optimisers begin anew; the update is known where updates alone end the run."""
+    line = f"parts: all optimisers begin anew at {at:g} of the run"
+    if clock.max_updates is None or clock.max_seconds is not None:
+        return line
+    end = clock.max_updates
+    update = next((update for update in range(int(at * end), end) if update / end >= at), None)
+    if update is None:
+        return f"parts.restart={at:g}: no update begins that late, as the run ends at {end}: it changes nothing"
+    return f"{line}, after update {update}"
+
+
+def _rate(index: int, entry: Any, part: str) -> Rate:
+    example = f"[{{weights:[{part}],factor:0.1}}]"
+    _, patterns, factor = _read(f"parts.rates[{index}]", entry, ("weights",), "factor", example)
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < math.inf:
         raise ValueError(
-            f"parts.rates[{index}].factor={factor} must be a positive factor on the learning rate, as in {_RATE}; what "
-            "does not learn at all is for parts.freeze"
+            f"parts.rates[{index}].factor={factor} must be a positive factor on the learning rate, as in {example}; "
+            "what does not learn at all is for parts.freeze"
         )
     return Rate(patterns, float(factor))
 
 
-def _frozen(index: int, entry: Any) -> Frozen:
-    kind, patterns, until = _read(f"parts.freeze[{index}]", entry, ("weights", "all_but"), "until", _FREEZE)
+def _frozen(index: int, entry: Any, part: str) -> Frozen:
+    example = f"[{{weights:[{part}],until:1000}}]"
+    kind, patterns, until = _read(f"parts.freeze[{index}]", entry, ("weights", "all_but"), "until", example)
     if until is not None and (isinstance(until, bool) or not isinstance(until, int) or until < 1):
         raise ValueError(
-            f"parts.freeze[{index}].until={until} must be an update, 1 or more, or null for never: {_FREEZE}"
+            f"parts.freeze[{index}].until={until} must be an update, 1 or more, or null for never: {example}"
         )
     return Frozen(patterns, kind == "all_but", until)
 
@@ -205,14 +238,30 @@ def _frozen(index: int, entry: Any) -> Frozen:
 def _read(name: str, entry: Any, kinds: Sequence[str], number: str, example: str) -> tuple[str, tuple[str, ...], Any]:
     """Which of ``kinds`` an entry has, its patterns, and its number or None."""
     named = dict(entry) if isinstance(entry, Mapping) else {}
-    value = named.pop(number, None)
     given = [key for key in kinds if key in named]
-    patterns = named.get(given[0]) if len(named) == len(given) == 1 else None
+    if len(given) > 1:
+        raise ValueError(
+            f"{name} has both weights and all_but; keep one: weights names what rests, all_but what learns"
+        )
+    for key in (str(key) for key in named if key not in (*kinds, number)):
+        if near := difflib.get_close_matches(key, (*kinds, number), 1):
+            raise ValueError(f"{name}.{key}: there is no such setting; did you mean {near[0]}?")
+    patterns = named.get(given[0]) if given and named.keys() <= {given[0], number} else None
     patterns = [patterns] if isinstance(patterns, str) else patterns
     if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(p, str) for p in patterns):
-        shown = dict(entry) if isinstance(entry, Mapping) else entry
-        raise ValueError(f"{name}={shown} must have {' or '.join(kinds)}, a list of patterns, and {number}: {example}")
-    return given[0], tuple(patterns), value
+        raise ValueError(
+            f"{name}={_typed(entry)} must have {' or '.join(kinds)}, a list of patterns, and {number}: {example}"
+        )
+    return given[0], tuple(patterns), named.get(number)
+
+
+def _typed(value: Any) -> str:
+    """As a command line has it."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{_typed(child)}' for key, child in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_typed, value))}]"
+    return "null" if value is None else str(value)
 
 
 def _near(pattern: str, names: Sequence[str]) -> str:

@@ -101,6 +101,9 @@ class Signals:
         if os.getpid() != self._process:
             return  # a forked worker got it with the group, before it could say that it does not care
         if self.received is None:
+            if not self._listening and _is_importing(frame):
+                _again(number)
+                return
             self.received, self._at = number, monotonic()
             if number == getattr(signal, "SIGHUP", None):
                 self._leave_terminal()
@@ -124,9 +127,7 @@ class Signals:
             self._hook(lost)
             return
         number, self.received = self.received, None
-        again = threading.Timer(_A_MOMENT, _send, [number])
-        again.daemon = True
-        again.start()
+        _again(number)
 
     def _leave_terminal(self) -> None:
         """A closed terminal refuses every line: they go nowhere instead of ending the run before it is saved."""
@@ -134,6 +135,22 @@ class Signals:
         for descriptor in self._terminals:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: what C++ begins there, as torch's does, aborts where Python raises in it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _again(number: int) -> None:
+    """The same signal once more, in a moment."""
+    again = threading.Timer(_A_MOMENT, _send, [number])
+    again.daemon = True
+    again.start()
 
 
 def _send(number: int) -> None:

@@ -244,7 +244,17 @@ def test_a_fixed_discriminator_sees_pictures_alone_whatever_the_adversary_shows(
             ["adversary=bce"],
             "adversary.d needs a discriminator; add discriminator=… (such as rev_norm, patch_deep, unet)",
         ),
+        (
+            ["adversary=pix_gan"],
+            "adversary.d needs a discriminator; add discriminator=… (such as pixdisc, unet_gan, unet)",
+        ),
+        (
+            ["adversary=[lsgan,region_swap]"],
+            "adversary.d needs a discriminator; add discriminator=… (such as pixdisc, unet_gan, unet)",
+        ),
         (["discriminator=unet"], "discriminator is set, and no adversary uses it; add adversary=… (such as lsgan)"),
+        (["discriminator=pixdisc"], "and no adversary uses it; add adversary=… (such as pix_gan)"),
+        (["discriminator=unet_gan"], "and no adversary uses it; add adversary=… (such as pix_gan)"),
         (
             ["loss=[l1,fixed_discriminator]"],
             "loss.terms.fixed_discriminator.loss.network is empty; say of which kind the earlier run's discriminator "
@@ -508,6 +518,12 @@ MEANS = "RelativisticAverage takes the means of each batch of each process alone
             "trainer.devices",
         ),
         (["adversary=ragan", "discriminator=conv", "trainer.max_updates=1"], AT_ONCE, MEANS),
+        (
+            ["adversary=[ragan,gradients]", "discriminator=conv", "trainer.max_updates=1"],
+            "adversaries d and d_grad count in full from update 0, before they have learnt anything, against an "
+            "untrained generator; experiment=gan_phases starts one after the other",
+            AT_ONCE,
+        ),
         ([*GAN, "trainer.accumulate=2"], AT_ONCE, MEANS),
         ([*GAN, "callbacks=swapout"], "swapout exchanges nothing before update 1017, as it keeps a state", "read for"),
         (

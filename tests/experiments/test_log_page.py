@@ -57,6 +57,11 @@ def test_the_page_tells_how_it_was_made_and_counts():
     page = as_markdown(entries(), made_of(SUMMARIES, "mini", "uv run sr log --run"), "log.json")
     assert "from 2 runs at `size=mini` (1.0 hours of training, 2026-11-29 to 2026-11-30; chip, torch 2)" in page
     assert "3 claims of 3 entries: 1 holds, 1 seen, 1 cannot be tested at this size." in page
+    assert "say nothing about any claim" not in page
+    trial = as_markdown(entries(), made_of(SUMMARIES, "smoke", "uv run sr log --run"), "log.json")
+    assert (
+        "1 cannot be tested at this size. size=smoke is three updates of the smallest networks, for tests: its" in trial
+    )
     row = "| [log/31_alias](#log31_alias) | PSNR jumps \\| by much | holds | +2.03 ± 0.071 | seeds 1, 2 |"
     assert row in page.splitlines()
     assert "> words\n> more" in page

@@ -79,6 +79,16 @@ def test_a_record_is_believed_whosever_home_it_was(run, tmp_path, monkeypatch):
         assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "record" / file).read_bytes()
 
 
+def test_a_record_says_what_the_training_says_as_it_is_read_today(run, tmp_path):
+    """A run may have been measured by code that read its table otherwise."""
+    take(run, {"": [pair(0)]}, CPU, None)
+    file = run.folder.path / FILE
+    before = json.loads(file.read_text())
+    file.write_text(json.dumps(before | {"run": before["run"] | {"d_loss": 9.0}}))
+    write_record(run, tmp_path / "record", False)
+    assert json.loads((tmp_path / "record" / FILE).read_text())["run"] == before["run"]
+
+
 @pytest.mark.parametrize("value", [True, "30", None, [], {}, 10**400, -(10**400), 1e308, float("nan"), float("inf")])
 def test_what_is_no_number_is_no_measure(value):
     table = {"psnr_y": value, "psnr_rgb": value}

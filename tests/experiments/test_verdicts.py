@@ -96,7 +96,15 @@ def test_what_is_not_there_is_not_run():
     judged = judge(claim(compared("log/31", "log/30"), ">"), RUNS, quantity)
     assert (judged.verdict, judged.reason) == ("not run", "there is no run of log/30")
     judged = judge(claim(compared("log/10", "log/29"), ">"), RUNS, quantity)
-    assert (judged.verdict, judged.reason) == ("not run", "left out for want of a measure: seed 1")
+    assert (judged.verdict, judged.reason) == (
+        "not measured",
+        "log/10.target.psnr has no value in seed 1 (it needs pictures that are finite)",
+    )
+    judged = judge(claim(compared("log/09", "log/31", "val.edge_slope"), ">"), RUNS, quantity)
+    needs = "needs edges in the network's pictures where the true ones have strong edges"
+    assert judged.reason == "; ".join(
+        f"{entry}.val.edge_slope has no value in seeds 1, 2 (it {needs})" for entry in ("log/09", "log/31")
+    )
     judged = judge(claim((), untestable="needs a GPU day"), RUNS, quantity)
     assert (judged.verdict, judged.reason) == ("cannot be tested at this size", "needs a GPU day")
 

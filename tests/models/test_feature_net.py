@@ -5,20 +5,27 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sr.inference.opening import open_network
 from sr.losses.backbones import Features
 from sr.losses.feature_net import FeatureNetLoss
 from sr.losses.features import PredictedFeatures
 from sr.losses.objective import Objective, Term
 from sr.losses.pixel import L1
 from sr.models.espcn import Espcn
-from sr.models.feature_net import FeatureNet, trained
-from sr.models.files import save_network
+from sr.models.feature_net import FeatureNet, as_target, trained
+from sr.models.files import read_network, save_network
 from sr.models.outputs import outputs_of
 from sr.types import UserError
 from tests.close import assert_close
 
 SMALL = {"scale": 2, "net": "vgg16", "layer": "conv2_2", "width": 0.25}
 CONFIG = {"_target_": "sr.models.feature_net.FeatureNet", **SMALL}
+
+
+SEES = (
+    "of weights=imagenet, and weights=random sees the output: their features have nothing in common; set "
+    "loss.terms.feature_net.loss.weights=imagenet$"
+)
 
 
 def parameters(network):
@@ -111,8 +118,27 @@ def test_its_file_says_of_which_weights_it_predicts_features(tmp_path):
         if alike:
             FeatureNetLoss(net, 2, weights=used)
         else:
-            with pytest.raises(UserError, match="of weights=imagenet, and weights=random sees the output"):
+            with pytest.raises(UserError, match=SEES):
                 FeatureNetLoss(net, 2, weights=used)
+
+
+@pytest.mark.parametrize(
+    ("scale", "extra", "more"),
+    [
+        (2, {}, ""),
+        (2, {"features": "imagenet"}, ""),
+        (2, {"features": "random"}, " loss.terms.feature_net.loss.weights=random"),
+        (4, {"features": "random"}, " loss.terms.feature_net.loss.weights=random scale=4"),
+    ],
+)
+def test_the_line_that_uses_one_says_what_it_was_trained_with(tmp_path, scale, extra, more):
+    config = {**CONFIG, "scale": scale}
+    for name in ("best", "last"):
+        save_network(tmp_path / f"{name}.safetensors", FeatureNet(**SMALL | {"scale": scale}), config, extra)
+    line = f"train.py loss=feature_net loss.terms.feature_net.loss.file={tmp_path}{more}"
+    assert as_target(read_network(tmp_path / "last.safetensors")[0], tmp_path).endswith(line)
+    with pytest.raises(UserError, match=f"plain bicubic; it is a target for training: .*{line}$"):
+        open_network(tmp_path / "best.safetensors")
 
 
 def test_a_missing_one_is_told_with_the_command_that_makes_it(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from sr.training.clock import Clock
 from sr.training.keeping.state import load_trained_state, trained_state
-from sr.training.parts import Parts
+from sr.training.parts import Parts, example_part
 from sr.types import UserError
 from tests.adversary_pieces import saved as saved_state
 from tests.loops import fit
@@ -94,11 +95,23 @@ def test_moments_of_other_weights_are_refused_when_a_run_goes_on():
         ({"rates": [rate("tail.*", 0)]}, r"parts.rates\[0\].factor=0 must be a positive factor .* parts.freeze"),
         ({"rates": [rate("a", "b")]}, r"parts.rates\[0\].factor=b must be a positive factor"),
         ({"rates": [{"weights": ["a"]}]}, r"parts.rates\[0\].factor=None must be a positive factor"),
-        ({"rates": [{"tail.*": 0.1}]}, r"parts.rates\[0\]={'tail.\*': 0.1} must have weights, a list of patterns"),
+        ({"rates": [{"tail.*": 0.1}]}, r"parts.rates\[0\]={tail.\*:0.1} must have weights, a list of patterns"),
+        (
+            {"rates": [{"weight": "a", "factor": 1}]},
+            r"parts.rates\[0\].weight: there is no such setting; did you mean w",
+        ),
+        ({"rates": [{"all_but": ["a"], "factor": 1}]}, r"={all_but:\[a\],factor:1} must have weights, a list"),
         ({"freeze": [{"weights": []}]}, r"parts.freeze\[0\]=.*weights.* must have weights or all_but"),
         ({"freeze": ["body.*"]}, r"parts.freeze\[0\]=body.\* must have weights or all_but"),
-        ({"freeze": [{"weights": "a", "all_but": "b"}]}, "must have weights or all_but"),
-        ({"freeze": [{"weights": "a", "untill": 5}]}, "untill.* must have weights or all_but.* until: "),
+        (
+            {"freeze": [{"weights": "a", "all_but": "b"}]},
+            r"^parts.freeze\[0\] has both weights and all_but; keep one: weights names what rests, all_but what ",
+        ),
+        (
+            {"freeze": [{"weights": "a", "untill": 5}]},
+            r"freeze\[0\].untill: there is no such setting; did you mean until",
+        ),
+        ({"freeze": [{"weights": "a", "zzz": None}]}, r"={weights:a,zzz:null} must have weights or all_but, a list of"),
         ({"freeze": [{"weights": "a", "until": 0}]}, r"parts.freeze\[0\].until=0 must be an update, 1 or more"),
         ({"restart": [0.5, 0.2]}, r"parts.restart=\[0.5, 0.2\] must be ascending fractions"),
         ({"restart": [1000]}, r"parts.restart=\[1000\] must be ascending fractions of the run"),
@@ -119,7 +132,8 @@ def test_what_does_not_fit_is_told(parts, message):
         ),
         (
             Parts(freeze=[{"weights": "*", "until": 5}]),
-            "leaves no weight of Espcn that learns at update 0",
+            r"leaves no weight of Espcn that learns at update 0; let some learn, as in "
+            r"'parts.freeze=\[{all_but:\[tail.\*\],until:1000}\]'",
         ),
     ],
 )
@@ -132,8 +146,46 @@ def test_what_is_said_counts_weights():
     net = network()
     total = sum(weight.numel() for weight in net.parameters())
     head = sum(weight.numel() for name, weight in net.named_parameters() if name.startswith("head."))
-    told = Parts([rate("head.*", 0.1)], [{"all_but": ["head.*"], "until": 7}]).told(net)
+    told = Parts([rate("head.*", 0.1)], [{"all_but": ["head.*"], "until": 7}]).told(net, Clock(9, None))
     assert told == [
         f"parts: {head:,} weights learn at 0.1 of the rate",
         f"parts: {total - head:,} of {total:,} weights are frozen until update 7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "clock", "told"),
+    [
+        (Parts(restart=[0.5]), Clock(4, None), "parts: all optimisers begin anew at 0.5 of the run, after update 2"),
+        (Parts(restart=[0.7]), Clock(4, None), "parts: all optimisers begin anew at 0.7 of the run, after update 3"),
+        (Parts(restart=[0.7]), Clock(4, 60), "parts: all optimisers begin anew at 0.7 of the run"),
+        (Parts(restart=[0.7]), Clock(None, 60), "parts: all optimisers begin anew at 0.7 of the run"),
+        (
+            Parts(restart=[0.9]),
+            Clock(4, None),
+            "parts.restart=0.9: no update begins that late, as the run ends at 4: it changes nothing",
+        ),
+        (
+            Parts(freeze=[{"weights": "head.*", "until": 4}]),
+            Clock(4, None),
+            "parts: {} of {} weights are frozen until update 4, and the run ends at 4: they will never learn",
+        ),
+    ],
+)
+def test_a_run_says_when_parts_change_and_when_they_never_do(parts, clock, told):
+    net = network()
+    counts = [f"{sum(w.numel() for w in part.parameters()):,}" for part in (net.head, net)]
+    assert parts.told(net, clock) == [told.format(*counts)]
+
+
+def test_examples_name_a_part_of_the_network():
+    part = example_part(
+        torch.nn.ModuleDict({"shallow1": torch.nn.Conv2d(3, 3, 1), "upsample": torch.nn.Conv2d(3, 3, 1)})
+    )
+    for parts, message in (
+        ({"rates": [rate("a", 0)]}, r"rates\[0\].factor=0 must be .* as in \[{weights:\[upsample.\*\],factor:0.1}\]"),
+        ({"freeze": ["a"]}, r"a list of patterns, and until: \[{weights:\[upsample.\*\],until:1000}\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Parts(**parts, example=part)
+    assert example_part(torch.nn.Identity()) == "PART.*"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from sr.training import signals as module
 from sr.training.signals import Signals
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 
@@ -139,3 +141,30 @@ def test_other_faults_of_finalizers_are_told_as_before(monkeypatch):
     with Signals():
         sys.unraisablehook("a fault")  # no signal has come
     assert told == ["a fault"]
+
+
+IMPORTING = """
+import os, signal, sys, time
+from sr.training.signals import Signals
+with Signals():
+    try:
+        import slow_to_import
+        done = True
+        time.sleep(5)
+    except KeyboardInterrupt:
+        print("whole" if slow_to_import.end else "half", "slow_to_import" in sys.modules)
+"""
+SLOW = "import os, signal, time\nend = False\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.2)\nend = True\n"
+
+
+def test_a_module_that_is_being_imported_is_not_interrupted(tmp_path):
+    """What C++ begins there would abort the whole process."""
+    (tmp_path / "slow_to_import.py").write_text(SLOW)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "whole True\n"), done.stderr

@@ -81,6 +81,15 @@ def test_best_of_several_validations():
     assert (by_lpips.updates, by_lpips.values) == (2, {"psnr_y": 31.0, "lpips": 0.2})
 
 
+def test_of_networks_with_one_picture_the_last_is_the_best():
+    """A feature net's picture is bicubic however long it learns; LPIPS of pictures that are too small is NaN."""
+    best, nan = Best("psnr_y"), float("nan")
+    values = [(30.0, nan), (29.0, nan), (30.0, nan), (30.0, 0.3)]
+    taken = [best.take({"psnr_y": psnr, "lpips": distance}, updates) for updates, (psnr, distance) in enumerate(values)]
+    assert best.updates == 2
+    assert taken == [True, False, False, False], "what is as good is no improvement"
+
+
 MANY = ["trainer.lpips=random", "trainer.monitor=[psnr_y,ssim_rgb,lpips]", "optimizer.lr=3e-3", "schedule=constant"]
 MANY += ["trainer.val_every=1", "trainer.ema=null", "trainer.precision=32"]
 

@@ -111,8 +111,30 @@ def test_what_does_not_count_is_told(claims, capsys):
     assert "there is no run of log/01_rdn_l1_x0_5 and of log/04_pure_vgg" in out
     assert "uv run python train.py experiment=log/04_pure_vgg size=smoke seed=1" in out
     assert "train what is not there, with what it is compared to: uv run sr log --run --seeds=2 --size=smoke" in out
+    assert "each entry's own run; what it starts from comes first, as with --run:" in out
+    assert "size=smoke is three updates of the smallest networks, for tests: its numbers say nothing about any" in out
     run(OTHER, 0, 30.0)
     assert "runs of seed 0 are not looked at; --seeds 2 takes 1 to 2" in shown(capsys)
+
+
+def test_what_could_not_be_measured_is_named_and_not_trained_again(claims, capsys):
+    for seed in (1, 2):
+        run(FIRST, seed, 30.0)
+        run(OTHER, seed, None)
+    out = shown(capsys, size="smoke")
+    assert f"not measured ({OTHER}.val.psnr_y has no value in seeds 1, 2 (it needs pictures that are finite))" in out
+    assert "train what is not there" not in out
+
+
+def test_why_one_seed_decides_no_claim_of_no_difference(claims, capsys):
+    run(FIRST, 1, 30.0)
+    assert "undecided (one seed is too few for a claim of no difference)" in shown(capsys, seeds=1)
+    run(FIRST, 2, 31.0)
+    assert "one seed is too few" not in shown(capsys)
+
+
+def test_other_sizes_are_judged_without_a_word(claims, capsys):
+    assert "say nothing about any claim" not in shown(capsys, size="mini")
 
 
 def test_one_entry_by_its_number(claims, capsys):

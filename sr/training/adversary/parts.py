@@ -43,7 +43,7 @@ def check_regions(network: nn.Module, consistency: float) -> None:
     if cells_of(network).cell is None and consistency > 0:
         raise ValueError(
             f"consistency={consistency:g} compares regions, and {type(network).__name__} gives one verdict on the "
-            "whole picture; take a discriminator with a map (pixdisc, unet), or consistency=0."
+            "whole picture; take a discriminator with a map (pixdisc, unet_gan, unet), or consistency=0."
         )
 
 

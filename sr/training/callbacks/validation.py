@@ -89,7 +89,7 @@ class Validation(UpdateCallback):
         """The best by each further metric."""
         self.validated_at = -1
         self.stale = 0
-        """Validations since the best one, without those between which the generator did not learn."""
+        """Validations since one was better than all before, without those between which the generator did not learn."""
         self._bicubic: dict[str, list[np.ndarray]] = {}
         self._bicubic_rows: dict[str, list[dict[str, float]]] = {}
 
@@ -111,7 +111,7 @@ class Validation(UpdateCallback):
 
     @property
     def improved(self) -> bool:
-        """Whether the newest validation is the best so far."""
+        """Whether the newest validation is the best so far, or one of several that are the same."""
         return self.best_updates == self.validated_at >= 0
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -237,11 +237,10 @@ class Validation(UpdateCallback):
         The very same result as ``before`` means that the generator has not learned in between, as while the
         discriminator learns alone: nothing that they should take for a standstill.
         """
-        for best in (self._best, *self.others):
-            best.take(self.latest, self.validated_at)
+        better, *_ = [best.take(self.latest, self.validated_at) for best in (self._best, *self.others)]
         learned = self.latest[self.monitor] != before
         if learned:
-            self.stale = 0 if self.improved else self.stale + 1
+            self.stale = 0 if better else self.stale + 1
         return learned
 
     def _publish(self, trainer: lightning.Trainer, updates: int) -> None:

@@ -9,10 +9,10 @@ from rich.table import Table
 from sr.config.folder import CONF
 from sr.experiments import measuring
 from sr.experiments.judging import Judged
-from sr.experiments.log_page import Entry, as_json, as_markdown, grouped, header_of, made_of, value_of
+from sr.experiments.log_page import NO_CLAIM, TRIAL, Entry, as_json, as_markdown, grouped, header_of, made_of, value_of
 from sr.experiments.records import write_record
 from sr.experiments.runs import Run
-from sr.experiments.verdicts import NOT_RUN
+from sr.experiments.verdicts import NOT_RUN, UNDECIDED
 from sr.files import write_atomically
 from sr.pasted import pasted
 from sr.verbs.log.asked import RECORDS, Question, run_name
@@ -69,15 +69,24 @@ def print_entries(console: Console, entries: Sequence[Entry], question: Question
         table.add_column(column, overflow="fold", no_wrap=column == "entry")
     for entry in entries:
         for one in entry.judged:
-            reason = f" ({one.reason})" if one.reason else ""
             seeds = ", ".join(map(str, one.seeds))
-            table.add_row(entry.name, one.claim.says, one.verdict + reason, value_of(one), seeds)
+            table.add_row(entry.name, one.claim.says, _verdict(one), value_of(one), seeds)
     console.print(table)
-    say(console, "each entry's own run:")
+    if question.size == TRIAL:
+        say(console, NO_CLAIM)
+    say(console, "each entry's own run; what it starts from comes first, as with --run:")
     for entry in entries:
         say(console, f"  {entry.command}")
     if any(one.verdict == NOT_RUN for entry in entries for one in entry.judged):
         say(console, f"train what is not there, with what it is compared to: {_training(question)}")
+
+
+def _verdict(one: Judged) -> str:
+    """With its reason; a claim of no difference is undecided with one seed, however far the difference."""
+    alone = one.verdict == UNDECIDED and one.claim.relation == "=" and len(one.seeds) == 1
+    reasons = [one.reason, *(["one seed is too few for a claim of no difference"] if alone else [])]
+    reasons = [reason for reason in reasons if reason]
+    return f"{one.verdict} ({'; '.join(reasons)})" if reasons else one.verdict
 
 
 def write_page(

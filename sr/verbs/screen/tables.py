@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sr.console import plain_console
+from sr.models.feature_net import as_target
+from sr.models.files import read_network
 from sr.pasted import setting, training, verb
 from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
@@ -125,8 +127,7 @@ def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]
     trust = ["--trust"] if needs_trust({"model": {"_target_": config["model"]["_target_"]}}) else []
     say(console, f"network: {network}")
     if config["model"]["_target_"].endswith(".FeatureNet"):
-        file = setting("loss.terms.feature_net.loss.file", folder.path)
-        say(console, f"use it as a target: {training('loss=feature_net', file)}")
+        say(console, f"use it as a target: {as_target(read_network(folder.last)[0], folder.path)}")
         return
     line = verb("upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
     say(console, f"use it: {line}")

@@ -235,7 +235,7 @@ class Run:
             self.say(
                 f"adversary {name}: {about['discriminator']}, {about['parameters']:,} parameters, {about['objective']}"
             )
-        for part in self.module.parts.told(network):
+        for part in self.module.parts.told(network, self.clock):
             self.say(part)
         for doubt in doubts(self.module, self.config, self.swapouts, self.from_scratch):
             self.say(doubt)

@@ -1,5 +1,6 @@
 """A generator with a side output, from training to the picture: everything but losses takes its first field."""
 
+import shlex
 from typing import NamedTuple
 
 import pytest
@@ -9,7 +10,7 @@ import sr.models.espcn
 from sr.image.io import read_picture
 from sr.inference.python import load
 from sr.models.files import load_network
-from tests.stand_ins import SMALL_SPSR
+from tests.stand_ins import FEATURE_NET, SMALL_SPSR
 from tests.verbs.train.test_resume import assert_same_run
 
 pytestmark = pytest.mark.slow
@@ -127,3 +128,14 @@ def test_views_that_there_are_not_are_refused_before_training(train, tmp_path, o
     assert message in err
     assert "going on" not in out
     assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_the_last_network_of_a_feature_net_is_the_best_and_its_line_can_be_pasted(train, tmp_path):
+    code, out, err = train("model=feature_net", "loss=features", *FEATURE_NET, "run_dir=net")
+    assert code == 0, err
+    assert "best (4 updates)" in out
+    line = next(line for line in out.splitlines() if line.startswith("use it as a target: "))
+    settings = shlex.split(line.partition("sr.verbs.train ")[2])
+    assert settings[0] == "loss=feature_net"
+    code, out, err = train(*settings, "run_dir=used")
+    assert code == 0, err
