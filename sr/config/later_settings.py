@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _LATER: dict[str, dict[str, Any]] = {
-    "sr.models.espcn.Espcn": {"padding": "zeros"},
+    "sr.models.espcn.Espcn": {"padding": "zeros", "gain": 1.0},
     "sr.models.compact.Compact": {"checkpointing": False},
     "sr.models.edsr.Edsr": {"checkpointing": False, "norm": "none"},
     "sr.models.imdn.Imdn": {"checkpointing": False},
@@ -17,6 +17,7 @@ _LATER: dict[str, dict[str, Any]] = {
         "widths": [64, 128, 256, 512],
         "checkpointing": False,
     },
+    "sr.models.spsr.Spsr": {"gain": 0.1},
     "sr.models.srresnet.SrResNet": {"checkpointing": False, "joining": True},
     "sr.discriminators.patch.Patch": {"downsample": "pool"},
     "sr.training.adversary.adversary.Adversary": {"consistency": 0.0, "mismatched": False, "min_loss": None},

@@ -35,9 +35,9 @@ class ResidualBlock(nn.Module):
 
 
 @torch.no_grad()
-def start_small_(*convs: nn.Conv2d) -> None:
-    """Kaiming's initialisation times 0.1, biases 0: how BasicSR starts its networks."""
+def start_small_(*convs: nn.Conv2d, gain: float = SMALL) -> None:
+    """Kaiming's initialisation times ``gain``, biases 0: at 0.1 how BasicSR starts its networks."""
     for conv in convs:
-        nn.init.kaiming_normal_(conv.weight).mul_(SMALL)
+        nn.init.kaiming_normal_(conv.weight).mul_(gain)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)

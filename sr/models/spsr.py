@@ -1,6 +1,6 @@
 """Structure-preserving super-resolution: a second network predicts where the edges of the picture will be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from sr.image.gradient_map import gradient_map
 from sr.models.checkpointing import run
 from sr.models.exact import ExactConv2d
 from sr.models.padding import Padding, pad_
-from sr.models.residual import start_small_
+from sr.models.residual import SMALL, start_small_
 from sr.models.rrdb import SLOPE, ResidualInResidual
 from sr.models.scales import EVERY_SCALE, Upscaled, check_scale, doubling_stages
 from sr.types import Image
@@ -113,7 +113,8 @@ class Spsr(_Climbing):
     ``spacing`` blocks; it is enlarged as the trunk is, and a 1x1 convolution makes the predicted gradient map of it.
     The fusion (``fusion.*``: what `parts.freeze` leaves to learn first) puts both together:
     SR = conv(LReLU(conv(conv(RRDB(cat[b, f]))))). The trunk sees nothing of the branch. All weights start as Kaiming's
-    times 0.1, biases at 0.
+    times 0.1, biases at 0; four layers in a row that begin so small learn brightness long before they learn colours,
+    for which a short run has ``gain``.
 
     Args:
         scale: 1, 2, 3, 4 or 8.
@@ -121,6 +122,8 @@ class Spsr(_Climbing):
         blocks: of the trunk (published: 23).
         growth: channels that a dense layer adds.
         spacing: blocks of the trunk per block of the branch; there are four of these.
+        gain: what Kaiming's initialisation is multiplied by in the convolutions of the branch and of the fusion that
+            no residual goes around (published: 0.1).
         biases: of all convolutions. The lessons of 2020 found them needed on everything heavy; a simplified variant of
             August 2020 had none.
         norm: ``group``: group normalisation in the branch, which the lessons call really bad: gradient maps are mostly
@@ -129,7 +132,7 @@ class Spsr(_Climbing):
         checkpointing: forget what the blocks compute, and compute it again for the backward pass.
 
     Raises:
-        ValueError: a scale, size, norm or padding that does not exist, or more taps than blocks.
+        ValueError: a scale, size, gain, norm or padding that does not exist, or more taps than blocks.
     """
 
     scales: ClassVar[tuple[int, ...]] = EVERY_SCALE
@@ -141,6 +144,7 @@ class Spsr(_Climbing):
         blocks: int = 23,
         growth: int = 32,
         spacing: int = 5,
+        gain: float = SMALL,
         biases: bool = True,
         norm: Norm = "none",
         padding: Padding = "zeros",
@@ -148,6 +152,8 @@ class Spsr(_Climbing):
     ) -> None:
         check_choice("norm", norm, Norm)
         _check_sizes(features, blocks, growth, spacing, norm)
+        if not gain > 0:
+            raise ValueError(f"Spsr needs a gain above 0, not {gain}; as published it is {SMALL}.")
         super().__init__(features, doubling_stages(check_scale(self, scale, self.scales)), "none")
         self.scale, self.spacing, self.checkpointing = scale, spacing, checkpointing
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
@@ -162,8 +168,9 @@ class Spsr(_Climbing):
             nn.LeakyReLU(SLOPE),
             ExactConv2d(features, 3, 3, padding=1),
         )
+        anew = {layer for part in (self.branch, self.fusion) for layer in _outside_blocks(part)}
         for conv in [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)]:
-            start_small_(conv)
+            start_small_(conv, gain=gain if conv in anew else SMALL)
             if not biases:
                 conv.bias = None
         pad_(self, padding)
@@ -187,6 +194,15 @@ class Spsr(_Climbing):
         """What a block makes; with ``checkpointing`` its inside is forgotten until the backward pass."""
         made: Tensor = run(block, x, self.checkpointing)
         return made
+
+
+def _outside_blocks(part: nn.Module) -> Iterator[nn.Module]:
+    """The convolutions of a part that are not inside one of its residual blocks."""
+    for child in part.children():
+        if isinstance(child, nn.Conv2d):
+            yield child
+        elif not isinstance(child, ResidualInResidual):
+            yield from _outside_blocks(child)
 
 
 def _norm(norm: Norm, features: int) -> nn.Module:

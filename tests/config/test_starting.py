@@ -233,7 +233,11 @@ def test_both_forms_on_one_command_line():
 
 def test_runs_of_earlier_versions_are_the_same_runs():
     model = {"_target_": "sr.models.espcn.Espcn", "scale": 2}
-    now = {"model": model | {"padding": "zeros"}, "init_from": {"g": None, "d": None, "partial": False}, "seed": 0}
+    now = {
+        "model": model | {"padding": "zeros", "gain": 1.0},
+        "init_from": {"g": None, "d": None, "partial": False},
+        "seed": 0,
+    }
     now |= {"grow_from": None, "parts": {"rates": [], "freeze": [], "restart": []}}
     assert with_later_settings({"model": model, "seed": 0}) == with_later_settings(now) == now
     assert with_later_settings(now | {"init_from": "A"}) == now | {"init_from": now["init_from"] | {"g": "A"}}

@@ -179,6 +179,8 @@ def test_bad_arguments_are_quoted():
         Espcn(2, features=0)
     with pytest.raises(ValueError, match="not 64, 0, 16 and 8"):
         Rdn(2, growth=0)
+    with pytest.raises(ValueError, match=r"Espcn needs a gain above 0, not 0\.0; PyTorch.s own is 1"):
+        Espcn(2, gain=0.0)
 
 
 def test_stages_multiply_to_the_scale():
@@ -219,6 +221,19 @@ def test_compact_espcn_starts_near_bicubic():
 
 
 # -------------------------------------------------------------------------------- initialisation, blur
+
+
+def test_espcn_begins_at_pytorchs_start_or_at_kaimings():
+    arguments = {"features": 64, "tail": "progressive", "global_skip": False, "icnr": False}
+    torch.manual_seed(0)
+    pytorchs = [layer for layer in Espcn(4, **arguments).modules() if isinstance(layer, nn.Conv2d)]
+    torch.manual_seed(0)
+    kaimings = [layer for layer in Espcn(4, **arguments, gain=6**0.5).modules() if isinstance(layer, nn.Conv2d)]
+    for one, other in zip(pytorchs, kaimings, strict=True):
+        assert_close(other.weight, one.weight * 6**0.5)
+        assert torch.equal(other.bias, one.bias)
+        if one.weight.numel() > 5000:  # He et al. 2015, equation 10: sqrt(2 / n)
+            assert float(other.weight.detach().std()) == pytest.approx((2 / one.weight[0].numel()) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])

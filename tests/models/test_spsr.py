@@ -112,6 +112,17 @@ def test_everything_heavy_has_a_bias_and_nothing_is_normalised():
     assert all(picture.shape == (1, 3, 20, 20) for both in made for picture in both)
 
 
+def test_what_begins_anew_may_begin_larger():
+    torch.manual_seed(0)
+    published = dict(Spsr(4, **SMALL).named_modules())
+    torch.manual_seed(0)
+    larger = {name: layer for name, layer in Spsr(4, **SMALL, gain=1.0).named_modules() if isinstance(layer, nn.Conv2d)}
+    anew = re.compile(r"(branch|fusion)\.(?!.*rdb\d)")
+    for name, layer in larger.items():
+        assert_close(layer.weight, published[name].weight * (10 if anew.match(name) else 1))
+    assert sum(bool(anew.match(name)) for name in larger) == 14  # of the branch 11, of the fusion 3
+
+
 def test_checkpointing_changes_nothing():
     lr, found = torch.rand(1, 3, 6, 6, dtype=torch.float64), []
     for forgetful in (False, True):
@@ -137,6 +148,7 @@ def test_half_precision_in_and_out():
         ),
         ({"blocks": 3, "spacing": 1}, "set blocks to at least 4."),
         ({"growth": 0}, "of at least 1, not 64, 23, 0 and 5."),
+        ({"gain": 0.0}, "Spsr needs a gain above 0, not 0.0; as published it is 0.1."),
         ({"norm": "group", "features": 20}, "norm=group needs features that 8 divides, not 20; take 24."),
     ],
 )
