@@ -29,10 +29,12 @@ from sr.metrics.line_width import line_width
 from sr.metrics.noise import content_in_noise, flat_noise
 from sr.metrics.robustness import robustness
 from sr.models.files import load_network
+from sr.models.translators import generator_to, is_translator
 from sr.models.upscale import NotFiniteError, upscale_pixels
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
+from sr.training.columns import CYCLE, IDENTITY, METRICS, OTHERS, PERCEPTUAL, SHIFT, WATCHED
 from sr.training.panels import strip
 from sr.training.perceptual import Perceptual
+from sr.training.translation import TO_A, TO_B
 from sr.training.validation import measure_pair
 from sr.types import Image, Picture
 
@@ -67,9 +69,18 @@ OF_RUN = (
     "noise_content",
     "wobble",
     "g_left",
+    "pace",
+    *CYCLE,
+    IDENTITY,
+    SHIFT,
+    "mesh",
 )
 """Of a run itself: ``ENTRY.run.NAME``. ``d_loss`` and ``d_won`` are of the discriminator's loss as it would be beside
-hard labels (`_opposed`); `wobble` is of PSNR (Y), `left` of what the generator minimises is ``g_left``."""
+hard labels (`_opposed`); `wobble` is of PSNR (Y), or of the cycle's for a network that translates; `left` of what the
+generator minimises is ``g_left``; ``pace`` are updates per second. Of networks that translate alone, at the last
+validation: those of `sr.training.columns`, and ``mesh``, the checkerboard of what they make."""
+WORST = "worst_lpips"
+"""Of a set: LPIPS of the picture that has most of it."""
 _GAINS = {"gain": ("psnr_y", 1), "lpips_gain": ("lpips", -1)}
 """Of what, and which way is better."""
 DERIVED = ("robustness", *_GAINS)
@@ -79,7 +90,7 @@ _NOISIER = {1.0: "", 2.0: "_noise2", 3.0: "_noise3"}
 
 def measures() -> tuple[str, ...]:
     """Names of all measures that a claim may compare."""
-    return (*METRICS, *OTHERS, *WATCHED, *PERCEPTUAL, *OWN, *OF_RUN, *DERIVED)
+    return (*METRICS, *OTHERS, *WATCHED, *PERCEPTUAL, WORST, *OWN, *OF_RUN, *DERIVED)
 
 
 def key(run: Run) -> dict[str, str | None]:
@@ -163,11 +174,11 @@ def take(
         network = network.to(device).eval()
         bicubic = baseline(run.config).to(device)
         for name, pairs in sets.items():
-            measured["sets"][name or UNNAMED] = _means(network, pairs, device, lpips)
+            measured["sets"][name or UNNAMED] = _means(_for_set(network, name), pairs, device, lpips)
             known = (bicubic_of_sets or {}).get(name or UNNAMED)
             measured["bicubic"][name or UNNAMED] = known or _means(bicubic, pairs, device, lpips)
-        pair = next(iter(sets.values()))[0]
-        _show(run.folder.path / PICTURE, bicubic, network, pair, device)
+        first, pairs = next(iter(sets.items()))
+        _show(run.folder.path / PICTURE, bicubic, _for_set(network, first), pairs[0], device)
     write_atomically(run.folder.path / FILE, _as_file(measured))
     return measured
 
@@ -216,6 +227,8 @@ def of_training(run: Run) -> dict[str, float | None]:
         table = {}
     totals = [value for value in table.get("train/g/total", ()) if math.isfinite(value)]
     rests = [value for value in table.get("train/d/throttled", ()) if math.isfinite(value)]
+    paces = [value for value in table.get("train/updates_per_second", ()) if math.isfinite(value)]
+    steady = CYCLE[0] if f"val/{CYCLE[0]}" in table else "psnr_y"
     opposed = _opposed(table, _undecided(run.config))
     return {
         "updates": run.updates,
@@ -223,10 +236,26 @@ def of_training(run: Run) -> dict[str, float | None]:
         "largest_total": max(totals, default=None),
         "rest_share": float(np.mean(rests)) if rests else None,
         "d_loss": float(np.mean(opposed[-math.ceil(len(opposed) * _LAST) :])) if opposed else None,
-        "wobble": wobble([value for value in table.get("val/psnr_y", ()) if math.isfinite(value)]),
+        "wobble": wobble([value for value in table.get(f"val/{steady}", ()) if math.isfinite(value)]),
         "g_left": left(totals),
         "d_won": float(np.mean([loss < _WON for loss in opposed])) if opposed else None,
+        "pace": float(np.median(paces)) if paces else None,
+        **({} if steady == "psnr_y" else _there_and_back(table)),
     }
+
+
+def _there_and_back(table: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
+    """What the last validation of a network that translates says."""
+    named = {name: name for name in (*CYCLE, IDENTITY, SHIFT)} | {"mesh": "checkerboard"}
+    found = {name: [v for v in table.get(f"val/{column}", ()) if math.isfinite(v)] for name, column in named.items()}
+    return {name: values[-1] if values else None for name, values in found.items()}
+
+
+def _for_set(network: nn.Module, name: str) -> nn.Module:
+    """The network, or of one that translates the generator whose results a set has the truth of."""
+    if is_translator(network) and name in (TO_A, TO_B):
+        return generator_to(network, "a" if name == TO_A else "b")
+    return network
 
 
 def _opposed(table: Mapping[str, Sequence[float]], undecided: float) -> list[float]:
@@ -288,7 +317,8 @@ def _means(
         views = to_image(sr), to_image(np.array(pair.hr))
         with torch.no_grad():
             rows.append(row | {name: float(function(*views)) for name, function in OWN.items()})
-    return {name: _mean([row[name] for row in rows]) for name in rows[0]}
+    worst = {} if lpips is None else {WORST: max(row["lpips"] for row in rows)}
+    return {name: _mean([row[name] for row in rows]) for name in rows[0]} | worst
 
 
 def _content(patch: Path, frame: Path) -> float:

@@ -30,6 +30,9 @@ more is better."""
 IDENTITY = "identity_error"
 """Likewise: the mean absolute difference, in [0, 1], between pictures and what the generator that makes their own side
 makes of them; less is better."""
+SHIFT = "colour_shift"
+"""Likewise: the mean difference, in [0, 1], of the mean colours of pictures and of what is made of them; a tint that no
+one asked for shows here, and so does one that the other side has."""
 SHOWN = "shown"
 """Instead of a set's name: pictures without a truth."""
 
@@ -50,7 +53,19 @@ def check_set_names(names: Iterable[str]) -> None:
     Raises:
         UserError: one is a metric, or another word of these columns.
     """
-    taken = (*METRICS, *OTHERS, *PERCEPTUAL, *WATCHED, CONSISTENCY, *CYCLE, IDENTITY, "bicubic", "pictures", SHOWN)
+    taken = (
+        *METRICS,
+        *OTHERS,
+        *PERCEPTUAL,
+        *WATCHED,
+        CONSISTENCY,
+        *CYCLE,
+        IDENTITY,
+        SHIFT,
+        "bicubic",
+        "pictures",
+        SHOWN,
+    )
     for name in names:
         if name.lower() in taken:
             raise UserError(f"data.val names a set {name}, which val/{name} means already; call it {name}_set, say")

@@ -13,7 +13,7 @@ from sr.image.io import as_batch
 from sr.metrics.functional import psnr_rgb, ssim_y
 from sr.models.translators import generator_to
 from sr.models.upscale import NotFiniteError, upscale_pixels
-from sr.training.columns import CYCLE, IDENTITY
+from sr.training.columns import CYCLE, IDENTITY, SHIFT
 from sr.training.watch import checkerboard, colour_error
 
 TO_A, TO_B = "to_a", "to_b"
@@ -21,7 +21,7 @@ TO_A, TO_B = "to_a", "to_b"
 _OTHER = {"a": (TO_B, TO_A), "b": (TO_A, TO_B)}
 """By which generator pictures of a side go there, and by which back."""
 _PERIOD = 2  # in pixels, of the pattern that an enlargement by two leaves
-_MEASURES = (*CYCLE, IDENTITY, "colour_error", "checkerboard")
+_MEASURES = (*CYCLE, IDENTITY, SHIFT, "checkerboard")
 
 Translate = Callable[[np.ndarray, bool], np.ndarray]
 """As `sr.training.validation.Upscale`, to the same size."""
@@ -79,7 +79,7 @@ def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack
         "cycle_psnr": float(psnr_rgb(again, before, 0)[0]),
         "cycle_ssim": float(ssim_y(again, before, 0)[0]),
         IDENTITY: float((kept - given).abs().mean()),
-        "colour_error": float(colour_error(translated, given)),
+        SHIFT: float(colour_error(translated, given)),
         "checkerboard": float(checkerboard(translated, _PERIOD)),
     }
     return ThereAndBack(made, back, values)

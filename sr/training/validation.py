@@ -74,7 +74,8 @@ def measure_pair(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, 
     Raises:
         UserError: the picture is too small to measure; the message names it.
     """
-    return compared(sr, pair, scale) | watched(sr, pair.lr, scale)
+    # At x1 the input may well have other colours than are wanted: those of another style, or of clipped noise.
+    return compared(sr, pair, scale) | watched(sr, pair.lr if scale > 1 else pair.hr, scale)
 
 
 def compared(sr: np.ndarray, pair: ValidationPair, scale: int) -> dict[str, float]:

@@ -150,9 +150,7 @@ def test_a_step_equals_a_plain_loop_bit_for_bit(accumulate):
 
 def test_views_of_both_sides_are_compared_and_a_stranger_is_not():
     strange = terms() | {"l1": Term(1.0, L1(), "sr,real")}
-    with pytest.raises(
-        UserError, match=r"loss\.terms\.l1\.views=sr,real compares each picture with one of"
-    ):
+    with pytest.raises(UserError, match=r"loss\.terms\.l1\.views=sr,real compares each picture with one of"):
         fit(build(1, own_terms=strange), batches(1))
 
 
@@ -174,7 +172,7 @@ def test_pictures_are_measured_there_and_back():
     assert one.values["cycle_psnr"] == pytest.approx(20 * math.log10(255 / 10))
     assert one.values["identity_error"] == pytest.approx(40 / 255)
     assert other.values["identity_error"] == pytest.approx(50 / 255)
-    assert one.values["colour_error"] == pytest.approx(50 / 255)
+    assert one.values["colour_shift"] == pytest.approx(50 / 255)
     assert one.values["checkerboard"] == 0
 
 

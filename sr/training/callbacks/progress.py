@@ -110,11 +110,12 @@ class ProgressBar(UpdateCallback):
 
     def _validation_text(self) -> str:
         name = "psnr_y" if "psnr_y" in self.validation.latest else self.validation.monitor
-        latest, baseline = self.validation.latest[name], self.validation.baseline.get(name)
+        latest, baseline = self.validation.latest[name], self.validation.baseline.get(name, math.nan)
         if not math.isfinite(latest):
             return "what the network makes of the validation pictures is infinite or not a number"
-        if baseline is None:  # of pictures there and back
-            return f"{name} {latest:.2f}"
+        if "cycle_psnr" in self.validation.latest:
+            truth = "" if math.isnan(baseline) else f", {name} {latest:.2f} dB (untranslated {latest - baseline:+z.2f})"
+            return f"cycle_psnr {self.validation.latest['cycle_psnr']:.2f} dB{truth}"
         if name != "psnr_y":  # of pictures without a truth
             return f"{name} {latest:.4f} (bicubic {latest - baseline:+z.4f})"
         return f"psnr_y {latest:.2f} dB (bicubic {latest - baseline:+z.2f})"

@@ -14,7 +14,7 @@ from sr.console import plain_console
 from sr.models.feature_net import as_target
 from sr.models.files import read_network
 from sr.pasted import setting, training, verb
-from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, metric_of
+from sr.training.columns import CONSISTENCY, CYCLE, IDENTITY, METRICS, OTHERS, PERCEPTUAL, metric_of
 from sr.training.keeping.run_folder import RunFolder
 
 WIDTH = 120
@@ -37,22 +37,31 @@ def number(name: str, value: float | None) -> str:
     """
     if value is None or math.isnan(value):
         return ""  # no picture was large enough for it; a summary that is read back has None there
-    return f"{value:.2f}" if name.startswith("psnr") or name in OTHERS else f"{value:.4f}"
+    return f"{value:.2f}" if name.startswith(("psnr", "cycle_psnr")) or name in OTHERS else f"{value:.4f}"
 
 
 def _result_table(summary: dict[str, Any]) -> Table:
-    """A row per metric, so that it fits any terminal: bicubic, the final network and the best one."""
+    """A row per metric, so that it fits any terminal: bicubic (or untranslated), the final network and the best one."""
     bicubic, final, best = summary["bicubic"], summary["final"], summary["best"]  # best: empty where all was NaN
     table = Table(title=f"x{summary['scale']}, validation (PSNR in dB, border of {summary['scale']} px cropped)")
     table.add_column("metric")
-    for name in ("bicubic", f"final ({summary['updates']} updates)", f"best ({best.get('updates', 'no')} updates)"):
+    for name in (
+        _before(final),
+        f"final ({summary['updates']} updates)",
+        f"best ({best.get('updates', 'no')} updates)",
+    ):
         table.add_column(name, justify="right")
-    for name in (*METRICS, *OTHERS, *PERCEPTUAL, CONSISTENCY):
+    for name in (*METRICS, *OTHERS, *PERCEPTUAL, CONSISTENCY, *CYCLE, IDENTITY):
         if name in final:
             table.add_row(name, *(number(name, of[name]) if name in of else "" for of in (bicubic, final, best)))
     if "psnr_y" in final:
         table.add_row("gain psnr_y", "", *(gain(of, bicubic) for of in (final, best)))
     return table
+
+
+def _before(final: Mapping[str, float]) -> str:
+    """What a network is compared with: at x1 bicubic is the picture itself, which a translation begins with."""
+    return "untranslated" if CYCLE[0] in final else "bicubic"
 
 
 def gain(of: Mapping[str, float], bicubic: Mapping[str, float]) -> str:
@@ -74,8 +83,12 @@ def _print_sets(console: Console, summary: dict[str, Any]) -> None:
         others = [number(metric, f[metric]) if metric in f else "" for metric in _OF_SETS]
         rows.append((name, [*psnr, gain(f, b), *others]))
     if rows:
-        title = "each set: psnr_y of bicubic, the final and the best network; gain and the rest of the final"
-        print_numbers(console, "set", ("bicubic", "final", "best", "gain", *_OF_SETS), rows, title)
+        before = _before(final)
+        title = (
+            f"each set: psnr_y {'of bicubic' if before == 'bicubic' else before}, of the final and the best network; "
+        )
+        title += "gain and the rest of the final"
+        print_numbers(console, "set", (before, "final", "best", "gain", *_OF_SETS), rows, title)
 
 
 def _of_set(name: str, values: Mapping[str, float]) -> dict[str, float]:
@@ -129,7 +142,10 @@ def _tell_network(console: Console, folder: RunFolder, config: Mapping[str, Any]
     if config["model"]["_target_"].endswith(".FeatureNet"):
         say(console, f"use it as a target: {as_target(read_network(folder.last)[0], folder.path)}")
         return
-    line = verb("upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
+    if config["model"]["_target_"].endswith(".CycleGan"):
+        line = verb("translate", "PHOTO", "-o", "OUT.png", "--model", network, "--to", "b", *trust)
+    else:
+        line = verb("upscale", "PHOTO", "-o", "OUT.png", "--model", network, *trust)
     say(console, f"use it: {line}")
 
 

@@ -1,0 +1,50 @@
+"""Two folders of pictures that a network translates into each other, with a share of each held out."""
+
+from collections.abc import Sequence
+
+from sr.data.contract import PictureSource
+from sr.data.kinds.sources import Folder
+from sr.data.kinds.split import Split
+from sr.errors import UserError
+
+Folders = str | Sequence[str]
+
+
+def to_train_on(given: Folders | None, side: Folders | None, val_share: float) -> Folders | PictureSource | None:
+    """What is learned from of one side.
+
+    Args:
+        given: pictures, as they are where there are no sides.
+        side: pictures of one side of a translation, or None.
+        val_share: of the side's pictures held out, 0..1.
+
+    Raises:
+        UserError: a folder is missing or holds too few pictures.
+        ValueError: the share is no share.
+    """
+    return given if side is None else Split(Folder(side), "train", val_share)
+
+
+def to_show(
+    given: Folders | None, a: Folders | None, b: Folders | None, val_share: float
+) -> Folders | dict[str, PictureSource] | None:
+    """What validations show: the held-out share of both sides, or what is given where there are no sides.
+
+    Args:
+        given: pictures without a truth.
+        a: of one side of a translation, or None.
+        b: of the other, or None.
+        val_share: of each side's pictures held out, 0..1; 0 shows those that are trained on.
+
+    Raises:
+        UserError: one side is given alone, a folder is missing or holds too few pictures.
+        ValueError: the share is no share.
+    """
+    if a is None and b is None:
+        return given
+    if a is None or b is None:
+        missing, there = ("a", "b") if a is None else ("b", "a")
+        raise UserError(f"data.{there} is one side of a translation; give the other one too: data.{missing}=DIR")
+    return {
+        side: Split(Folder(given), "val" if val_share else "train", val_share) for side, given in (("a", a), ("b", b))
+    }
