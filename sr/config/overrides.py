@@ -33,6 +33,7 @@ from sr.config.parsed import (
     quoted_paths,
     values_of,
     with_sets_alone,
+    with_whole_terms,
 )
 from sr.config.resumable import folder_fault
 from sr.config.sizes import unread_size
@@ -68,7 +69,7 @@ def as_hydra_takes(folders: Sequence[Path], typed: Sequence[str]) -> tuple[list[
     Raises:
         UserError: a line per fault.
     """
-    arguments = with_run_settings(folders, joint_start(with_sets_alone(quoted_paths(typed))))
+    arguments = with_run_settings(folders, joint_start(with_sets_alone(with_whole_terms(quoted_paths(typed)))))
     overrides, left_out = with_targets(folders, arguments)
     faults = override_faults(folders, overrides)
     if faults:

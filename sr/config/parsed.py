@@ -20,8 +20,19 @@ _PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", *_DATA_PATHS)
 _APART = re.compile(r"(\+*[A-Za-z_][\w./@]*)(?: = | =|= | )([^\s=]+)")
 """Words that are one override together: ``model espcn``, ``model = espcn``."""
 _CLOSING = {"[": "]", "{": "}", "(": ")"}
+_SHORT_TERM = re.compile(r"^([~+]*)loss\.(?!terms\b|_)(\w+\..*)", re.DOTALL)
+"""A setting of a term by its own name, ``loss.cycle.weight=30``."""
 _SETS = ("data.val", "data.val_lr")
 """Settings that are one source, or several by name."""
+
+
+def with_whole_terms(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with ``loss.NAME.weight=`` written ``loss.terms.NAME.weight=``.
+
+    Args:
+        arguments: overrides of the command line.
+    """
+    return [_SHORT_TERM.sub(r"\1loss.terms.\2", argument, count=1) for argument in arguments]
 
 
 def parsed_overrides(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:

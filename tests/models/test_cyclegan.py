@@ -47,8 +47,8 @@ def test_weights_begin_as_the_seed_has_them():
     torch.manual_seed(0)
     for layer in CycleGan(1, features=64).modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            assert layer.weight.std() == pytest.approx(0.02, rel=0.1)
-            assert layer.weight.mean().abs() < 2e-3
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+            assert float(layer.weight.detach().mean().abs()) < 2e-3
             assert not layer.bias.any()
         if isinstance(layer, nn.InstanceNorm2d):
             assert not layer.affine
@@ -98,7 +98,6 @@ def test_gradient_reaches_both_generators():
     ("arguments", "message"),
     [
         ({"scale": 2}, "scale"),
-        ({"scale": 1, "upsampler": "shufle"}, "shuffle"),
         (
             {"scale": 1, "blocks": 0},
             "CycleGan needs features and blocks of at least 1 and halvings of at least 0",
