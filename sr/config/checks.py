@@ -32,6 +32,8 @@ _PARTS = ("objective", "shows", "policy", "optimizer", "schedule")
 _OF_REGIONS = ("sr.discriminators.pixdisc.PixDisc", "sr.discriminators.unet_gan.UNetGan")
 """Discriminators that were made to judge exchanged regions."""
 _REQUIRED = ("model", "loss", "data", "degradation", "augmentation", "optimizer", "schedule")
+_NAMED_PARTS = ("loss.terms", "degradation.stages", "augmentation.steps", "callbacks", "logger")
+"""Mappings whose entries the user names, each of which is built."""
 _HYDRA_KEYS = {"_target_", "_partial_"}
 _AT_RUN_TIME = {"logger": {"run_dir", "config"}}
 """Arguments that the program adds itself, by the first part of the node's name."""
@@ -75,8 +77,22 @@ def _faults(plain: Any, typed: Any, resolved: Any, own: Path | None) -> Iterator
     found = (
         found or [*fixed_faults(fixed)] or [*opponent_faults(resolved["adversary"], resolved["discriminator"], fixed)]
     )
-    found = found or [*feature_faults(resolved["model"], resolved["loss"])]
+    found = found or [*feature_faults(resolved["model"], resolved["loss"])] or [*_without_class(resolved)]
     yield from found or target_faults(_each_once(resolved), inputs=_inputs(plain, own))
+
+
+def _without_class(resolved: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each named part that is settings alone, as those that an experiment has for a choice of its own."""
+    for place in _NAMED_PARTS:
+        group, _, inner = place.partition(".")
+        parts = resolved.get(group) or {}
+        parts = parts.get(inner) if inner and isinstance(parts, Mapping) else parts
+        for name, node in parts.items() if isinstance(parts, Mapping) else ():
+            if isinstance(node, Mapping) and node and not _has_target(node):
+                yield (
+                    f"{place}.{name} has settings ({', '.join(map(str, node))}) and no _target_: nothing that is "
+                    f"chosen has that name; choose it too ({group}=…), or leave it out by '~{place}.{name}'"
+                )
 
 
 def _has_target(node: Any) -> bool:

@@ -183,6 +183,15 @@ def test_model_files_show_every_argument_that_matters(choice):
             "+loss.terms.l1.wieght=2",
             "loss.terms.l1.wieght is not an argument of sr.losses.objective.Term; did you mean weight",
         ),
+        (
+            "+loss.terms.l2.weight=2",
+            "loss.terms.l2 has settings (weight) and no _target_: nothing that is chosen has that name; choose it too "
+            "(loss=…), or leave it out by '~loss.terms.l2'",
+        ),
+        *[
+            (f"+{place}.x.y=1", f"{place}.x has settings (y) and no _target_: nothing that is chosen has that name")
+            for place in ("degradation.stages", "augmentation.steps", "callbacks", "logger")
+        ],
         ("scale=5", "scale"),
         ("model=rdn model=espcn", "model is chosen 2 times: model=rdn model=espcn; keep one"),
         ("loss=l1 loss=l2", "keep one, or write loss=[l1,l2] for all"),
