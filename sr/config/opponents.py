@@ -129,6 +129,14 @@ def _size_fault(name: str, adversary: Adversary, side: int) -> str | None:
     return None
 
 
+def _named(source: Any) -> str:
+    """Pictures as they were typed, or what makes them."""
+    if not isinstance(source, Mapping):
+        return f"{source}"
+    given = source.get("given")
+    return f"{given}" if isinstance(given, str) else str(source.get("_target_", "…")).rpartition(".")[2]
+
+
 def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], from_scratch: bool) -> Iterator[str]:
     """A line for each setting that is allowed and probably not meant.
 
@@ -142,7 +150,7 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
     real = config.data.get("real")
     if real is not None and not looks_at("real", module.objective, adversaries):
         setting = "data.hr" if config.data.get("train") is None else "data.real"
-        yield f"{setting}={real} is read for nothing: no adversary or loss looks at it; adversary=bce does"
+        yield f"{setting}={_named(real)} is read for nothing: no adversary or loss looks at it; adversary=bce does"
     degraded_live = not getattr(module.degradation, "in_advance", False) and config.data.get("train_lr") is None
     if getattr(module.network, "reference", None) is not None and degraded_live:
         yield (

@@ -6,7 +6,9 @@ from pathlib import Path
 from sr.data.contract import OnMessage, PictureSource
 from sr.data.crops import Small
 from sr.data.doctor.verdict import TEST_SETS
+from sr.data.kinds.listed import Listed
 from sr.data.kinds.sources import Folder
+from sr.data.kinds.split import Split
 from sr.data.sets import Sides
 from sr.data.store.store import Store
 from sr.files import real_path
@@ -49,8 +51,12 @@ def warn_of_shared(trained: Iterable[PictureSource], sets: Mapping[str, Sides], 
 
 
 def files_of(source: PictureSource) -> set[Path]:
-    """Where the pictures of a folder lie, links followed; none of other sources, whose names are no paths."""
-    return {real_path(path) for path in source.paths} if isinstance(source, Folder) else set()
+    """Where the pictures of folders lie, links followed; none of other sources, whose names are no paths."""
+    if isinstance(source, Folder | Listed):
+        return {real_path(path) for path in source.paths}
+    if isinstance(source, Split) and isinstance(source.source, Folder | Listed):
+        return {real_path(Path(source.name(index))) for index in range(len(source))}
+    return set()
 
 
 def about_small(names: list[str], small: Small, total: int) -> str:

@@ -36,7 +36,8 @@ def training_sides(train: Pictures | None, train_lr: Pictures | None, scale: int
     if train_lr is None:
         raise ValueError(
             "train=null is no folder of pictures; give its path, or low resolution without a truth with "
-            "data=unpaired data.hr=DIR data.lr=DIR"
+            "data=unpaired data.hr=DIR data.lr=DIR, or two sides to be translated into each other with data=unpaired "
+            "data.a=DIR data.b=DIR"
         )
     return Sides(pictures_of("train_lr", train_lr), None)
 
@@ -70,8 +71,8 @@ def check_apart(lr: PictureSource, real: PictureSource) -> None:
     if low and low == high:
         raise UserError(
             f"data.lr and data.hr are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
-            "made of them; give low resolution in data.lr, or one set in two halves with data=folder data.train=DIR "
-            "data.real=half"
+            "made of them; give low resolution in data.lr, one set in two halves with data=folder data.train=DIR "
+            "data.real=half, or for a translation two sides in data.a and data.b"
         )
 
 

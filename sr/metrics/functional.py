@@ -204,12 +204,14 @@ def check_side(side: int, size: str, scale: int, least: int = WINDOW) -> None:
     Args:
         side: its shorter one in pixels.
         size: of it, for the message.
-        scale: pixels to crop at each border.
+        scale: pixels to crop at each border; 0 for none.
         least: pixels that must be left.
 
     Raises:
         UserError: it is too small.
     """
+    if scale == 0 and side < least:
+        raise UserError(f"a picture of {size} pixels is too small to measure; at least {least}x{least} must be there")
     if side - 2 * scale < least:
         raise UserError(
             f"a picture of {size} pixels is too small to measure: after cropping {scale} pixels at each "

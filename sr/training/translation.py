@@ -61,13 +61,13 @@ def there_and_back(translate: dict[str, Translate], pictures: Sequence[ShownPict
 
     Args:
         translate: from `generators`.
-        pictures: of either side.
+        pictures: of either side; those of none are taken for A's, as data.lr=DIR gives them.
     """
     return [_one(translate, picture) for picture in pictures]
 
 
 def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack:
-    there, home = _OTHER[picture.side]
+    there, home = _OTHER[picture.side or "a"]
     try:
         made = translate[there](picture.lr, picture.gray)
         back, same = (translate[home](pixels, picture.gray) for pixels in (made, picture.lr))

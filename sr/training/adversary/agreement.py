@@ -175,7 +175,8 @@ def check_truth(objective: Objective, adversaries: Mapping[str, Adversary], real
             raise UserError(
                 f"{setting}={','.join(pair)} compares with the truth, and data=unpaired has none; what works without "
                 "is loss=lr_consistency, feature_net or tv, several as loss=[lr_consistency,tv], and any adversary "
-                "that shows sr,real or lr(sr),lr"
+                "that shows sr,real or lr(sr),lr; for translation (model=cyclegan) loss=[cycle,identity] "
+                "adversary=[lsgan,cycle]"
             )
         if not real and any(base_of(view) == "real" for view in pair):
             raise UserError(

@@ -168,7 +168,7 @@ class Validation(UpdateCallback):
             if self._remember(before):
                 observe(module, self.monitor, self.latest[self.monitor])
             if trainer.is_global_zero:
-                if self.alarm is not None:
+                if self.alarm is not None and "colour_error" in self.latest:
                     error, progress = self.latest["colour_error"], module.clock.progress
                     self.alarm.judge(error, module.updates, progress, module.adversaries)
                 self._publish(trainer, module.updates)

@@ -10,8 +10,10 @@ from sr.data.kinds.matching import header_size
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.data.pairs import ValidationPair
+from sr.data.sets import ShownPicture
 from sr.draws import Draws
 from sr.metrics.functional import check_side
+from sr.models.translators import is_translator
 from sr.training.adversary.agreement import check_truth, check_unpaired, compared
 from sr.training.columns import gain
 from sr.training.contract import Trainable
@@ -83,22 +85,36 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
     Raises:
         UserError: one needs a truth, real pictures that are not there, or low resolution beside them.
     """
+    if "a" in data.shown_sources and not is_translator(module.network):
+        raise UserError(
+            f"data.a and data.b are two sides of a translation, and {type(module.network).__name__} translates "
+            "nothing; give data.lr=DIR and data.hr=DIR, or train a network that does: experiment=cyclegan/model2"
+        )
     if data.real is not None:
         check_unpaired(module.network, module.objective, module.adversaries)
     if not data.paired:
         check_truth(module.objective, module.adversaries, data.real is not None)
 
 
-def check_measurable(sets: Mapping[str, Sequence[ValidationPair]], scale: int) -> None:
+def check_measurable(
+    sets: Mapping[str, Sequence[ValidationPair]], scale: int, translated: Sequence[ShownPicture] = ()
+) -> None:
     """Every validation picture must be large enough for all metrics, before anything is written.
 
     Args:
         sets: pictures by the name of their set.
         scale: of the network.
+        translated: pictures without a truth that are measured there and back.
 
     Raises:
         UserError: one is not; the message names it.
     """
+    for picture in translated:
+        height, width, channels = picture.lr.shape
+        try:
+            check_side(min(height, width), f"{width}x{height}x{channels}", 0)
+        except UserError as error:
+            raise UserError(f"{picture.name}: {error}; leave it out of data.shown (or of data.a, data.b)") from error
     for pair in (pair for pairs in sets.values() for pair in pairs):
         height, width, channels = pair.hr.shape
         try:

@@ -221,7 +221,8 @@ class Run:
                 getattr(self.module.network, "reference", None),
             )
         check_input(self.module.augmentation, self.data)
-        check_measurable(self.data.sets, self.config.scale)
+        translated = self.data.shown_pictures if self.validation.translates else ()
+        check_measurable(self.data.sets, self.config.scale, translated)
         small = self.validation.about_small(self.data.sets)
         if small is not None:
             self.say(f"validation: {small}")
