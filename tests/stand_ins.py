@@ -67,6 +67,12 @@ def _unpaired(folder: Path) -> list[str]:
     return [f"data.hr={folder / 'HR'}", f"data.lr={folder / 'LR'}", *pairless]
 
 
+def _cyclegan(folder: Path) -> list[str]:
+    for number, part in enumerate(("trainA", "trainB", "testA", "testB")):
+        _write(folder / f"horse2zebra/{part}/0.png", smooth_picture(40, 50, number))
+    return [f"data.root={folder}"]
+
+
 def _corruptor(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     network = Espcn(scale=1, features=8, dilations=[1])
@@ -111,6 +117,12 @@ def _untrained(*losses: str):
     return {("loss", loss): lambda _, loss=loss: [f"loss.terms.{loss}.loss.weights=random"] for loss in losses}
 
 
+SMALL_STYLES = ["data.pictures=3", "data.val_scenes=1", "data.size=48", "data.train=null", "data.val=null"]
+SMALL_STYLES += ["data.val_lr=null"]
+TRANSLATED = ["model=cyclegan", "scale=1", "model.features=4", "loss=[cycle,identity]", "adversary=[lsgan,cycle]"]
+TRANSLATED += ["discriminator=conv", "data.crop=16"]
+"""A translation between two sides, which their data is for."""
+
 SMALL_SPSR = ["model.features=8", "model.growth=4", "model.blocks=4", "model.spacing=1"]
 """The smallest that has the four taps of its branch."""
 
@@ -124,6 +136,14 @@ STAND_INS = {
     ("loss", "features"): lambda _: ["model=feature_net", *FEATURE_NET],
     ("model", "feature_net"): lambda _: ["loss=features", *FEATURE_NET],
     ("data", "unpaired"): _unpaired,
+    ("data", "cyclegan"): lambda folder: [*_cyclegan(folder), *TRANSLATED],
+    ("data", "styles"): lambda _: ["data.pictures=3", "data.val_scenes=1", "data.size=48", *TRANSLATED],
+    ("model", "cyclegan"): lambda _: ["data=styles", *SMALL_STYLES, *TRANSLATED[1:]],
+    **{
+        ("loss", name): lambda _: ["data=styles", *SMALL_STYLES, *TRANSLATED[:3], *TRANSLATED[4:]]
+        for name in ("cycle", "identity")
+    },
+    ("adversary", "cycle"): lambda _: ["data=styles", *SMALL_STYLES, *TRANSLATED[:4], "discriminator=conv"],
     ("degradation", "corrupted"): _corruptor,
     **_untrained("vgg", "vgg_five", "vgg_conv4_3", "vgg_mask", "vgg_notes", "lpips", "dists"),
     ("loss", "vgg_full"): lambda _: ["loss.terms.vgg_full.loss.weights=random", "data.crop=16"],

@@ -129,6 +129,7 @@ def test_a_run_is_measured_and_kept(run):
         "d_loss": 0.7,  # of the last fifth
         "g_left": 0.2,  # 0.5 by 2.5
         "wobble": None,  # no validation is in the table
+        "pace": None,  # nor how fast it was
         "d_won": 0.5,  # of the rows
         "noise_content": None,
     }

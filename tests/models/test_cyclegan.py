@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from sr.inference.engines.choosing import operations_per_pixel
+from sr.inference.memory import bytes_per_pixel
 from sr.models.cyclegan import CycleGan
 from sr.models.translators import generator_to, is_translator
 
@@ -86,6 +88,33 @@ def test_a_cycle_goes_there_and_back_on_both_sides():
         assert torch.equal(made.same_b, network.to_b(b))
     assert is_translator(network)
     assert (generator_to(network, "a"), generator_to(network, "b")) == (network.to_a, network.to_b)
+
+
+def test_what_a_translation_costs_is_counted():
+    network = generator_to(CycleGan(1, features=4), "b").eval()
+    assert operations_per_pixel(network) > 0
+    assert bytes_per_pixel(network) > 0
+
+
+def test_bf16_autocast_in_channels_last_stays_near_float32():
+    network, picture = CycleGan(1, features=8).eval(), torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        expected = network(picture)
+        network = network.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            actual = network(picture.contiguous(memory_format=torch.channels_last))
+    assert (actual.float() - expected).abs().mean() < 0.02 * expected.abs().mean()
+
+
+def test_checkpointing_changes_nothing():
+    picture, found = torch.rand(1, 3, 8, 8, dtype=torch.float64), []
+    for forgetful in (False, True):
+        torch.manual_seed(0)
+        network = CycleGan(1, features=4, checkpointing=forgetful).double()
+        made = network(picture)
+        made.square().mean().backward()
+        found.append([made, *(weight.grad for weight in network.to_b.parameters())])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_gradient_reaches_both_generators():

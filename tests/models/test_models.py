@@ -26,6 +26,7 @@ from tests.close import assert_close
 CONF = Path(__file__).parents[2] / "conf" / "model"
 LOADED = {path.stem: OmegaConf.load(path) for path in sorted(CONF.glob("*.yaml"))}
 CONFIGS = {name: config for name, config in LOADED.items() if "_target_" in config}  # the others are second names
+TRANSLATING = {"cyclegan"}  # at x1 alone, with two generators: tests/models/test_cyclegan.py
 SLIM = {  # the full ones only for their size
     "rdn": {"blocks": 2, "layers": 2, "features": 16, "growth": 8},
     "spsr": {"blocks": 4, "features": 8, "growth": 4, "spacing": 1},
@@ -50,7 +51,7 @@ def size(network):
     return sum(p.numel() for p in network.parameters())
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(params=[name for name in CONFIGS if name not in TRANSLATING])
 def name(request):
     return request.param
 
@@ -94,9 +95,10 @@ def test_bf16_autocast_in_channels_last_stays_near_float32(name):
     assert (actual.float() - expected).abs().mean() < 0.02 * expected.abs().mean()
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("compact", "spandrel")])  # are that network
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in {"compact", "spandrel", *TRANSLATING}])
 def test_no_sequential_is_mistaken_for_another_network(name):
-    """Loaders of other programs take a file with these two keys for SRVGGNetCompact and draw wrong pixels."""
+    """Loaders of other programs take a file with these two keys for SRVGGNetCompact, which two of ours are, and draw
+    wrong pixels."""
     keys = build(name, 2, **SLIM.get(name, {})).state_dict()
     assert not {"body.0.weight", "body.1.weight"} <= set(keys)
 
