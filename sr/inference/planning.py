@@ -12,7 +12,7 @@ MARGIN = Reach(32, FOLD)
 FAR = 192
 """Reach from which tiles may have a margin: exact ones would be nearly all border."""
 
-WHOLE = "the network looks farther than 1000 pixels, so the picture is enlarged as a whole: tiles would differ"
+WHOLE = "the network looks farther than 1000 pixels, so the picture is made as a whole: tiles would differ"
 CUT = (
     f"the network looks farther than tiles can show: they have a margin of {MARGIN.pixels} pixels, and what they make "
     "differs a little from the whole picture"

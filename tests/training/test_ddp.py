@@ -43,13 +43,31 @@ STORE = [
 
 FIRST = ["adversary=lsgan", "discriminator=conv", "adversary.d.policy.order=d_first"]
 
+# Two generators, and two discriminators with a pool each.
+TRANSLATION = [
+    "data=styles",
+    "data.pictures=5",
+    "data.val_scenes=1",
+    "data.size=48",
+    "model=cyclegan",
+    "model.features=8",
+    "scale=1",
+    "loss=[cycle,identity]",
+    "adversary=[lsgan,cycle]",
+    "discriminator=conv",
+    "adversary.d.replay.capacity=6",
+    "trainer.accumulate=2",
+    "optimizer=sgd",  # Adam makes steps out of what rounding leaves of gradients that are 0
+    "optimizer.lr=1e-4",
+    "adversary.d.optimizer.lr=1e-5",
+    "data.crop=40",  # of a flat crop instance normalisation keeps nothing but rounding
+]
+
 
 def run(folder, pictures, *overrides):
+    own = ["data=folder", f"data.train={pictures}", f"data.val={pictures}", "data.val_pictures=1"]
     settings = [
-        "data=folder",
-        f"data.train={pictures}",
-        f"data.val={pictures}",
-        "data.val_pictures=1",
+        *([] if any(override.startswith("data=") for override in overrides) else own),
         "data.crop=12",
         "model.features=8",
         "schedule=constant",
@@ -72,7 +90,9 @@ def rows(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "opponents", [[], GAN, POOL, STORE, FIRST], ids=["supervised", "gan", "pool", "store", "first"]
+    "opponents",
+    [[], GAN, POOL, STORE, FIRST, TRANSLATION],
+    ids=["supervised", "gan", "pool", "store", "first", "translation"],
 )
 def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, opponents):
     common = [*opponents, "trainer.max_updates=8", "trainer.precision=32"]
@@ -88,7 +108,9 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, oppone
     for expected, got in zip(one, both, strict=True):
         for name, value in expected.items():
             # An amplitude is a root over the batch, and a norm of what a throttled step leaves out is absent.
-            if value and name != "train/sr/checkerboard":
+            # Nor is SSIM of what is all but flat, as an untrained translation, which hangs on the rounding to 8 bits.
+            flat = opponents == TRANSLATION and "ssim" in name
+            if value and name != "train/sr/checkerboard" and not flat:
                 assert_close(torch.tensor(float(got[name])), torch.tensor(float(value)))
     if opponents == GAN:
         assert len({row["train/d/throttled"] for row in one}) > 1, "the stepper must switch to test anything"
@@ -96,7 +118,7 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path, pictures, oppone
     for a, b in zip(*(network.parameters() for network in networks), strict=True):
         assert_close(a, b)
     states = [read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt")["trained"] for name in ("one", "two")]
-    batches = 32 if opponents == STORE else 8
+    batches = {tuple(STORE): 32, tuple(TRANSLATION): 16}.get(tuple(opponents), 8)
     assert states[0]["samples"] == states[1]["samples"] == 4 * batches
     assert states[0]["batches"] == states[1]["batches"] == batches
 

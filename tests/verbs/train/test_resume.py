@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from sr.models.files import load_network
 from sr.training.callbacks import saving
@@ -175,12 +176,30 @@ def command(pictures, *overrides):
     ]
 
 
+def _two_sides(folder, pictures):
+    """The pictures as one side, and mirrored as the other, of a network that translates."""
+    (folder / "mirrored").mkdir()
+    for path in sorted(Path(pictures).rglob("*.png")):
+        ImageOps.mirror(Image.open(path)).save(folder / "mirrored" / path.name)
+    return [f"data.train_lr={pictures}", f"data.real={folder}/mirrored", "data.val=null", f"data.shown={pictures}"]
+
+
+TRANSLATION = [
+    *("model=cyclegan", "model.features=4", "scale=1", "loss=[cycle,identity]", "adversary=[lsgan,cycle]"),
+    *("discriminator=conv", "adversary.d.replay.capacity=9", "data.train=null", "data.val_pictures=null"),
+]
+
+
 @pytest.mark.slow
-def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pictures):
+@pytest.mark.parametrize("translates", [False, True])
+def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pictures, translates):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL}
-    subprocess.run(command(pictures, "run_dir=whole"), check=True, **run)
-    process = subprocess.Popen(command(pictures, "run_dir=killed"), **run)
+    own = []
+    if translates:
+        own = [*TRANSLATION, *_two_sides(tmp_path, pictures)]
+    subprocess.run(command(pictures, *own, "run_dir=whole"), check=True, **run)
+    process = subprocess.Popen(command(pictures, *own, "run_dir=killed"), **run)
     checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and time.monotonic() < deadline:
@@ -189,7 +208,7 @@ def test_killed_at_a_random_moment_and_resumed_equals_uninterrupted(tmp_path, pi
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = read_checkpoint(checkpoint)["trained"]["clock"]["updates"]
-    subprocess.run(command(pictures, "run_dir=killed", "resume=auto"), check=True, **run)
+    subprocess.run(command(pictures, *own, "run_dir=killed", "resume=auto"), check=True, **run)
     assert read_checkpoint(checkpoint)["trained"]["clock"]["updates"] == 60
     assert before < 60, "the kill came too late to test anything"
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
