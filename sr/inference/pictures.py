@@ -57,8 +57,9 @@ def upscale_file(
     rows = open_rows(source, whole)
     opaque = rows.alpha is not None and suffix in OPAQUE_ONLY and is_opaque(rows.alpha)
     alpha = None if opaque else rows.alpha
-    larger: Rows = GrayRows(upscaler.rows(rows)) if rows.form.gray else upscaler.rows(rows)
-    form = Form(larger.height, larger.width, rows.form.deep, rows.form.gray, alpha is not None)
+    gray = rows.form.gray and not upscaler.recolours
+    larger: Rows = GrayRows(upscaler.rows(rows)) if gray else upscaler.rows(rows)
+    form = Form(larger.height, larger.width, rows.form.deep, gray, alpha is not None)
     try:
         check_fits(form, suffix)
     except ValueError as error:

@@ -89,6 +89,8 @@ class Upscaler:
         self.waiting = 1
         self.tell: Callable[[str], object] = lambda line: None
         self._networks = [network.to(device).eval() for network in networks]
+        self.recolours = any(getattr(network, "recolours", False) for network in networks)
+        """Gray pictures are not to stay gray."""
         self.device, self._kind, self._compile, self._colour = device, engine, compile, colour
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision

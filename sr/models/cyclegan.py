@@ -64,6 +64,8 @@ class Generator(nn.Module):
     """One direction of `CycleGan`, whose arguments these are. Pictures are moved to [-1, 1] inside."""
 
     scale = 1
+    recolours = True
+    """Gray pictures may become coloured ones."""
 
     def __init__(
         self, features: int, blocks: int, halvings: int, upsampler: Upsampler, activated: bool, checkpointing: bool

@@ -25,7 +25,7 @@ from sr.verbs.options import Accelerator, ConfigDir, ConfOverrides, Trust
 from sr.verbs.prepare.cli import app as prepare
 from sr.verbs.screen.errors import print_error
 from sr.verbs.upscale.cli import upscale
-from sr.verbs.using import enhance, export, networks, translate
+from sr.verbs.using import distance, enhance, export, networks, translate
 
 
 class Verbs(TyperGroup):
@@ -59,6 +59,7 @@ app = typer.Typer(
 app.command()(upscale)
 app.command()(evaluate)
 app.command()(translate)
+app.command()(distance)
 app.command()(enhance)
 app.command()(export)
 app.command()(networks)

@@ -85,6 +85,22 @@ def translate(
     raise typer.Exit(upscale(Asked(inputs, naming, how, quality, force)))
 
 
+def distance(
+    made: Annotated[Path, typer.Argument(metavar="MADE", help="A folder of pictures, as sr translate writes them.")],
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="A folder of pictures that they should be like.")],
+    accelerator: Accelerator = "auto",
+) -> None:
+    """FID and KID of two folders: whether pictures look like those of another set, where none has a counterpart.
+
+    It needs torch-fidelity (`uv sync --extra fid`) and its Inception network, which is downloaded once.
+
+    [dim]sr translate summer/ -o made/ --model outputs/RUN --to b && sr distance made/ winter/[/dim]
+    """
+    from sr.verbs.distance import print_distance
+
+    print_distance(made, real, accelerator)
+
+
 def side_of(to: str) -> Literal["a", "b"]:
     """The side that ``--to`` names.
 
