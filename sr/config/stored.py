@@ -35,6 +35,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "sr.data.kinds.div2k.div2k_lr",
         "sr.data.kinds.flickr2k.flickr2k_lr",
         "sr.data.kinds.several.several_or_none",
+        "sr.data.kinds.two_sides.to_show",
+        "sr.data.kinds.two_sides.to_train_on",
         "sr.experiments.world.settings.WorldSettings",
         "sr.experiments.world.source",
         "sr.experiments.world.source.shown",

@@ -16,7 +16,7 @@ from sr.experiments.runs import CONFIG, Run, columns, folders_with
 from sr.files import real_path
 from sr.locks import in_use
 from sr.plain_yaml import read_plain_yaml
-from sr.training.columns import CONSISTENCY, METRICS, Best
+from sr.training.columns import CONSISTENCY, CYCLE, METRICS, Best
 from sr.training.keeping.claim import LOCK
 from sr.training.keeping.command import Command, read_command
 from sr.training.keeping.run_folder import EXPLODED, FINISHED, PRUNED, RunFolder
@@ -191,9 +191,9 @@ def _from_metrics(common: Mapping[str, Any], run: Run, pictures: tuple[tuple[str
         damaged = run.folder.metrics.is_file() and "metrics.csv is damaged"
         return Row(**{**common, "sentence": common["sentence"] or damaged or ""}, pictures=pictures)
     names = [name for name in table if name.startswith(_VAL) and not name.startswith(_BICUBIC)]
-    metric = (
-        CONSISTENCY if names and f"{_VAL}{METRICS[0]}" not in names else _monitor(run)
-    )  # no truth: sr.training.columns
+    without_truth = names and f"{_VAL}{METRICS[0]}" not in names  # see sr.training.columns
+    alone = CYCLE[0] if f"{_VAL}{CYCLE[0]}" in names else CONSISTENCY
+    metric = alone if without_truth else _monitor(run)
     best, final, bicubic = Best(metric), dict[str, float](), dict[str, float]()
     for index, update in enumerate(updates):
         values = {name.removeprefix(_VAL): table[name][index] for name in names}

@@ -96,8 +96,8 @@ def monitored(
             f"trainer.monitor={told} cannot be measured: there are no validation pictures with a truth; set "
             f"trainer.monitor={alone[0]}, or give pairs (data.hr_val=DIR data.lr_val=DIR with data=unpaired)"
         )
-    known: tuple[str, ...] = METRICS + PERCEPTUAL + (CYCLE if translates else ())
-    known += tuple(f"{name}/{metric}" for name in sets if name for metric in known)
+    known: tuple[str, ...] = METRICS + PERCEPTUAL
+    known += tuple(f"{name}/{metric}" for name in sets if name for metric in known) + (CYCLE if translates else ())
     if not names:
         raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
     for name in names:

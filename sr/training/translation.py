@@ -10,7 +10,7 @@ from torch import nn
 
 from sr.data.sets import ShownPicture
 from sr.image.io import as_batch
-from sr.metrics.functional import psnr_rgb, ssim_y
+from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, ssim_y
 from sr.models.translators import generator_to
 from sr.models.upscale import NotFiniteError, upscale_pixels
 from sr.training.columns import CYCLE, IDENTITY, SHIFT
@@ -76,7 +76,7 @@ def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack
     before, again = as_batch(picture.lr), as_batch(back)
     given, translated, kept = (as_batch(pixels).float() / 255 for pixels in (picture.lr, made, same))
     values = {
-        "cycle_psnr": float(psnr_rgb(again, before, 0)[0]),
+        "cycle_psnr": min(float(psnr_rgb(again, before, 0)[0]), PSNR_LIMIT),
         "cycle_ssim": float(ssim_y(again, before, 0)[0]),
         IDENTITY: float((kept - given).abs().mean()),
         SHIFT: float(colour_error(translated, given)),

@@ -82,8 +82,8 @@ class CycleGanSet(Listed):
         for what, given, choices in (("name", name, Name), ("part", part, Part), ("side", side, Side)):
             check_choice(what, given, choices)
         base = data_root(root, "cyclegan")
-        self.folder = base if base.name == name else base / name
         self.below = f"{part}{side.upper()}"
+        self.folder = base if base.name == name or (base / self.below).is_dir() else base / name
         size, checksum = ARCHIVES[name]
         self.remote = Remote(f"{url.rstrip('/')}/{name}.zip", size if verify else None, (checksum,) if verify else ())
         self.download = download

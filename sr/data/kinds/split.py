@@ -76,7 +76,7 @@ def held_out(groups: Sequence[str], share: float, by: By = "picture") -> set[str
     if len(distinct) < 2:
         raise UserError(
             f"there is only one {by} ({distinct[0] if distinct else 'none'}), so none can be held out for validation; "
-            "name validation pictures with data.val=DIR and set data.val_share=0"
+            "set data.val_share=0, and name validation pictures with data.val=DIR where that is a setting"
         )
     held = set(distinct[: min(max(1, round(share * len(distinct))), len(distinct) - 1)])
     return {group for group in groups if composed(group) in held}

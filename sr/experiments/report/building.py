@@ -17,11 +17,31 @@ from sr.experiments.table import Row
 from sr.pasted import verb
 from sr.plain_yaml import LARGEST_FILE
 from sr.printable import printable
-from sr.training.columns import CONSISTENCY, METRICS, OTHERS, PERCEPTUAL, WATCHED, metric_of
+from sr.training.columns import (
+    CONSISTENCY,
+    CYCLE,
+    IDENTITY,
+    METRICS,
+    OTHERS,
+    PERCEPTUAL,
+    SHIFT,
+    WATCHED,
+    better,
+    metric_of,
+)
 
 VERSION = 1
-_ORDER = (*METRICS, *PERCEPTUAL, *OTHERS, *WATCHED, CONSISTENCY)
-_DIGITS = {"psnr_y": 2, "psnr_rgb": 2, "sharpness": 3, "colour_error": 5, "checkerboard": 5, "checkerboard_local": 5}
+_ORDER = (*METRICS, *PERCEPTUAL, *CYCLE, *OTHERS, *WATCHED, CONSISTENCY, IDENTITY, SHIFT)
+_DIGITS = {
+    "psnr_y": 2,
+    "psnr_rgb": 2,
+    "cycle_psnr": 2,
+    "colour_shift": 5,
+    "sharpness": 3,
+    "colour_error": 5,
+    "checkerboard": 5,
+    "checkerboard_local": 5,
+}
 _BUG = re.compile(r"update_(\d{1,15})_.*")
 
 
@@ -98,7 +118,7 @@ def metrics(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _better(metric: str) -> int:
-    return 1 if metric in METRICS else -1 if metric in (*PERCEPTUAL, *WATCHED, CONSISTENCY) else 0
+    return {"max": 1, "min": -1, None: 0}[better(metric)]
 
 
 def _comparable(rows: Sequence[Row]) -> list[int]:

@@ -11,7 +11,11 @@ from sr.models.outputs import PICTURE
 from sr.training.adversary.adversary import Adversary
 from sr.types import UserError
 
-_GIVEN_BY = {"branch": "model=spsr or model=spsr_switched", "features": "model=feature_net"}
+_GIVEN_BY = {
+    "branch": "model=spsr or model=spsr_switched",
+    "features": "model=feature_net",
+    **dict.fromkeys(("back", "again_a", "again_b", "same_a", "same_b"), "model=cyclegan"),
+}
 """Side outputs of networks here."""
 
 

@@ -193,7 +193,7 @@ class Validation(UpdateCallback):
         if not sets:
             rows[SHOWN] = alone
         self.latest = named_means(rows) if sets else means(alone)
-        self.latest |= means(alone) if self.translates else {}
+        self.latest |= means(alone) if self.translates and alone else {}
         names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
         names |= {} if sets else {SHOWN: short_names([picture.name for picture in _shown(trainer)])}
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})

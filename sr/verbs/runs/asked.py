@@ -9,12 +9,12 @@ from sr.errors import UserError
 from sr.experiments.settings import Flat, differing, flat
 from sr.experiments.table import At, Row
 from sr.printable import printable
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED, metric_of
+from sr.training.columns import CYCLE, IDENTITY, METRICS, OTHERS, PERCEPTUAL, WATCHED, metric_of
 
 GAIN = "gain"
 """Of ``psnr_y`` over bicubic's."""
-_FALLING = (*METRICS, GAIN, "updates", "updates/s", "pictures/s", "parameters", "seconds")
-_RISING = (*PERCEPTUAL, *WATCHED, "recoveries")
+_FALLING = (*METRICS, *CYCLE, GAIN, "updates", "updates/s", "pictures/s", "parameters", "seconds")
+_RISING = (*PERCEPTUAL, *WATCHED, IDENTITY, "recoveries")
 
 
 @dataclass(frozen=True)
