@@ -20,11 +20,15 @@ TO_A, TO_B = "to_a", "to_b"
 """The generators of a network that translates, and the validation sets whose truth is of that side."""
 _OTHER = {"a": (TO_B, TO_A), "b": (TO_A, TO_B)}
 """By which generator pictures of a side go there, and by which back."""
-_PERIOD = 2  # in pixels, of the pattern that an enlargement by two leaves
 _MEASURES = (*CYCLE, IDENTITY, SHIFT, "checkerboard")
 
 Translate = Callable[[np.ndarray, bool], np.ndarray]
 """As `sr.training.validation.Upscale`, to the same size."""
+
+
+def period_of(network: nn.Module) -> int:
+    """Of the pattern that the enlargements of a network's generators leave, in pixels."""
+    return max(2, int(getattr(generator_to(network, "b"), "multiple", 2)))
 
 
 class ThereAndBack(NamedTuple):
@@ -56,17 +60,20 @@ def generators(network: nn.Module, device: torch.device, autocast: torch.autocas
     return {name: translate(name) for name in (TO_A, TO_B)}
 
 
-def there_and_back(translate: dict[str, Translate], pictures: Sequence[ShownPicture]) -> list[ThereAndBack]:
+def there_and_back(
+    translate: dict[str, Translate], pictures: Sequence[ShownPicture], period: int
+) -> list[ThereAndBack]:
     """Translate pictures and bring them back.
 
     Args:
         translate: from `generators`.
         pictures: of either side; those of none are taken for A's, as data.lr=DIR gives them.
+        period: see `period_of`.
     """
-    return [_one(translate, picture) for picture in pictures]
+    return [_one(translate, picture, period) for picture in pictures]
 
 
-def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack:
+def _one(translate: dict[str, Translate], picture: ShownPicture, period: int) -> ThereAndBack:
     there, home = _OTHER[picture.side or "a"]
     try:
         made = translate[there](picture.lr, picture.gray)
@@ -80,6 +87,6 @@ def _one(translate: dict[str, Translate], picture: ShownPicture) -> ThereAndBack
         "cycle_ssim": float(ssim_y(again, before, 0)[0]),
         IDENTITY: float((kept - given).abs().mean()),
         SHIFT: float(colour_error(translated, given)),
-        "checkerboard": float(checkerboard(translated, _PERIOD)),
+        "checkerboard": float(checkerboard(translated, period)),
     }
     return ThereAndBack(made, back, values)

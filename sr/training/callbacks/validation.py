@@ -22,7 +22,7 @@ from sr.training.keeping.run_folder import RunFolder
 from sr.training.keeping.tables import PictureTable
 from sr.training.perceptual import Perceptual
 from sr.training.steps import observe
-from sr.training.translation import generators, there_and_back
+from sr.training.translation import generators, period_of, there_and_back
 from sr.training.validation import (
     Upscale,
     as_exported,
@@ -132,7 +132,7 @@ class Validation(UpdateCallback):
             if not sets:
                 rows[SHOWN] = [row for _, row in alone]
         self.baseline = named_means(rows) if sets else means(rows.get(SHOWN, [{}]))
-        if self.alarm is not None and sets:
+        if self.alarm is not None and sets and scale > 1:  # at x1 colours are compared with the truth's own
             main = next(iter(sets.values()))
             self.alarm.truth = means(watched(pair.hr, pair.lr, scale) for pair in main)["colour_error"]
 
@@ -187,7 +187,7 @@ class Validation(UpdateCallback):
             show = partial(self._add_views, shown, name, pairs)
             rows[name], _ = measured(directions.get(name, upscale), pairs, scale, show, self._lpips)
         if self.translates:
-            alone = self._there_and_back(trainer, directions, shown)
+            alone = self._there_and_back(trainer, directions, shown, period_of(network))
         else:
             alone = self._alone(trainer, upscale, scale, shown)
         if not sets:
@@ -215,9 +215,9 @@ class Validation(UpdateCallback):
         return [row for _, row in alone]
 
     def _there_and_back(
-        self, trainer: lightning.Trainer, directions: dict[str, Upscale], shown: dict[str, Views]
+        self, trainer: lightning.Trainer, directions: dict[str, Upscale], shown: dict[str, Views], period: int
     ) -> list[dict[str, float]]:
-        made = there_and_back(directions, _shown(trainer))
+        made = there_and_back(directions, _shown(trainer), period)
         for number, (picture, one) in enumerate(zip(_shown(trainer), made, strict=True)):
             if one.made is not None and number < 2 * self.pictures:  # of both sides
                 name = picture_file(picture.side, number, picture.name)

@@ -90,6 +90,11 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
             f"data.a and data.b are two sides of a translation, and {type(module.network).__name__} translates "
             "nothing; give data.lr=DIR and data.hr=DIR, or train a network that does: experiment=cyclegan/model2"
         )
+    if is_translator(module.network) and data.real is None:
+        raise UserError(
+            f"{type(module.network).__name__} translates between two sides, and the data has one; give two folders by "
+            "data=unpaired data.a=DIR data.b=DIR, or take experiment=cyclegan/model2, which draws its own"
+        )
     if data.real is not None:
         check_unpaired(module.network, module.objective, module.adversaries)
     if not data.paired:
