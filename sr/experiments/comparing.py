@@ -17,7 +17,7 @@ from scipy import stats
 
 from sr.errors import UserError
 from sr.experiments.table import At, Pictures, Row
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
+from sr.training.columns import CYCLE, METRICS, OTHERS, PERCEPTUAL, WATCHED
 
 LEAST_PICTURES = 6
 """With fewer, even a difference of the same sign in each has a chance above 5 % (2 of 2^5)."""
@@ -70,7 +70,7 @@ def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Compar
     main = next(iter(sides[0][0]))[0]
     found = []
     for name in dict.fromkeys(name for name, _ in sides[0][0]):
-        for metric in (*METRICS, *PERCEPTUAL, *OTHERS, *WATCHED):
+        for metric in (*METRICS, *PERCEPTUAL, *CYCLE, *OTHERS, *WATCHED):
             tables = _tables(sides, name, metric)
             if tables is None:
                 continue

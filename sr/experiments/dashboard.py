@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sr.training.columns import METRICS, OTHERS, PERCEPTUAL, WATCHED
+from sr.training.columns import CYCLE, IDENTITY, METRICS, OTHERS, PERCEPTUAL, SHIFT, WATCHED
 from sr.training.keeping.run_folder import RunFolder
 
 Kind = Literal["lines", "pictures", "bars"]
@@ -46,6 +46,10 @@ class Section:
     is_open: bool = True
 
 
+_TRANSLATED = (*CYCLE, IDENTITY, SHIFT)
+"""Of networks that translate between two sides."""
+
+
 def sections(pictures: Sequence[str] = ()) -> list[Section]:
     """The dashboard of any runs of this program; a panel that no run has a column for stays empty.
 
@@ -63,6 +67,9 @@ def sections(pictures: Sequence[str] = ()) -> list[Section]:
         Section("The discriminator's opinions", _of_adversaries("output_real", "output_fake", "throttled")),
         Section("Gradients and learning rates", _rates()),
         Section("Colours and checkerboards", _watched(), is_open=False),
+        Section(
+            "Translated there and back", tuple(Panel(m, "lines", (f"val/{m}",)) for m in _TRANSLATED), is_open=False
+        ),
         Section("Validation sets with names", _of_sets(), is_open=False),
         Section("Speed", _speed(), is_open=False),
     ]

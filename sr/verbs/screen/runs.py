@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from sr.experiments.table import At, Row
 from sr.printable import printable
-from sr.training.columns import OTHERS, PERCEPTUAL
+from sr.training.columns import CYCLE, OTHERS, PERCEPTUAL
 from sr.verbs.screen.tables import console_for_tables, gain, number, print_numbers
 
-COLUMNS = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "parameters", "updates", "updates/s")
-"""Numbers of a run, which fit 100 columns; sharpness and LPIPS where some run has them."""
+COLUMNS = ("psnr_y", "gain", "ssim_y", "sharpness", "lpips", "cycle_psnr", "parameters", "updates", "updates/s")
+"""Numbers of a run, which fit 100 columns; sharpness, LPIPS and the cycle where some run has them."""
 NOT_BEGUN = "not begun"
 
 
@@ -24,7 +24,7 @@ def print_runs(rows: Sequence[tuple[str, Row | None]], title: str, at: At = "bes
     if not rows:
         return
     cells = [{} if row is None else cells_of(row, at) for _, row in rows]
-    columns = [c for c in COLUMNS if c not in OTHERS + PERCEPTUAL or any(c in own for own in cells)]
+    columns = [c for c in COLUMNS if c not in OTHERS + PERCEPTUAL + CYCLE or any(c in own for own in cells)]
     labelled = [(name, [own.get(column, "") for column in columns]) for (name, _), own in zip(rows, cells, strict=True)]
     print_numbers(console_for_tables(), "run", columns, labelled, title)
     for name, row in rows:
