@@ -92,7 +92,7 @@ class Espcn(nn.Module):
         self.trunk = nn.Sequential(*trunk)
         self.tail = nn.Sequential(*_tail(tail, scale, features, refine_features, negative_slope, icnr))
         self.skip = Bicubic(scale) if global_skip else None
-        _begin_at(self, gain)
+        _multiply_weights(self, gain)
         if global_skip:
             _start_small(self.tail)
         pad_(self, padding)
@@ -134,7 +134,7 @@ def _tail(kind: str, scale: int, features: int, refine_features: int, slope: flo
 
 
 @torch.no_grad()
-def _begin_at(network: nn.Module, gain: float) -> None:
+def _multiply_weights(network: nn.Module, gain: float) -> None:
     """Multiply the weights of all convolutions; biases stay."""
     for layer in network.modules() if gain != 1 else ():
         if isinstance(layer, nn.Conv2d):
