@@ -35,6 +35,7 @@ def load(
     scale: float | None = None,
     colour: Literal["none", "match", "low"] = "none",
     compile: bool = False,
+    to: Literal["a", "b"] | None = None,
     trust: bool = False,
 ) -> Network:
     """A network that enlarges pictures of PIL, numpy or torch: ``network(picture)``.
@@ -51,6 +52,7 @@ def load(
         colour: "match" gives each channel the mean and the spread of the picture that is given, "low" its low
             frequencies.
         compile: by ``torch.compile``, which takes its time at first.
+        to: of a network that translates between two sides: the one whose pictures are wanted.
         trust: networks from outside this toolkit may be imported; only for files of people you know.
 
     Returns:
@@ -71,5 +73,6 @@ def load(
         scale=scale,
         colour=colour,
         compile=compile,
+        to=to,
         trust=trust,
     )

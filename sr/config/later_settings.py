@@ -42,6 +42,10 @@ _LATER: dict[str, dict[str, Any]] = {
 """Arguments that conf/ names only since runs were written, by the class that takes them."""
 
 
+_OF_SIDES = ("a", "b", "val_share", "shorter_side")
+"""Settings of data=unpaired that only a translation has."""
+
+
 def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration with the settings that came after it was written, at the values that change nothing.
 
@@ -54,10 +58,26 @@ def with_later_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     places = dict(start) if isinstance(start, Mapping) else {"g": start}
     groups = ("model", "data", "degradation", "discriminator", "adversary", "logger")
     later = {name: _with_later(config[name]) for name in groups if name in config}
+    if "data" in later:
+        later["data"] = _without_sides(later["data"])
     later["grow_from"] = config.get("grow_from")
     later |= {"init_from": {"g": None, "d": None, "partial": False, **places}}
     parts: dict[str, Any] = {"rates": [], "freeze": [], "restart": []}
     return {**config, **later, "parts": parts | dict(config.get("parts", {}))}
+
+
+def _without_sides(data: Any) -> Any:
+    """Unpaired data without the two sides of a translation, as it was before there were any."""
+    if not isinstance(data, Mapping) or "side" not in _mapping(data.get("train_lr")):
+        return data
+    if data.get("a") is not None or data.get("b") is not None:
+        return data
+    given = {name: _mapping(data.get(name)).get("given", data.get(name)) for name in ("train_lr", "real", "shown")}
+    return {name: value for name, value in {**data, **given}.items() if name not in _OF_SIDES}
+
+
+def _mapping(node: Any) -> Mapping[str, Any]:
+    return node if isinstance(node, Mapping) else {}
 
 
 def _with_later(node: Any) -> Any:

@@ -21,7 +21,7 @@ from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
 from sr.data.stream import CropStream
 from sr.data.telling import about_small, warn_of_shared, warn_of_test_sets
-from sr.data.unpaired import HALF, check_apart, first_half, others_of, real_source, training_sides, warn_of_pairs
+from sr.data.unpaired import HALF, SIDES, check_apart, first_half, others_of, real_source, training_sides, warn_of_pairs
 from sr.types import UserError
 
 Part = Literal["train", "val"]
@@ -136,6 +136,16 @@ class CropData(lightning.LightningDataModule):
         """Validation pictures of the main set."""
         return next(iter(self.sets.values()), [])
 
+    @property
+    def two_sides(self) -> bool:
+        """Pictures are of two sides, A and B, that are to be translated into each other."""
+        return "a" in self.shown_sources
+
+    @property
+    def settings(self) -> tuple[str, str]:
+        """By which low resolution without a truth, and real pictures, are given; or both sides."""
+        return SIDES if self.two_sides else ("data.lr", "data.hr")
+
     def make_pools(self, degradation: Degradation, on_progress: OnProgress, on_message: OnMessage) -> None:
         """Make the kernels and noise that the degradation reads, before it is used for the first time.
 
@@ -171,7 +181,7 @@ class CropData(lightning.LightningDataModule):
             on_message: given one line for each thing that the user should know.
             rank: number of this process among those that train together.
             ranks: how many processes train together.
-            shown: how many pictures without a truth are wanted.
+            shown: how many pictures without a truth are wanted; of two sides ``val_pictures`` of each are.
             photograph: side in pixels of the photograph of each crop that the network is given beside it; None for
                 networks that ask for none.
 
@@ -182,10 +192,13 @@ class CropData(lightning.LightningDataModule):
         self.references = None if photograph is None else References(photograph)
         self.make_pools(degradation, on_progress, on_message)
         self._fetch(on_progress, on_message)
-        each = [first_pictures(source, shown, on_message, side) for side, source in self.shown_sources.items()]
+        each = [
+            first_pictures(source, self.val_pictures if side else shown, on_message, side)
+            for side, source in self.shown_sources.items()
+        ]
         self.shown_pictures = [picture for pictures in each for picture in pictures]
         self._tell_of_sources(on_message)
-        what = "training" if self.paired else "low-resolution"
+        what = "training" if self.paired else "side A" if self.two_sides else "low-resolution"
         first = self.stores.originals(what, self.train_sides, on_progress, on_message)
         given, lr = self.train_sides.lr, None
         if self.paired and (given is not None or degradation.in_advance):
@@ -211,14 +224,16 @@ class CropData(lightning.LightningDataModule):
             warn_of_test_sets(train, on_message)
         else:
             on_message(
-                "low resolution has no truth: degradation=… is not applied to the input, and no loss can compare with "
-                "hr"
+                "two sides: no picture has a counterpart, and degradation=… changes none"
+                if self.two_sides
+                else "low resolution has no truth: degradation=… is not applied to the input, and no loss can compare "
+                "with hr"
             )
         for real in others:
             if self.paired:
                 warn_of_pairs(train, real, on_message)
             else:
-                check_apart(train, real)
+                check_apart(train, real, self.settings)
         warn_of_shared([train, *others], self.val_sides, on_message)
 
     def _batches(
@@ -230,7 +245,7 @@ class CropData(lightning.LightningDataModule):
         usable = None if twins is None else twins >= 0
         if self.real == HALF:
             usable = first_half(first) if usable is None else usable & first_half(first)
-        given, real = ("", "data.real") if self.paired else ("data.lr", "data.hr")
+        given, real = ("", "data.real") if self.paired else self.settings
         plan = CropPlan(first, scale, self.crop, self.small, self.seed, usable, setting=given)
         if plan.small_names:
             on_message(about_small(plan.small_names, self.small, len(first)))

@@ -101,5 +101,6 @@ class Stores:
 
 def _setting_of(what: str) -> str:
     """The setting that names other pictures of a part."""
-    named = {"validation": "data.val", "real": "data.real", "low-resolution": "data.lr"}
+    named = {"validation": "data.val", "real": "data.real", "low-resolution": "data.lr", "side A": "data.a"}
+    named |= {"side B": "data.b"}
     return next((setting for part, setting in named.items() if what.startswith(part)), "data.train")

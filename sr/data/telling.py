@@ -7,6 +7,8 @@ from sr.data.contract import OnMessage, PictureSource
 from sr.data.crops import Small
 from sr.data.doctor.verdict import TEST_SETS
 from sr.data.kinds.listed import Listed
+from sr.data.kinds.scaled import Scaled
+from sr.data.kinds.sized import Sized
 from sr.data.kinds.sources import Folder
 from sr.data.kinds.split import Split
 from sr.data.sets import Sides
@@ -54,6 +56,8 @@ def files_of(source: PictureSource) -> set[Path]:
     """Where the pictures of folders lie, links followed; none of other sources, whose names are no paths."""
     if isinstance(source, Folder | Listed):
         return {real_path(path) for path in source.paths}
+    if isinstance(source, Scaled | Sized):
+        return files_of(source.source)
     if isinstance(source, Split) and isinstance(source.source, Folder | Listed):
         return {real_path(Path(source.name(index))) for index in range(len(source))}
     return set()

@@ -15,6 +15,9 @@ from sr.types import UserError
 HALF: Literal["half"] = "half"
 """``real=half``: the second half of the training pictures is real for discriminators, pairs come from the first."""
 
+SIDES = ("data.a", "data.b")
+"""Settings of the two sides of a translation."""
+
 Real = PictureSource | Literal["half"] | None
 """Where real pictures come from that belong to no others."""
 
@@ -61,18 +64,25 @@ def real_source(real: Pictures | None, train: Pictures | None) -> Real:
     return pictures_of("real", real)
 
 
-def check_apart(lr: PictureSource, real: PictureSource) -> None:
-    """Low resolution without a truth and the real pictures must be of two sets.
+def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str]) -> None:
+    """Low resolution without a truth and the real pictures, or two sides, must be of two sets.
+
+    Args:
+        lr: the one.
+        real: the other.
+        settings: by which they are given.
 
     Raises:
         UserError: they are the same files.
     """
     low, high = files_of(lr), files_of(real)
     if low and low == high:
+        first, second = settings
+        instead = "low resolution in data.lr, or one set in two halves with data=folder data.train=DIR data.real=half"
+        instead = "two folders of two sides" if first == SIDES[0] else instead
         raise UserError(
-            f"data.lr and data.hr are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
-            "made of them; give low resolution in data.lr, one set in two halves with data=folder data.train=DIR "
-            "data.real=half, or for a translation two sides in data.a and data.b"
+            f"{first} and {second} are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
+            f"made of them; give {instead}"
         )
 
 
@@ -130,9 +140,11 @@ def others_of(
         on_message(f"real pictures: the other {mask.sum()} of {len(hr)} training pictures")
         return Others(CropPlan(hr, stores.scale, crop, small, seed, mask, "real", setting), hr)
     warn_of_test_sets(real, on_message)
-    store = stores.originals("real", Sides(real, None), on_progress, on_message)
+    what = "side B" if setting == SIDES[1] else "real"
+    store = stores.originals(what, Sides(real, None), on_progress, on_message)
     plan = CropPlan(store, stores.scale, crop, small, seed, scope="real", setting=setting)
     if plan.small_names:
-        on_message(f"real pictures: {about_small(plan.small_names, small, len(store))}")
-    on_message(f"real pictures: {len(store)} of their own, which belong to no low resolution")
+        on_message(f"{what} pictures: {about_small(plan.small_names, small, len(store))}")
+    if what == "real":
+        on_message(f"real pictures: {len(store)} of their own, which belong to no low resolution")
     return Others(plan, store)

@@ -54,8 +54,8 @@ def open_network(path: Path | str, trust: bool = False, to: Side | None = None) 
     check_finite(info.path, network.state_dict())
     if to is None and is_translator(network):
         raise UserError(
-            f"{printable(path)} translates pictures between two sides and enlarges none; name the side: --to b (or "
-            "a), as in sr translate IN -o OUT --model FILE --to b, or in sr export"
+            f"{printable(path)} translates pictures between two sides and enlarges none; use it by sr translate IN -o "
+            "OUT --model FILE --to b (or a), or by sr export FILE --to b -o OUT; from Python by sr.load(FILE, to='b')"
         )
     if to is not None and not is_translator(network):
         raise UserError(

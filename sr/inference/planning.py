@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from sr.errors import UserError
 from sr.inference.memory import Memory
 from sr.inference.reach import FOLD, Reach
 from sr.inference.tiles import SIDES, fitting_side, least_side, spans, strip_bytes
@@ -16,6 +17,10 @@ WHOLE = "the network looks farther than 1000 pixels, so the picture is made as a
 CUT = (
     f"the network looks farther than tiles can show: they have a margin of {MARGIN.pixels} pixels, and what they make "
     "differs a little from the whole picture"
+)
+NORMALISED = (
+    "the network looks at the whole picture (instance normalisation): tiles differ from it and from each other in "
+    "colour and contrast"
 )
 DEAR = "larger tiles compute less"
 
@@ -50,12 +55,14 @@ class Work(NamedTuple):
         scale: of the network.
         per_pixel: bytes that it needs for each pixel of a window.
         workers: windows that can be computed at once.
+        normalised: it divides by means over the whole picture, so that tiles are made only where they are asked for.
     """
 
     size: tuple[int, int]
     scale: int
     per_pixel: float
     workers: int
+    normalised: bool = False
 
 
 def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = None, margin: Reach = MARGIN) -> Plan:
@@ -69,15 +76,25 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
         memory: that may be used.
         asked: side of tiles.
         margin: around tiles that are not exact.
+
+    Raises:
+        UserError: a picture that is not to be cut does not fit into memory.
     """
     longest, area = max(work.size), work.size[0] * work.size[1]
     if reach is None and (asked is None or asked >= longest) and work.per_pixel * area <= memory.most:
         return Plan(longest, None, work.workers, WHOLE)
+    if work.normalised and asked is None:
+        height, width = work.size
+        needed, there = work.per_pixel * area / 2**30, memory.most / 2**30
+        raise UserError(
+            f"a picture of {width}x{height} takes {needed:.1f} GiB as a whole, and {there:.1f} are free; {NORMALISED}. "
+            "Make it smaller, or cut it all the same with --tile 1024"
+        )
     exact = None if reach is None else _cut(work, reach, memory, asked)
     if exact is not None:
         return exact
     cut = _cut(work, margin, memory, None if asked is None or asked >= longest else asked)
-    return (cut or Plan(SIDES[-1], margin, 1))._replace(said=CUT)
+    return (cut or Plan(SIDES[-1], margin, 1))._replace(said=NORMALISED if work.normalised else CUT)
 
 
 def exact_plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = None) -> Plan:

@@ -14,6 +14,7 @@ from sr.inference.kinds import apart
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
+from sr.models.translators import Side
 
 Picture = TypeVar("Picture")
 Name = str | Path
@@ -77,12 +78,13 @@ def load(
     scale: float | None = None,
     colour: Colour = "none",
     compile: bool = False,
+    to: Side | None = None,
     trust: bool = False,
 ) -> Network:
     """See `sr.load`."""
     files = [find_network(one) for one in _names(name)]
     upscaler = Upscaler(
-        [open_network(file, trust)[0] for file in files],
+        [open_network(file, trust, to)[0] for file in files],
         _device(device),
         engine=engine,
         precision=precision,

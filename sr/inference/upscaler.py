@@ -91,6 +91,9 @@ class Upscaler:
         self._networks = [network.to(device).eval() for network in networks]
         self.recolours = any(getattr(network, "recolours", False) for network in networks)
         """Gray pictures are not to stay gray."""
+        self._normalised = any(
+            isinstance(part, nn.InstanceNorm2d) for network in networks for part in network.modules()
+        )
         self.device, self._kind, self._compile, self._colour = device, engine, compile, colour
         half: Precision = "16" if device.type == "cuda" else "32"
         self._precision: Precision = half if precision == "auto" else precision
@@ -167,13 +170,13 @@ class Upscaler:
             return Tiling(TINY, 0, 1, self._workers, shared=False)
         self._measure()
         per_pixel = self._per_pixel * (1 if self._workers.split else batch)
-        margin = None if self._exactly else self._turned(MARGIN)
-        work = Work(size, self._step, per_pixel, self._workers.count)
+        work = Work(size, self._step, per_pixel, self._workers.count, self._normalised)
+        margin = None if self._exactly or (work.normalised and self._asked is None) else self._turned(MARGIN)
         memory = memory_on(self.device, self._times)
-        if margin is None:
+        if self._exactly:
             found = exact_plan(work, self._reach, memory, self._asked)
         else:
-            found = plan(work, self._reach, memory, self._asked, margin)
+            found = plan(work, self._reach, memory, self._asked, margin or MARGIN)
         if found.said is not None and not any(found.said.startswith(line.partition(":")[0]) for line in self.said):
             self._say(found.said)  # once, though how many times as much it is differs from picture to picture
         workers = self._few.setdefault(found.workers, Workers(self.device, found.workers))

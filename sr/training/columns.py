@@ -27,6 +27,9 @@ its output made small by MATLAB's bicubic; less is better, and blurred pictures 
 CYCLE = ("cycle_psnr", "cycle_ssim")
 """Measured of networks that translate: pictures of both sides there and back against what they were, on RGB and on Y;
 more is better."""
+INPUT = ("input_psnr", "input_ssim")
+"""Likewise: what is made of pictures against the pictures themselves, on RGB and on Y: how much is changed. Neither
+more nor less is better."""
 IDENTITY = "identity_error"
 """Likewise: the mean absolute difference, in [0, 1], between pictures and what the generator that makes their own side
 makes of them; less is better."""
@@ -47,11 +50,15 @@ def gain(column: str, value: float) -> float:
     return -value if metric_of(column) in (*PERCEPTUAL, CONSISTENCY, IDENTITY) else value
 
 
-def check_set_names(names: Iterable[str]) -> None:
+def check_set_names(names: Iterable[str], translates: bool = False) -> None:
     """Names of validation sets stand beside metrics in the columns of the log.
 
+    Args:
+        names: of the sets.
+        translates: the network does, so that sides have folders of pictures too.
+
     Raises:
-        UserError: one is a metric, or another word of these columns.
+        UserError: one is a metric, or another word of these columns, or the name of a side.
     """
     taken = (
         *METRICS,
@@ -62,9 +69,11 @@ def check_set_names(names: Iterable[str]) -> None:
         *CYCLE,
         IDENTITY,
         SHIFT,
+        *INPUT,
         "bicubic",
         "pictures",
         SHOWN,
+        *(("a", "b") if translates else ()),
     )
     for name in names:
         if name.lower() in taken:
@@ -81,7 +90,7 @@ def monitored(
         with_lpips: LPIPS can be measured.
         sets: names of the validation sets, whose metrics may be meant as ``NAME/psnr_y``.
         without_truth: what is validated has none: `CONSISTENCY` stands for the default, and nothing else is measured.
-        translates: the network does: without a truth the first of `CYCLE` takes that place.
+        translates: pictures are translated there and back: without a truth the first of `CYCLE` takes that place.
 
     Raises:
         UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
@@ -101,6 +110,11 @@ def monitored(
     if not names:
         raise UserError(f"trainer.monitor=[] names no metric; choose from {', '.join(known)}")
     for name in names:
+        if name in CYCLE and not translates:
+            raise UserError(
+                f"trainer.monitor={name} cannot be measured: it is of pictures that a network translates there and "
+                "back, and this run has no such network, or data.shown=null has none to show it; take psnr_y, say"
+            )
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 2)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"

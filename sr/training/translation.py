@@ -13,14 +13,14 @@ from sr.image.io import as_batch
 from sr.metrics.functional import PSNR_LIMIT, psnr_rgb, ssim_y
 from sr.models.translators import generator_to
 from sr.models.upscale import NotFiniteError, upscale_pixels
-from sr.training.columns import CYCLE, IDENTITY, SHIFT
+from sr.training.columns import CYCLE, IDENTITY, INPUT, SHIFT
 from sr.training.watch import checkerboard, colour_error
 
 TO_A, TO_B = "to_a", "to_b"
 """The generators of a network that translates, and the validation sets whose truth is of that side."""
 _OTHER = {"a": (TO_B, TO_A), "b": (TO_A, TO_B)}
 """By which generator pictures of a side go there, and by which back."""
-_MEASURES = (*CYCLE, IDENTITY, SHIFT, "checkerboard")
+_MEASURES = (*CYCLE, *INPUT, IDENTITY, SHIFT, "checkerboard")
 
 Translate = Callable[[np.ndarray, bool], np.ndarray]
 """As `sr.training.validation.Upscale`, to the same size."""
@@ -80,11 +80,13 @@ def _one(translate: dict[str, Translate], picture: ShownPicture, period: int) ->
         back, same = (translate[home](pixels, picture.gray) for pixels in (made, picture.lr))
     except NotFiniteError:
         return ThereAndBack(None, None, dict.fromkeys(_MEASURES, math.nan))
-    before, again = as_batch(picture.lr), as_batch(back)
+    before, after, again = (as_batch(pixels) for pixels in (picture.lr, made, back))
     given, translated, kept = (as_batch(pixels).float() / 255 for pixels in (picture.lr, made, same))
     values = {
         "cycle_psnr": min(float(psnr_rgb(again, before, 0)[0]), PSNR_LIMIT),
         "cycle_ssim": float(ssim_y(again, before, 0)[0]),
+        "input_psnr": min(float(psnr_rgb(after, before, 0)[0]), PSNR_LIMIT),
+        "input_ssim": float(ssim_y(after, before, 0)[0]),
         IDENTITY: float((kept - given).abs().mean()),
         SHIFT: float(colour_error(translated, given)),
         "checkerboard": float(checkerboard(translated, period)),

@@ -65,7 +65,9 @@ def translate(
     ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of jpg, webp and avif.  \\[default: 95]")] = None,
     suffix: Annotated[str | None, typer.Option(help="Behind the stem of a name.  \\[default: _to_a or _to_b]")] = None,
-    tile: Annotated[int | None, typer.Option(help="Side in pixels.  \\[default: as memory allows]")] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Side of tiles, which differ from the whole.  \\[default: none]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
     accelerator: Accelerator = "auto",
     trust: Trust = False,

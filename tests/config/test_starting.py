@@ -356,3 +356,15 @@ def test_a_fixed_discriminator_without_a_run_is_one_sentence(train, tmp_path):
     code, _, err = train("run_dir=child", *FIXED, *STILL)
     assert code == 2
     assert "nothing says which; add +init_from.fixed_discriminator=RUN, a run's folder, a .ckpt or an experiment" in err
+
+
+def test_unpaired_runs_of_before_there_were_sides_are_the_same_runs():
+    kind = {"_target_": "sr.data.module.CropData"}
+    before = {"hr": "H", "lr": "L", "train_lr": "L", "real": "H", "shown": "L", "val": None}
+    side = {"_target_": "sr.data.kinds.two_sides.to_train_on", "side": None, "val_share": 0.1, "shorter_side": None}
+    now = before | {"a": None, "b": None, "val_share": 0.1, "shorter_side": None}
+    now |= {"train_lr": side | {"given": "L"}, "real": side | {"given": "H"}}
+    now |= {"shown": {"_target_": "sr.data.kinds.two_sides.to_show", "given": "L", "a": None, "b": None}}
+    assert with_later_settings({"data": kind | now}) == with_later_settings({"data": kind | before})
+    sides = now | {"a": "A", "b": "B"}
+    assert with_later_settings({"data": kind | sides}) != with_later_settings({"data": kind | before})

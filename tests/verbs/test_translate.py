@@ -78,7 +78,7 @@ def test_each_verb_refuses_what_is_the_others(sr, translator, enlarger, photo, t
     assert "is a Espcn x2, which does not translate between two sides; use it by sr upscale" in err
     code, _, err = sr("upscale", photo, "-o", out, "--model", translator)
     assert code == 2
-    assert "translates pictures between two sides and enlarges none; name the side: --to b (or a)" in err
+    assert "translates pictures between two sides and enlarges none; use it by sr translate IN -o OUT" in err
     code, _, err = sr("translate", photo, "-o", out, "--model", translator, "--to", "c")
     assert code == 2
     assert "--to c is no side of a translation; write --to a or --to b" in err

@@ -21,6 +21,7 @@ from sr.training.columns import (
     CONSISTENCY,
     CYCLE,
     IDENTITY,
+    INPUT,
     METRICS,
     OTHERS,
     PERCEPTUAL,
@@ -29,13 +30,16 @@ from sr.training.columns import (
     better,
     metric_of,
 )
+from sr.training.keeping.run_folder import CHANGED
+from sr.training.keeping.tables import read_table
 
 VERSION = 1
-_ORDER = (*METRICS, *PERCEPTUAL, *CYCLE, *OTHERS, *WATCHED, CONSISTENCY, IDENTITY, SHIFT)
+_ORDER = (*METRICS, *PERCEPTUAL, *CYCLE, *OTHERS, *WATCHED, CONSISTENCY, IDENTITY, SHIFT, *INPUT)
 _DIGITS = {
     "psnr_y": 2,
     "psnr_rgb": 2,
     "cycle_psnr": 2,
+    "input_psnr": 2,
     "colour_shift": 5,
     "sharpness": 3,
     "colour_error": 5,
@@ -111,7 +115,7 @@ def metrics(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "name": printable(name),
             "better": _better(metric_of(name)),
             "digits": _DIGITS.get(metric_of(name), 4),
-            "unit": "dB" if metric_of(name).startswith("psnr") else "",
+            "unit": "dB" if "psnr" in metric_of(name) else "",
         }
         for name in sorted(names, key=place)
     ]
@@ -160,6 +164,7 @@ def _run(
         "bicubic": _values(row.bicubic),
         "curves": drawn,
         "events": _events(row),
+        "changes": _changes(row, say),
     }
 
 
@@ -177,6 +182,20 @@ def _config(row: Row, say: Say) -> str:
     except OSError as error:
         say(f"{row.name}: {printable(path)} cannot be read: {error.strerror or error}")
         return ""
+
+
+def _changes(row: Row, say: Say) -> list[dict[str, Any]]:
+    """What was changed when it went on."""
+    try:
+        rows = read_table(row.run.folder.changes)[1]
+    except (UserError, OSError) as error:
+        say(f"{row.name}: {error}")
+        return []
+    told = {name: [printable(line.get(name, "")) for line in rows] for name in CHANGED[1:]}
+    return [
+        {"updates": int(line["updates"])} | {name: values[number] for name, values in told.items()}
+        for number, line in enumerate(rows)
+    ]
 
 
 def _events(row: Row) -> list[dict[str, Any]]:
@@ -207,13 +226,22 @@ def _pictures(
     found: dict[Any, dict[str, Any]] = {}
     for number, (row, own) in enumerate(zip(rows, pictures, strict=True)):
         for one in own:
-            same = (on[number], row.scale, one.set, one.number, one.measured.name, one.size, one.hr or one.bicubic)
+            same = (
+                on[number],
+                row.scale,
+                one.set,
+                one.number,
+                one.measured.name,
+                one.size,
+                one.hr or one.bicubic or one.lr,
+            )
             entry = found.setdefault(same, _picture(len(found), one, on[number], row.scale))
             entry["lr"] = entry["lr"] or one.lr
             entry["bicubic"] = entry["bicubic"] or one.bicubic
             entry["bicubic_metrics"] = entry["bicubic_metrics"] or _values(one.bicubic_metrics)
             entry["runs"][str(number)] = {
                 "sr": one.sr,
+                "back": one.back,
                 "updates": one.measured.updates,
                 "metrics": _values(one.measured.metrics),
                 "history": [[updates, name] for updates, name, _ in one.history],

@@ -49,6 +49,7 @@ class Shown:
         lr: what the network is given; None where it was not kept.
         bicubic: that enlarged; likewise.
         hr: the truth; likewise.
+        back: what a network that translates made of ``sr`` again; likewise.
         history: (updates, picture, its file), the newest last; empty where there is none.
         bicubic_metrics: of the whole picture.
     """
@@ -61,6 +62,7 @@ class Shown:
     lr: str | None
     bicubic: str | None
     hr: str | None
+    back: str | None = None
     history: tuple[tuple[int, str, Path], ...] = ()
     bicubic_metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -126,8 +128,10 @@ def _kept(key: _Key, measured: Measured, place: PicturePlace, files: PictureFile
     """
     sr = files.add_file(place.sr)
     lr, bicubic = (_if_whole(files.add_file, path, say) for path in (place.lr, place.bicubic))
-    hr = None if key.set == SHOWN else _if_whole(files.add_file, place.hr, say)
-    for name, other in (("bicubic", bicubic), ("hr", hr)):
+    of_side = place.back.is_file()  # of a network that translates: no truth, and nothing is enlarged
+    hr = None if key.set == SHOWN or of_side else _if_whole(files.add_file, place.hr, say)
+    back = _if_whole(files.add_file, place.back, say) if of_side else None
+    for name, other in (("bicubic", bicubic), ("hr", hr), ("back", back)):
         if other is not None and not _alike(other, sr):
             raise UserError(f"{printable(place.path)}: {name}.png and sr.png are of two sizes")
     history = []
@@ -138,9 +142,10 @@ def _kept(key: _Key, measured: Measured, place: PicturePlace, files: PictureFile
             history.append((updates, frame.hash, path))
     if history:
         history.append((measured.updates, sr.hash, place.sr))
-    lr_hash, bicubic_hash, hr_hash = (None if one is None else one.hash for one in (lr, bicubic, hr))
-    size = (sr.width, sr.height)
-    return Shown(key.set, key.number, measured, size, sr.hash, lr_hash, bicubic_hash, hr_hash, tuple(history))
+    given = (lr, None if of_side else bicubic, hr, back)
+    lr_hash, bicubic_hash, hr_hash, back_hash = (None if one is None else one.hash for one in given)
+    views = (sr.hash, lr_hash, bicubic_hash, hr_hash, back_hash)
+    return Shown(key.set, key.number, measured, (sr.width, sr.height), *views, history=tuple(history))
 
 
 def _alike(one: Stored, other: Stored) -> bool:

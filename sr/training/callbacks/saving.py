@@ -1,6 +1,6 @@
 """Write checkpoints and networks on the updates clock, and take a run up again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -38,6 +38,7 @@ class Saving(UpdateCallback):
         guard: counts explosions.
         resume: state of a checkpoint to go on from, or None.
         swapouts: of the run, whose states are kept.
+        changes: rows of `RunFolder.changes`.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class Saving(UpdateCallback):
         guard: Guard,
         resume: dict[str, Any] | None = None,
         swapouts: Sequence[Swapout] = (),
+        changes: Sequence[Mapping[str, str]] = (),
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
         self.every, self.folder, self.config, self.model = every, folder, config, model
         self.validation, self.guard = validation, guard
-        self._swapouts = swapouts
+        self._swapouts, self._changes = swapouts, [dict(row) for row in changes]
         self._resume = resume
         self._saved_at = -1
         self._saved_time = monotonic()
@@ -119,6 +121,7 @@ class Saving(UpdateCallback):
                 self.folder.checkpoint,
                 {
                     "config": self.config,
+                    "changes": self._changes,
                     "trained": trained_state(module),
                     "validation": self.validation.state_dict(),
                     "guard": self.guard.state_dict(),

@@ -50,6 +50,7 @@ class Validation(UpdateCallback):
         sets: names of the validation sets.
         without_truth: there is none, and pictures that are shown are measured by what they tell of themselves.
         translates: the network does, so that pictures that are shown are measured there and back.
+        shown: there are such pictures.
 
     Raises:
         UserError: a number out of range, a monitor that is no metric or cannot be measured, or a set that has the
@@ -67,13 +68,14 @@ class Validation(UpdateCallback):
         sets: Sequence[str] = (),
         without_truth: bool = False,
         translates: bool = False,
+        shown: bool = False,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.val_every={every} must be at least 1 (updates)")
         if pictures < 0:
             raise UserError(f"trainer.val_images={pictures} must be at least 0")
-        check_set_names(sets)
-        first, *others = monitored(monitor, lpips is not None, sets, without_truth, translates)
+        check_set_names(sets, translates)
+        first, *others = monitored(monitor, lpips is not None, sets, without_truth, translates and shown)
         self._lpips = lpips
         self.every, self.monitor, self.folder, self.pictures = every, first, folder, pictures
         self.alarm, self.translates = alarm, translates
@@ -186,16 +188,17 @@ class Validation(UpdateCallback):
         for name, pairs in sets.items():
             show = partial(self._add_views, shown, name, pairs)
             rows[name], _ = measured(directions.get(name, upscale), pairs, scale, show, self._lpips)
+        names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
+        self.latest = named_means(rows) if sets else {}
         if self.translates:
             alone = self._there_and_back(trainer, directions, shown, period_of(network))
         else:
             alone = self._alone(trainer, upscale, scale, shown)
-        if not sets:
-            rows[SHOWN] = alone
-        self.latest = named_means(rows) if sets else means(alone)
-        self.latest |= means(alone) if self.translates and alone else {}
-        names = {name: short_names([pair.name for pair in pairs]) for name, pairs in sets.items()}
-        names |= {} if sets else {SHOWN: short_names([picture.name for picture in _shown(trainer)])}
+        if alone and (self.translates or not sets):
+            self.latest |= means(alone)
+            for name, pictures in _by_side(_shown(trainer)).items():
+                names[name] = short_names([picture.name for _, picture in pictures])
+                rows[name] = [alone[number] for number, _ in pictures]
         self.by_picture.add(module.updates, {name: zip(names[name], rows[name], strict=True) for name in rows})
         if self._bicubic_rows:  # once in a sitting; one that is refused at its start has written nothing
             measured_of = list(self._bicubic_rows)
@@ -218,10 +221,12 @@ class Validation(UpdateCallback):
         self, trainer: lightning.Trainer, directions: dict[str, Upscale], shown: dict[str, Views], period: int
     ) -> list[dict[str, float]]:
         made = there_and_back(directions, _shown(trainer), period)
-        for number, (picture, one) in enumerate(zip(_shown(trainer), made, strict=True)):
-            if one.made is not None and number < 2 * self.pictures:  # of both sides
-                name = picture_file(picture.side, number, picture.name)
-                shown[name] = Views(picture.lr, picture.lr, one.made, back=one.back)
+        for side, pictures in _by_side(_shown(trainer)).items():
+            for number, (at, picture) in enumerate(pictures[: self.pictures]):
+                one = made[at]
+                if one.made is not None:
+                    name = picture_file(side, number, picture.name)
+                    shown[name] = Views(picture.lr, picture.lr, one.made, back=one.back)
         return [one.values for one in made]
 
     def _add_views(
@@ -311,6 +316,14 @@ def _numbers(state: Any) -> dict[str, float]:
 
 def _shown(trainer: lightning.Trainer) -> list[ShownPicture]:
     return trainer.datamodule.shown_pictures  # type: ignore[attr-defined]
+
+
+def _by_side(pictures: Sequence[ShownPicture]) -> dict[str, list[tuple[int, ShownPicture]]]:
+    """Numbers and pictures by the side that they are of, or all by `SHOWN`."""
+    found: dict[str, list[tuple[int, ShownPicture]]] = {}
+    for number, picture in enumerate(pictures):
+        found.setdefault(picture.side or SHOWN, []).append((number, picture))
+    return found
 
 
 def validates(trainer: lightning.Trainer) -> bool:

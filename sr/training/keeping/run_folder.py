@@ -22,6 +22,9 @@ EXPLODED = "exploded"
 ENDED = (*FINISHED, PRUNED, EXPLODED)
 """Exit reasons of a run that its sweep does not make again."""
 
+CHANGED = ("updates", "setting", "before", "after")
+"""Columns of what was changed when a run went on."""
+
 RUN_FOLDERS = ("checkpoints", "val", "bugs", "tensorboard", "mlflow")
 """Folders inside a run's in which it writes itself. A tracker's own folder has links to its logs elsewhere."""
 
@@ -43,6 +46,11 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved configuration."""
         return self.path / "config.yaml"
+
+    @property
+    def changes(self) -> Path:
+        """What was changed when the run went on: `CHANGED`; not there where nothing was."""
+        return self.path / "changes.csv"
 
     @property
     def metrics(self) -> Path:
@@ -115,7 +123,7 @@ class RunFolder:
             for network in (self.best, self.last):
                 if network.exists():
                     network.replace(network.with_name(f"before_{network.name}"))
-            for file in (self.metrics, self.by_picture, self.bicubic_by_picture, self.summary):
+            for file in (self.metrics, self.by_picture, self.bicubic_by_picture, self.summary, self.changes):
                 file.unlink(missing_ok=True)
             if self.kept_pictures.is_dir():  # their history would be of two runs
                 shutil.rmtree(self.kept_pictures)

@@ -17,9 +17,9 @@ from sr.locks import in_use
 from sr.pasted import setting
 from sr.plain_yaml import LARGEST_FILE
 from sr.printable import printable
-from sr.training.keeping.checkpoint import read_checkpoint
+from sr.training.keeping.checkpoint import read_checkpoint, understood
 from sr.training.keeping.claim import LOCK
-from sr.training.keeping.run_folder import EXPLODED, FINISHED, RunFolder
+from sr.training.keeping.run_folder import CHANGED, EXPLODED, FINISHED, RunFolder
 from sr.types import UserError
 
 _NOT_COMPARED = ("run_dir", "resume", "trust", "report", "started_from")
@@ -39,6 +39,7 @@ class Resumed:
         config: its own configuration, with the overrides of this command line on top.
         state: its checkpoint.
         changes: what the command line changes, in one line; empty where nothing.
+        record: what was changed before and is changed now, for `RunFolder.changes`.
         ignored: what somebody wrote into its config.yaml, in one line: its checkpoint is what counts.
     """
 
@@ -46,6 +47,7 @@ class Resumed:
     config: DictConfig
     state: dict[str, Any]
     changes: str
+    record: list[dict[str, str]]
     ignored: str
 
 
@@ -72,7 +74,17 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
     own = completed(opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config)), current)
     joined = _joined(own, config, overrides)
     before, after = (plain(OmegaConf.create(one)) for one in (own, joined))
-    return Resumed(folder, joined, state, changes(before, after), _ignored(folder, before))
+    record = _record(state, before, after, folder.checkpoint)
+    return Resumed(folder, joined, state, changes(before, after), record, _ignored(folder, before))
+
+
+def _record(state: Mapping[str, Any], before: Any, after: Any, checkpoint: Path) -> list[dict[str, str]]:
+    """All changes of a run: those that its checkpoint knows of, and those of this sitting."""
+    with understood(checkpoint):
+        updates = int(state["trained"]["clock"]["updates"])
+        known = [{name: str(row[name]) for name in CHANGED} for row in state.get("changes", [])]
+    found = [(str(updates), *map(_told, change)) for change in _changed(before, after)]
+    return known + [dict(zip(CHANGED, row, strict=True)) for row in found]
 
 
 def _ignored(folder: RunFolder, counts: Mapping[str, Any]) -> str:
@@ -99,13 +111,21 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 def _changes(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[str]:
     """``name=new (was old)`` for each setting that differs, the run's place apart."""
-    before, after = dict(flattened(saved)), dict(flattened(joined))
-    names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED]
     return [
-        printable(f"{name}={after.get(name, 'none')!s:.300} (was {before.get(name, 'none')!s:.300})")
-        for name in names
-        if before.get(name) != after.get(name) and ".network." not in name
+        printable(f"{name}={_told(after)} (was {_told(before)})") for name, before, after in _changed(saved, joined)
     ]
+
+
+def _changed(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The setting, and its value before and after."""
+    before, after = dict(flattened(saved)), dict(flattened(joined))
+    names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED and ".network." not in name]
+    found = [(name, before.get(name, "none"), after.get(name, "none")) for name in names]
+    return [one for one in found if before.get(one[0]) != after.get(one[0])]
+
+
+def _told(value: Any) -> str:
+    return printable(f"{value!s:.300}")
 
 
 def flattened(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -32,7 +32,8 @@ from sr.training.keeping.checkpoint import understood
 from sr.training.keeping.command import Command, write_command
 from sr.training.keeping.loggers.csv import CsvLog
 from sr.training.keeping.loggers.starting import check_packages, started
-from sr.training.keeping.run_folder import EXPLODED, RunFolder
+from sr.training.keeping.run_folder import CHANGED, EXPLODED, RunFolder
+from sr.training.keeping.tables import write_table
 from sr.training.memory import check_batch_fits, kept_on_device
 from sr.training.perceptual import Perceptual, build_distance
 from sr.training.processes import rank
@@ -122,6 +123,7 @@ class Run:
             self.guard,
             None if resumed is None else resumed.state,
             self.swapouts,
+            () if resumed is None else resumed.record,
         )
 
     def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
@@ -137,6 +139,7 @@ class Run:
             sets,
             without_truth=alone,
             translates=is_translator(self.module.network),
+            shown=bool(self.data.shown_sources),
         )
         if made.monitor != trainer.monitor and alone:
             most = "most" if better(made.monitor) == "max" else "least"
@@ -261,5 +264,9 @@ class Run:
         self.say(f"run folder: {self.folder.path}")
         (self.folder.path / FAILURE).unlink(missing_ok=True)  # of a sitting before this one
         write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
+        if self.resumed is not None and self.resumed.record:
+            write_table(self.folder.changes, CHANGED, self.resumed.record)
+        else:  # of a sitting that ended before its first checkpoint
+            self.folder.changes.unlink(missing_ok=True)
         if self.resumed is None:  # what made it, not what made it go on
             write_command(self.folder.path, self.command)

@@ -154,6 +154,9 @@ SR.details = (() => {
     );
   }
 
+  const changed = ({ updates, setting, before, after }) =>
+    el("li", { text: `after ${fixed(updates, 0)} updates: ${setting} from ${before} to ${after}` });
+
   function show() {
     const dialog = byId("run-dialog");
     const run = model.runs.find((one) => String(one.id) === state.values.run);
@@ -175,6 +178,9 @@ SR.details = (() => {
         ? command(run.command, "the command that repeats this run")
         : el("p", { class: "note", text: "Not known: this run kept no command." }),
       ...(happened.length ? [el("h3", { text: "What exploded" }), el("ul", { class: "events" }, ...happened)] : []),
+      ...(run.changes?.length
+        ? [el("h3", { text: "Changed when it went on" }), el("ul", {}, ...run.changes.map(changed))]
+        : []),
       el("h3", { text: "Configuration" }),
       config(run),
     );

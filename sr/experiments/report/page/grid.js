@@ -1,5 +1,6 @@
 "use strict";
-/* The internship's grid: LR, SR and HR of every picture of one run, each with bicubic of the same place below. */
+/* The internship's grid: LR, SR and HR of every picture of one run, each with bicubic of the same place below; of a
+   network that translates input, translation and what becomes of that again, or the truth where it is known. */
 SR.grid = (() => {
   const { el, byId, chooser, segments } = SR.base;
   const { model, state, sides } = SR;
@@ -52,9 +53,22 @@ SR.grid = (() => {
     return el("figure", {}, el("div", { class: "tile" }, canvas), el("figcaption", { text }));
   }
 
+  function views(shown, run) {
+    if (!model.translated)
+      return [
+        ["lr", `r${run.id}`, "hr", "bicubic", "bicubic", "bicubic"],
+        ["LR", "SR", "HR", "bicubic", "bicubic", "bicubic"],
+      ];
+    const last = shown.runs[run.id].back ? [`k${run.id}`, "and back"] : ["hr", "counterpart"];
+    return [
+      ["lr", `r${run.id}`, last[0]],
+      ["input", "translated", last[1]],
+    ];
+  }
+
   function block(shown, run) {
-    const keys = ["lr", `r${run.id}`, "hr", "bicubic", "bicubic", "bicubic"];
-    const texts = ["LR", "SR", "HR", "bicubic", "bicubic", "bicubic"];
+    const [keys, texts] = views(shown, run);
+    const first = model.translated ? "lr" : "bicubic";
     const cells = keys.map((key, index) => tile(shown, key, texts[index]));
     const box = el("div", { class: "cells" }, ...cells);
     box.show = () =>
@@ -72,11 +86,11 @@ SR.grid = (() => {
           type: "button",
           class: "link",
           text: sides.title(shown),
-          title: "Look at it above: bicubic against this run",
+          title: `Look at it above: ${sides.name(first)} against this run`,
           click: () => {
             state.set({
               pic: shown.id,
-              a: "bicubic",
+              a: first,
               b: `r${run.id}`,
               zoom: "",
               cx: "",

@@ -53,6 +53,8 @@ SR.model = (() => {
   const runRows = new Map(
     runs.map((run) => [run.id, singles.get(run.id) ?? row(`r${run.id}`, "run", run.name, [run])]),
   );
+  /** Runs translate between two sides: their pictures are brought back, and nothing is enlarged. */
+  const translated = pictures.some((one) => Object.values(one.runs ?? {}).some((run) => run.back));
   const bicubicRows = bicubics();
   const rows = new Map([...groupRows, ...runRows.values(), ...bicubicRows].map((one) => [one.key, one]));
 
@@ -64,8 +66,9 @@ SR.model = (() => {
       const { values, scale } = found.get(run.on) ?? {};
       found.set(run.on, { values: { ...run.bicubic, ...values }, scale: scale ?? run.scale });
     }
+    const name = translated ? "untranslated" : "bicubic";
     return [...found].map(([on, { values, scale }]) =>
-      row(`b${on}`, "bicubic", found.size > 1 ? `bicubic ×${scale ?? "?"}` : "bicubic", [], { on, values, scale }),
+      row(`b${on}`, "bicubic", found.size > 1 ? `${name} ×${scale ?? "?"}` : name, [], { on, values, scale }),
     );
   }
 
@@ -148,6 +151,7 @@ SR.model = (() => {
     groups,
     metrics,
     pictures,
+    translated,
     columns,
     settingNames,
     byId,

@@ -3,7 +3,9 @@
 SR.sides = (() => {
   const { el, byId, chooser, isNumber } = SR.base;
   const { model, state } = SR;
-  const FIXED = { lr: "LR (nearest neighbour)", bicubic: "bicubic", hr: "HR (the truth)" };
+  const FIXED = model.translated
+    ? { lr: "input", bicubic: "untranslated", hr: "counterpart (the truth)" }
+    : { lr: "LR (nearest neighbour)", bicubic: "bicubic", hr: "HR (the truth)" };
   const enlarged = new WeakMap();
 
   const picture = () => model.pictures.find((one) => String(one.id) === state.values.pic) ?? model.pictures[0];
@@ -11,14 +13,19 @@ SR.sides = (() => {
   const keysOf = (shown) => [
     ...Object.keys(FIXED).filter((key) => shown[key]),
     ...runsOf(shown).map((run) => `r${run.id}`),
+    ...runsOf(shown)
+      .filter((run) => shown.runs[run.id].back)
+      .map((run) => `k${run.id}`),
   ];
   const runsOf = (shown) => model.runs.filter((run) => shown.runs?.[run.id]);
   const isRun = (key) => /^r\d+$/.test(key);
+  /** What a network that translates makes of its own result again. */
+  const isBack = (key) => /^k\d+$/.test(key);
 
   /** The side's key: what was chosen if there is such a thing at all, else bicubic against the best run. */
   function key(side) {
     const chosen = state.values[side];
-    if (chosen in FIXED || (isRun(chosen) && model.byId.has(Number(chosen.slice(1))))) return chosen;
+    if (chosen in FIXED || ((isRun(chosen) || isBack(chosen)) && model.byId.has(Number(chosen.slice(1))))) return chosen;
     const there = keysOf(picture());
     const runs = there.filter(isRun);
     if (side === "a")
@@ -36,7 +43,10 @@ SR.sides = (() => {
     return keys.reduce((best, one) => (best === undefined || value(one) > value(best) ? one : best), undefined);
   }
 
-  const name = (one) => FIXED[one] ?? model.byId.get(Number(one.slice(1)))?.name ?? one;
+  function name(one) {
+    const run = model.byId.get(Number(one.slice(1)))?.name ?? one;
+    return FIXED[one] ?? (isBack(one) ? `${run}, and back` : run);
+  }
 
   /** Pictures of a run over its updates, the last of them what it ended with: [[updates, hash], …]. */
   function steps(shown, one) {
@@ -57,6 +67,7 @@ SR.sides = (() => {
 
   /** Hash of what a side shows; null where the picture has no such side. */
   function hashOf(shown, one, side) {
+    if (isBack(one)) return entry(shown, one)?.back ?? null;
     if (!isRun(one)) return shown[one] ?? null;
     const list = steps(shown, one);
     return (side ? list[step(shown, side)] : list.at(-1))?.[1] ?? null;
@@ -109,6 +120,7 @@ SR.sides = (() => {
             .filter((run) => here.has(`r${run.id}`) || key(side) === `r${run.id}`)
             .map((run) => [`r${run.id}`, here.has(`r${run.id}`) ? run.name : `${run.name}: none of this picture`]),
         ],
+        ["And back", [...here].filter(isBack).map((one) => [one, name(one)])],
       ].filter(([, list]) => list.length);
     const index = model.pictures.indexOf(shown);
     byId("picture-controls").replaceChildren(
