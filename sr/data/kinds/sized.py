@@ -1,0 +1,49 @@
+"""Pictures brought to one size before crops are drawn, so that a crop of either side shows as much of its scene."""
+
+import numpy as np
+from PIL import Image
+
+from sr.data.contract import PictureSource
+from sr.data.kinds.derived import Derived
+from sr.image.depth import to_uint8
+from sr.types import Picture
+
+LEAST = 16
+
+
+class Sized(Derived):
+    """A source whose pictures have a shorter side of so many pixels: Pillow's bicubic, smooth where it shrinks.
+
+    CycleGAN (Zhu et al. 2017, arXiv 1703.10593, appendix) enlarges pictures to 286 pixels, and cuts 256 of them.
+
+    Args:
+        source: all pictures.
+        shorter_side: in pixels, at least 16; None leaves them as they are.
+
+    Raises:
+        ValueError: a smaller number.
+    """
+
+    def __init__(self, source: PictureSource, shorter_side: int | None) -> None:
+        if shorter_side is not None and shorter_side < LEAST:
+            raise ValueError(f"shorter_side={shorter_side} must be at least {LEAST} (pixels), or null")
+        super().__init__(source)
+        self.shorter_side = shorter_side
+
+    def stamp(self) -> str:
+        """The source's kind and stamp, and the size."""
+        return f"{type(self.source).__name__} {self.source.stamp()} shorter_side={self.shorter_side}"
+
+    def read(self, index: int) -> Picture | list[Picture]:
+        """One picture of the source, or several, at their new size."""
+        found = self.source.read(index)
+        return [self._sized(picture) for picture in found] if isinstance(found, list) else self._sized(found)
+
+    def _sized(self, picture: Picture) -> Picture:
+        height, width = picture.pixels.shape[:2]
+        if self.shorter_side in (None, min(height, width)):
+            return picture
+        factor = self.shorter_side / min(height, width)
+        to = round(width * factor), round(height * factor)
+        pixels = np.array(Image.fromarray(to_uint8(picture.pixels)).resize(to, Image.Resampling.BICUBIC))
+        return Picture(pixels, gray=picture.gray, moving=picture.moving)

@@ -1,0 +1,113 @@
+"""A translation as a user trains it: two folders, the record of what is changed on the way, what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from sr.training.keeping.tables import read_table
+from tests.conftest import smooth_picture
+
+SMALL = ["experiment=cyclegan/model2", "size=smoke", "logger=csv", "trainer.accelerator=cpu"]
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Eight pictures of each of two sides, the second in other colours, of sizes that no halving divides."""
+    for side, change in (("a", lambda picture: picture), ("b", ImageOps.invert)):
+        (tmp_path / side).mkdir()
+        for index in range(8):
+            picture = Image.fromarray(smooth_picture(41 + index, 53, index + (20 if side == "b" else 0)))
+            change(picture).save(tmp_path / side / f"{index}.png")
+    return [f"data.a={tmp_path / 'a'}", f"data.b={tmp_path / 'b'}"]
+
+
+@pytest.fixture
+def translate(train, sides):
+    def run(*overrides):
+        return train(*SMALL, "data=unpaired", *sides, *overrides, defaults=False)
+
+    return run
+
+
+def test_all_held_out_pictures_are_measured_and_the_first_are_shown(translate, tmp_path):
+    code, out, err = translate("data.val_share=0.4", "trainer.val_images=1", "run_dir=run")
+    assert (code, err) == (0, "")
+    assert "two sides: no picture has a counterpart" in out
+    columns, rows = read_table(tmp_path / "run" / "metrics.csv")
+    assert {"val/cycle_psnr", "val/cycle_ssim", "val/input_psnr", "val/identity_error"} <= set(columns)
+    assert 0 < float(rows[-1]["val/cycle_psnr"]) < 60
+    _, by_picture = read_table(tmp_path / "run" / "val" / "metrics.csv")
+    newest = [row for row in by_picture if row["updates"] == "3"]
+    assert [row["set"] for row in newest] == ["a"] * 3 + ["b"] * 3  # 0.4 of 8
+    mean = np.mean([float(row["cycle_psnr"]) for row in newest])
+    assert float(rows[-1]["val/cycle_psnr"]) == pytest.approx(mean, rel=1e-4)
+    strips = sorted(path.relative_to(tmp_path / "run" / "val").parent.name for path in tmp_path.glob("run/val/?/*.png"))
+    assert strips == ["a", "b"]
+    assert not (tmp_path / "run" / "changes.csv").exists()
+
+
+def test_weights_that_are_changed_on_the_way_are_in_the_runs_record(translate, train, tmp_path):
+    assert translate("run_dir=run")[0] == 0
+    code, out, err = train("resume=run", "loss.cycle.weight=24", "trainer.max_updates=5", defaults=False)
+    assert (code, err) == (0, "")
+    assert "loss.terms.cycle.weight=24 (was 20.0)" in out
+    code, _, err = train("resume=run", "loss.terms.cycle.weight=30", "trainer.max_updates=6", defaults=False)
+    assert (code, err) == (0, "")
+    columns, rows = read_table(tmp_path / "run" / "changes.csv")
+    assert columns == ["updates", "setting", "before", "after"]
+    told = [tuple(row.values()) for row in rows]
+    assert sorted(told[:2]) == [("3", "loss.terms.cycle.weight", "20.0", "24"), ("3", "trainer.max_updates", "3", "5")]
+    assert sorted(told[2:]) == [("5", "loss.terms.cycle.weight", "24", "30"), ("5", "trainer.max_updates", "5", "6")]
+    _, metrics = read_table(tmp_path / "run" / "metrics.csv")
+    assert metrics[-1]["updates"] == "6"
+
+
+def test_one_size_first(translate, tmp_path):
+    code, _, err = translate("data.shorter_side=96", "run_dir=run")
+    assert (code, err) == (0, "")
+    [kept] = tmp_path.glob("run/val/pictures/a/*/lr.png")
+    with Image.open(kept) as picture:
+        assert min(picture.size) == 96
+    code, _, err = translate("data.shorter_side=3", "run_dir=small")
+    assert (code, err) == (2, "error: data.train_lr: shorter_side=3 must be at least 16 (pixels), or null\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], r"data\.b is one side of a translation; give the other one too: data\.a=DIR"),
+        (["data.a={b}"], r"data\.a and data\.b are the same .* pictures .*; give two folders of two sides"),
+        (["data.a={empty}"], r"empty"),
+        (["data.a={nowhere}"], r"nowhere"),
+        (
+            ["data.a={a}", "~model.blocks", "~model.halvings", "model=espcn", "trainer.monitor=psnr_y"],
+            r"Espcn translates nothing",
+        ),
+        (["data.a={a}", "data.val={{a:{a}}}", "data.val_lr={{a:{a}}}"], r"data\.val names a set a"),
+        (["data.a={a}", "data.shown=null"], r"trainer\.monitor=cycle_psnr cannot be measured"),
+        (["data.a={a}", "trainer.monitor=psnr_y", "data.shown={a}", "data.val_share=1"], r"val_share=1.* below 1"),
+        (["data.a={tiny}"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
+    ],
+)
+def test_what_cannot_be_translated_is_one_sentence(train, sides, tmp_path, given, message):
+    places = {name: str(tmp_path / name) for name in ("a", "b", "empty", "nowhere", "tiny")}
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "tiny").mkdir()
+    for index in range(3):
+        Image.fromarray(smooth_picture(24, 24, index)[:8, :8]).save(tmp_path / "tiny" / f"{index}.png")
+    own = [setting.format(**places) for setting in given]
+    code, _, err = train(*SMALL, "data=unpaired", sides[1], *own, "run_dir=run", defaults=False)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert re.search(message, err), err
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_page_shows_sides_there_and_back_and_says_nothing_is_gone(translate, sr, tmp_path):
+    assert translate("run_dir=outputs/one", "data.val_share=0.4", "trainer.val_images=2")[0] == 0
+    code, out, err = sr("report", "outputs", "-o", tmp_path / "page")
+    assert (code, err) == (0, "")
+    assert "gone" not in out
