@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from sr.errors import UserError
 from sr.inference.memory import Memory
-from sr.inference.planning import CUT, DEAR, MARGIN, WHOLE, Plan, Work, exact_plan, plan
+from sr.inference.planning import CUT, DEAR, MARGIN, NORMALISED, WHOLE, Plan, Work, exact_plan, plan
 from sr.inference.reach import Reach
 from sr.inference.tiles import spans
 
@@ -68,3 +69,13 @@ def test_a_global_network_is_cut_where_memory_is_short_or_a_side_is_asked_for():
         assert found.reach == MARGIN
         assert found.said == CUT
     assert planned(2, network=(20000.0, None), asked=4000).side < 1000
+
+
+def test_a_network_that_takes_means_over_the_picture_is_cut_only_where_a_side_is_asked_for():
+    def found(gib, asked=None):
+        return plan(Work((3000, 4000), 1, 1571.0, 2, normalised=True), None, memory(gib), asked)
+
+    assert found(64) == Plan(4000, None, 2, WHOLE)
+    with pytest.raises(UserError, match=r"4000x3000 takes 17\.6 GiB as a whole, and 11\.2 are free; .* --tile 1024"):
+        found(16)
+    assert found(16, asked=1024) == Plan(1024, MARGIN, 2, NORMALISED)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sr.errors import UserError
 from sr.models.cyclegan import CycleGan
 from sr.models.espcn import Espcn
 from sr.models.files import save_network
@@ -84,7 +85,7 @@ def test_each_verb_refuses_what_is_the_others(sr, translator, enlarger, photo, t
     assert "--to c is no side of a translation; write --to a or --to b" in err
     code, _, err = sr("export", translator, "-o", tmp_path / "made.onnx")
     assert code == 2
-    assert "name the side: --to b (or a)" in err
+    assert "or by sr export FILE --to b -o OUT" in err
     assert not out.exists()
 
 
@@ -124,3 +125,27 @@ def test_distance_prints_both_numbers_and_their_caveat(sr, tmp_path, monkeypatch
     assert "FID 0.00" in out or "FID -0.00" in out
     assert "4 pictures of" in out
     assert "FID of fewer than 2048 pictures is too large" in out
+
+
+def test_tiles_are_made_where_they_are_asked_for_and_said_to_differ(sr, translator, tmp_path):
+    Image.fromarray(smooth_picture(150, 190, 0)).save(tmp_path / "large.png")
+    large = tmp_path / "large.png"
+    code, out, _ = sr("translate", large, "-o", tmp_path / "whole.png", "--model", translator, "--to", "b")
+    assert code == 0
+    assert "tiles differ" not in out
+    made = np.asarray(Image.open(tmp_path / "whole.png")).astype(int)
+    assert np.abs(made - by_hand(translator, large, "b")).max() <= 1
+    cut = ("--tile", "64", "--force")
+    code, out, _ = sr("translate", large, "-o", tmp_path / "cut.png", "--model", translator, "--to", "b", *cut)
+    assert code == 0
+    assert "tiles differ from it and from each other in colour and contrast" in " ".join(out.split())
+
+
+def test_from_python_the_side_is_named(translator, photo):
+    import sr
+
+    with pytest.raises(UserError, match=r"from Python by sr\.load\(FILE, to='b'\)"):
+        sr.load(translator, device="cpu")
+    with Image.open(photo) as picture:
+        made = sr.load(translator, device="cpu", engine="torch", to="a")(picture)
+    assert np.abs(np.asarray(made).astype(int) - by_hand(translator, photo, "a")).max() <= 1
