@@ -299,7 +299,8 @@ def _key_faults(
     if whose is not None:
         yield f"{key} is not a setting of these choices; it is a setting of {whose}"
         return
-    hint = did_you_mean(key, {*keys, *own})
+    # A size's numbers have the names of parts of experiments, which nobody means who does not begin with size.
+    hint = did_you_mean(key, {name for name in (*keys, *own) if not name.startswith("size.") or key.startswith("si")})
     likely = "did you mean" in hint and key.startswith(("loss.", "adversary."))
     add = f"; +{key}=… adds it" if open_ended and not likely else ""
     yield f"{key} is not a setting{hint}{add}"

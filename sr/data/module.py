@@ -111,7 +111,7 @@ class CropData(lightning.LightningDataModule):
             raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
         self.paired = train is not None
         """Low resolution has a truth; without, `train_sides` are the low-resolution pictures alone."""
-        self.train_sides = training_sides(train, train_lr, scale)
+        self.train_sides = training_sides(train, train_lr, scale, real is not None)
         self.real = real_source(real, train)
         if val is None and val_lr is not None and not self.paired:
             raise UserError(

@@ -22,20 +22,25 @@ Real = PictureSource | Literal["half"] | None
 """Where real pictures come from that belong to no others."""
 
 
-def training_sides(train: Pictures | None, train_lr: Pictures | None, scale: int) -> Sides:
+def training_sides(train: Pictures | None, train_lr: Pictures | None, scale: int, real: bool = False) -> Sides:
     """What the generator learns from; where there is no ``train``, low-resolution pictures that have no truth.
 
     Args:
         train: high-resolution pictures, or None.
         train_lr: their low-resolution twins, or pictures of their own where ``train`` is None.
         scale: between them.
+        real: there are real pictures that belong to no low resolution.
 
     Raises:
         ValueError: neither is given.
-        UserError: a folder is missing or empty.
+        UserError: a folder is missing or empty, or there are real pictures alone.
     """
     if train is not None:
         return given_sides("train", train, train_lr, scale)
+    if train_lr is None and real:
+        raise UserError(
+            "data.lr is not set; add data.lr=… to the command line, pictures without a truth beside the real ones"
+        )
     if train_lr is None:
         raise ValueError(
             "train=null is no folder of pictures; give its path, or low resolution without a truth with "

@@ -343,7 +343,7 @@ def test_help_lists_choices_and_not_their_parts(train):
     code, out, _ = train("--help", defaults=False)
     assert code == 0
     listed = out.partition("== Choices")[2].partition("== Values")[0]
-    assert "\nmodel: bicubic, compact, edsr, espcn, " in listed
+    assert "\nmodel: bicubic, compact, cyclegan, edsr, espcn, " in listed
     assert "\nexperiment/log: 00_" in listed
     assert " _" not in listed
 
@@ -388,7 +388,7 @@ def test_an_experiment_changes_what_it_names(train, own_conf, tmp_path):
         ("defaults:\n  - optioal loss: l2\n", "begins with 'optioal'; did you mean optional"),
         (
             "defaults:\n  - override /loss: l3\n",
-            "there is no loss/l3.yaml in conf; choose one of branch, charbonnier, dists, edge",
+            "there is no loss/l3.yaml in conf; choose one of branch, charbonnier, cycle, dists, edge",
         ),
         (
             "defaults:\n  - override /modle: rdn\n",

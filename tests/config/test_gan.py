@@ -101,6 +101,7 @@ ADDED = {
     "instance_noise": "d.shows.noise.sigma.start",
     "region_swap": "d.shows.swap.boxes",
     "gradients": "d_grad.weight",
+    "cycle": "d_back.weight",
 }
 
 

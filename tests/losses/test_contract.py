@@ -138,6 +138,8 @@ def test_configs_build_and_fit_the_default_crop(path):
     objective = build("loss", config)
     given = {"sr": hr.flip(3), "branch": hr.flip(3), "hr": hr, "lr": F.avg_pool2d(hr, 2)}
     given["features"] = torch.rand(1, 512, 6, 6)
+    given |= {name: hr.flip(2) for name in ("again_b", "same_b")} | {"real": hr}  # of a network that translates
+    given |= {name: given["lr"].flip(2) for name in ("again_a", "same_a")}
     total, raw, _ = objective(Views(given, {"grad": gradient_map}), draws=Draws(0, np.arange(1)))
     assert list(raw) == [path.stem]
     assert math.isfinite(total)
@@ -150,6 +152,7 @@ def test_configs_show_every_argument(path):
     ((name, term),) = OmegaConf.to_container(config_of(path))["terms"].items()
     assert name == path.stem
     without_sense = {"shift"} if term["views"] in ("sr,lr", "features,hr") else set()
+    without_sense |= {"shift"} if "also" in term else {"also"}  # a second pair of views, of two sides
     assert set(term) - {"_target_"} == arguments_of(Term) - without_sense
     inputs = {"file"} if "network" in term["loss"] else set()  # what its network is read from
     assert set(term["loss"]) - {"_target_"} - inputs == arguments_of(get_object(term["loss"]["_target_"]))

@@ -55,7 +55,7 @@ class Numbers:
         return self.values
 
 
-def stepped(gpu, overrides, steps=3):
+def stepped(gpu, overrides, steps=3, real=False):
     """The module after some steps, and what the last one did; the first makes what is kept."""
     config = composed([*SMALL, "model.features=8", *overrides])
     module = build_module(config, Clock(100, None))
@@ -72,13 +72,14 @@ def stepped(gpu, overrides, steps=3):
             hr = torch.empty(BATCH, 3, side * scale, side * scale, dtype=torch.uint8, device=GPU)
             lr, asked = hr[..., ::scale, ::scale].clone(), getattr(module.network, "reference", None)
             reference = None if asked is None else torch.zeros(BATCH, 4, asked, asked, dtype=torch.uint8)
-            module.training_step(Batch(lr, hr, Numbers(step * BATCH), None, reference), step)
+            high = None if real else hr
+            module.training_step(Batch(lr, high, Numbers(step * BATCH), hr if real else None, reference), step)
     assert module.updates == steps // module.g_every
     return module, watches[-1]
 
 
-OTHERS = ("branch", "feature_net", "features", "fixed_discriminator")
-"""They need a network with a side output, or one that somebody has trained."""
+OTHERS = ("branch", "feature_net", "features", "fixed_discriminator", "cycle", "identity")
+"""They need a network with a side output, one that somebody has trained, or one that translates."""
 LOSSES = [choice for choice in GROUPS["loss"] if not choice.startswith(("vgg", "lpips", "dists", *OTHERS))]
 FEATURES = [choice for choice in GROUPS["loss"] if choice.startswith(("vgg", "lpips", "dists"))]
 
@@ -95,6 +96,19 @@ def test_a_step_with_every_loss(gpu, losses):
 def test_a_step_of_a_network_that_looks_at_the_photograph(gpu):
     small = ["model.branches=4", "model.multiplexer_features=8", "model.reference=16"]
     _, watch = stepped(gpu, ["model=spsr_switched", *small, "data.crop=16"])
+    assert not watch.pageable
+
+
+def test_a_step_of_a_translation(gpu):
+    of_sides = [
+        "model=cyclegan",
+        "scale=1",
+        "loss=[cycle,identity]",
+        "adversary=[lsgan,cycle]",
+        "discriminator=patchgan",
+    ]
+    module, watch = stepped(gpu, [*of_sides, "data.crop=16"], real=True)
+    assert set(module.adversaries) == {"d", "d_back"}
     assert not watch.pageable
 
 

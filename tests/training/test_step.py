@@ -30,6 +30,7 @@ from sr.training.adversary.swap import RegionSwap, cells_of, label_map, swapped
 from sr.training.clock import Clock
 from sr.training.ema import Ema
 from sr.training.module import SuperResolution
+from sr.training.pairs import Given
 from sr.training.precision import choose_compute
 from sr.training.schedules import Cosine
 from sr.types import UserError
@@ -547,7 +548,7 @@ def test_fakes_may_be_made_anew():
             seen.update({again: views["sr"].clone()}) or made(views, *rest)
         )
         fit(module, batches(1))
-        seen[again, "after"] = module._fakes(batches(1)[0].lr.float() / 255)["sr"]
+        seen[again, "after"] = module._fakes(Given(batches(1)[0].lr.float() / 255, None, None))["sr"]
     assert torch.equal(seen[True], seen[True, "after"])
     assert not torch.equal(seen[False], seen[False, "after"])
 

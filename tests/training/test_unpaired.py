@@ -67,11 +67,11 @@ def test_what_compares_with_the_truth_is_refused_without():
         UserError, match=r"adversary\.d\.shows\.views=sr,grad\(hr\) compares .* loss=lr_consistency, fea"
     ):
         check_truth(objective, {"d": adversary(shows=Shows(2, views="sr,grad(hr)"))})
-    data = SimpleNamespace(paired=False, real=None)
+    data = SimpleNamespace(paired=False, real=None, shown_sources={})
     inward, usual = ({"d": adversary(shows=Shows(2, views=views))} for views in ("lr(sr),lr", "sr,real"))
-    check_unpaired_data(SimpleNamespace(objective=objective, adversaries=inward), data)
+    check_unpaired_data(SimpleNamespace(network=torch.nn.Identity(), objective=objective, adversaries=inward), data)
     with pytest.raises(UserError, match=r"adversary\.d\.shows\.views=sr,real compares with .* give data\.hr=DIR$"):
-        check_unpaired_data(SimpleNamespace(objective=objective, adversaries=usual), data)
+        check_unpaired_data(SimpleNamespace(network=torch.nn.Identity(), objective=objective, adversaries=usual), data)
 
 
 def test_without_a_truth_the_consistency_decides():

@@ -120,7 +120,7 @@ def test_the_best_by_a_further_metric_is_a_line(tmp_path):
 def test_long_names_and_numbers_are_whole_in_a_narrow_terminal(width):
     best = SUMMARY["best"] | {"psnr_y": 108.25, "sharpness": 12.25}
     large = row(best=best, parameters=138_245_569, updates=1_000_000, updates_per_second=1234.5)
-    columns = [*COLUMNS]
+    columns = [column for column in COLUMNS if column in cells_of(large)]  # no cycle_psnr without a translation
     cells = [cells_of(large)[column] for column in columns]
     names = ["data.train=[/home/somebody/pictures/of/summer,/A/b],model=espcn_dilated_progressive", "b"]
     text = io.StringIO()
