@@ -15,7 +15,7 @@ from sr.data.edges import EdgeContent, open_edge_maps
 from sr.data.kinds.scaled import Filter, check_hr_scale
 from sr.data.pairs import ValidationPair, WholePairs
 from sr.data.references import References
-from sr.data.sets import Pictures, ShownPicture, first_pictures, shown_sources, validation_sets
+from sr.data.sets import Pictures, ShownPicture, Sides, first_pictures, shown_sources, validation_sets
 from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
@@ -192,11 +192,6 @@ class CropData(lightning.LightningDataModule):
         self.references = None if photograph is None else References(photograph)
         self.make_pools(degradation, on_progress, on_message)
         self._fetch(on_progress, on_message)
-        each = [
-            first_pictures(source, self.val_pictures if side else shown, on_message, side)
-            for side, source in self.shown_sources.items()
-        ]
-        self.shown_pictures = [picture for pictures in each for picture in pictures]
         self._tell_of_sources(on_message)
         what = "training" if self.paired else "side A" if self.two_sides else "low-resolution"
         first = self.stores.originals(what, self.train_sides, on_progress, on_message)
@@ -207,13 +202,28 @@ class CropData(lightning.LightningDataModule):
         mode = self._mode(batches.nbytes, device, on_message)
         self.stream = CropStream(batches, device, mode, self.workers)
         self.sets = self.validation_sets(degradation, on_progress, on_message)
+        each = [
+            self._of_side(side, source, on_progress, on_message) if side else first_pictures(source, shown, on_message)
+            for side, source in self.shown_sources.items()
+        ]
+        self.shown_pictures = [picture for pictures in each for picture in pictures]
+
+    def _of_side(
+        self, side: str, source: PictureSource, on_progress: OnProgress, on_message: OnMessage
+    ) -> list[ShownPicture]:
+        """Pictures to translate there and back; they lie in a store, as there may be many."""
+        what = f"side {side.upper()}, validation"
+        store = self.stores.originals(what, Sides(source, None), on_progress, on_message)
+        numbered = enumerate(store.entries[: self.val_pictures])
+        return [ShownPicture(entry.name, store.picture(number), entry.gray, side) for number, entry in numbered]
 
     def train_dataloader(self) -> CropStream:
         """Endless batches."""
         return self.stream
 
     def _fetch(self, on_progress: OnProgress, on_message: OnMessage) -> None:
-        self.train_sides.fetch(on_progress, on_message)
+        for sides in (self.train_sides, *self.val_sides.values()):
+            sides.fetch(on_progress, on_message)
         for source in (*self.shown_sources.values(), self.real):
             if isinstance(source, PictureSource):
                 source.fetch(on_progress, on_message)

@@ -199,31 +199,28 @@ def shown_sources(shown: Pictures | Mapping[str, Pictures] | None) -> dict[str, 
     return {side: pictures_of(f"shown.{side}", shown[side]) for side in ("a", "b")}
 
 
-def first_pictures(
-    source: PictureSource, count: int | None, on_message: OnMessage, side: str = ""
-) -> list[ShownPicture]:
+def first_pictures(source: PictureSource, count: int, on_message: OnMessage) -> list[ShownPicture]:
     """The first so many pictures that can be read.
 
     Args:
         source: fetched.
-        count: at most so many; None for all.
+        count: at most so many.
         on_message: told of those that cannot be read.
-        side: that they are of.
 
     Raises:
         UserError: none can be read.
     """
     shown: list[ShownPicture] = []
     reasons: list[str] = []
-    for number in range(0 if count == 0 else len(source)):
+    for number in range(len(source) if count else 0):
         try:
             read = source.read(number)
         except UserError as error:
             reasons.append(str(error))
             continue
         for picture in [read] if isinstance(read, Picture) else read:
-            shown.append(ShownPicture(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray, side))
-        if count is not None and len(shown) >= count:
+            shown.append(ShownPicture(source.name(number), to_uint8(np.asarray(picture.pixels)), picture.gray))
+        if len(shown) >= count:
             break
     if reasons:
         text = f"{len(reasons)} of the pictures of data.shown cannot be used: {'; '.join(reasons[:3])}"

@@ -50,6 +50,10 @@ class Comparison:
     seeds: tuple[int, int]
 
 
+_BOTH = "there and back"
+"""Instead of a set's name: pictures of both sides of a translation."""
+
+
 def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Comparison]:
     """Compare two sides, metric by metric; what only one side has measured is left out.
 
@@ -62,7 +66,7 @@ def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Compar
         UserError: they are measured on other pictures or at another scale, or one side has no values.
     """
     _check_same_pictures(a, b)
-    sides = [[row.by_picture(at) for row in side] for side in (a, b)]
+    sides = [[_there_and_back_alone(row.by_picture(at)) for row in side] for side in (a, b)]
     for side, rows in zip(sides, (a, b), strict=True):
         lacking = [row.name for row, values in zip(rows, side, strict=True) if not values]
         if lacking:
@@ -76,8 +80,16 @@ def compare(a: Sequence[Row], b: Sequence[Row], at: At = "final") -> list[Compar
                 continue
             values = [_by_seed(rows, table) for rows, table in zip((a, b), tables, strict=True)]
             one = _compared(metric, *values)
-            found.append(one if name == main else replace(one, metric=f"{name}/{metric}"))
+            found.append(one if name in (main, _BOTH) else replace(one, metric=f"{name}/{metric}"))
     return sorted(found, key=lambda one: "/" in one.metric)
+
+
+def _there_and_back_alone(pictures: Pictures) -> Pictures:
+    """What is measured of both sides of a translation as one set: a run's column is the mean over both."""
+    return {
+        (_BOTH, f"{name}/{picture}") if CYCLE[0] in values else (name, picture): values
+        for (name, picture), values in pictures.items()
+    }
 
 
 def _check_same_pictures(a: Sequence[Row], b: Sequence[Row]) -> None:

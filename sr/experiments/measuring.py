@@ -317,7 +317,8 @@ def _means(
         views = to_image(sr), to_image(np.array(pair.hr))
         with torch.no_grad():
             rows.append(row | {name: float(function(*views)) for name, function in OWN.items()})
-    worst = {} if lpips is None else {WORST: max(row["lpips"] for row in rows)}
+    found = [row["lpips"] for row in rows if math.isfinite(row.get("lpips", math.nan))]
+    worst = {} if lpips is None else {WORST: max(found, default=None)}
     return {name: _mean([row[name] for row in rows]) for name in rows[0]} | worst
 
 

@@ -192,8 +192,8 @@ def _from_metrics(common: Mapping[str, Any], run: Run, pictures: tuple[tuple[str
         return Row(**{**common, "sentence": common["sentence"] or damaged or ""}, pictures=pictures)
     names = [name for name in table if name.startswith(_VAL) and not name.startswith(_BICUBIC)]
     without_truth = names and f"{_VAL}{METRICS[0]}" not in names  # see sr.training.columns
-    alone = CYCLE[0] if f"{_VAL}{CYCLE[0]}" in names else CONSISTENCY
-    metric = alone if without_truth else _monitor(run)
+    alone, monitor = CYCLE[0] if f"{_VAL}{CYCLE[0]}" in names else CONSISTENCY, _monitor(run)
+    metric = alone if without_truth and f"{_VAL}{monitor}" not in names else monitor
     best, final, bicubic = Best(metric), dict[str, float](), dict[str, float]()
     for index, update in enumerate(updates):
         values = {name.removeprefix(_VAL): table[name][index] for name in names}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ def open_network(path: Path | str, trust: bool = False, to: Side | None = None) 
         UserError: there is no such file, it is damaged, holds code, is larger than it says, or no network known here;
             a weight is not finite; or it translates, and none of its sides is asked for, or the other way round.
     """
+    if to is not None and to not in get_args(Side):
+        raise UserError(f"to={to!r} is no side of a translation; give 'a' or 'b'")
     network, info = _opened(Path(path), trust)
     if isinstance(network, FeatureNet):
         run = info.path.parent  # whose last network is taken, the one that has learnt longest

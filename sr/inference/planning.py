@@ -88,7 +88,7 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
         needed, there = work.per_pixel * area / 2**30, memory.most / 2**30
         raise UserError(
             f"a picture of {width}x{height} takes {needed:.1f} GiB as a whole, and {there:.1f} are free; {NORMALISED}. "
-            "Make it smaller, or cut it all the same with --tile 1024"
+            "Make it smaller, or cut it all the same: --tile 1024 (tile=1024 from Python)"
         )
     exact = None if reach is None else _cut(work, reach, memory, asked)
     if exact is not None:

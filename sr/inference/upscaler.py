@@ -122,6 +122,8 @@ class Upscaler:
         Raises:
             NotFiniteError: what a network makes is infinite or not a number.
         """
+        if self._normalised and len(lr) > 1:  # whole pictures, of which memory may hold one
+            return torch.cat([self.image(one[None]) for one in lr])
         return gathered(self.rows(TensorRows(lr))).to(lr.device)
 
     def computed_by(self, height: int, width: int, count: int = 1, before: str = "") -> str:

@@ -96,6 +96,9 @@ def monitored(
         UserError: no name, one twice, one that is no metric, or one that cannot be measured here.
     """
     names = (monitor,) if isinstance(monitor, str) or not isinstance(monitor, Sequence) else tuple(monitor)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"trainer.monitor=[{','.join(map(str, names))}] names {twice} twice; once is enough")
     alone = CYCLE if translates else (CONSISTENCY,)
     if without_truth and (names == METRICS[:1] or all(name in alone for name in names)) and names:
         return alone[:1] if names == METRICS[:1] else names
@@ -119,8 +122,6 @@ def monitored(
             near = difflib.get_close_matches(str(name), known, 2)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
             raise UserError(f"trainer.monitor={'null' if name is None else name} is not a metric; {hint}")
-        if names.count(name) > 1:
-            raise UserError(f"trainer.monitor=[{','.join(names)}] names {name} twice; once is enough")
         if metric_of(name) in PERCEPTUAL and not with_lpips:
             raise UserError(
                 f"trainer.monitor={name} cannot be measured: trainer.lpips is null, or the weights of AlexNet are not "

@@ -40,17 +40,16 @@ def there_and_back(picture: np.ndarray, made: np.ndarray, back: np.ndarray, side
     return _in_a_row(_middles(side, picture, made, back), ("picture", "translated", "and back"))
 
 
-def parts(pixels: np.ndarray, truth: bool = True) -> list[np.ndarray]:
-    """The views of a strip again, without captions: bicubic, SR and, with the truth, HR; the error map is left out.
+def parts(pixels: np.ndarray, count: int = 4) -> list[np.ndarray]:
+    """The first three views of a strip again, without captions: an error map is left out.
 
     Args:
-        pixels: what `strip` gave, or without the truth what `strip_without_truth` gave.
-        truth: which of the two it was.
+        pixels: what `strip` gave, `strip_without_truth` or `there_and_back`.
+        count: of its views, which are 4, 2 or 3.
 
     Raises:
         ValueError: that is no strip.
     """
-    count = 4 if truth else 2
     height, width = pixels.shape[:2]
     if height <= _CAPTION or width % count or not width:
         raise ValueError(f"a picture of {width}x{height} is no strip of {count} views")

@@ -1,7 +1,7 @@
 """How a network that translates is measured: pictures of both sides, there and back."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -60,20 +60,14 @@ def generators(network: nn.Module, device: torch.device, autocast: torch.autocas
     return {name: translate(name) for name in (TO_A, TO_B)}
 
 
-def there_and_back(
-    translate: dict[str, Translate], pictures: Sequence[ShownPicture], period: int
-) -> list[ThereAndBack]:
-    """Translate pictures and bring them back.
+def there_and_back(translate: dict[str, Translate], picture: ShownPicture, period: int) -> ThereAndBack:
+    """Translate a picture and bring it back.
 
     Args:
         translate: from `generators`.
-        pictures: of either side; those of none are taken for A's, as data.lr=DIR gives them.
+        picture: of either side; one of none is taken for A's, as data.lr=DIR gives it.
         period: see `period_of`.
     """
-    return [_one(translate, picture, period) for picture in pictures]
-
-
-def _one(translate: dict[str, Translate], picture: ShownPicture, period: int) -> ThereAndBack:
     there, home = _OTHER[picture.side or "a"]
     try:
         made = translate[there](picture.lr, picture.gray)

@@ -152,3 +152,18 @@ def test_a_set_with_a_name_has_its_own_metrics(tmp_path):
     assert list(found) == ["psnr_y", "ssim_y", "noisy/psnr_y", "noisy/ssim_y"]
     assert found["psnr_y"].difference == pytest.approx(1.01)
     assert a.command == Command()
+
+
+def test_both_sides_of_a_translation_are_one_set(rows):
+    """A run's column is the mean over both sides: one that gains on A what it loses on B has gained nothing."""
+
+    def both(a, b, number):
+        own = told(rows, {"cycle_psnr": a}, number)
+        values = {(side, f"{i}.png"): {"cycle_psnr": v} for side, vs in (("a", a), ("b", b)) for i, v in enumerate(vs)}
+        object.__setattr__(own, "values", values)
+        return own
+
+    base = [20.0, 22.0, 24.0, 26.0]
+    (one,) = compare([both(base, base, 0)], [both([v + 1 for v in base], [v - 5 for v in base], 1)])
+    assert (one.metric, one.pictures) == ("cycle_psnr", 8)
+    assert one.difference == pytest.approx(-2.0)

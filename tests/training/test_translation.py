@@ -166,7 +166,7 @@ def picture(side, level):
 
 def test_pictures_are_measured_there_and_back():
     directions = {TO_B: lambda pixels, gray: pixels + 50, TO_A: lambda pixels, gray: pixels - 40}
-    one, other = there_and_back(directions, [picture("a", 100), picture("b", 120)], 2)
+    one, other = (there_and_back(directions, shown, 2) for shown in (picture("a", 100), picture("b", 120)))
     assert (one.made[0, 0, 0], one.back[0, 0, 0]) == (150, 110)
     assert (other.made[0, 0, 0], other.back[0, 0, 0]) == (80, 130)
     assert one.values["cycle_psnr"] == pytest.approx(20 * math.log10(255 / 10))
@@ -180,6 +180,6 @@ def test_a_mesh_is_seen():
     mesh = np.zeros((16, 16, 3), np.uint8)
     mesh[::2, ::2] = 8
     directions = {TO_B: lambda pixels, gray: pixels + mesh, TO_A: lambda pixels, gray: pixels}
-    (one,) = there_and_back(directions, [picture("a", 100)], 2)
+    one = there_and_back(directions, picture("a", 100), 2)
     # Places of 2x2: 8, 0, 0, 0 above 100, whose root mean square about their mean of 2 is sqrt(12).
     assert one.values["checkerboard"] == pytest.approx(math.sqrt(12) / 255, rel=1e-5)

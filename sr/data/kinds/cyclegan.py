@@ -83,7 +83,8 @@ class CycleGanSet(Listed):
             check_choice(what, given, choices)
         base = data_root(root, "cyclegan")
         self.below = f"{part}{side.upper()}"
-        self.folder = base if base.name == name or (base / self.below).is_dir() else base / name
+        itself = base.name == name or any((base / folder).is_dir() for folder in ("trainA", "trainB", "testA", "testB"))
+        self.folder = base if itself else base / name
         size, checksum = ARCHIVES[name]
         self.remote = Remote(f"{url.rstrip('/')}/{name}.zip", size if verify else None, (checksum,) if verify else ())
         self.download = download

@@ -24,9 +24,14 @@ def to_train_on(
         shorter_side: of the side's pictures in pixels; None leaves them as they are.
 
     Raises:
-        UserError: a folder is missing or holds too few pictures.
+        UserError: a folder is missing or holds too few pictures, or other pictures are given beside the side's.
         ValueError: the share is no share, or the size none.
     """
+    if side is not None and given != side:
+        raise UserError(
+            f"data.a and data.b are the two sides of a translation, and data.lr or data.hr={given} beside them has no "
+            "place; leave it out"
+        )
     return given if side is None else Sized(Split(Folder(side), "train", val_share), shorter_side)
 
 

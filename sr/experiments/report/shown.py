@@ -11,7 +11,7 @@ from sr.errors import UserError
 from sr.experiments.report.pictures import PictureFiles, Stored, read_pixels
 from sr.experiments.table import Row
 from sr.printable import cell, printable
-from sr.training.columns import SHOWN
+from sr.training.columns import CYCLE, SHOWN
 from sr.training.keeping.pictures import PicturePlace, places
 from sr.training.keeping.tables import read_table
 from sr.training.panels import parts
@@ -97,7 +97,8 @@ def shown(row: Row, files: PictureFiles, say: Say) -> list[Shown]:
             if key in kept:
                 found.append(_kept(key, measured, kept[key], files, told))
             else:
-                found.append(_of_strip(key, measured, strips[key], files))
+                of_side = CYCLE[0] in (row.final if key.set == SHOWN else measured.metrics)
+                found.append(_of_strip(key, measured, strips[key], files, of_side))
         except UserError as error:
             told(str(error))
     return [replace(one, bicubic_metrics=_of_bicubic(one, bicubic)) for one in found]
@@ -160,19 +161,21 @@ def _if_whole(add: Callable[[Path], Stored], path: Path, say: Say) -> Stored | N
         return None
 
 
-def _of_strip(key: _Key, measured: Measured, path: Path, files: PictureFiles) -> Shown:
-    """Of a run of before pictures were kept: the strip's views.
+def _of_strip(key: _Key, measured: Measured, path: Path, files: PictureFiles, of_side: bool) -> Shown:
+    """Of a run of before pictures were kept: the strip's views, which ``of_side`` are those of a way there and back.
 
     Raises:
         UserError: it is missing, damaged, or no strip.
     """
     try:
-        views = parts(read_pixels(path), truth=key.set != SHOWN)
+        views = parts(read_pixels(path), 3 if of_side else 2 if key.set == SHOWN else 4)
     except ValueError as error:
         raise UserError(f"{printable(path)}: {error}") from error
-    bicubic, sr, *truth = [files.add_pixels(view) for view in views]
-    hr = truth[0].hash if truth else None
-    return Shown(key.set, key.number, measured, (sr.width, sr.height), sr.hash, None, bicubic.hash, hr)
+    first, sr, *last = [files.add_pixels(view) for view in views]
+    size, third = (sr.width, sr.height), last[0].hash if last else None
+    if of_side:
+        return Shown(key.set, key.number, measured, size, sr.hash, first.hash, None, None, back=third)
+    return Shown(key.set, key.number, measured, size, sr.hash, None, first.hash, third)
 
 
 def _measured(path: Path) -> dict[str, dict[int, Measured]]:

@@ -220,14 +220,16 @@ class Validation(UpdateCallback):
     def _there_and_back(
         self, trainer: lightning.Trainer, directions: dict[str, Upscale], shown: dict[str, Views], period: int
     ) -> list[dict[str, float]]:
-        made = there_and_back(directions, _shown(trainer), period)
-        for side, pictures in _by_side(_shown(trainer)).items():
-            for number, (at, picture) in enumerate(pictures[: self.pictures]):
-                one = made[at]
-                if one.made is not None:
-                    name = picture_file(side, number, picture.name)
-                    shown[name] = Views(picture.lr, picture.lr, one.made, back=one.back)
-        return [one.values for one in made]
+        values = []
+        number = dict.fromkeys(_by_side(_shown(trainer)), 0)
+        for picture in _shown(trainer):
+            side, one = picture.side or SHOWN, there_and_back(directions, picture, period)
+            values.append(one.values)
+            if one.made is not None and number[side] < self.pictures:  # the others' pictures are forgotten at once
+                name = picture_file(side, number[side], picture.name)
+                shown[name] = Views(picture.lr, picture.lr, one.made, back=one.back)
+            number[side] += 1
+        return values
 
     def _add_views(
         self, shown: dict[str, Views], name: str, pairs: Sequence[ValidationPair], number: int, sr: np.ndarray

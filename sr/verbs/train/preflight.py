@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from sr.data.kinds.matching import header_size
 from sr.data.kinds.sources import Folder
 from sr.data.module import CropData
 from sr.data.pairs import ValidationPair
 from sr.data.sets import ShownPicture
+from sr.devices import free_bytes
 from sr.draws import Draws
+from sr.inference.memory import bytes_per_pixel
 from sr.metrics.functional import check_side
-from sr.models.translators import is_translator
+from sr.models.translators import generator_to, is_translator
 from sr.training.adversary.agreement import check_truth, check_unpaired, compared
 from sr.training.columns import gain
 from sr.training.contract import Trainable
@@ -87,8 +90,8 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
     """
     if "a" in data.shown_sources and not is_translator(module.network):
         raise UserError(
-            f"data.a and data.b are two sides of a translation, and {type(module.network).__name__} translates "
-            "nothing; give data.lr=DIR and data.hr=DIR, or train a network that does: experiment=cyclegan/model2"
+            f"the data has two sides (data.a and data.b with data=unpaired), and {type(module.network).__name__} "
+            "translates nothing; choose other data, or a network that does: experiment=cyclegan/model2"
         )
     if is_translator(module.network) and data.real is None:
         raise UserError(
@@ -126,6 +129,25 @@ def check_measurable(
             check_side(min(height, width), f"{width}x{height}x{channels}", scale)
         except UserError as error:
             raise UserError(f"{pair.name}: {error}") from error
+
+
+def check_room(network: nn.Module, translated: Sequence[ShownPicture], device: torch.device) -> None:
+    """Pictures are translated whole by each validation, and the largest must fit into memory.
+
+    Raises:
+        UserError: it does not.
+    """
+    if not translated:
+        return
+    largest = max(translated, key=lambda picture: picture.lr.shape[0] * picture.lr.shape[1])
+    height, width, _ = largest.lr.shape
+    needed, free = bytes_per_pixel(generator_to(network, "b")) * height * width, free_bytes(device)
+    if needed > free:
+        raise UserError(
+            f"{largest.name}: validation translates whole pictures, and one of {width}x{height} takes about "
+            f"{needed / 2**30:.1f} GiB where {free / 2**30:.1f} GiB are free: make pictures smaller, as by "
+            "data.shorter_side=256 with data=unpaired"
+        )
 
 
 def check_gradient(module: SuperResolution, crop: int) -> None:

@@ -25,6 +25,8 @@ from sr.types import UserError
 _NOT_COMPARED = ("run_dir", "resume", "trust", "report", "started_from")
 _NOT_IN_EARLIER = ("experiment", "size")
 """What runs of earlier versions do not have."""
+_NONE = "none"
+"""Instead of a value that is not there."""
 _SHOWN = 8
 """How many changes are named."""
 _LIMITS = ("max_updates", "max_time", "default_time")
@@ -71,9 +73,14 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
     state = read_checkpoint(folder.checkpoint)
     current: Any = OmegaConf.to_container(config, resolve=False)
     # What this command line composes itself is its owner's, so that the line means the same after an interruption.
-    own = completed(opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config)), current)
+    stored = opened(state.get("config"), folder.checkpoint, config.trust, composed_here(config))
+    known = {name for name, _ in flattened(stored)}
+    own = completed(stored, current)
     joined = _joined(own, config, overrides)
-    before, after = (plain(OmegaConf.create(one)) for one in (own, joined))
+    before, after = (dict(flattened(plain(OmegaConf.create(one)))) for one in (own, joined))
+    for name in before.keys() - known:  # younger than the run, and set by this command line
+        if any(name == key or name.startswith(f"{key}.") for key in map(_key_of, overrides)):
+            before[name] = _NONE
     record = _record(state, before, after, folder.checkpoint)
     return Resumed(folder, joined, state, changes(before, after), record, _ignored(folder, before))
 
@@ -120,7 +127,7 @@ def _changed(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[tuple[
     """The setting, and its value before and after."""
     before, after = dict(flattened(saved)), dict(flattened(joined))
     names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED and ".network." not in name]
-    found = [(name, before.get(name, "none"), after.get(name, "none")) for name in names]
+    found = [(name, before.get(name, _NONE), after.get(name, _NONE)) for name in names]
     return [one for one in found if before.get(one[0]) != after.get(one[0])]
 
 
@@ -146,7 +153,7 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
     """The run's own configuration; only what this command line names is changed."""
     joined = OmegaConf.create(saved)
     for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~").split("@")[-1]
+        key = _key_of(override)
         if key in _NOT_COMPARED or key == "experiment":
             continue
         value = OmegaConf.select(composed, key)
@@ -163,6 +170,10 @@ def _joined(saved: dict[str, Any], composed: DictConfig, overrides: Sequence[str
             f"this command line asks for {_line(asked)}. Leave model and scale out"
         )
     return joined
+
+
+def _key_of(override: str) -> str:
+    return override.split("=", 1)[0].lstrip("+~").split("@")[-1]
 
 
 def _delete(config: DictConfig, key: str) -> None:

@@ -48,6 +48,7 @@ from sr.verbs.train.preflight import (
     check_input,
     check_measurable,
     check_plateau,
+    check_room,
     check_unpaired_data,
     smaller_than_crop,
     try_degradation,
@@ -139,7 +140,7 @@ class Run:
             sets,
             without_truth=alone,
             translates=is_translator(self.module.network),
-            shown=bool(self.data.shown_sources),
+            shown=self.data.two_sides or bool(self.data.shown_sources and trainer.val_images),
         )
         if made.monitor != trainer.monitor and alone:
             most = "most" if better(made.monitor) == "max" else "least"
@@ -226,6 +227,7 @@ class Run:
         check_input(self.module.augmentation, self.data)
         translated = self.data.shown_pictures if self.validation.translates else ()
         check_measurable(self.data.sets, self.config.scale, translated)
+        check_room(self.module.network, translated, self.compute.device)
         small = self.validation.about_small(self.data.sets)
         if small is not None:
             self.say(f"validation: {small}")

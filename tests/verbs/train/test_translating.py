@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from sr.training.keeping.tables import read_table
@@ -88,6 +89,8 @@ def test_one_size_first(translate, tmp_path):
         (["data.a={a}", "data.val={{a:{a}}}", "data.val_lr={{a:{a}}}"], r"data\.val names a set a"),
         (["data.a={a}", "data.shown=null"], r"trainer\.monitor=cycle_psnr cannot be measured"),
         (["data.a={a}", "trainer.monitor=psnr_y", "data.shown={a}", "data.val_share=1"], r"val_share=1.* below 1"),
+        (["data.a={a}", "data.lr={a}/x"], r"data\.lr or data\.hr=.*/a/x beside them has no place; leave it out"),
+        (["data.a={a}", "trainer.monitor=[cycle_psnr,cycle_psnr]"], r"names cycle_psnr twice; once is enough"),
         (["data.a={tiny}"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
     ],
 )
@@ -111,3 +114,33 @@ def test_a_page_shows_sides_there_and_back_and_says_nothing_is_gone(translate, s
     code, out, err = sr("report", "outputs", "-o", tmp_path / "page")
     assert (code, err) == (0, "")
     assert "gone" not in out
+
+
+def test_a_setting_that_is_younger_than_the_run_is_in_its_record(translate, train, tmp_path):
+    assert translate("run_dir=run")[0] == 0
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    del state["config"]["data"]["refused"]  # as a version had written it that knew none
+    torch.save(state, checkpoint)
+    code, _, err = train("resume=run", "data.refused=0.9", "trainer.max_updates=4", defaults=False)
+    assert (code, err) == (0, "")
+    _, rows = read_table(tmp_path / "run" / "changes.csv")
+    assert ("3", "data.refused", "none", "0.9") in [tuple(row.values()) for row in rows]
+
+
+def test_pictures_too_large_to_be_translated_whole_are_told_before_training(translate, tmp_path, monkeypatch):
+    from sr.verbs.train import preflight
+
+    monkeypatch.setattr(preflight, "free_bytes", lambda device: 2**10)
+    code, _, err = translate("run_dir=run")
+    assert code == 2
+    assert "validation translates whole pictures, and one of 53x4" in err
+    assert "make pictures smaller, as by data.shorter_side=256" in err
+
+
+def test_without_pictures_to_show_a_cycle_is_no_monitor(train, sides):
+    a, b = (side.partition("=")[2] for side in sides)
+    apart = [f"data.lr={a}", f"data.hr={b}", f"data.hr_val={a}", f"data.lr_val={a}", "trainer.val_images=0"]
+    code, _, err = train(*SMALL, "data=unpaired", *apart, "run_dir=run", defaults=False)
+    assert code == 2
+    assert err.startswith("error: trainer.monitor=cycle_psnr cannot be measured: it is of pictures that a network")

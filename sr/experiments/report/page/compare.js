@@ -80,7 +80,7 @@ SR.compare = (() => {
           titled("A", sides.name(a)),
           titled("B", sides.name(b)),
           titled("B − A"),
-          ...beside.map(() => titled("bicubic")),
+          ...beside.map(() => titled(sides.name("bicubic"))),
         ),
       ),
       el("tbody", {}, ...rows),

@@ -117,7 +117,7 @@ SR.curves = (() => {
     const entries = all.map((each) => entry(each.row.key, each.row.name, colours.swatch(each.row)));
     const metric = name.replace(/^val\//, "");
     if (name.startsWith("val/") && model.bicubicRows.some((one) => SR.base.isNumber(one.values[metric])))
-      entries.push(entry("bicubic", model.translated ? "untranslated" : "bicubic", colours.swatch(model.bicubicRows[0])));
+      entries.push(entry("bicubic", model.bicubicRows.length > 1 ? "bicubic" : model.bicubicRows[0].name, colours.swatch(model.bicubicRows[0])));
     byId("legend").replaceChildren(...entries);
     if (held)
       byId("legend")

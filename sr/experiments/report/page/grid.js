@@ -54,7 +54,7 @@ SR.grid = (() => {
   }
 
   function views(shown, run) {
-    if (!model.translated)
+    if (!model.isTranslated(shown.on))
       return [
         ["lr", `r${run.id}`, "hr", "bicubic", "bicubic", "bicubic"],
         ["LR", "SR", "HR", "bicubic", "bicubic", "bicubic"],
@@ -68,7 +68,7 @@ SR.grid = (() => {
 
   function block(shown, run) {
     const [keys, texts] = views(shown, run);
-    const first = model.translated ? "lr" : "bicubic";
+    const first = model.isTranslated(shown.on) ? "lr" : "bicubic";
     const cells = keys.map((key, index) => tile(shown, key, texts[index]));
     const box = el("div", { class: "cells" }, ...cells);
     box.show = () =>
@@ -86,7 +86,7 @@ SR.grid = (() => {
           type: "button",
           class: "link",
           text: sides.title(shown),
-          title: `Look at it above: ${sides.name(first)} against this run`,
+          title: `Look at it above: ${first === "lr" ? "input" : first} against this run`,
           click: () => {
             state.set({
               pic: shown.id,

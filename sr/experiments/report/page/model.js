@@ -53,8 +53,11 @@ SR.model = (() => {
   const runRows = new Map(
     runs.map((run) => [run.id, singles.get(run.id) ?? row(`r${run.id}`, "run", run.name, [run])]),
   );
-  /** Runs translate between two sides: their pictures are brought back, and nothing is enlarged. */
-  const translated = pictures.some((one) => Object.values(one.runs ?? {}).some((run) => run.back));
+  /** Runs measured on these pictures translate between two sides: pictures are brought back, and nothing is enlarged. */
+  const translations = new Set(
+    pictures.filter((one) => Object.values(one.runs ?? {}).some((run) => run.back)).map((one) => one.on),
+  );
+  const isTranslated = (on) => translations.has(on);
   const bicubicRows = bicubics();
   const rows = new Map([...groupRows, ...runRows.values(), ...bicubicRows].map((one) => [one.key, one]));
 
@@ -66,10 +69,10 @@ SR.model = (() => {
       const { values, scale } = found.get(run.on) ?? {};
       found.set(run.on, { values: { ...run.bicubic, ...values }, scale: scale ?? run.scale });
     }
-    const name = translated ? "untranslated" : "bicubic";
-    return [...found].map(([on, { values, scale }]) =>
-      row(`b${on}`, "bicubic", found.size > 1 ? `${name} ×${scale ?? "?"}` : name, [], { on, values, scale }),
-    );
+    return [...found].map(([on, { values, scale }]) => {
+      const many = found.size > 1 ? `bicubic ×${scale ?? "?"}` : "bicubic";
+      return row(`b${on}`, "bicubic", isTranslated(on) ? "untranslated" : many, [], { on, values, scale });
+    });
   }
 
   /** Columns that every table has: id, label, how it is read, and whether more is better (1), worse (-1) or neither. */
@@ -151,7 +154,7 @@ SR.model = (() => {
     groups,
     metrics,
     pictures,
-    translated,
+    isTranslated,
     columns,
     settingNames,
     byId,

@@ -3,9 +3,8 @@
 SR.sides = (() => {
   const { el, byId, chooser, isNumber } = SR.base;
   const { model, state } = SR;
-  const FIXED = model.translated
-    ? { lr: "input", bicubic: "untranslated", hr: "counterpart (the truth)" }
-    : { lr: "LR (nearest neighbour)", bicubic: "bicubic", hr: "HR (the truth)" };
+  const FIXED = { lr: "LR (nearest neighbour)", bicubic: "bicubic", hr: "HR (the truth)" };
+  const OF_SIDES = { lr: "input", bicubic: "untranslated", hr: "counterpart (the truth)" };
   const enlarged = new WeakMap();
 
   const picture = () => model.pictures.find((one) => String(one.id) === state.values.pic) ?? model.pictures[0];
@@ -45,7 +44,8 @@ SR.sides = (() => {
 
   function name(one) {
     const run = model.byId.get(Number(one.slice(1)))?.name ?? one;
-    return FIXED[one] ?? (isBack(one) ? `${run}, and back` : run);
+    const fixed = model.isTranslated(picture()?.on) ? OF_SIDES : FIXED;
+    return fixed[one] ?? (isBack(one) ? `${run}, and back` : run);
   }
 
   /** Pictures of a run over its updates, the last of them what it ended with: [[updates, hash], …]. */
@@ -113,7 +113,7 @@ SR.sides = (() => {
     const here = new Set(keysOf(shown));
     const options = (side) =>
       [
-        ["Given", Object.entries(FIXED).map(([one, text]) => [one, here.has(one) ? text : `${text}: not kept`])],
+        ["Given", Object.keys(FIXED).map((one) => [one, here.has(one) ? name(one) : `${name(one)}: not kept`])],
         [
           "Runs",
           model.runs
