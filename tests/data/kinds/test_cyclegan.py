@@ -89,7 +89,7 @@ def test_a_share_of_both_sides_is_held_out(tmp_path):
     shown = to_show(None, a, b, 0.2)
     assert {side: len(source) for side, source in shown.items()} == {"a": 2, "b": 4}
     for side, folder in (("a", a), ("b", b)):
-        trained = to_train_on(None, folder, 0.2)
+        trained = to_train_on(folder, folder, 0.2)
         names = [[source.name(i) for i in range(len(source))] for source in (trained, shown[side])]
         assert not set(names[0]) & set(names[1])
         assert len(names[0]) + len(names[1]) == {"a": 10, "b": 20}[side]
