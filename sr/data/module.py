@@ -108,7 +108,7 @@ class CropData(lightning.LightningDataModule):
         if workers < (1 if crops == "workers" else 0):
             raise ValueError(f"workers={workers} must be at least {1 if crops == 'workers' else 0} with crops={crops}")
         if val_pictures is not None and val_pictures < 1:
-            raise ValueError(f"val_pictures={val_pictures} must be at least 1; val=null leaves validation out")
+            raise ValueError(f"val_pictures={val_pictures} must be at least 1; null takes all")
         self.paired = train is not None
         """Low resolution has a truth; without, `train_sides` are the low-resolution pictures alone."""
         self.train_sides = training_sides(train, train_lr, scale, real is not None)

@@ -6,6 +6,8 @@ import numpy as np
 
 from sr.data.contract import OnMessage, OnProgress, PictureSource
 from sr.data.crops import CropPlan, Others, Small
+from sr.data.kinds.sized import Sized
+from sr.data.kinds.split import Split
 from sr.data.sets import Pictures, Sides, given_sides, pictures_of
 from sr.data.store.store import Store
 from sr.data.stores import Stores
@@ -80,7 +82,7 @@ def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str
     Raises:
         UserError: they are the same files.
     """
-    low, high = files_of(lr), files_of(real)
+    low, high = (files_of(_whole(source)) for source in (lr, real))
     if low and low == high:
         first, second = settings
         instead = "low resolution in data.lr, or one set in two halves with data=folder data.train=DIR data.real=half"
@@ -89,6 +91,13 @@ def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str
             f"{first} and {second} are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
             f"made of them; give {instead}"
         )
+
+
+def _whole(source: PictureSource) -> PictureSource:
+    """The source that a share was held out of: which share depends on the folder's name."""
+    while isinstance(source, Sized | Split):
+        source = source.source
+    return source
 
 
 def warn_of_pairs(train: PictureSource, real: PictureSource, on_message: OnMessage) -> None:

@@ -64,6 +64,20 @@ def apart(picture: Any) -> Apart:
     raise UserError(f"{printable(repr(picture))[:80]} is not {_WANTED}{hint}")
 
 
+def coloured(picture: Any) -> Any:
+    """A gray picture of any kind with three equal channels, for networks that recolour; others as they are."""
+    if isinstance(picture, pil.Image):
+        deep = picture.mode in _PIL_DEEP
+        whole = pil.fromarray((np.asarray(picture) // 257).astype(np.uint8)) if deep else picture
+        return whole.convert({"L": "RGB", "1": "RGB", "LA": "RGBA"}.get(whole.mode, whole.mode))
+    if isinstance(picture, np.ndarray) and picture.ndim in (2, 3):
+        channels = picture[..., None] if picture.ndim == 2 else picture
+        return channels[..., [0, 0, 0, *range(1, channels.shape[-1])]] if channels.shape[-1] in (1, 2) else picture
+    if isinstance(picture, Tensor) and picture.ndim in (3, 4) and picture.shape[-3] == 1:
+        return picture.repeat_interleave(3, dim=-3)
+    return picture
+
+
 def _is_path(picture: Any) -> bool:
     return hasattr(picture, "__fspath__")
 

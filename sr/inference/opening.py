@@ -62,7 +62,7 @@ def open_network(path: Path | str, trust: bool = False, to: Side | None = None) 
         )
     if to is not None and not is_translator(network):
         raise UserError(
-            f"{printable(path)} is a {type(network).__name__} x{info.scale}, which does not translate between two "
+            f"{printable(path)} is {type(network).__name__} x{info.scale}, which does not translate between two "
             "sides; use it by sr upscale IN -o OUT --model FILE, or give a run of experiment=cyclegan/…"
         )
     return network if to is None else generator_to(network, to), info

@@ -10,7 +10,7 @@ from sr.devices import Accelerator, choose_device
 from sr.errors import UserError
 from sr.image.alpha import LargerAlpha
 from sr.inference.engines.engine import Kind, Precision
-from sr.inference.kinds import apart
+from sr.inference.kinds import apart, coloured
 from sr.inference.networks import find_network
 from sr.inference.opening import open_network
 from sr.inference.upscaler import Colour, Upscaler
@@ -53,12 +53,13 @@ class Network:
                 batch of such, uint8 or floating point in [0, 1]. Gray stays gray, alpha is kept.
 
         Returns:
-            The same type, dtype, device and channels, enlarged by `scale`.
+            The same type, dtype, device and channels, enlarged by `scale`; a network that translates gives gray
+            pictures colours.
 
         Raises:
             UserError: it is no picture; or the network's output is none.
         """
-        colour, alpha, together = apart(picture)
+        colour, alpha, together = apart(coloured(picture) if self._upscaler.recolours else picture)
         made = self._upscaler.image(colour)
         height, width = made.shape[-2:]
         return together(made, None if alpha is None else LargerAlpha(alpha, height, width).rows(0, height))

@@ -231,6 +231,8 @@ def _check_named(words: list[str]) -> None:
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for before, word in pairwise(words):
         if not word and (not before.startswith("-") or before in _before_names(typer.main.get_command(app))):
+            if before == "--to":
+                raise UserError("--to is empty; write --to a or --to b")
             raise UserError(f"the name after {printable(before)} is empty; name a file or a folder, or . for this one")
 
 

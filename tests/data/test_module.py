@@ -304,7 +304,7 @@ def test_validation_pictures_below_one_pixel_of_low_resolution_are_named(tmp_pat
         ({"refused": 10}, "refused=10 must be between 0 and 1"),
         ({"crops": "workers", "workers": 0}, "workers=0 must be at least 1 with crops=workers"),
         ({"workers": -1}, "workers=-1 must be at least 0 with crops=auto"),
-        ({"val_pictures": 0}, "val_pictures=0 must be at least 1; val=null leaves validation out"),
+        ({"val_pictures": 0}, "val_pictures=0 must be at least 1; null takes all"),
         ({"val_pictures": -1}, "val_pictures=-1 must be at least 1"),
     ],
 )

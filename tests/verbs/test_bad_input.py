@@ -286,7 +286,7 @@ def test_resuming_after_the_table_was_edited(train, run):
         ("optimizer.lr=-1", "optimizer.lr=-1 must be positive or 0"),
         ("optimizer.betas=[0.9,1.5]", "optimizer.betas[1]=1.5 must be at least 0 and below 1"),
         ("data.batch_size=0", "data: batch_size=0 must be at least 1"),
-        ("data.val_pictures=0", "data: val_pictures=0 must be at least 1; val=null leaves validation out"),
+        ("data.val_pictures=0", "data: val_pictures=0 must be at least 1; null takes all"),
     ],
 )
 def test_values_that_make_no_sense(train, override, message):

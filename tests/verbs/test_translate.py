@@ -76,7 +76,7 @@ def test_each_verb_refuses_what_is_the_others(sr, translator, enlarger, photo, t
     out = tmp_path / "made.png"
     code, _, err = sr("translate", photo, "-o", out, "--model", enlarger, "--to", "b")
     assert code == 2
-    assert "is a Espcn x2, which does not translate between two sides; use it by sr upscale" in err
+    assert "is Espcn x2, which does not translate between two sides; use it by sr upscale" in err
     code, _, err = sr("upscale", photo, "-o", out, "--model", translator)
     assert code == 2
     assert "translates pictures between two sides and enlarges none; use it by sr translate IN -o OUT" in err
@@ -149,3 +149,23 @@ def test_from_python_the_side_is_named(translator, photo):
     with Image.open(photo) as picture:
         made = sr.load(translator, device="cpu", engine="torch", to="a")(picture)
     assert np.abs(np.asarray(made).astype(int) - by_hand(translator, photo, "a")).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("gray", "shape"),
+    [
+        (Image.new("L", (20, 12), 90), (12, 20, 3)),
+        (Image.new("LA", (20, 12), (90, 200)), (12, 20, 4)),
+        (Image.fromarray(np.full((12, 20), 30000, np.uint16)), (12, 20, 3)),
+        (np.full((12, 20), 90, np.uint8), (12, 20, 3)),
+        (np.full((12, 20, 1), 0.3, np.float32), (12, 20, 3)),
+        (np.full((12, 20, 2), 90, np.uint8), (12, 20, 4)),
+        (torch.full((1, 12, 20), 0.3), (3, 12, 20)),
+        (torch.full((2, 1, 12, 20), 0.3), (2, 3, 12, 20)),
+    ],
+)
+def test_gray_pictures_get_colours_from_python_too(translator, gray, shape):
+    import sr
+
+    made = sr.load(translator, device="cpu", engine="torch", to="b")(gray)
+    assert (np.asarray(made) if isinstance(made, Image.Image) else made).shape == shape

@@ -8,7 +8,7 @@ from sr.data.kinds.derived import Derived
 from sr.image.depth import to_uint8
 from sr.types import Picture
 
-LEAST = 16
+LEAST, MOST = 16, 8192
 
 
 class Sized(Derived):
@@ -18,15 +18,15 @@ class Sized(Derived):
 
     Args:
         source: all pictures.
-        shorter_side: in pixels, at least 16; None leaves them as they are.
+        shorter_side: in pixels, 16 to 8192; None leaves them as they are.
 
     Raises:
-        ValueError: a smaller number.
+        ValueError: another number.
     """
 
     def __init__(self, source: PictureSource, shorter_side: int | None) -> None:
-        if shorter_side is not None and shorter_side < LEAST:
-            raise ValueError(f"shorter_side={shorter_side} must be at least {LEAST} (pixels), or null")
+        if shorter_side is not None and not LEAST <= shorter_side <= MOST:
+            raise ValueError(f"shorter_side={shorter_side} must be between {LEAST} and {MOST} (pixels), or null")
         super().__init__(source)
         self.shorter_side = shorter_side
 

@@ -79,7 +79,8 @@ def read_resumed(folder: RunFolder, config: DictConfig, overrides: Sequence[str]
     joined = _joined(own, config, overrides)
     before, after = (dict(flattened(plain(OmegaConf.create(one)))) for one in (own, joined))
     for name in before.keys() - known:  # younger than the run, and set by this command line
-        if any(name == key or name.startswith(f"{key}.") for key in map(_key_of, overrides)):
+        above = {name[: match.start()] for match in re.finditer(r"\.", name)}
+        if not above & known and any(name == key or name.startswith(f"{key}.") for key in map(_key_of, overrides)):
             before[name] = _NONE
     record = _record(state, before, after, folder.checkpoint)
     return Resumed(folder, joined, state, changes(before, after), record, _ignored(folder, before))

@@ -72,7 +72,7 @@ def test_one_size_first(translate, tmp_path):
     with Image.open(kept) as picture:
         assert min(picture.size) == 96
     code, _, err = translate("data.shorter_side=3", "run_dir=small")
-    assert (code, err) == (2, "error: data.train_lr: shorter_side=3 must be at least 16 (pixels), or null\n")
+    assert (code, err) == (2, "error: data.train_lr: shorter_side=3 must be between 16 and 8192 (pixels), or null\n")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,15 @@ def test_one_size_first(translate, tmp_path):
         (["data.a={a}", "data.shown=null"], r"trainer\.monitor=cycle_psnr cannot be measured"),
         (["data.a={a}", "trainer.monitor=psnr_y", "data.shown={a}", "data.val_share=1"], r"val_share=1.* below 1"),
         (["data.a={a}", "data.lr={a}/x"], r"data\.lr or data\.hr=.*/a/x beside them has no place; leave it out"),
+        (["data.a={link}"], r"data\.a and data\.b are the same 8 pictures .*; give two folders of two sides"),
         (["data.a={a}", "trainer.monitor=[cycle_psnr,cycle_psnr]"], r"names cycle_psnr twice; once is enough"),
         (["data.a={tiny}"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
     ],
 )
 def test_what_cannot_be_translated_is_one_sentence(train, sides, tmp_path, given, message):
-    places = {name: str(tmp_path / name) for name in ("a", "b", "empty", "nowhere", "tiny")}
+    places = {name: str(tmp_path / name) for name in ("a", "b", "empty", "link", "nowhere", "tiny")}
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "b")
     (tmp_path / "tiny").mkdir()
     for index in range(3):
         Image.fromarray(smooth_picture(24, 24, index)[:8, :8]).save(tmp_path / "tiny" / f"{index}.png")
