@@ -8,7 +8,9 @@ from torch import nn
 from sr.config.schema import shown_of, shown_side
 from sr.errors import UserError
 from sr.losses.gan import RelativisticAverage
+from sr.losses.views import base_of
 from sr.losses.weights import Constant
+from sr.models.translators import is_translator
 from sr.training.adversary.adversary import Adversary
 from sr.training.adversary.agreement import looks_at
 from sr.training.callbacks.swapout import Swapout
@@ -157,6 +159,8 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
             "the photograph beside each crop is shrunk high resolution, as degradation=… works on crops here: colours, "
             "noise or blur of the input are not in it, and in use they are"
         )
+    if is_translator(module.network):
+        yield from _doubts_of_translation(module)
     for swapout in swapouts:
         doubt = swapout.doubt(adversaries, trainer.max_updates)
         if doubt is not None:
@@ -169,6 +173,19 @@ def doubts(module: SuperResolution, config: Any, swapouts: Iterable[Swapout], fr
         later = " ".join(f"adversary.{name}.policy.start=500" for name in loud)
         way = f"{later} lets the other losses begin" if unpaired else "experiment=gan_phases starts one after the other"
         yield f"{_counting(loud)}, against an untrained generator; {way}"
+
+
+def _doubts_of_translation(module: SuperResolution) -> Iterator[str]:
+    pairs = [pair for adversary in module.adversaries.values() for pair in adversary.shows.pairs]
+    judged = {base_of(name) for pair in pairs for name in pair}
+    for view, generator in (("sr", "to_b"), ("back", "to_a")):
+        if view not in judged:
+            yield (
+                f"no adversary judges what {generator} makes ({view}): it learns from what brings pictures back alone; "
+                "adversary=[lsgan,cycle] judges both"
+            )
+    if not looks_at("again_a", module.objective, {}) or not looks_at("again_b", module.objective, {}):
+        yield "no term of the loss compares pictures there and back, so nothing keeps their content; loss=cycle does"
 
 
 def _counting(loud: Sequence[str]) -> str:

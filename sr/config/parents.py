@@ -1,7 +1,7 @@
 """``init_from=log/20``: a run that starts from the newest finished run of an experiment, found by its name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Child:
         folder: its own, beside which runs of the same sweep lie.
         experiments: names of all experiments.
         carried: overrides that a run which makes its parent needs too.
+        data: its configuration's part of that name, as plain values: of several parents one that has learnt from the
+            same pictures is taken.
     """
 
     size: str
@@ -33,6 +35,7 @@ class Child:
     folder: Path
     experiments: Sequence[str]
     carried: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def from_experiments(start: Start, child: Child, say: Callable[[str], None]) -> tuple[Start, dict[str, dict[str, Any]]]:
@@ -54,6 +57,7 @@ def from_experiments(start: Start, child: Child, say: Callable[[str], None]) -> 
     found = {name: _parent(name, place, child) for name, place in start.places.items() if _named(place, child)}
     for name, run in found.items():
         other = "" if run.seed == child.seed else f"; there is none of seed {child.seed}, so the newest of another"
+        other += "" if _same_pictures(run, child) else "; it has learnt from other pictures than this run will"
         say(
             f"{setting_of(name)}={start.places[name]}: {run.experiment}, seed {run.seed}, {run.updates} updates, "
             f"in {run.folder.path}{other}"
@@ -102,7 +106,26 @@ def _parent(name: str, place: str, child: Child) -> Run:
     if not fitting:
         raise UserError(_no_run(f"{setting_of(name)}={place}", candidates[0], child, runs))
     beside = child.folder.parent.resolve()
-    return max(fitting, key=lambda run: (run.seed == child.seed, run.folder.path.parent.resolve() == beside, run.ended))
+    return max(
+        fitting,
+        key=lambda run: (
+            _same_pictures(run, child),
+            run.seed == child.seed,
+            run.folder.path.parent.resolve() == beside,
+            run.ended,
+        ),
+    )
+
+
+_PICTURES = ("train", "train_lr", "real")
+"""Settings of ``data`` that say what is learned from."""
+
+
+def _same_pictures(run: Run, child: Child) -> bool:
+    data = run.config.get("data")
+    if not isinstance(data, Mapping) or not child.data:
+        return True
+    return all(data.get(name) == child.data.get(name) for name in _PICTURES)
 
 
 def _file(name: str, folder: RunFolder) -> Path:

@@ -243,7 +243,7 @@ class CropData(lightning.LightningDataModule):
             if self.paired:
                 warn_of_pairs(train, real, on_message)
             else:
-                check_apart(train, real, self.settings)
+                check_apart(train, real, self.settings, on_message)
         warn_of_shared([train, *others], self.val_sides, on_message)
 
     def _batches(

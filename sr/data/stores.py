@@ -67,7 +67,8 @@ class Stores:
     ) -> Store:
         """Low-resolution pictures: those that are given, else what the degradation makes of ``hr``; see `originals`."""
         if given is not None:
-            on_message(f"{what} uses the low-resolution pictures that are given; degradation=… is not applied to it")
+            given_ones = "low-resolution pictures" if self.scale > 1 else "pictures"
+            on_message(f"{what} uses the {given_ones} that are given; degradation=… is not applied to it")
         source = Reduced(hr, degradation) if given is None else given
         return self._opened(f"{what}, low resolution", source, on_progress, on_message)
 

@@ -1,5 +1,6 @@
 """Training pictures that belong to no others: real ones for discriminators, low resolution without a truth."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -71,13 +72,14 @@ def real_source(real: Pictures | None, train: Pictures | None) -> Real:
     return pictures_of("real", real)
 
 
-def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str]) -> None:
+def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str], on_message: OnMessage) -> None:
     """Low resolution without a truth and the real pictures, or two sides, must be of two sets.
 
     Args:
         lr: the one.
         real: the other.
         settings: by which they are given.
+        on_message: told how many are on both sides.
 
     Raises:
         UserError: they are the same files.
@@ -88,9 +90,16 @@ def check_apart(lr: PictureSource, real: PictureSource, settings: tuple[str, str
         instead = "low resolution in data.lr, or one set in two halves with data=folder data.train=DIR data.real=half"
         instead = "two folders of two sides" if first == SIDES[0] else instead
         raise UserError(
-            f"{first} and {second} are the same {len(low)} pictures ({min(low).parent}), so nothing says what is to be "
+            f"{first} and {second} are the same {_counted(low)} ({min(low).parent}), so nothing says what is to be "
             f"made of them; give {instead}"
         )
+    if low & high:
+        first, second = settings
+        on_message(f"{len(low & high)} pictures of {first} are in {second} too ({min(low & high)})")
+
+
+def _counted(paths: set[Path]) -> str:
+    return f"{len(paths)} picture{'s' if len(paths) > 1 else ''}"
 
 
 def _whole(source: PictureSource) -> PictureSource:

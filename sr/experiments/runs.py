@@ -82,8 +82,10 @@ class Run:
     @property
     def ended(self) -> float:
         """When, in seconds since the epoch; the larger, the newer."""
-        file = self.folder.summary if self.summary is not None else self.folder.config
-        return file.stat().st_mtime
+        for file in (*([] if self.summary is None else [self.folder.summary]), self.folder.config):
+            if file.exists():  # a summary goes away where its run goes on at this moment
+                return file.stat().st_mtime
+        return 0.0
 
 
 def find_runs(roots: Iterable[Path]) -> list[Run]:

@@ -82,7 +82,7 @@ def plan(work: Work, reach: Reach | None, memory: Memory, asked: int | None = No
     """
     longest, area = max(work.size), work.size[0] * work.size[1]
     if reach is None and (asked is None or asked >= longest) and work.per_pixel * area <= memory.most:
-        return Plan(longest, None, work.workers, WHOLE)
+        return Plan(longest, None, work.workers, None if work.normalised else WHOLE)
     if work.normalised and asked is None:
         height, width = work.size
         needed, there = work.per_pixel * area / 2**30, memory.most / 2**30

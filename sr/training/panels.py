@@ -11,7 +11,9 @@ _CAPTION = 16
 _ERROR_GAIN = 4
 
 
-def strip(bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = _SIDE) -> np.ndarray:
+def strip(
+    bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = _SIDE, translated: bool = False
+) -> np.ndarray:
     """Four views of the middle of a picture side by side, captioned.
 
     Args:
@@ -19,6 +21,7 @@ def strip(bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = _SIDE
         sr: same shape, the network's result.
         hr: same shape, the truth.
         side: largest side of the shown part in pixels.
+        translated: the first view is the picture itself, and the result a translation.
 
     Returns:
         (height, width, 3) uint8.
@@ -27,7 +30,10 @@ def strip(bicubic: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = _SIDE
     error = np.abs(views[1].astype(np.int16) - views[2]).max(axis=2)
     shown = np.minimum(error * _ERROR_GAIN, 255).astype(np.uint8)
     views.append(np.repeat(shown[:, :, None], 3, axis=2))
-    return _in_a_row(views, ("LR, bicubic", "SR", "HR", f"|SR - HR| x {_ERROR_GAIN}"))
+    names = (
+        ("picture", "translated", "truth", "|difference|") if translated else ("LR, bicubic", "SR", "HR", "|SR - HR|")
+    )
+    return _in_a_row(views, (*names[:3], f"{names[3]} x {_ERROR_GAIN}"))
 
 
 def strip_without_truth(bicubic: np.ndarray, sr: np.ndarray, side: int = _SIDE) -> np.ndarray:

@@ -54,7 +54,7 @@ def translate(
         list[str], typer.Argument(metavar="IN…", help="Pictures, videos, folders of pictures, patterns as '*.jpg'.")
     ],
     model: Annotated[str, typer.Option(help="A run of experiment=cyclegan/…, or a file of one.")],
-    to: Annotated[str, typer.Option(help="The side whose pictures are wanted: a or b.")],
+    to: Annotated[str | None, typer.Option(help="The side whose pictures are wanted: a or b.")] = None,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", help="A file for one; a folder for several.  \\[default: beside IN]"),
@@ -81,6 +81,8 @@ def translate(
     from sr.verbs.upscale.jobs import Naming, ending
     from sr.verbs.upscale.run import Asked, upscale
 
+    if to is None:
+        raise UserError("the side whose pictures are wanted is missing; write --to a or --to b")
     side = side_of(to)
     how = How([model], tile, accelerator=accelerator, trust=trust, to=side)
     naming = Naming(output, ending(form), f"_to_{side}" if suffix is None and output is None else suffix)

@@ -75,7 +75,7 @@ def test_a_network_that_takes_means_over_the_picture_is_cut_only_where_a_side_is
     def found(gib, asked=None):
         return plan(Work((3000, 4000), 1, 1571.0, 2, normalised=True), None, memory(gib), asked)
 
-    assert found(64) == Plan(4000, None, 2, WHOLE)
+    assert found(64) == Plan(4000, None, 2)
     with pytest.raises(UserError, match=r"4000x3000 takes 17\.6 GiB as a whole, and 11\.2 are free; .* --tile 1024"):
         found(16)
     assert found(16, asked=1024) == Plan(1024, MARGIN, 2, NORMALISED)

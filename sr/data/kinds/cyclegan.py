@@ -51,6 +51,9 @@ ARCHIVES: dict[Name, tuple[int | None, str]] = {
 """Bytes and checksum of NAME.zip."""
 
 
+_FOLDERS = ("trainA", "trainB", "testA", "testB")
+
+
 class CycleGanSet(Listed):
     """One side of one part of a set: the folders trainA, trainB, testA and testB.
 
@@ -83,8 +86,9 @@ class CycleGanSet(Listed):
             check_choice(what, given, choices)
         base = data_root(root, "cyclegan")
         self.below = f"{part}{side.upper()}"
-        itself = base.name == name or any((base / folder).is_dir() for folder in ("trainA", "trainB", "testA", "testB"))
-        self.folder = base if itself else base / name
+        self.own = base.name != name and any((base / folder).is_dir() for folder in _FOLDERS)
+        """The folder is a set of the user's: not all of its parts need be there, and none can be downloaded."""
+        self.folder = base if self.own or base.name == name else base / name
         size, checksum = ARCHIVES[name]
         self.remote = Remote(f"{url.rstrip('/')}/{name}.zip", size if verify else None, (checksum,) if verify else ())
         self.download = download
@@ -92,6 +96,11 @@ class CycleGanSet(Listed):
     def found(self, on_progress: OnProgress, on_message: OnMessage) -> list[Path]:
         """The pictures; downloads the set where the folder has none."""
         place = self.folder / self.below
+        if self.own and not pictures_in(place):
+            raise UserError(
+                f"there are no pictures in {place}, and {self.folder} is a set of your own, of which nothing can be "
+                "downloaded; put some there, or give two folders with data=unpaired data.a=DIR data.b=DIR"
+            )
         if not pictures_in(place):
             above = self.folder.parent
             if not self.download and not (above / self.remote.name).exists():

@@ -1,6 +1,6 @@
 """Write checkpoints and networks on the updates clock, and take a run up again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -39,6 +39,8 @@ class Saving(UpdateCallback):
         resume: state of a checkpoint to go on from, or None.
         swapouts: of the run, whose states are kept.
         changes: rows of `RunFolder.changes`.
+        accepted: called once a checkpoint to go on from was taken, before anything is trained; it says whether the
+            configuration is another one, which is kept at once: what lies in the folder is of one piece.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Saving(UpdateCallback):
         resume: dict[str, Any] | None = None,
         swapouts: Sequence[Swapout] = (),
         changes: Sequence[Mapping[str, str]] = (),
+        accepted: Callable[[], bool] = lambda: False,
     ) -> None:
         if every < 1:
             raise UserError(f"trainer.checkpoint_every={every} must be at least 1 (updates)")
         self.every, self.folder, self.config, self.model = every, folder, config, model
         self.validation, self.guard = validation, guard
+        self._accepted = accepted
         self._swapouts, self._changes = swapouts, [dict(row) for row in changes]
         self._resume = resume
         self._saved_at = -1
@@ -84,6 +88,9 @@ class Saving(UpdateCallback):
             set_random_states(self._resume["random"])
         self._saved_at = module.updates
         self._resume = None  # the state is large
+        if trainer.is_global_zero and self._accepted():
+            self._saved_at = -1
+            self.save(trainer, module)
 
     def after_update(self, trainer: lightning.Trainer, module: Trainable) -> None:
         """Save when it is due; never inside an accumulation, whose gradients a checkpoint does not hold."""

@@ -236,7 +236,9 @@ class Validation(UpdateCallback):
     ) -> None:
         if number < len(self._bicubic[name]):
             pair = pairs[number]
-            shown[picture_file(name, number, pair.name)] = Views(pair.lr, self._bicubic[name][number], sr, pair.hr)
+            shown[picture_file(name, number, pair.name)] = Views(
+                pair.lr, self._bicubic[name][number], sr, pair.hr, translated=self.translates
+            )
 
     def _remember(self, before: float | None) -> bool:
         """Compare with the best; whether schedules and `EarlyStop` should hear of the result.

@@ -38,6 +38,7 @@ class Views:
         sr: likewise, the network's result.
         hr: likewise, the truth; None where there is none.
         back: what a network that translates makes of its result again; None for others.
+        translated: nothing was enlarged.
     """
 
     lr: np.ndarray
@@ -45,6 +46,7 @@ class Views:
     sr: np.ndarray
     hr: np.ndarray | None = None
     back: np.ndarray | None = None
+    translated: bool = False
 
     def strip(self) -> np.ndarray:
         """Side by side, see `sr.training.panels`."""
@@ -52,7 +54,7 @@ class Views:
             return panels.there_and_back(self.lr, self.sr, self.back)
         if self.hr is None:
             return panels.strip_without_truth(self.bicubic, self.sr)
-        return panels.strip(self.bicubic, self.sr, self.hr)
+        return panels.strip(self.bicubic, self.sr, self.hr, translated=self.translated)
 
     def middle(self, side: int) -> "Views":
         """The middle of a picture that is larger, the same region of every view.
@@ -64,7 +66,7 @@ class Views:
         rows, columns = (_middle(length, side // scale) for length in self.lr.shape[:2])
         large = tuple(slice(scale * part.start, scale * part.stop) for part in (rows, columns))
         hr, back = (None if picture is None else picture[large] for picture in (self.hr, self.back))
-        return Views(self.lr[rows, columns], self.bicubic[large], self.sr[large], hr, back)
+        return Views(self.lr[rows, columns], self.bicubic[large], self.sr[large], hr, back, self.translated)
 
 
 def _middle(length: int, most: int) -> slice:

@@ -16,7 +16,7 @@ from sr.training.columns import OTHERS, PERCEPTUAL
 from sr.verbs.report import check_roots
 from sr.verbs.runs.asked import Listed, listed, ordered, sign_of, where
 from sr.verbs.runs.files import check_outputs, entries, write_csv, write_json
-from sr.verbs.screen.runs import COLUMNS, print_runs
+from sr.verbs.screen.runs import COLUMNS, over, print_runs
 from sr.verbs.screen.tables import console_for_tables, number, print_numbers, say
 
 _COUNTS = ("parameters", "updates", "updates/s")
@@ -66,7 +66,9 @@ def show_runs(
     else:
         labels = _labels(runs)
         print_runs(
-            list(zip(labels, rows, strict=True)), f"{len(rows)} runs: {moment} validation, gain over bicubic", moment
+            list(zip(labels, rows, strict=True)),
+            f"{len(rows)} runs: {moment} validation, gain over {over(rows)}",
+            moment,
         )
     _tell_unlike(runs)
     if baseline is not None:

@@ -1,7 +1,7 @@
 """Runs as a table on the screen: what ends a sweep, and `sr runs`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sr.experiments.table import At, Row
 from sr.printable import printable
@@ -50,3 +50,9 @@ def cells_of(row: Row, at: At = "best") -> dict[str, str]:
     if math.isfinite(row.updates_per_second):
         cells["updates/s"] = f"{row.updates_per_second:.1f}"
     return cells
+
+
+def over(rows: Iterable[Row | None]) -> str:
+    """What gains of these runs are over: at x1 bicubic is the picture itself, which a translation begins with."""
+    final = [row.final for row in rows if row is not None and row.final]
+    return "the untranslated" if final and all(CYCLE[0] in values for values in final) else "bicubic"

@@ -12,7 +12,7 @@ from sr.config.parents import Child, files_of_experiments, from_experiments
 from sr.config.starting import Start, start_of
 from sr.training.keeping.run_folder import RunFolder
 
-_CARRIED = ("data.", "--config-dir")
+_CARRIED = ("data=", "data.", "--config-dir")
 """Beginnings of what a parent needs as its child does: where the user's own pictures and choices are."""
 
 _FILES = "files"
@@ -41,7 +41,8 @@ def beginning(
     experiments = config_groups(*conf_folders(own))["experiment"]
     typed = [*([] if own is None else ["--config-dir", str(own)]), *overrides]
     carried = [word for i, word in enumerate(typed) if word.startswith(_CARRIED) or typed[i - 1] == "--config-dir"]
-    child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried)
+    data: Any = OmegaConf.to_container(config.data, resolve=True)
+    child = Child(str(config.size["name"]), int(config.seed), folder.path, experiments, carried, data)
     start, runs = from_experiments(start_of(config.init_from, config.grow_from), child, say)
     plain: Any = OmegaConf.to_container(config, resolve=False)
     told = files_of_experiments(files_named(plain, experiments), child, say)

@@ -22,6 +22,7 @@ from sr.training.columns import gain
 from sr.training.contract import Trainable
 from sr.training.module import SuperResolution
 from sr.training.schedules import OnPlateau
+from sr.training.translation import period_of
 from sr.training.views import DEGRADED
 from sr.types import UserError
 
@@ -97,6 +98,11 @@ def check_unpaired_data(module: SuperResolution, data: CropData) -> None:
         raise UserError(
             f"{type(module.network).__name__} translates between two sides, and the data has one; give two folders by "
             "data=unpaired data.a=DIR data.b=DIR, or take experiment=cyclegan/model2, which draws its own"
+        )
+    if is_translator(module.network) and data.crop < 2 * period_of(module.network):
+        raise UserError(
+            f"data.crop={data.crop} leaves nothing after the halvings of {type(module.network).__name__}; take "
+            f"data.crop={2 * period_of(module.network)} at least, or a smaller model.halvings"
         )
     if data.real is not None:
         check_unpaired(module.network, module.objective, module.adversaries)

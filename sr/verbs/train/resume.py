@@ -127,9 +127,26 @@ def _changes(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[str]:
 def _changed(saved: Mapping[str, Any], joined: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """The setting, and its value before and after."""
     before, after = dict(flattened(saved)), dict(flattened(joined))
+    for one, other in ((before, after), (after, before)):
+        _gather(one, other)
     names = [name for name in dict.fromkeys([*after, *before]) if name not in _NOT_COMPARED and ".network." not in name]
     found = [(name, before.get(name, _NONE), after.get(name, _NONE)) for name in names]
     return [one for one in found if before.get(one[0]) != after.get(one[0])]
+
+
+def _gather(values: dict[str, Any], others: Mapping[str, Any]) -> None:
+    """Make one value of several where the others have one in their place, as a number for a schedule."""
+    inside: dict[str, dict[str, Any]] = {}
+    for name in values:
+        above = next((name[: at.start()] for at in re.finditer(r"\.", name) if name[: at.start()] in others), None)
+        if above is not None:
+            inside.setdefault(above, {})[name[len(above) + 1 :]] = values[name]
+    for above, children in inside.items():
+        for child in children:
+            del values[f"{above}.{child}"]
+        told = dict(children)
+        target = str(told.pop("_target_", "")).rpartition(".")[2]
+        values[above] = f"{target}({', '.join(f'{name}={value}' for name, value in told.items())})"
 
 
 def _told(value: Any) -> str:

@@ -125,6 +125,7 @@ class Run:
             None if resumed is None else resumed.state,
             self.swapouts,
             () if resumed is None else resumed.record,
+            self._write_settings,
         )
 
     def _validation(self, lpips: Perceptual | None, sets: tuple[str, ...]) -> Validation:
@@ -265,10 +266,15 @@ class Run:
             self.say(f"going on from {self.folder.checkpoint}")
         self.say(f"run folder: {self.folder.path}")
         (self.folder.path / FAILURE).unlink(missing_ok=True)  # of a sitting before this one
-        write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
-        if self.resumed is not None and self.resumed.record:
-            write_table(self.folder.changes, CHANGED, self.resumed.record)
-        else:  # of a sitting that ended before its first checkpoint
-            self.folder.changes.unlink(missing_ok=True)
         if self.resumed is None:  # what made it, not what made it go on
+            self._write_settings()
             write_command(self.folder.path, self.command)
+
+    def _write_settings(self) -> bool:
+        """The configuration and what was changed on the way; whether a run that goes on has changes of this sitting."""
+        write_atomically(self.folder.config, OmegaConf.to_yaml(self.config, resolve=True).encode())
+        if self.resumed is None or not self.resumed.record:
+            self.folder.changes.unlink(missing_ok=True)
+            return False
+        write_table(self.folder.changes, CHANGED, self.resumed.record)
+        return bool(self.resumed.changes)

@@ -22,7 +22,7 @@ from sr.printable import printable
 from sr.training.columns import gain, metric_of
 from sr.training.keeping.loggers.uploading import upload_line
 from sr.training.signals import Signals
-from sr.verbs.screen.runs import print_runs
+from sr.verbs.screen.runs import over, print_runs
 from sr.verbs.screen.tables import console_for_tables, number, say
 from sr.verbs.train.arguments import Arguments
 from sr.verbs.train.launching import SWEEPERS, launcher_of, stop_children
@@ -187,7 +187,7 @@ def _launched(task: Task, made: Sweep, signals: Signals) -> str:
 def _ended(made: Sweep, typed: Arguments, broken: str, report: bool, signals: Signals) -> int:
     rows = [(job, made.row(job)) for job in made.record.jobs]
     labelled = [(printable(",".join(job.varied)) or job.name, row) for job, row in rows]
-    print_runs(labelled, "sweep: best network of each run, gain over bicubic")
+    print_runs(labelled, f"sweep: best network of each run, gain over {over(row for _, row in rows)}")
     stopped = signals.received is not None
     states = [None if row is None else row.state for _, row in rows]
     if broken:

@@ -90,6 +90,7 @@ def test_one_size_first(translate, tmp_path):
         (["data.a={a}", "data.shown=null"], r"trainer\.monitor=cycle_psnr cannot be measured"),
         (["data.a={a}", "trainer.monitor=psnr_y", "data.shown={a}", "data.val_share=1"], r"val_share=1.* below 1"),
         (["data.a={a}", "data.lr={a}/x"], r"data\.lr or data\.hr=.*/a/x beside them has no place; leave it out"),
+        (["data.a={a}", "model.halvings=4"], r"data\.crop=16 leaves nothing after the halvings .* data\.crop=32 at least"),
         (["data.a={link}"], r"data\.a and data\.b are the same 8 pictures .*; give two folders of two sides"),
         (["data.a={a}", "trainer.monitor=[cycle_psnr,cycle_psnr]"], r"names cycle_psnr twice; once is enough"),
         (["data.a={tiny}"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
@@ -146,3 +147,66 @@ def test_without_pictures_to_show_a_cycle_is_no_monitor(train, sides):
     code, _, err = train(*SMALL, "data=unpaired", *apart, "run_dir=run", defaults=False)
     assert code == 2
     assert err.startswith("error: trainer.monitor=cycle_psnr cannot be measured: it is of pictures that a network")
+
+
+def test_a_number_in_the_place_of_a_schedule_is_one_change(translate, train, tmp_path):
+    assert translate("run_dir=run")[0] == 0
+    code, out, _ = train("resume=run", "adversary.d.weight=1.2", "trainer.max_updates=4", defaults=False)
+    assert code == 0
+    assert "adversary.d.weight=1.2 (was Phases(phases=[[0, 1.0], [1, 1.5]]))" in " ".join(out.split())
+    _, rows = read_table(tmp_path / "run" / "changes.csv")
+    settings = {row["setting"] for row in rows}
+    assert settings == {"adversary.d.weight", "adversary.d_back.weight", "trainer.max_updates"}
+    code, out, _ = train("resume=run", "adversary.d_back.weight=3", "trainer.max_updates=5", defaults=False)
+    assert code == 0
+    assert "does not count" not in out
+    assert "adversary.d_back.weight=3 (was 1.2)" in " ".join(out.split())
+
+
+def test_a_refused_resume_leaves_the_folder_as_it_was(translate, train, tmp_path):
+    assert translate("run_dir=run")[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    code, _, err = train("resume=run", "adversary=lsgan", "trainer.max_updates=5", defaults=False)
+    assert code == 2
+    assert "leave adversary out" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_what_is_changed_is_kept_at_once(translate, train, tmp_path, monkeypatch):
+    """Killed before its next checkpoint, a run has one configuration, in its checkpoint and beside it."""
+    assert translate("run_dir=run")[0] == 0
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sr.training.callbacks.saving.Saving.after_update", killed)
+        patch.setattr("sr.training.callbacks.saving.Saving.on_train_end", killed)
+        train("resume=run", "loss.cycle.weight=32", "trainer.max_updates=9", defaults=False)
+    code, out, _ = train("resume=run", "trainer.max_updates=4", defaults=False)
+    assert code == 0
+    assert "does not count" not in out
+    _, rows = read_table(tmp_path / "run" / "changes.csv")
+    assert ("3", "loss.terms.cycle.weight", "20.0", "32") in [tuple(row.values()) for row in rows]
+
+
+def test_one_direction_without_a_judge_is_said(translate):
+    code, out, _ = translate("adversary=lsgan", "~loss.terms.cycle", "run_dir=run")
+    assert code == 0
+    told = " ".join(out.split())
+    assert "no adversary judges what to_a makes (back)" in told
+    assert "to_b makes" not in told
+    assert "so nothing keeps their content; loss=cycle does" in told
+
+
+def test_a_parent_that_has_learnt_from_the_same_pictures_is_taken(translate, train, tmp_path):
+    assert train(*SMALL, "run_dir=outputs/drawn", defaults=False)[0] == 0
+    assert translate("run_dir=outputs/own")[0] == 0
+    code, out, _ = train("experiment=cyclegan/final_phase", *SMALL[1:], "run_dir=outputs/last", defaults=False)
+    assert code == 0
+    assert "outputs/drawn" in out
+    assert "other pictures" not in out
+    (tmp_path / "outputs" / "drawn").rename(tmp_path / "gone")
+    code, out, _ = train("experiment=cyclegan/final_phase", *SMALL[1:], "run_dir=outputs/more", defaults=False)
+    assert code == 0
+    assert "it has learnt from other pictures than this run will" in " ".join(out.split())
