@@ -20,7 +20,7 @@ from sr.data.store.store import Store
 from sr.data.store.twins import twin_numbers
 from sr.data.stores import Stores
 from sr.data.stream import CropStream
-from sr.data.telling import about_small, warn_of_shared, warn_of_test_sets
+from sr.data.telling import about_small, files_of, warn_of_shared, warn_of_test_sets
 from sr.data.unpaired import HALF, SIDES, check_apart, first_half, others_of, real_source, training_sides, warn_of_pairs
 from sr.types import UserError
 
@@ -245,6 +245,13 @@ class CropData(lightning.LightningDataModule):
             else:
                 check_apart(train, real, self.settings, on_message)
         warn_of_shared([train, *others], self.val_sides, on_message)
+        for setting, side, learned in zip(SIDES, self.shown_sources.values(), (train, *others), strict=False):
+            shared = files_of(side) & files_of(learned) if self.two_sides else set()
+            if shared:
+                on_message(
+                    f"validation is on {len(shared)} pictures of {setting} that are trained on too, which flatters; a "
+                    "larger data.val_share holds some out"
+                )
 
     def _batches(
         self, first: Store, lr: Store | None, rank: int, ranks: int, on_progress: OnProgress, on_message: OnMessage

@@ -1,32 +1,41 @@
 """Pictures brought to one size before crops are drawn, so that a crop of either side shows as much of its scene."""
 
+from typing import Literal
+
 import numpy as np
 from PIL import Image
 
+from sr.choices import check_choice
 from sr.data.contract import PictureSource
 from sr.data.kinds.derived import Derived
 from sr.image.depth import to_uint8
 from sr.types import Picture
 
+ShorterSide = int | Literal["auto"] | None
 LEAST, MOST = 16, 8192
 
 
 class Sized(Derived):
     """A source whose pictures have a shorter side of so many pixels: Pillow's bicubic, smooth where it shrinks.
 
-    CycleGAN (Zhu et al. 2017, arXiv 1703.10593, appendix) enlarges pictures to 286 pixels, and cuts 256 of them.
+    CycleGAN (Zhu et al. 2017, arXiv 1703.10593, appendix) enlarges pictures to 286 pixels, and cuts 256 of them; the
+    fourth seed's code says int(1.12 * crop).
 
     Args:
         source: all pictures.
-        shorter_side: in pixels, 16 to 8192; None leaves them as they are.
+        shorter_side: in pixels, 16 to 8192; ``auto`` is int(1.12 * crop); None leaves them as they are.
+        crop: side of a crop in pixels.
 
     Raises:
         ValueError: another number.
     """
 
-    def __init__(self, source: PictureSource, shorter_side: int | None) -> None:
+    def __init__(self, source: PictureSource, shorter_side: ShorterSide, crop: int) -> None:
+        if isinstance(shorter_side, str):
+            check_choice("shorter_side", shorter_side, Literal["auto"])
+            shorter_side = max(LEAST, int(1.12 * crop))
         if shorter_side is not None and not LEAST <= shorter_side <= MOST:
-            raise ValueError(f"shorter_side={shorter_side} must be between {LEAST} and {MOST} (pixels), or null")
+            raise ValueError(f"shorter_side={shorter_side} must be between {LEAST} and {MOST} (pixels), auto, or null")
         super().__init__(source)
         self.shorter_side = shorter_side
 

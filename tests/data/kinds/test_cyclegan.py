@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from sr.data.kinds.cyclegan import ARCHIVES, URL, CycleGanSet
+from sr.data.kinds.sized import Sized
+from sr.data.kinds.sources import Folder
 from sr.data.kinds.styles import Styles, evening
 from sr.data.kinds.two_sides import to_show, to_train_on
 from sr.errors import UserError
+from tests.conftest import smooth_picture
 from tests.served import Site, served
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
@@ -94,6 +97,30 @@ def test_a_share_of_both_sides_is_held_out(tmp_path):
         assert not set(names[0]) & set(names[1])
         assert len(names[0]) + len(names[1]) == {"a": 10, "b": 20}[side]
     assert [len(source) for source in to_show(None, a, b, 0.0).values()] == [10, 20]
+    # A share of less than half a picture is none: one of five would decide all alone.
+    few = filled(tmp_path / "few", 5)
+    assert len(to_train_on(few, few, 0.09)) == len(to_show(None, few, few, 0.09)["a"]) == 5
+    assert (len(to_train_on(few, few, 0.2)), len(to_show(None, few, few, 0.2)["a"])) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("shorter_side", "crop", "expected"),
+    [("auto", 256, 286), ("auto", 64, 71), ("auto", 8, 16), (None, 256, 12), (48, 9, 48)],
+)
+def test_pictures_come_to_one_size(tmp_path, shorter_side, crop, expected):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    Image.fromarray(smooth_picture(12, 18, 0)).save(folder / "a.png")
+    made = Sized(Folder(str(folder)), shorter_side, crop).read(0).pixels
+    assert made.shape == (expected, round(1.5 * expected), 3)
+    with Image.open(folder / "a.png") as picture:
+        own = np.asarray(picture.resize((round(1.5 * expected), expected), Image.Resampling.BICUBIC))
+    assert np.array_equal(made, own)
+
+
+def test_a_size_that_is_none_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"shorter_side=atuo is not one of auto; did you mean auto"):
+        Sized(Folder(filled(tmp_path / "one", 2)), "atuo", 64)
 
 
 def test_without_sides_what_is_given_stays():

@@ -65,6 +65,16 @@ def test_weights_that_are_changed_on_the_way_are_in_the_runs_record(translate, t
     assert metrics[-1]["updates"] == "6"
 
 
+def test_few_pictures_are_validated_on_all_and_that_is_said(translate, tmp_path):
+    code, out, _ = translate("data.val_share=0.05", "run_dir=run")
+    assert code == 0
+    told = " ".join(out.split())
+    assert "validation is on 8 pictures of data.a that are trained on too, which flatters" in told
+    assert "validation is on 8 pictures of data.b that" in told
+    _, by_picture = read_table(tmp_path / "run" / "val" / "metrics.csv")
+    assert len({row["picture"] for row in by_picture}) == 8
+
+
 def test_one_size_first(translate, tmp_path):
     code, _, err = translate("data.shorter_side=96", "run_dir=run")
     assert (code, err) == (0, "")
@@ -72,7 +82,10 @@ def test_one_size_first(translate, tmp_path):
     with Image.open(kept) as picture:
         assert min(picture.size) == 96
     code, _, err = translate("data.shorter_side=3", "run_dir=small")
-    assert (code, err) == (2, "error: data.train_lr: shorter_side=3 must be between 16 and 8192 (pixels), or null\n")
+    assert (code, err) == (
+        2,
+        "error: data.train_lr: shorter_side=3 must be between 16 and 8192 (pixels), auto, or null\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,10 +103,13 @@ def test_one_size_first(translate, tmp_path):
         (["data.a={a}", "data.shown=null"], r"trainer\.monitor=cycle_psnr cannot be measured"),
         (["data.a={a}", "trainer.monitor=psnr_y", "data.shown={a}", "data.val_share=1"], r"val_share=1.* below 1"),
         (["data.a={a}", "data.lr={a}/x"], r"data\.lr or data\.hr=.*/a/x beside them has no place; leave it out"),
-        (["data.a={a}", "model.halvings=4"], r"data\.crop=16 leaves nothing after the halvings .* data\.crop=32 at least"),
+        (
+            ["data.a={a}", "model.halvings=4"],
+            r"data\.crop=16 leaves nothing after .* data\.crop=32 at least",
+        ),
         (["data.a={link}"], r"data\.a and data\.b are the same 8 pictures .*; give two folders of two sides"),
         (["data.a={a}", "trainer.monitor=[cycle_psnr,cycle_psnr]"], r"names cycle_psnr twice; once is enough"),
-        (["data.a={tiny}"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
+        (["data.a={tiny}", "data.shorter_side=null"], r"tiny.*: a picture of 8x8x3 pixels is too small to measure"),
     ],
 )
 def test_what_cannot_be_translated_is_one_sentence(train, sides, tmp_path, given, message):
@@ -137,7 +153,7 @@ def test_pictures_too_large_to_be_translated_whole_are_told_before_training(tran
     monkeypatch.setattr(preflight, "free_bytes", lambda device: 2**10)
     code, _, err = translate("run_dir=run")
     assert code == 2
-    assert "validation translates whole pictures, and one of 53x4" in err
+    assert "validation translates whole pictures, and one of 1" in err
     assert "make pictures smaller, as by data.shorter_side=256" in err
 
 
