@@ -65,6 +65,7 @@ def test_weights_that_are_changed_on_the_way_are_in_the_runs_record(translate, t
     assert metrics[-1]["updates"] == "6"
 
 
+@pytest.mark.slow
 def test_few_pictures_are_validated_on_all_and_that_is_said(translate, tmp_path):
     code, out, _ = translate("data.val_share=0.05", "run_dir=run")
     assert code == 0
@@ -75,6 +76,7 @@ def test_few_pictures_are_validated_on_all_and_that_is_said(translate, tmp_path)
     assert len({row["picture"] for row in by_picture}) == 8
 
 
+@pytest.mark.slow
 def test_one_size_first(translate, tmp_path):
     code, _, err = translate("data.shorter_side=96", "run_dir=run")
     assert (code, err) == (0, "")
@@ -128,6 +130,7 @@ def test_what_cannot_be_translated_is_one_sentence(train, sides, tmp_path, given
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_page_shows_sides_there_and_back_and_says_nothing_is_gone(translate, sr, tmp_path):
     assert translate("run_dir=outputs/one", "data.val_share=0.4", "trainer.val_images=2")[0] == 0
     code, out, err = sr("report", "outputs", "-o", tmp_path / "page")
@@ -135,6 +138,7 @@ def test_a_page_shows_sides_there_and_back_and_says_nothing_is_gone(translate, s
     assert "gone" not in out
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_younger_than_the_run_is_in_its_record(translate, train, tmp_path):
     assert translate("run_dir=run")[0] == 0
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -147,6 +151,7 @@ def test_a_setting_that_is_younger_than_the_run_is_in_its_record(translate, trai
     assert ("3", "data.refused", "none", "0.9") in [tuple(row.values()) for row in rows]
 
 
+@pytest.mark.slow
 def test_pictures_too_large_to_be_translated_whole_are_told_before_training(translate, tmp_path, monkeypatch):
     from sr.verbs.train import preflight
 
@@ -165,6 +170,7 @@ def test_without_pictures_to_show_a_cycle_is_no_monitor(train, sides):
     assert err.startswith("error: trainer.monitor=cycle_psnr cannot be measured: it is of pictures that a network")
 
 
+@pytest.mark.slow
 def test_a_number_in_the_place_of_a_schedule_is_one_change(translate, train, tmp_path):
     assert translate("run_dir=run")[0] == 0
     code, out, _ = train("resume=run", "adversary.d.weight=1.2", "trainer.max_updates=4", defaults=False)
@@ -179,6 +185,7 @@ def test_a_number_in_the_place_of_a_schedule_is_one_change(translate, train, tmp
     assert "adversary.d_back.weight=3 (was 1.2)" in " ".join(out.split())
 
 
+@pytest.mark.slow
 def test_a_refused_resume_leaves_the_folder_as_it_was(translate, train, tmp_path):
     assert translate("run_dir=run")[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -188,6 +195,7 @@ def test_a_refused_resume_leaves_the_folder_as_it_was(translate, train, tmp_path
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_what_is_changed_is_kept_at_once(translate, train, tmp_path, monkeypatch):
     """Killed before its next checkpoint, a run has one configuration, in its checkpoint and beside it."""
     assert translate("run_dir=run")[0] == 0
@@ -206,6 +214,7 @@ def test_what_is_changed_is_kept_at_once(translate, train, tmp_path, monkeypatch
     assert ("3", "loss.terms.cycle.weight", "20.0", "32") in [tuple(row.values()) for row in rows]
 
 
+@pytest.mark.slow
 def test_one_direction_without_a_judge_is_said(translate):
     code, out, _ = translate("adversary=lsgan", "~loss.terms.cycle", "run_dir=run")
     assert code == 0
@@ -215,6 +224,7 @@ def test_one_direction_without_a_judge_is_said(translate):
     assert "so nothing keeps their content; loss=cycle does" in told
 
 
+@pytest.mark.slow
 def test_a_parent_that_has_learnt_from_the_same_pictures_is_taken(translate, train, tmp_path):
     assert train(*SMALL, "run_dir=outputs/drawn", defaults=False)[0] == 0
     assert translate("run_dir=outputs/own")[0] == 0
