@@ -14,7 +14,7 @@ from sr.pasted import pasted, setting
 
 _ONE_PATH = ("run_dir", "resume", "grow_from")
 """Settings that are a path and nothing else."""
-_DATA_PATHS = (*(f"data.{name}" for name in ("train", "val", "shown", "root", "cache", "a", "b", "hr", "lr")),)
+_DATA_PATHS = tuple(f"data.{name}" for name in ("train", "val", "shown", "root", "cache", "a", "b", "hr", "lr"))
 _PATHS = (*_ONE_PATH, "init_from", "init_from.g", "init_from.d", *_DATA_PATHS)
 """Settings that are paths as a rule, one or a list; others are where there is such a path."""
 _APART = re.compile(r"(\+*[A-Za-z_][\w./@]*)(?: = | =|= | )([^\s=]+)")

@@ -1,6 +1,9 @@
 """Sources that choose from, or change, what another source gives."""
 
+from abc import abstractmethod
+
 from sr.data.contract import OnMessage, OnProgress, PictureSource, Sieve
+from sr.types import Picture
 
 
 class Derived(PictureSource):
@@ -32,3 +35,16 @@ class Derived(PictureSource):
     def sieve(self) -> Sieve | None:
         """As the whole source; it sees the pictures as they are given here."""
         return self.source.sieve()
+
+
+class Changed(Derived):
+    """Another source whose pictures are changed one by one."""
+
+    def read(self, index: int) -> Picture | list[Picture]:
+        """One picture of the source, or several, changed."""
+        found = self.source.read(index)
+        return [self.changed(picture) for picture in found] if isinstance(found, list) else self.changed(found)
+
+    @abstractmethod
+    def changed(self, picture: Picture) -> Picture:
+        """The picture as this source gives it."""

@@ -8,14 +8,14 @@ from PIL import Image
 
 from sr.choices import check_choice
 from sr.data.contract import PictureSource
-from sr.data.kinds.derived import Derived
+from sr.data.kinds.derived import Changed
 from sr.image.depth import to_uint8
 from sr.types import Picture
 
 Filter = Literal["area", "lanczos"]
 
 
-class Scaled(Derived):
+class Scaled(Changed):
     """A source whose pictures are shrunk: what ``data.hr_scale`` makes of every kind of data.
 
     A source that a configuration writes as a `Scaled` keeps its own scale, whatever ``data.hr_scale`` is; with
@@ -39,12 +39,8 @@ class Scaled(Derived):
         """The source's kind and stamp, and the settings."""
         return f"{type(self.source).__name__} {self.source.stamp()} {self.hr_scale!r} {self.hr_filter}"
 
-    def read(self, index: int) -> Picture | list[Picture]:
-        """One picture of the source, or several, made smaller."""
-        found = self.source.read(index)
-        return [self._shrunk(picture) for picture in found] if isinstance(found, list) else self._shrunk(found)
-
-    def _shrunk(self, picture: Picture) -> Picture:
+    def changed(self, picture: Picture) -> Picture:
+        """Made smaller."""
         pixels = shrunk(to_uint8(picture.pixels), self.hr_scale, self.hr_filter)
         return Picture(pixels, gray=picture.gray, moving=picture.moving)
 

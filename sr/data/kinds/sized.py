@@ -7,7 +7,7 @@ from PIL import Image
 
 from sr.choices import check_choice
 from sr.data.contract import PictureSource
-from sr.data.kinds.derived import Derived
+from sr.data.kinds.derived import Changed
 from sr.image.depth import to_uint8
 from sr.types import Picture
 
@@ -15,7 +15,7 @@ ShorterSide = int | Literal["auto"] | None
 LEAST, MOST = 16, 8192
 
 
-class Sized(Derived):
+class Sized(Changed):
     """A source whose pictures have a shorter side of so many pixels: Pillow's bicubic, smooth where it shrinks.
 
     CycleGAN (Zhu et al. 2017, arXiv 1703.10593, appendix) enlarges pictures to 286 pixels, and cuts 256 of them; the
@@ -43,12 +43,8 @@ class Sized(Derived):
         """The source's kind and stamp, and the size."""
         return f"{type(self.source).__name__} {self.source.stamp()} shorter_side={self.shorter_side}"
 
-    def read(self, index: int) -> Picture | list[Picture]:
-        """One picture of the source, or several, at their new size."""
-        found = self.source.read(index)
-        return [self._sized(picture) for picture in found] if isinstance(found, list) else self._sized(found)
-
-    def _sized(self, picture: Picture) -> Picture:
+    def changed(self, picture: Picture) -> Picture:
+        """At its new size."""
         height, width = picture.pixels.shape[:2]
         if self.shorter_side in (None, min(height, width)):
             return picture
